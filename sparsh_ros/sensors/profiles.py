@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known about each kind of sensor, read from config/sensors/*.yaml."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import cv2
+import numpy as np
+import yaml
+
+from sparsh_ros.errors import FrameError, ParameterError
+from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_WIDTH, check_image
+from sparsh_ros.resources import config_path
+
+_TURNS = {
+    "clockwise": cv2.ROTATE_90_CLOCKWISE,
+    "counter_clockwise": cv2.ROTATE_90_COUNTERCLOCKWISE,
+}
+_ORDERS = ("rgb", "bgr")
+
+
+@dataclass(frozen=True, slots=True)
+class SensorProfile:
+    """One kind of gel sensor.
+
+    Attributes:
+        name: name of the kind, e.g. "digit".
+        width, height: pixels as the camera delivers them.
+        fps: nominal frame rate, 1/s.
+        turn: how a landscape frame is turned upright, "clockwise" or "counter_clockwise".
+        subtract_background: whether the encoder sees the difference from a no-contact frame.
+        force_scale_n: newtons (x, y, z) at a force-head output of 1.
+        delta_force_scale_n: newtons (x, y, z) at a slip-head delta-force output of 1.
+        gel_width_mm, gel_height_mm: extent of gel in the standard image along x and y.
+    """
+
+    name: str
+    width: int
+    height: int
+    fps: float
+    turn: str
+    subtract_background: bool
+    force_scale_n: tuple[float, float, float]
+    delta_force_scale_n: tuple[float, float, float]
+    gel_width_mm: float
+    gel_height_mm: float
+
+    @property
+    def gel_width_m(self) -> float:
+        """Metres of gel across the standard image (x)."""
+        return self.gel_width_mm * 1e-3
+
+    @property
+    def gel_height_m(self) -> float:
+        """Metres of gel along the standard image (y)."""
+        return self.gel_height_mm * 1e-3
+
+    @property
+    def metres_per_pixel(self) -> float:
+        """Metres of gel per pixel of the standard image; the same in x and y within 1 %."""
+        return self.gel_height_m / IMAGE_HEIGHT
+
+    def check(self, image: np.ndarray) -> None:
+        """Raise FrameError unless `image` is a standard image: (320, 240, 3) uint8 RGB."""
+        try:
+            check_image(image)
+        except FrameError as error:
+            raise FrameError(f"{self.name}: {error}") from None
+
+    def standardise(self, raw: np.ndarray, order: str) -> np.ndarray:
+        """Make a standard image of a camera frame of any size.
+
+        Landscape frames are turned upright as the profile says, the centre is cropped to 3:4 and
+        resized by area (no aliasing when shrinking).
+
+        Args:
+            raw: (height, width, 3) uint8.
+            order: channel order of `raw`, "rgb" or "bgr".
+
+        Returns:
+            (320, 240, 3) uint8 RGB, contiguous, never sharing memory with `raw`.
+
+        Raises:
+            FrameError: `raw` is not such an array, or `order` is unknown.
+        """
+        self._check_raw(raw, order)
+        upright = cv2.rotate(raw, _TURNS[self.turn]) if raw.shape[1] > raw.shape[0] else raw
+        cropped = _crop_to_aspect(upright)
+        shrinks = cropped.shape[0] > IMAGE_HEIGHT
+        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        image = cv2.resize(cropped, (IMAGE_WIDTH, IMAGE_HEIGHT), interpolation=method)
+        if order == "bgr":
+            return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        return image.copy() if np.shares_memory(image, raw) else image
+
+    def _check_raw(self, raw: np.ndarray, order: str) -> None:
+        if order not in _ORDERS:
+            raise FrameError(f"{self.name}: wanted channel order rgb or bgr, found {order!r}")
+        if not isinstance(raw, np.ndarray):
+            raise FrameError(f"{self.name}: wanted an image array, found {type(raw).__name__}")
+        if raw.ndim != 3 or raw.shape[2] != 3 or min(raw.shape) < 1 or raw.dtype != np.uint8:
+            raise FrameError(
+                f"{self.name}: wanted a colour image (height, width, 3) uint8, "
+                f"found shape {raw.shape} {raw.dtype}"
+            )
+
+
+def _crop_to_aspect(image: np.ndarray) -> np.ndarray:
+    """Centre crop of a portrait image to 3:4, the whole image where it is that already."""
+    height, width = image.shape[:2]
+    keep_height = min(height, max(1, round(width * IMAGE_HEIGHT / IMAGE_WIDTH)))
+    keep_width = min(width, max(1, round(height * IMAGE_WIDTH / IMAGE_HEIGHT)))
+    top, left = (height - keep_height) // 2, (width - keep_width) // 2
+    return image[top : top + keep_height, left : left + keep_width]
+
+
+def list_profiles() -> list[str]:
+    """Names of the profiles that ship, sorted."""
+    return sorted(path.stem for path in config_path("sensors").glob("*.yaml"))
+
+
+def load_profile(name: str | Path) -> SensorProfile:
+    """Read a profile by name ("digit") or from a YAML file of the same form.
+
+    Raises:
+        ParameterError: no such profile, or the file does not hold one; the message names the field.
+    """
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        known = list_profiles()
+        if str(name) not in known:
+            raise ParameterError(
+                f"sensor profile: wanted one of {', '.join(known)} or a .yaml file, found {name!r}"
+            )
+        path = config_path("sensors", f"{name}.yaml")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ParameterError(f"sensor profile {path}: cannot be read ({reason})") from error
+    return _profile_from(content, path)
+
+
+def _profile_from(content: object, path: Path) -> SensorProfile:
+    wanted = {field.name for field in fields(SensorProfile)}
+    found = set(content) if isinstance(content, dict) else set()
+    if found != wanted:
+        raise ParameterError(
+            f"sensor profile {path}: missing {sorted(wanted - found)}, "
+            f"unknown {sorted(map(str, found - wanted))}"
+        )
+    for key, value in content.items():
+        fits, description = _RULES.get(key, _POSITIVE)
+        if not fits(value):
+            raise ParameterError(
+                f"sensor profile {path}: {key}: wanted {description}, found {value!r}"
+            )
+    lists = {key: tuple(value) for key, value in content.items() if isinstance(value, list)}
+    return SensorProfile(**(content | lists))
+
+
+def _is_positive(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value) and value > 0
+
+
+def _is_pixel_count(value: object) -> bool:
+    return _is_positive(value) and isinstance(value, int)
+
+
+def _is_three_positives(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 3 and all(map(_is_positive, value))
+
+
+_POSITIVE = (_is_positive, "a number above 0")
+_RULES = {
+    "name": (lambda value: isinstance(value, str) and value != "", "a name"),
+    "width": (_is_pixel_count, "a whole number above 0"),
+    "height": (_is_pixel_count, "a whole number above 0"),
+    "turn": (lambda value: isinstance(value, str) and value in _TURNS, " or ".join(_TURNS)),
+    "subtract_background": (lambda value: isinstance(value, bool), "true or false"),
+    "force_scale_n": (_is_three_positives, "three numbers above 0"),
+    "delta_force_scale_n": (_is_three_positives, "three numbers above 0"),
+}
