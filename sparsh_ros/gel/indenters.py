@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rigid indenters as height maps: what is pressed into the simulated gel.
+
+A height map stores, over a square patch in the object's own plane, the gap in millimetres between
+the object and the plane through its lowest point: 0 at the lowest point, growing away from the gel.
+Every shape, analytic, random, measured or given as a signed distance function, takes this one form,
+so contact needs one mechanism only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from sparsh_ros.errors import ParameterError
+
+HALF_SIZE_MM = 12.0
+SPACING_MM = 0.1
+FAR_MM = 8.0
+"""Gap where there is no object; deeper than any gel is thick."""
+
+
+@dataclass(frozen=True)
+class Indenter:
+    """A rigid object seen from the gel.
+
+    Attributes:
+        kind: name of the shape, see `KINDS`.
+        gap_mm: (N, N) float32, gap over the patch [-12, 12] mm squared; row 0 is +y, column 0 is -x.
+    """
+
+    kind: str
+    gap_mm: np.ndarray
+
+    def gap_on(self, x_mm: np.ndarray, y_mm: np.ndarray, pose: np.ndarray) -> np.ndarray:
+        """Gap at the gel's grid points for an object at `pose`.
+
+        Args:
+            x_mm: (C,) ascending x of the grid columns, gel frame.
+            y_mm: (R,) descending y of the grid rows, gel frame.
+            pose: (x mm, y mm, theta rad) of the object in the gel frame.
+
+        Returns:
+            (R, C) float32 gap in mm, `FAR_MM` beyond the object's patch.
+        """
+        cosine, sine = np.cos(pose[2]), np.sin(pose[2])
+        step_x, step_y = x_mm[1] - x_mm[0], y_mm[1] - y_mm[0]
+        dx, dy = x_mm[0] - pose[0], y_mm[0] - pose[1]
+        # Affine map from grid (column, row) to height-map (column, row); map rows run along -y.
+        to_map = np.array(
+            [
+                [cosine * step_x, sine * step_y, cosine * dx + sine * dy + HALF_SIZE_MM],
+                [sine * step_x, -cosine * step_y, sine * dx - cosine * dy + HALF_SIZE_MM],
+            ]
+        )
+        return cv2.warpAffine(
+            self.gap_mm,
+            to_map / SPACING_MM,
+            (len(x_mm), len(y_mm)),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=FAR_MM,
+        )
+
+
+def from_height(kind: str, height: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Indenter:
+    """Indenter from a function (x mm, y mm) -> height mm; the lowest point becomes gap 0."""
+    x, y = _patch()
+    gap = np.minimum(np.nan_to_num(height(x, y), nan=FAR_MM, posinf=FAR_MM), FAR_MM)
+    if gap.min() >= FAR_MM:
+        raise ParameterError(f"indenter '{kind}': nothing below {FAR_MM} mm within the patch")
+    gap = np.minimum(gap - gap.min(), FAR_MM)
+    return Indenter(kind, np.ascontiguousarray(gap, dtype=np.float32))
+
+
+def from_sdf(
+    kind: str, sdf: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray], steps: int = 96
+) -> Indenter:
+    """Indenter from a signed distance function (x, y, z in mm, z away from the gel, object z >= 0).
+
+    Each grid point sends a ray along +z that advances by the distance itself (sphere tracing,
+    Hart 1996); rays that meet nothing within `FAR_MM` see no object.
+    """
+
+    def height(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        z = np.zeros_like(x)
+        for _ in range(steps):
+            z = np.minimum(z + np.maximum(sdf(x, y, z), 0.0), FAR_MM)
+        return z
+
+    return from_height(kind, height)
+
+
+def sphere(radius_mm: float) -> Indenter:
+    """Sphere, or hemispherical tip, of the given radius."""
+    return from_height("sphere", lambda x, y: radius_mm - _root(radius_mm**2 - x**2 - y**2))
+
+
+def flat(half_width_mm: float, half_length_mm: float, round_face: bool, fillet_mm: float) -> Indenter:
+    """Flat punch, round or rectangular, whose rim is rounded by `fillet_mm`."""
+
+    def height(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        if round_face:
+            outside = np.hypot(x, y) - half_width_mm
+        else:
+            across = np.maximum(np.abs(x) - half_width_mm, -fillet_mm)
+            along = np.maximum(np.abs(y) - half_length_mm, -fillet_mm)
+            outside = np.hypot(across + fillet_mm, along + fillet_mm) - fillet_mm
+        rim = np.clip(outside + fillet_mm, 0.0, None)
+        return fillet_mm - _root(fillet_mm**2 - rim**2)
+
+    return from_height("flat", height)
+
+
+def sharp(half_angle_rad: float, tip_radius_mm: float) -> Indenter:
+    """Cone with a blunted tip; `half_angle_rad` is measured from the cone's axis."""
+    slope = 1.0 / np.tan(half_angle_rad)
+    return from_height(
+        "sharp",
+        lambda x, y: slope * (np.sqrt(x**2 + y**2 + tip_radius_mm**2) - tip_radius_mm),
+    )
+
+
+def cylinder(radius_mm: float, half_length_mm: float) -> Indenter:
+    """Cylinder lying along x, with spherical ends."""
+
+    def height(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        end = np.maximum(np.abs(x) - half_length_mm, 0.0)
+        return radius_mm - _root(radius_mm**2 - y**2 - end**2)
+
+    return from_height("cylinder", height)
+
+
+def edge(half_angle_rad: float, half_length_mm: float, tip_radius_mm: float) -> Indenter:
+    """Blunted wedge along x, as the edge of a box."""
+    slope = 1.0 / np.tan(half_angle_rad)
+
+    def height(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        ridge = slope * (np.sqrt(y**2 + tip_radius_mm**2) - tip_radius_mm)
+        return ridge + 4.0 * np.maximum(np.abs(x) - half_length_mm, 0.0)
+
+    return from_height("edge", height)
+
+
+def torus(ring_radius_mm: float, tube_radius_mm: float) -> Indenter:
+    """Ring lying flat on the gel."""
+
+    def sdf(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        return np.hypot(np.hypot(x, y) - ring_radius_mm, z - tube_radius_mm) - tube_radius_mm
+
+    return from_sdf("torus", sdf)
+
+
+def blobs(rng: np.random.Generator, wavelength_mm: float, relief_mm: float) -> Indenter:
+    """Smooth random relief on a dome: the stand-in for everyday objects."""
+    relief = smooth_noise(rng, wavelength_mm) * relief_mm
+    dome = rng.uniform(0.015, 0.06)
+    return from_height("blobs", lambda x, y: dome * (x**2 + y**2) + relief)
+
+
+def smooth_noise(rng: np.random.Generator, wavelength_mm: float) -> np.ndarray:
+    """(N, N) float64 random field of unit standard deviation over the patch."""
+    sigma = wavelength_mm / SPACING_MM / 4.0
+    noise = rng.standard_normal(_patch()[0].shape)
+    field = cv2.GaussianBlur(noise, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+    return (field - field.mean()) / field.std()
+
+
+def textured(indenter: Indenter, rng: np.random.Generator, amplitude_mm: float) -> Indenter:
+    """The same object with fine surface relief, as machined or printed parts have."""
+    relief = amplitude_mm * smooth_noise(rng, rng.uniform(0.8, 2.5))
+    gap = np.where(indenter.gap_mm < FAR_MM, indenter.gap_mm + relief, FAR_MM)
+    return Indenter(indenter.kind, (gap - gap.min()).astype(np.float32))
+
+
+def draw(kind: str, rng: np.random.Generator) -> Indenter:
+    """A random indenter of `kind`, with random size and surface texture.
+
+    Raises:
+        ParameterError: `kind` is not one of `KINDS`.
+    """
+    if kind not in KINDS:
+        raise ParameterError(f"indenter '{kind}' is unknown; choose from {', '.join(KINDS)}")
+    return textured(KINDS[kind](rng), rng, rng.uniform(0.0, 0.05))
+
+
+def _draw_flat(rng: np.random.Generator) -> Indenter:
+    half_width = rng.uniform(1.8, 4.5)
+    half_length = half_width * rng.uniform(0.6, 1.6)
+    return flat(half_width, half_length, bool(rng.integers(2)), rng.uniform(0.2, 0.6))
+
+
+KINDS: dict[str, Callable[[np.random.Generator], Indenter]] = {
+    "sphere": lambda rng: sphere(rng.uniform(2.0, 8.0)),
+    "flat": _draw_flat,
+    "sharp": lambda rng: sharp(rng.uniform(0.7, 1.2), rng.uniform(0.2, 0.8)),
+    "cylinder": lambda rng: cylinder(rng.uniform(1.5, 6.0), rng.uniform(1.0, 7.0)),
+    "edge": lambda rng: edge(rng.uniform(0.6, 1.1), rng.uniform(2.0, 9.0), rng.uniform(0.15, 0.5)),
+    "torus": lambda rng: torus(rng.uniform(2.0, 4.5), rng.uniform(0.6, 1.6)),
+    "blobs": lambda rng: blobs(rng, rng.uniform(3.0, 8.0), rng.uniform(0.2, 0.7)),
+}
+"""Shape name -> random draw."""
+
+
+def _patch() -> tuple[np.ndarray, np.ndarray]:
+    axis = np.arange(-HALF_SIZE_MM, HALF_SIZE_MM + SPACING_MM / 2, SPACING_MM)
+    return np.meshgrid(axis, axis[::-1])
+
+
+def _root(value: np.ndarray) -> np.ndarray:
+    """Square root; NaN, that is no object, where there is none."""
+    return np.sqrt(np.where(value >= 0.0, value, np.nan))

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A tactile sensor being touched, frame by frame, with exact labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparsh_ros.errors import ParameterError
+from sparsh_ros.gel import indenters, motion
+from sparsh_ros.gel.contact import GelGrid
+from sparsh_ros.gel.elastomer import Elastomer, TouchState
+from sparsh_ros.gel.instance import SensorInstance
+from sparsh_ros.gel.optics import GelOptics
+
+CONTACT_N = 0.02
+"""Loads below this are no contact: no camera sees them."""
+GROSS_SLIP_SHARE = 0.9
+GROSS_SLIP_MM_PER_S = 0.5
+"""Gross slip: this share of the contact area slides, and on average this fast."""
+SUBSTEPS = 2
+"""Mechanics steps per frame, so that a fast stroke stays below 0.2 mm a step."""
+
+
+@dataclass(frozen=True)
+class TouchSample:
+    """One frame of a simulated sensor and what is true of it. Vectors are in the gel frame.
+
+    Attributes:
+        time_s: time since the start of the simulation.
+        image: (320, 240, 3) uint8 RGB, standard orientation.
+        force_n: (3,) float64, force of the object on the gel, newtons; z is positive in compression.
+        in_contact: an object touches the gel.
+        slipping: gross slip.
+        slip_share: share of the contact area that slid since the last frame (incipient slip), 0 to 1.
+        pose: (3,) float64, object's x (m), y (m), theta (rad); NaN without contact.
+        normal_stress_pa: (160, 120) float32 pressure field.
+        shear_stress_pa: (2, 160, 120) float32 shear stress field (x, y) on the gel.
+    """
+
+    time_s: float
+    image: np.ndarray
+    force_n: np.ndarray
+    in_contact: bool
+    slipping: bool
+    slip_share: float
+    pose: np.ndarray
+    normal_stress_pa: np.ndarray
+    shear_stress_pa: np.ndarray
+
+
+class TouchSimulation:
+    """An endless touch on one simulated sensor.
+
+    Args:
+        sensor: "digit", "gelsight_mini" or "gelsight_2017".
+        seed: draws the sensor instance, the objects and the motion; the same seed gives the same frames.
+        touch: "random", "protocol" or "demo", see `sparsh_ros.gel.motion`.
+        rate_hz: frames per simulated second.
+        kinds: shapes that may touch, see `sparsh_ros.gel.indenters.KINDS`; None means all.
+
+    Raises:
+        ParameterError: unknown sensor, touch or shape, or a rate that is not positive.
+    """
+
+    def __init__(
+        self,
+        sensor: str = "digit",
+        seed: int = 0,
+        touch: str = "random",
+        rate_hz: float = 60.0,
+        kinds: Sequence[str] | None = None,
+    ) -> None:
+        if touch not in motion.TOUCHES:
+            raise ParameterError(
+                f"touch '{touch}' is unknown; choose from {', '.join(motion.TOUCHES)}"
+            )
+        if not rate_hz > 0.0:
+            raise ParameterError(f"rate_hz must be positive, not {rate_hz}")
+        kinds = tuple(kinds or indenters.KINDS)
+        unknown = sorted(set(kinds) - set(indenters.KINDS))
+        if unknown:
+            raise ParameterError(
+                f"indenters {unknown} are unknown; choose from {', '.join(indenters.KINDS)}"
+            )
+        self.instance = SensorInstance.draw(sensor, seed)
+        self.rate_hz = rate_hz
+        self._rng = np.random.default_rng((seed, 1))
+        self._optics = GelOptics(self.instance)
+        self._stream = motion.TOUCHES[touch](np.random.default_rng((seed, 2)), kinds, rate_hz)
+        self._gel = Elastomer(
+            GelGrid(self.instance.gel_width_mm, self.instance.gel_height_mm),
+            self.instance.thickness_mm,
+            self.instance.normal_stiffness_n_per_mm3,
+            self.instance.tangential_ratio,
+            self.instance.friction,
+        )
+        self._indenter: indenters.Indenter | None = None
+        self._hold = motion.Hold()
+        self._frames = 0
+
+    def background(self) -> np.ndarray:
+        """(320, 240, 3) uint8 RGB: a frame without contact, through the same camera."""
+        return self._optics.background(self._rng)
+
+    def step(self) -> TouchSample:
+        """Advance by one frame."""
+        indenter, hold = next(self._stream)
+        substeps = SUBSTEPS if indenter is self._indenter else 1
+        states = [
+            self._press(indenter, self._hold.blend(hold, (index + 1) / substeps))
+            for index in range(substeps)
+        ]
+        self._indenter, self._hold = indenter, hold
+        self._frames += 1
+        return self._sample(states, hold)
+
+    def _press(self, indenter: indenters.Indenter, hold: motion.Hold) -> TouchState:
+        pose = np.array([hold.x_mm, hold.y_mm, hold.theta])
+        load = hold.load_n if hold.load_n > CONTACT_N else 0.0
+        return self._gel.press(indenter, pose, load, (hold.tilt_x, hold.tilt_y))
+
+    def _sample(self, states: list[TouchState], hold: motion.Hold) -> TouchSample:
+        state = states[-1]
+        in_contact = state.force_n[2] > 0.0
+        slide_mm_per_s = sum(s.slide_mm for s in states) * self.rate_hz
+        slip_share = max(s.slip_share for s in states) if in_contact else 0.0
+        time_s = (self._frames - 1) / self.rate_hz
+        pose = np.array([hold.x_mm * 1e-3, hold.y_mm * 1e-3, hold.theta])
+        return TouchSample(
+            time_s=time_s,
+            image=self._optics.render(
+                state.surface_mm, state.displacement_mm, self._rng, time_s
+            ),
+            force_n=state.force_n,
+            in_contact=bool(in_contact),
+            slipping=bool(
+                in_contact
+                and slip_share >= GROSS_SLIP_SHARE
+                and slide_mm_per_s >= GROSS_SLIP_MM_PER_S
+            ),
+            slip_share=float(slip_share),
+            pose=pose if in_contact else np.full(3, np.nan),
+            normal_stress_pa=state.pressure * np.float32(1e6),
+            shear_stress_pa=state.traction * np.float32(1e6),
+        )
