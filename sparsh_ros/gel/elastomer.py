@@ -159,44 +159,48 @@ class Elastomer:
         if not touching.any():
             self._dragged = np.zeros_like(stretch)
             return np.zeros_like(indentation), np.zeros_like(stretch)
-        half = contact.COLUMNS // 2, contact.ROWS // 2
         inside = cv2.resize(
-            np.dstack([indentation, stretch[0], stretch[1], touching.astype(np.float32)]),
-            half,
+            np.dstack([indentation, *stretch, touching.astype(np.float32)]),
+            (contact.COLUMNS // 2, contact.ROWS // 2),
             interpolation=cv2.INTER_AREA,
         )
-        mask = inside[..., 3:]
-        sigma = self.thickness_mm / (2.0 * self.grid.spacing_mm[0])
-        wide = _blur(inside[..., :3], RECOVERY[0] * sigma)
-        skin = mask * inside[..., :3] + (1.0 - mask) * wide
-        skin = mask * inside[..., :3] + (1.0 - mask) * _blur(skin, RECOVERY[1] * sigma)
-        raised, squeezed = self._displaced_volume(skin, wide[..., 0])
-        skin[..., 0] += (1.0 - mask[..., 0]) * raised
-        full = cv2.resize(
-            np.dstack([skin, squeezed]), (contact.COLUMNS, contact.ROWS), interpolation=cv2.INTER_LINEAR
-        )
-        full = np.moveaxis(full, 2, 0)
-        surface = np.where(touching, indentation, full[0])
+        around, wide = self._recover(inside)
+        around[..., 0] += self._raised(around, wide)
+        full = np.moveaxis(_to_grid(np.dstack([around, self._squeezed(wide)])), 2, 0)
+        # The object is an obstacle: the skin may be drawn deeper than its face, never less deep.
+        surface = np.maximum(indentation, full[0])
         self._dragged = np.where(touching, stretch, full[1:3])
         bend = SKIN_STIFFNESS_MM / self.grid.spacing_mm[0]
-        return _blur(surface, bend), np.ascontiguousarray(self._dragged + full[3:5])
+        return _blur(surface, bend), self._dragged + full[3:5]
 
-    def _displaced_volume(
-        self, skin: np.ndarray, wide: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Height change (negative is up) and outward squeeze that incompressibility asks for."""
+    def _recover(self, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Skin around the contact, (depth, x, y), and the widely spread indentation."""
+        mask, held = inside[..., 3:], inside[..., :3]
+        sigma = self.thickness_mm / (2.0 * self.grid.spacing_mm[0])
+        spread = _blur(held, RECOVERY[0] * sigma)
+        skin = mask * held + (1.0 - mask) * spread
+        skin[..., 0] = np.maximum(held[..., 0], spread[..., 0])
+        return _blur(skin, RECOVERY[1] * sigma), spread[..., 0]
+
+    def _raised(self, skin: np.ndarray, wide: np.ndarray) -> np.ndarray:
+        """Change of depth that incompressibility asks for: ring around, ridge ahead (negative)."""
         spacing_x, spacing_y = (2.0 * step for step in self.grid.spacing_mm)
         divergence = np.gradient(skin[..., 1], spacing_x, axis=1)
         divergence -= np.gradient(skin[..., 2], spacing_y, axis=0)  # rows run along -y
-        raised = 0.5 * self.thickness_mm * divergence - RING * wide
+        return 0.5 * self.thickness_mm * divergence - RING * wide
+
+    def _squeezed(self, wide: np.ndarray) -> np.ndarray:
+        """(R/2, C/2, 2) displacement of the skin outwards from where it is pressed in."""
+        spacing_x, spacing_y = (2.0 * step for step in self.grid.spacing_mm)
         outward = np.float32(SQUEEZE * self.thickness_mm)
-        squeezed = np.dstack(
-            [
-                -outward * np.gradient(wide, spacing_x, axis=1),
-                outward * np.gradient(wide, spacing_y, axis=0),
-            ]
-        )
-        return raised, squeezed.astype(np.float32)
+        along_x = -outward * np.gradient(wide, spacing_x, axis=1)
+        along_y = outward * np.gradient(wide, spacing_y, axis=0)
+        return np.dstack([along_x, along_y])
+
+
+def _to_grid(half: np.ndarray) -> np.ndarray:
+    size = contact.COLUMNS, contact.ROWS
+    return cv2.resize(half.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
 
 
 def _blur(image: np.ndarray, sigma: float) -> np.ndarray:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -76,7 +78,7 @@ def test_slip_starts_at_the_rim_and_ends_gross() -> None:
     gel.press(ball, np.zeros(3), 3.0)
     shares = [gel.press(ball, np.array([0.02 * k, 0.0, 0.0]), 3.0).slip_share for k in range(1, 40)]
     assert shares[0] < 0.3
-    assert all(later >= earlier - 0.05 for earlier, later in zip(shares, shares[1:], strict=False))
+    assert all(later >= earlier - 0.05 for earlier, later in pairwise(shares))
     assert shares[-1] > 0.95
 
 
