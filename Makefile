@@ -1,0 +1,65 @@
+# One environment, .venv, for everything. Each target first makes the part of it that it needs and
+# that is not there yet; stamp files in .venv remember what is done.
+
+PYTHON ?= python3
+SOURCE ?= simulated
+INPUT ?=
+
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+PACKAGE := $(shell find sparsh_ros msg config launch -type f -not -path '*/__pycache__/*')
+
+# A sourced ROS distribution must not mix with the wheels, whose prefix is the environment itself.
+unexport PYTHONPATH
+unexport PYTHONHOME
+unexport LD_LIBRARY_PATH
+export AMENT_PREFIX_PATH := $(VENV)
+export CMAKE_PREFIX_PATH := $(VENV)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup demo test lint bench
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+help:
+	@echo 'make demo    live touch from a simulated DIGIT, 20 s; report in demo/report.html'
+	@echo '             recorded frames: make demo SOURCE=video INPUT=<file or folder>'
+	@echo 'make setup   only the environment: .venv/bin/sparsh-ros run starts the ROS graph'
+	@echo 'make test    all tests'
+	@echo 'make lint    style'
+	@echo 'make bench   latency of the encoder and the heads on this machine'
+
+setup: $(VENV)/.installed
+
+demo: $(VENV)/.installed
+	'$(BIN)/sparsh-ros' demo --source '$(SOURCE)' $(if $(INPUT),--input '$(INPUT)')
+
+test: $(VENV)/.installed $(VENV)/.has-requirements-test
+	'$(BIN)/python' -m pytest
+
+lint: $(VENV)/.has-requirements-lint
+	'$(BIN)/ruff' check
+
+bench: $(VENV)/.installed
+	'$(BIN)/sparsh-ros' bench
+
+$(VENV)/.created: tools/check_python.py
+	@command -v '$(PYTHON)' >/dev/null || \
+	  { echo '$(PYTHON): not found; name an interpreter: make PYTHON=/path/to/python3' >&2; exit 1; }
+	'$(PYTHON)' tools/check_python.py
+	'$(PYTHON)' -m venv '$(VENV)'
+	touch $@
+
+$(VENV)/.has-%: %.txt constraints.txt $(VENV)/.created
+	'$(BIN)/python' -m pip install --quiet -r $<
+	touch $@
+
+$(VENV)/.has-requirements-test: requirements.txt
+
+$(VENV)/.installed: CMakeLists.txt package.xml $(PACKAGE) $(VENV)/.has-requirements
+	PATH='$(BIN)':"$$PATH" cmake -S . -B '$(VENV)/build' -G Ninja --log-level=WARNING \
+	  -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX='$(VENV)' \
+	  -DPython3_EXECUTABLE='$(BIN)/python'
+	'$(BIN)/cmake' --build '$(VENV)/build'
+	'$(BIN)/cmake' --install '$(VENV)/build' >'$(VENV)/build/install.log'
+	touch $@
