@@ -28,13 +28,15 @@ class Light:
     """One coloured LED (or row of LEDs) beside the gel.
 
     Attributes:
-        colour: grey levels (red, green, blue) that it adds to a flat gel at full irradiance.
+        colour: light (red, green, blue) that it adds to a flat gel at full irradiance; a grey level
+            before the camera's exposure.
         azimuth_rad: direction from the gel's centre to the light.
         elevation_rad: height of the light above the gel as seen from the gel's centre.
         distance_mm: distance of the light from the gel's centre along the gel.
         spot_mm: (x, y) where its irradiance is largest. The bowl of a domed gel is brightest
             opposite its lamp, so the spot need not lie on the lamp's side.
-        spot_radius_mm: (along, across) the azimuth, radii at which the irradiance has fallen to 1/e.
+        spot_radius_mm: (along, across) the azimuth, the radii where the irradiance falls to 1/e.
+        echo: relative strength of its reflection off the far rim, a spot mirrored left to right.
         streak: relative strength of the streaks that its optics throw on the gel.
         fan: relative strength of the sharp-edged fan that starts at the spot; 0 for none.
         fan_azimuth_rad: direction in which the fan opens.
@@ -47,6 +49,7 @@ class Light:
     distance_mm: float
     spot_mm: tuple[float, float]
     spot_radius_mm: tuple[float, float]
+    echo: float
     streak: float
     fan: float
     fan_azimuth_rad: float
@@ -66,8 +69,10 @@ class SensorInstance:
         tangential_ratio: tangential over normal foundation modulus, k_t / k_n.
         friction: Coulomb coefficient between gel and object.
         lights: the lamps.
-        ambient: grey levels (red, green, blue) that do not depend on the surface's slope.
-        dome_slope: slope of the undeformed gel at its rim; positive is a bowl as the camera sees it.
+        ambient: light (red, green, blue) that does not depend on the surface's slope.
+        exposure: grey levels (red, green, blue) to which exposure and white balance bring the
+            mean of the untouched gel.
+        dome_slope: slope of the undeformed gel at its corners; positive is a bowl to the camera.
         relief_slope: root mean square slope of the undeformed gel's waviness.
         relief_depth_mm: indentation that presses dome and waviness about half flat.
         vignetting: share of the light that is lost in the image's corners.
@@ -76,7 +81,7 @@ class SensorInstance:
         zoom: magnification, nominally 1.
         distortion: radial lens distortion at the image's corners, relative; positive is barrel.
         blur_px: standard deviation of the defocus.
-        read_noise: standard deviation of the noise in the dark, grey levels.
+        read_noise: standard deviation of the noise in the dark, grey levels of red and blue.
         shot_noise: standard deviation of the noise per square root of a grey level.
         jpeg_quality: quality of the camera's JPEG stream, 0 to 100.
         speckle: relative contrast of the pigment's speckle.
@@ -97,6 +102,7 @@ class SensorInstance:
     friction: float
     lights: tuple[Light, ...]
     ambient: tuple[float, float, float]
+    exposure: tuple[float, float, float]
     dome_slope: float
     relief_slope: float
     relief_depth_mm: float
@@ -159,79 +165,92 @@ def _draw_camera(rng: np.random.Generator) -> dict:
         "rotation_rad": np.deg2rad(rng.uniform(-2, 2)),
         "zoom": rng.uniform(0.97, 1.03),
         "distortion": rng.uniform(-0.02, 0.04),
-        "blur_px": rng.uniform(0.6, 1.6),
-        "read_noise": rng.uniform(0.4, 1.4),
-        "shot_noise": rng.uniform(0.02, 0.12),
-        "jpeg_quality": int(rng.integers(70, 96)),
+        "blur_px": rng.uniform(0.6, 2.0),
+        "read_noise": rng.uniform(0.5, 2.2),
+        "shot_noise": rng.uniform(0.02, 0.10),
+        "jpeg_quality": int(rng.integers(75, 97)),
         "drift": rng.uniform(0.0, 0.015),
         "drift_period_s": rng.uniform(20, 120),
     }
 
 
 def _draw_skin(sensor: str, rng: np.random.Generator) -> dict:
-    marked = sensor == "gelsight_2017"
+    # Marker gels are printed for the Mini too; the gel of 2017 always had them.
+    marked = rng.random() < {"digit": 0.0, "gelsight_mini": 0.25, "gelsight_2017": 1.0}[sensor]
     return {
-        "speckle": rng.uniform(0.004, 0.02),
+        "speckle": rng.uniform(0.002, 0.014),
         "scratches": int(rng.integers(0, 14)),
-        "relief_depth_mm": rng.uniform(0.15, 0.5),
-        "marker_pitch_mm": rng.uniform(1.6, 2.6) if marked else 0.0,
-        "marker_radius_mm": rng.uniform(0.25, 0.42) if marked else 0.0,
+        "relief_depth_mm": rng.uniform(0.1, 0.4),
+        "marker_pitch_mm": rng.uniform(1.6, 2.7) if marked else 0.0,
+        "marker_radius_mm": rng.uniform(0.25, 0.45) if marked else 0.0,
     }
 
 
+_DIGIT_LAMPS = (
+    # azimuth, bright spot (share of width, height), weakest and strongest colour
+    (0.0, (-0.30, 0.05), (60, 4, 12), (130, 20, 50)),
+    (np.pi, (0.32, 0.0), (0, 40, 6), (10, 80, 30)),
+    (-np.pi / 2, (0.0, -0.36), (0, 6, 35), (10, 30, 80)),
+)
+
+
 def _draw_digit_light(width: float, height: float, rng: np.random.Generator) -> dict:
-    """Three LEDs whose spots lie left (red), right (green) and at the bottom (blue) in portrait."""
-    mirror = -1.0 if rng.random() < 0.2 else 1.0
+    """Red LED on the right, green left, blue at the bottom of the upright image.
+
+    The light of the two at the sides crosses the gel's bowl and is brightest on the far side, as
+    the rims of real contact prints show; where exactly differs much between units.
+    """
     lights = []
-    for channel, (x, y) in enumerate([(-0.32 * mirror, 0.05), (0.34 * mirror, 0.0), (0.0, -0.38)]):
-        colour = rng.uniform(0.0, 14.0, 3)
-        colour[channel] = rng.uniform(55, 105)
-        spot = (
-            (x + rng.uniform(-0.12, 0.12)) * width,
-            (y + rng.uniform(-0.18, 0.18)) * height,
-        )
-        opposite = np.arctan2(-y, -x)
+    for side, (x, y), weakest, strongest in _DIGIT_LAMPS:
+        azimuth = side + rng.normal(0, 0.35)
         lights.append(
             Light(
-                colour=tuple(colour),
-                azimuth_rad=opposite + rng.normal(0, 0.4),
-                elevation_rad=np.deg2rad(rng.uniform(22, 45)),
+                colour=tuple(rng.uniform(weakest, strongest)),
+                azimuth_rad=azimuth,
+                elevation_rad=np.deg2rad(rng.uniform(20, 45)),
                 distance_mm=rng.uniform(12, 22),
-                spot_mm=spot,
-                spot_radius_mm=(rng.uniform(4, 10), rng.uniform(4, 9)),
-                streak=rng.uniform(0.05, 0.5),
-                fan=rng.uniform(0.3, 1.2) if rng.random() < 0.5 else 0.0,
-                fan_azimuth_rad=rng.uniform(-np.pi, np.pi),
-                fan_angle_rad=rng.uniform(0.4, 1.2),
+                spot_mm=((x + rng.normal(0, 0.1)) * width, (y + rng.normal(0, 0.15)) * height),
+                spot_radius_mm=(rng.uniform(4, 10), rng.uniform(3, 9)),
+                echo=max(0.0, rng.uniform(-0.6, 0.7)),
+                streak=rng.uniform(0.0, 1.0) ** 2 * 0.5,
+                fan=rng.uniform(0.3, 1.4) if rng.random() < 0.6 else 0.0,
+                fan_azimuth_rad=azimuth + np.pi + rng.normal(0, 0.8),
+                fan_angle_rad=rng.uniform(0.3, 1.0),
             )
         )
     return {
         "lights": tuple(lights),
-        "ambient": tuple(rng.uniform(38, 70) * rng.uniform(0.85, 1.15, 3)),
-        "dome_slope": rng.uniform(0.0, 0.3),
-        "relief_slope": rng.uniform(0.01, 0.08),
+        "ambient": tuple(rng.uniform((15, 35, 35), (45, 65, 65))),
+        "exposure": tuple(rng.normal((97, 108, 99), (9, 7, 8))),
+        "dome_slope": rng.uniform(0.0, 0.4),
+        "relief_slope": rng.uniform(0.01, 0.07),
     }
 
 
+_GELSIGHT_LAMPS = (
+    # azimuth, weakest and strongest colour
+    (0.2, (50, 4, 8), (100, 22, 35)),
+    (-1.7, (4, 55, 12), (22, 100, 40)),
+    (2.9, (4, 15, 60), (25, 50, 110)),
+)
+
+
 def _draw_gelsight_light(width: float, height: float, rng: np.random.Generator) -> dict:
-    """Three coloured sides, smooth light, a whitish middle."""
-    mirror = -1.0 if rng.random() < 0.25 else 1.0
-    turn = rng.normal(0, 0.25)
+    """Three coloured sides; where their broad spots overlap the gel looks whitish."""
     lights = []
-    for channel, azimuth in enumerate((np.pi / 2, -np.pi / 2, 0.0)):
-        azimuth = mirror * (azimuth + turn + rng.normal(0, 0.2))
-        colour = rng.uniform(5.0, 30.0, 3)
-        colour[channel] = rng.uniform(60, 100)
-        reach = rng.uniform(-0.3, 0.05)
+    for side, weakest, strongest in _GELSIGHT_LAMPS:
+        azimuth = side + rng.normal(0, 0.25)
+        reach = rng.uniform(-0.45, 0.1)
         lights.append(
             Light(
-                colour=tuple(colour),
+                colour=tuple(rng.uniform(weakest, strongest)),
                 azimuth_rad=azimuth,
-                elevation_rad=np.deg2rad(rng.uniform(25, 50)),
+                elevation_rad=np.deg2rad(rng.uniform(22, 48)),
                 distance_mm=rng.uniform(12, 20),
                 spot_mm=(reach * width * np.cos(azimuth), reach * height * np.sin(azimuth)),
-                spot_radius_mm=(rng.uniform(7, 14), rng.uniform(8, 16)),
-                streak=rng.uniform(0.0, 0.06),
+                spot_radius_mm=(rng.uniform(5, 12), rng.uniform(5, 14)),
+                echo=0.0,
+                streak=rng.uniform(0.0, 0.04),
                 fan=0.0,
                 fan_azimuth_rad=0.0,
                 fan_angle_rad=1.0,
@@ -239,7 +258,8 @@ def _draw_gelsight_light(width: float, height: float, rng: np.random.Generator) 
         )
     return {
         "lights": tuple(lights),
-        "ambient": tuple(rng.uniform(20, 55) * rng.uniform(0.8, 1.2, 3)),
+        "ambient": tuple(rng.uniform((10, 20, 20), (40, 50, 55))),
+        "exposure": tuple(rng.normal((76, 108, 118), (12, 12, 10))),
         "dome_slope": rng.uniform(0.0, 0.15),
         "relief_slope": rng.uniform(0.0, 0.01),
     }

@@ -21,15 +21,13 @@ def light_direction(light: Light, x_mm: np.ndarray, y_mm: np.ndarray) -> np.ndar
 def irradiance(
     light: Light, x_mm: np.ndarray, y_mm: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Irradiance of one lamp over the gel, float32 (H, W), 1 at the bright spot.
+    """Irradiance of one lamp over the gel, float32 (H, W), about 1 at the bright spot.
 
-    A Gaussian spot with a broad skirt, broken by streaks along the light's way and, where the
-    lamp has one, by a fan with a sharp edge: the caustic that real DIGIT backgrounds show.
+    A Gaussian spot with a broad skirt and its reflection, broken by streaks along the light's way
+    and, where the lamp has one, by a fan with a sharp edge: the caustic of real DIGITs.
     """
-    along, across = _polar_axes(light.azimuth_rad, x_mm - light.spot_mm[0], y_mm - light.spot_mm[1])
-    falloff = (along / light.spot_radius_mm[0]) ** 2 + (across / light.spot_radius_mm[1]) ** 2
-    spot = 0.65 * np.exp(-falloff) + 0.35 / (1 + 0.3 * falloff)
-    streaks = np.exp(light.streak * _streaks(light.azimuth_rad, x_mm, y_mm, rng))
+    spot = _spot(light, x_mm, y_mm) + light.echo * _spot(light, -x_mm, y_mm)
+    streaks = np.exp(light.streak * _streaks(light, x_mm, y_mm, rng))
     return (spot * streaks * (1 + light.fan * _fan(light, x_mm, y_mm))).astype(np.float32)
 
 
@@ -53,6 +51,12 @@ def vignette(strength: float, height: int, width: int) -> np.ndarray:
     return (1 - strength * (row**2 + column**2) / 2).astype(np.float32)
 
 
+def _spot(light: Light, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    along, across = _polar_axes(light.azimuth_rad, x - light.spot_mm[0], y - light.spot_mm[1])
+    falloff = (along / light.spot_radius_mm[0]) ** 2 + (across / light.spot_radius_mm[1]) ** 2
+    return 0.7 * np.exp(-falloff) + 0.3 / (1 + 0.5 * falloff)
+
+
 def _polar_axes(azimuth: float, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     cosine, sine = np.cos(azimuth), np.sin(azimuth)
     return cosine * x + sine * y, cosine * y - sine * x
@@ -66,19 +70,27 @@ def _smooth_noise(shape: tuple[int, int], sigma: float, rng: np.random.Generator
     return noise / noise.std()
 
 
-def _streaks(azimuth: float, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Noise that is long along the azimuth and short across it."""
-    along, across = _polar_axes(azimuth, x, y)
-    noise = _smooth_noise((64, 64), 2.0, rng)
-    columns = (along * 1.0 + 32).astype(np.float32)
-    rows = (across * 2.5 + 32).astype(np.float32)
-    return cv2.remap(noise, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+def _streaks(light: Light, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Noise in rays that start at the lamp: long along a ray, about 1 mm wide across it."""
+    along, across = _polar_axes(light.azimuth_rad, x, y)
+    reach = light.distance_mm - along
+    noise = _smooth_noise((64, 96), 2.0, rng)
+    columns = 48 + 1.5 * light.distance_mm * np.arctan2(across, np.maximum(reach, 1.0))
+    rows = 8 + 0.5 * np.hypot(reach, across)
+    return cv2.remap(
+        noise,
+        columns.astype(np.float32),
+        rows.astype(np.float32),
+        cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REFLECT,
+    )
 
 
 def _fan(light: Light, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """1 inside the fan that opens from the light's spot, 0 outside, fading with the distance."""
     along, across = _polar_axes(light.fan_azimuth_rad, x - light.spot_mm[0], y - light.spot_mm[1])
-    angle = np.abs(np.arctan2(across, along))
-    inside = 1 / (1 + np.exp((angle - light.fan_angle_rad) / 0.12))
     distance = np.hypot(along, across)
-    return inside * (1 - np.exp(-distance)) * np.exp(-distance / 8)
+    # Measured along the arc, the fan's edge is about 0.5 mm wide near its tip and blurs outwards.
+    outside = (np.abs(np.arctan2(across, along)) - light.fan_angle_rad) * distance
+    inside = 1 / (1 + np.exp(np.clip(outside / (0.2 + 0.12 * distance), -30, 30)))
+    return inside * np.exp(-((distance / 7) ** 2))

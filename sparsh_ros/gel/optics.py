@@ -23,6 +23,9 @@ from sparsh_ros.gel.skin import MARGIN, paint_skin
 HEIGHT, WIDTH = 320, 240
 GRID = (160, 120)
 _NOISE_ROOM = 64
+# White balance amplifies the weak red and blue of a Bayer sensor; ratio measured on real DIGITs.
+_NOISE_OF_BGR = np.array([1.0, 0.6, 1.0], np.float32)
+_REPLICATE = cv2.BORDER_REPLICATE
 _JPEG_SAMPLING = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422
 
 
@@ -45,9 +48,9 @@ class GelOptics:
         self._prepare_lights(column, row, rng)
         self._drift_phase = rng.uniform(0, 2 * np.pi, len(instance.lights))
         self._noise = _noise_bank(rng)
-        still = self._shade(np.zeros(GRID, np.float32), np.zeros((2, *GRID), np.float32), 0.0)
+        still = self._expose()
         variance = instance.read_noise**2 + instance.shot_noise**2 * np.maximum(still, 0)
-        self._noise_sigma = np.sqrt(variance).astype(np.float32)
+        self._noise_sigma = np.sqrt(variance, dtype=np.float32) * _NOISE_OF_BGR
 
     def render(
         self,
@@ -83,7 +86,9 @@ class GelOptics:
         """Takes a picture of the untouched gel, uint8 (320, 240, 3) RGB."""
         return self.render(np.zeros(GRID, np.float32), np.zeros((2, *GRID), np.float32), rng)
 
-    def _prepare_lights(self, column: np.ndarray, row: np.ndarray, rng: np.random.Generator) -> None:
+    def _prepare_lights(
+        self, column: np.ndarray, row: np.ndarray, rng: np.random.Generator
+    ) -> None:
         """Folds each lamp's direction and irradiance into the planes that `_shade` combines."""
         instance = self.instance
         x_mm = (column + 0.5 - WIDTH / 2) / self._pixels_per_mm
@@ -101,10 +106,17 @@ class GelOptics:
         self._colours = np.array(colours, np.float32)[:, ::-1].T.copy()
         self._light_planes = np.empty((HEIGHT, WIDTH, len(colours)), np.float32)
 
+    def _expose(self) -> np.ndarray:
+        """Sets exposure and white balance on the untouched gel, whose image it returns."""
+        still = self._shade(np.zeros(GRID, np.float32), np.zeros((2, *GRID), np.float32), 0.0)
+        gain = np.array(self.instance.exposure[::-1]) / still.mean((0, 1))
+        self._colours *= gain[:, None].astype(np.float32)
+        return still * gain
+
     def _shade(self, surface: np.ndarray, displacement: np.ndarray, time_s: float) -> np.ndarray:
         """Noiseless brightness, float32 (320, 240, 3) BGR grey levels."""
         instance = self.instance
-        height = cv2.remap(surface, *self._grid_map, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        height = cv2.remap(surface, *self._grid_map, cv2.INTER_CUBIC, borderMode=_REPLICATE)
         height = cv2.GaussianBlur(height, (0, 0), instance.blur_px)
         scale = self._pixels_per_mm / 2
         slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=1, scale=scale)
@@ -154,7 +166,8 @@ class GelOptics:
 
 def _check_shape(name: str, array: np.ndarray, wanted: tuple[int, ...]) -> None:
     if np.shape(array) != wanted:
-        raise ParameterError(f"gel optics: {name} must have shape {wanted}, found {np.shape(array)}")
+        found = np.shape(array)
+        raise ParameterError(f"gel optics: {name} must have shape {wanted}, found {found}")
 
 
 def _camera_map(instance: SensorInstance) -> tuple[np.ndarray, np.ndarray]:
@@ -171,7 +184,8 @@ def _camera_map(instance: SensorInstance) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _noise_bank(rng: np.random.Generator) -> np.ndarray:
-    """Unit noise, correlated between neighbours as demosaicing leaves it, float32 (H, W, 3)."""
-    noise = rng.standard_normal((HEIGHT + _NOISE_ROOM, WIDTH + _NOISE_ROOM, 3), np.float32)
-    noise = cv2.GaussianBlur(noise, (0, 0), 0.6)
+    """Unit noise, float32 (H, W, 3): fine grain as demosaicing leaves it and coarser blotches."""
+    shape = (HEIGHT + _NOISE_ROOM, WIDTH + _NOISE_ROOM, 3)
+    fine, coarse = rng.standard_normal((2, *shape), np.float32)
+    noise = cv2.GaussianBlur(fine, (0, 0), 0.6) + 1.6 * cv2.GaussianBlur(coarse, (0, 0), 2.0)
     return noise / noise.std()

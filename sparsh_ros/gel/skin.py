@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is painted on the gel's skin and moves with it: pigment speckle, scratches, dirt, markers."""
+"""What is painted on the gel's skin and moves with it: speckle, scratches, dirt, markers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sparsh_ros.gel.instance import SensorInstance
 MARGIN = 48
 """Pixels of skin painted beyond each edge of the standard image, for skin that is dragged in."""
 
-_MARKER_ALBEDO = 0.12
+_MARKER_ALBEDO = 0.2
 
 
 def paint_skin(instance: SensorInstance, height: int, width: int) -> np.ndarray:
@@ -30,11 +30,11 @@ def paint_skin(instance: SensorInstance, height: int, width: int) -> np.ndarray:
 
 
 def _speckle(shape: tuple[int, int], contrast: float, rng: np.random.Generator) -> np.ndarray:
-    """Pigment clumps at two sizes, each of the given root mean square contrast."""
+    """Pigment clumps of two sizes; the small ones have the given root mean square contrast."""
     total = np.zeros(shape, np.float32)
-    for sigma in (1.2, 4.0):
+    for sigma, weight in ((1.2, 1.0), (5.0, 0.4)):
         grain = cv2.GaussianBlur(rng.standard_normal(shape, np.float32), (0, 0), sigma)
-        total += contrast * grain / grain.std()
+        total += contrast * weight * grain / grain.std()
     return total
 
 
