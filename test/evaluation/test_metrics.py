@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Metrics against cases worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sparsh_ros.evaluation import metrics
+
+EDGES = (-5.0, -2.0, -1.0, -0.5, -0.1, 0.1, 0.5, 1.0, 2.0, 5.0)
+
+
+def test_force_errors_by_hand():
+    truth = np.array([[0.0, 0.0, 1.0], [3.0, 0.0, 4.0]])
+    estimate = np.array([[0.1, 0.0, 1.0], [3.0, 0.0, 4.4]])
+    scores = metrics.force_errors(estimate, truth)
+    assert scores["mae_x_mn"] == pytest.approx(50.0)
+    assert scores["rmse_x_mn"] == pytest.approx(1e3 * np.sqrt(0.01 / 2))
+    assert scores["mae_y_mn"] == scores["rmse_y_mn"] == 0.0
+    assert scores["mae_z_mn"] == pytest.approx(200.0)
+    assert scores["rmse_z_mn"] == pytest.approx(1e3 * np.sqrt(0.16 / 2))
+    norms = np.array([np.sqrt(1.01) - 1.0, np.sqrt(9 + 4.4**2) - 5.0])
+    assert scores["mae_norm_mn"] == pytest.approx(1e3 * norms.mean())
+    assert scores["published_rmse_mn"] == pytest.approx(1e3 * 0.5 / 6)
+
+
+def test_published_rmse_is_a_mean_absolute_error_and_not_the_rmse():
+    truth, estimate = np.zeros((2, 3)), np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
+    scores = metrics.force_errors(estimate, truth)
+    assert scores["published_rmse_mn"] == pytest.approx(500.0)
+    assert scores["rmse_x_mn"] == pytest.approx(1e3 * np.sqrt(0.5))
+
+
+def test_slip_scores_by_hand():
+    probability = [0.9, 0.8, 0.7, 0.4, 0.1]
+    slipping = [True, False, True, True, False]
+    scores = metrics.slip_scores(probability, slipping, threshold=0.7)  # at the threshold: slip
+    assert scores["precision"] == pytest.approx(2 / 3)
+    assert scores["recall"] == pytest.approx(2 / 3)
+    assert scores["f1"] == pytest.approx(2 / 3)
+
+
+def test_slip_scores_without_cases_are_zero():
+    scores = metrics.slip_scores([0.1, 0.2], [False, False], threshold=0.5)
+    assert (scores["precision"], scores["recall"], scores["f1"]) == (0.0, 0.0, 0.0)
+
+
+def test_precision_recall_points_treat_ties_as_one_threshold():
+    thresholds, precision, recall = metrics.precision_recall_points(
+        [0.9, 0.5, 0.5, 0.2], [True, True, False, True]
+    )
+    np.testing.assert_allclose(thresholds, [0.9, 0.5, 0.2])
+    np.testing.assert_allclose(precision, [1.0, 2 / 3, 3 / 4])
+    np.testing.assert_allclose(recall, [1 / 3, 2 / 3, 1.0])
+
+
+def test_average_precision_by_hand():
+    value = metrics.average_precision([0.9, 0.8, 0.7], [True, False, True])
+    assert value == pytest.approx(0.5 * 1.0 + 0.5 * 2 / 3)
+
+
+def test_threshold_is_the_best_f1_and_lies_between_samples():
+    probability = [0.9, 0.8, 0.6, 0.3]
+    slipping = [True, True, False, False]
+    threshold = metrics.select_threshold(probability, slipping)
+    assert threshold == pytest.approx(0.7)
+    assert metrics.slip_scores(probability, slipping, threshold)["f1"] == 1.0
+
+
+def test_threshold_beats_every_other_threshold():
+    rng = np.random.default_rng(0)
+    slipping = rng.random(200) < 0.2
+    probability = np.clip(0.3 * slipping + 0.8 * rng.random(200), 0.0, 1.0)
+    best = metrics.slip_scores(
+        probability, slipping, metrics.select_threshold(probability, slipping)
+    )["f1"]
+    others = [metrics.slip_scores(probability, slipping, t)["f1"] for t in np.linspace(0, 1, 101)]
+    assert best >= max(others)
+
+
+def test_bins_are_closed_below_and_open_above():
+    values = [-9.0, -5.0, -0.1, 0.0, 0.0999, 0.1, 4.9, 5.0, 9.0]
+    np.testing.assert_array_equal(
+        metrics.assign_bins(values, EDGES), [0, 1, 5, 5, 5, 6, 9, 10, 10]
+    )
+
+
+def test_pose_scores_by_hand():
+    true_bins = np.array([[5, 5, 5], [6, 5, 4]])
+    found = np.array([[5, 5, 5], [5, 5, 4]])
+    truth = np.array([[0.0, 0.0, 0.0], [0.2, 0.0, -0.1]])
+    estimate = np.array([[0.0, 0.1, 0.0], [0.0, 0.0, -0.3]])
+    scores = metrics.pose_scores(found, true_bins, estimate, truth)
+    assert scores["accuracy_tx"] == 0.5
+    assert scores["accuracy_ty"] == scores["accuracy_yaw"] == 1.0
+    assert scores["accuracy"] == pytest.approx(5 / 6)
+    assert scores["mae_tx_mm"] == pytest.approx(0.1)
+    assert scores["mae_ty_mm"] == pytest.approx(0.05)
+    assert scores["mae_yaw_deg"] == pytest.approx(0.1)
+
+
+def test_trivial_guesses():
+    force = metrics.trivial_force([[0, 0, 1.0], [0, 0, 3.0]], [[0, 0, 2.0], [0, 1.0, 2.0]])
+    assert force["mae_z_mn"] == 0.0
+    assert force["mae_y_mn"] == pytest.approx(500.0)
+    assert metrics.trivial_slip([True, False, False, False])["f1"] == pytest.approx(2 / 5)
+    pose = metrics.trivial_pose(
+        [[5, 5, 5], [5, 5, 5], [6, 4, 5]], [[5, 5, 5], [6, 5, 5]], [[0, 0, 0], [0.4, 0, 0]]
+    )
+    assert pose["accuracy_tx"] == 0.5
+    assert pose["mae_tx_mm"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("shapes", [((2, 3), (3, 3)), ((0, 3), (0, 3))])
+def test_unusable_shapes_are_refused(shapes):
+    with pytest.raises(ValueError, match="one shape"):
+        metrics.force_errors(np.zeros(shapes[0]), np.zeros(shapes[1]))
