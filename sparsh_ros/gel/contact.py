@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Normal contact of a rigid indenter with the gel: an elastic foundation.
 
-The gel of a DIGIT or GelSight is a soft layer 2 to 4 mm thick, bonded to a rigid window, and pressed
-over an area as wide as it is thick. There the stress under a point depends mostly on the indentation
-at that point, so the layer is modelled as a bed of independent springs (Winkler foundation; Johnson,
-Contact Mechanics, 1985, section 4.3):
+The gel of a DIGIT or GelSight is a soft layer 2 to 4 mm thick, bonded to a rigid window, and
+pressed over an area as wide as it is thick. There the stress under a point depends mostly on the
+indentation at that point, so the layer is modelled as a bed of independent springs (Winkler
+foundation; Johnson, Contact Mechanics, 1985, section 4.3):
 
     p(x, y) = k_n * max(depth - gap(x, y), 0)
 
@@ -13,8 +13,8 @@ F = pi k_n R depth^2, which the tests check. A half-space (Hertz, F ~ depth^1.5)
 and an iteration per frame, and is exact only for contacts much smaller than the layer is thick.
 
 Where real gels differ: silicone is nearly incompressible, so a wide flat punch is stiffer than the
-sum of its springs; the rim of a flat punch carries a stress peak, not the mean; large strain stiffens;
-silicone creeps by some per cent within seconds.
+sum of its springs; the rim of a flat punch carries a stress peak, not the mean; large strain
+stiffens; silicone creeps by some per cent within seconds.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ Johnson 1985, section 8.4; it is also the brush model of tyres):
 
     s <- s + ds,   then   |s| <= mu p / k_t
 
-A point whose spring reaches that limit slides. Under a sphere the pressure falls to zero at the rim,
-so sliding starts there and spreads inwards; the stuck core shrinks until everything slides. With
-psi = k_t d / (mu k_n depth) for a tangential displacement d, the foundation's exact solution is
+A point whose spring reaches that limit slides. Under a sphere the pressure falls to zero at the
+rim, so sliding starts there and spreads inwards; the stuck core shrinks until everything slides.
+With psi = k_t d / (mu k_n depth) for a tangential displacement d, the exact solution is
 
     stick radius  c = a sqrt(1 - psi),      tangential force  Q = mu F (1 - (1 - psi)^2),
 
@@ -45,7 +45,7 @@ class TangentialContact:
             pressure: (R, C) normal stress after the step, N/mm^2.
             motion_mm: (2, R, C) displacement of the object's points during the step.
             skin_mm: (2, R, C) displacement of the whole skin before the step; a point that comes
-                into contact starts from there, since the skin ahead of the object is already dragged.
+                into contact starts from there, since skin ahead of the object is dragged along.
 
         Returns:
             (R, C) float32: how far each skin point slid in this step, mm; 0 where it stuck.

@@ -29,7 +29,8 @@ class Indenter:
 
     Attributes:
         kind: name of the shape, see `KINDS`.
-        gap_mm: (N, N) float32, gap over the patch [-12, 12] mm squared; row 0 is +y, column 0 is -x.
+        gap_mm: (N, N) float32, gap over the patch [-12, 12] mm squared; row 0 is +y, column 0
+            is -x.
     """
 
     kind: str
@@ -99,7 +100,9 @@ def sphere(radius_mm: float) -> Indenter:
     return from_height("sphere", lambda x, y: radius_mm - _root(radius_mm**2 - x**2 - y**2))
 
 
-def flat(half_width_mm: float, half_length_mm: float, round_face: bool, fillet_mm: float) -> Indenter:
+def flat(
+    half_width_mm: float, half_length_mm: float, round_face: bool, fillet_mm: float
+) -> Indenter:
     """Flat punch, round or rectangular, whose rim is rounded by `fillet_mm`."""
 
     def height(x: np.ndarray, y: np.ndarray) -> np.ndarray:

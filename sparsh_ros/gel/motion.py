@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What touches the gel, and how: load and pose of an object over time.
 
-`protocol` follows the collection of the Sparsh force and slip data (a normal load up to 5 N, then a
-stroke of about 2 mm in a random direction); `random` is free manipulation (shear, twist, roll, tap,
-re-grip, vibration); `demo` is a fixed sequence that shows every estimate. Each is an endless stream.
+`protocol` follows the collection of the Sparsh force and slip data (a normal load up to 5 N, then
+a stroke of about 2 mm in a random direction); `random` is free manipulation (shear, twist, roll,
+tap, re-grip, vibration); `demo` is a fixed sequence that shows every estimate. Each is an endless
+stream.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle
 
 import numpy as np
 
@@ -46,6 +48,34 @@ class Hold:
 Stream = Iterator[tuple[Indenter, Hold]]
 
 
+@dataclass(frozen=True)
+class Touch:
+    """What a stream of holds draws from.
+
+    Attributes:
+        rng: source of all randomness.
+        kinds: shapes that may touch, see `indenters.KINDS`.
+        rate_hz: holds per second.
+        maximum_load_n: highest normal load.
+    """
+
+    rng: np.random.Generator
+    kinds: Sequence[str]
+    rate_hz: float
+    maximum_load_n: float
+
+    def draw_load(self) -> float:
+        """A normal load, small ones a little more often."""
+        return self.maximum_load_n * (0.04 + 0.96 * self.rng.beta(1.1, 1.4))
+
+    def draw_object(self) -> tuple[Indenter, Hold]:
+        """A new object, lifted off, somewhere over the gel."""
+        rng = self.rng
+        indenter = indenters.draw(self.kinds[int(rng.integers(len(self.kinds)))], rng)
+        x, y = rng.uniform(-1.0, 1.0, 2) * np.array([2.5, 3.5])
+        return indenter, Hold(0.0, x, y, rng.uniform(-np.pi, np.pi), *rng.normal(0.0, 0.03, 2))
+
+
 def move(start: Hold, end: Hold, seconds: float, rate_hz: float) -> Iterator[Hold]:
     """Holds from `start` (excluded) to `end` with a minimum-jerk profile (Flash and Hogan 1985)."""
     count = max(round(seconds * rate_hz), 1)
@@ -67,12 +97,12 @@ def shake(
         )
 
 
-def protocol(rng: np.random.Generator, kinds: Sequence[str], rate_hz: float) -> Stream:
+def protocol(touch: Touch) -> Stream:
     """Press, stroke, sometimes stroke back, release; a new object each time."""
+    rng, rate_hz = touch.rng, touch.rate_hz
     while True:
-        indenter, lifted = _approach(rng, kinds)
-        pressed = replace(lifted, load_n=_load(rng))
-        hold = pressed
+        indenter, lifted = touch.draw_object()
+        hold = pressed = replace(lifted, load_n=touch.draw_load())
         path = [*_wait(lifted, rng.uniform(0.15, 0.35), rate_hz)]
         path += move(lifted, pressed, rng.uniform(0.15, 0.8), rate_hz)
         path += _wait(pressed, rng.uniform(0.05, 0.3), rate_hz)
@@ -85,55 +115,56 @@ def protocol(rng: np.random.Generator, kinds: Sequence[str], rate_hz: float) -> 
         yield from ((indenter, step) for step in path)
 
 
-def random(rng: np.random.Generator, kinds: Sequence[str], rate_hz: float) -> Stream:
+def random(touch: Touch) -> Stream:
     """Free manipulation: a handful of random motions while pressed, then a re-grip."""
+    rng, rate_hz = touch.rng, touch.rate_hz
     while True:
-        indenter, lifted = _approach(rng, kinds)
-        hold = replace(lifted, load_n=_load(rng))
+        indenter, lifted = touch.draw_object()
+        hold = replace(lifted, load_n=touch.draw_load())
         path = [*_wait(lifted, rng.uniform(0.1, 0.4), rate_hz)]
         path += move(lifted, hold, rng.uniform(0.08, 0.6), rate_hz)
         for _ in range(int(rng.integers(3, 8))):
             primitive = PRIMITIVES[int(rng.integers(len(PRIMITIVES)))]
-            steps = list(primitive(hold, rng, rate_hz))
+            steps = list(primitive(hold, touch))
             path += steps
             hold = steps[-1]
         path += move(hold, replace(hold, load_n=0.0), rng.uniform(0.08, 0.4), rate_hz)
         yield from ((indenter, step) for step in path)
 
 
-def demo(rng: np.random.Generator, kinds: Sequence[str], rate_hz: float) -> Stream:
+def demo(touch: Touch) -> Stream:
     """Press, shear four ways until it slips, twist, lift; one shape after the other."""
-    turn = 0
-    while True:
-        indenter = indenters.draw(kinds[turn % len(kinds)], rng)
-        turn += 1
-        hold = Hold(theta=rng.uniform(-0.5, 0.5))
+    rate_hz = touch.rate_hz
+    for kind in cycle(touch.kinds):
+        indenter = indenters.draw(kind, touch.rng)
+        hold = Hold(theta=touch.rng.uniform(-0.5, 0.5))
         path = [*_wait(hold, 0.8, rate_hz)]
-        for changes, seconds in DEMO_STEPS:
-            goal = replace(hold, **changes)
+        for load_share, changes, seconds in DEMO_STEPS:
+            goal = replace(hold, load_n=load_share * touch.maximum_load_n, **changes)
             path += move(hold, goal, seconds, rate_hz)
             path += _wait(goal, 0.15, rate_hz)
             hold = goal
         yield from ((indenter, step) for step in path)
 
 
-TOUCHES: dict[str, Callable[[np.random.Generator, Sequence[str], float], Stream]] = {
+TOUCHES: dict[str, Callable[[Touch], Stream]] = {
     "demo": demo,
     "protocol": protocol,
     "random": random,
 }
 """Name of a touch -> its endless stream of holds."""
 
-DEMO_STEPS: tuple[tuple[dict[str, float], float], ...] = (
-    ({"load_n": 2.5}, 0.5),
-    ({"x_mm": 3.0}, 0.7),
-    ({"x_mm": 0.0}, 0.7),
-    ({"y_mm": 3.0}, 0.7),
-    ({"y_mm": 0.0}, 0.7),
-    ({"theta": 0.7}, 0.6),
-    ({"load_n": 4.0, "theta": 0.2}, 0.5),
-    ({"load_n": 0.0}, 0.3),
+DEMO_STEPS: tuple[tuple[float, dict[str, float], float], ...] = (
+    (0.5, {}, 0.5),
+    (0.5, {"x_mm": 4.0}, 0.8),
+    (0.5, {"x_mm": 0.0}, 0.7),
+    (0.5, {"y_mm": 4.0}, 0.8),
+    (0.5, {"y_mm": 0.0}, 0.7),
+    (0.5, {"theta": 0.7}, 0.6),
+    (0.8, {"theta": 0.2}, 0.5),
+    (0.0, {}, 0.3),
 )
+"""Share of the maximum load, pose to reach, seconds."""
 
 
 def _values(hold: Hold) -> np.ndarray:
@@ -144,17 +175,6 @@ def _values(hold: Hold) -> np.ndarray:
 
 def _wait(hold: Hold, seconds: float, rate_hz: float) -> Iterator[Hold]:
     return iter([hold] * round(seconds * rate_hz))
-
-
-def _load(rng: np.random.Generator) -> float:
-    return 0.2 + 4.8 * rng.beta(1.1, 1.4)
-
-
-def _approach(rng: np.random.Generator, kinds: Sequence[str]) -> tuple[Indenter, Hold]:
-    indenter = indenters.draw(kinds[int(rng.integers(len(kinds)))], rng)
-    tilt = rng.normal(0.0, 0.03, 2)
-    x, y = rng.uniform(-1.0, 1.0, 2) * np.array([2.5, 3.5])
-    return indenter, Hold(0.0, x, y, rng.uniform(-np.pi, np.pi), *tilt)
 
 
 def _stroke(hold: Hold, rng: np.random.Generator) -> tuple[Hold, float]:
@@ -168,46 +188,52 @@ def _stroke(hold: Hold, rng: np.random.Generator) -> tuple[Hold, float]:
     return goal, length / np.exp(rng.uniform(np.log(2.0), np.log(20.0)))
 
 
-def _shear(hold: Hold, rng: np.random.Generator, rate_hz: float) -> Iterator[Hold]:
-    goal, seconds = _stroke(hold, rng)
-    if rng.random() < 0.3:
-        goal = replace(goal, load_n=_load(rng))
-    return move(hold, goal, seconds, rate_hz)
+def _shear(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    goal, seconds = _stroke(hold, touch.rng)
+    if touch.rng.random() < 0.3:
+        goal = replace(goal, load_n=touch.draw_load())
+    return move(hold, goal, seconds, touch.rate_hz)
 
 
-def _twist(hold: Hold, rng: np.random.Generator, rate_hz: float) -> Iterator[Hold]:
-    angle = rng.uniform(0.1, 0.9) * rng.choice([-1.0, 1.0])
-    seconds = abs(angle) / np.exp(rng.uniform(np.log(0.3), np.log(3.0)))
-    return move(hold, replace(hold, theta=hold.theta + angle), seconds, rate_hz)
+def _twist(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    angle = touch.rng.uniform(0.1, 0.9) * touch.rng.choice([-1.0, 1.0])
+    seconds = abs(angle) / np.exp(touch.rng.uniform(np.log(0.3), np.log(3.0)))
+    return move(hold, replace(hold, theta=hold.theta + angle), seconds, touch.rate_hz)
 
 
-def _roll(hold: Hold, rng: np.random.Generator, rate_hz: float) -> Iterator[Hold]:
-    tilt_x, tilt_y = rng.normal(0.0, 0.08, 2)
+def _roll(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    tilt_x, tilt_y = touch.rng.normal(0.0, 0.08, 2)
     goal = replace(hold, tilt_x=tilt_x, tilt_y=tilt_y)
-    return move(hold, goal, rng.uniform(0.2, 0.8), rate_hz)
+    return move(hold, goal, touch.rng.uniform(0.2, 0.8), touch.rate_hz)
 
 
-def _change_load(hold: Hold, rng: np.random.Generator, rate_hz: float) -> Iterator[Hold]:
-    return move(hold, replace(hold, load_n=_load(rng)), rng.uniform(0.1, 0.7), rate_hz)
-
-
-def _tap(hold: Hold, rng: np.random.Generator, rate_hz: float) -> Iterator[Hold]:
-    lifted = replace(hold, load_n=0.0)
-    yield from move(hold, lifted, rng.uniform(0.05, 0.15), rate_hz)
-    yield from _wait(lifted, rng.uniform(0.0, 0.15), rate_hz)
-    yield from move(lifted, hold, rng.uniform(0.05, 0.15), rate_hz)
-
-
-def _vibrate(hold: Hold, rng: np.random.Generator, rate_hz: float) -> Iterator[Hold]:
-    size = rng.uniform(0.02, 0.25)
-    amplitude = Hold(
-        rng.uniform(0.0, 0.4) * hold.load_n, *rng.normal(0.0, size, 2), rng.normal(0.0, 0.02)
+def _change_load(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    return move(
+        hold, replace(hold, load_n=touch.draw_load()), touch.rng.uniform(0.1, 0.7), touch.rate_hz
     )
-    return shake(hold, amplitude, rng.uniform(2.0, 12.0), rng.uniform(0.3, 1.0), rate_hz)
 
 
-def _keep(hold: Hold, rng: np.random.Generator, rate_hz: float) -> Iterator[Hold]:
-    return iter([hold] * int(rng.integers(3, 20)))
+def _tap(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    lifted = replace(hold, load_n=0.0)
+    yield from move(hold, lifted, touch.rng.uniform(0.05, 0.15), touch.rate_hz)
+    yield from _wait(lifted, touch.rng.uniform(0.0, 0.15), touch.rate_hz)
+    yield from move(lifted, hold, touch.rng.uniform(0.05, 0.15), touch.rate_hz)
+
+
+def _vibrate(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    size = touch.rng.uniform(0.02, 0.25)
+    amplitude = Hold(
+        touch.rng.uniform(0.0, 0.4) * hold.load_n,
+        *touch.rng.normal(0.0, size, 2),
+        touch.rng.normal(0.0, 0.02),
+    )
+    return shake(
+        hold, amplitude, touch.rng.uniform(2.0, 12.0), touch.rng.uniform(0.3, 1.0), touch.rate_hz
+    )
+
+
+def _keep(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    return iter([hold] * int(touch.rng.integers(3, 20)))
 
 
 PRIMITIVES = (_shear, _shear, _shear, _twist, _twist, _roll, _change_load, _tap, _vibrate, _keep)

@@ -31,10 +31,11 @@ class TouchSample:
     Attributes:
         time_s: time since the start of the simulation.
         image: (320, 240, 3) uint8 RGB, standard orientation.
-        force_n: (3,) float64, force of the object on the gel, newtons; z is positive in compression.
+        force_n: (3,) float64, force of the object on the gel in newtons; z >= 0 in compression.
         in_contact: an object touches the gel.
         slipping: gross slip.
-        slip_share: share of the contact area that slid since the last frame (incipient slip), 0 to 1.
+        slip_share: share of the contact area that slid since the last frame, 0 to 1 (incipient
+            slip where it is between).
         pose: (3,) float64, object's x (m), y (m), theta (rad); NaN without contact.
         normal_stress_pa: (160, 120) float32 pressure field.
         shear_stress_pa: (2, 160, 120) float32 shear stress field (x, y) on the gel.
@@ -56,13 +57,14 @@ class TouchSimulation:
 
     Args:
         sensor: "digit", "gelsight_mini" or "gelsight_2017".
-        seed: draws the sensor instance, the objects and the motion; the same seed gives the same frames.
+        seed: draws the sensor instance, the objects and the motion; same seed, same frames.
         touch: "random", "protocol" or "demo", see `sparsh_ros.gel.motion`.
         rate_hz: frames per simulated second.
         kinds: shapes that may touch, see `sparsh_ros.gel.indenters.KINDS`; None means all.
+        maximum_load_n: highest normal load, newtons.
 
     Raises:
-        ParameterError: unknown sensor, touch or shape, or a rate that is not positive.
+        ParameterError: unknown sensor, touch or shape, or a rate or load that is not positive.
     """
 
     def __init__(
@@ -72,24 +74,17 @@ class TouchSimulation:
         touch: str = "random",
         rate_hz: float = 60.0,
         kinds: Sequence[str] | None = None,
+        maximum_load_n: float = 5.0,
     ) -> None:
-        if touch not in motion.TOUCHES:
-            raise ParameterError(
-                f"touch '{touch}' is unknown; choose from {', '.join(motion.TOUCHES)}"
-            )
-        if not rate_hz > 0.0:
-            raise ParameterError(f"rate_hz must be positive, not {rate_hz}")
         kinds = tuple(kinds or indenters.KINDS)
-        unknown = sorted(set(kinds) - set(indenters.KINDS))
-        if unknown:
-            raise ParameterError(
-                f"indenters {unknown} are unknown; choose from {', '.join(indenters.KINDS)}"
-            )
+        _check(touch, kinds, rate_hz, maximum_load_n)
         self.instance = SensorInstance.draw(sensor, seed)
         self.rate_hz = rate_hz
         self._rng = np.random.default_rng((seed, 1))
         self._optics = GelOptics(self.instance)
-        self._stream = motion.TOUCHES[touch](np.random.default_rng((seed, 2)), kinds, rate_hz)
+        self._stream = motion.TOUCHES[touch](
+            motion.Touch(np.random.default_rng((seed, 2)), kinds, rate_hz, maximum_load_n)
+        )
         self._gel = Elastomer(
             GelGrid(self.instance.gel_width_mm, self.instance.gel_height_mm),
             self.instance.thickness_mm,
@@ -131,9 +126,7 @@ class TouchSimulation:
         pose = np.array([hold.x_mm * 1e-3, hold.y_mm * 1e-3, hold.theta])
         return TouchSample(
             time_s=time_s,
-            image=self._optics.render(
-                state.surface_mm, state.displacement_mm, self._rng, time_s
-            ),
+            image=self._optics.render(state.surface_mm, state.displacement_mm, self._rng, time_s),
             force_n=state.force_n,
             in_contact=bool(in_contact),
             slipping=bool(
@@ -146,3 +139,17 @@ class TouchSimulation:
             normal_stress_pa=state.pressure * np.float32(1e6),
             shear_stress_pa=state.traction * np.float32(1e6),
         )
+
+
+def _check(touch: str, kinds: Sequence[str], rate_hz: float, maximum_load_n: float) -> None:
+    if touch not in motion.TOUCHES:
+        raise ParameterError(f"touch '{touch}' is unknown; choose from {', '.join(motion.TOUCHES)}")
+    unknown = sorted(set(kinds) - set(indenters.KINDS))
+    if unknown:
+        raise ParameterError(
+            f"indenters {unknown} are unknown; choose from {', '.join(indenters.KINDS)}"
+        )
+    if not rate_hz > 0.0:
+        raise ParameterError(f"rate_hz must be positive, not {rate_hz}")
+    if not maximum_load_n > CONTACT_N:
+        raise ParameterError(f"maximum_load_n must be above {CONTACT_N} N, not {maximum_load_n}")
