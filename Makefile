@@ -60,6 +60,6 @@ $(VENV)/.installed: CMakeLists.txt package.xml $(PACKAGE) $(VENV)/.has-requireme
 	PATH='$(BIN)':"$$PATH" cmake -S . -B '$(VENV)/build' -G Ninja --log-level=WARNING \
 	  -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX='$(VENV)' \
 	  -DPython3_EXECUTABLE='$(BIN)/python'
-	'$(BIN)/cmake' --build '$(VENV)/build'
+	'$(BIN)/cmake' --build '$(VENV)/build' -- --quiet
 	'$(BIN)/cmake' --install '$(VENV)/build' >'$(VENV)/build/install.log'
 	touch $@

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The messages survive the wire: fields, types, unknown numbers, token bytes."""
+
+from __future__ import annotations
+
+import array
+import math
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from geometry_msgs.msg import Vector3
+from rclpy.serialization import deserialize_message, serialize_message
+from sparsh_ros.msg import Features, PoseChange, Slip
+from std_msgs.msg import Header
+
+HEADER = Header(stamp=Time(sec=12, nanosec=345_678_901), frame_id="thumb_gel_frame")
+INTERVAL = Duration(nanosec=83_333_333)
+
+
+def _round_trip(message):
+    return deserialize_message(serialize_message(message), type(message))
+
+
+def test_slip() -> None:
+    slip = Slip(
+        header=HEADER,
+        valid=True,
+        in_contact=True,
+        slipping=True,
+        probability=0.75,
+        threshold=0.5,
+        delta_force=Vector3(x=0.1, y=-0.2, z=1.5),
+        interval=INTERVAL,
+    )
+    assert _round_trip(slip) == slip
+
+
+def test_nothing_is_known_unless_it_is_said_to_be() -> None:
+    assert not Slip().valid
+    assert not PoseChange().valid
+    assert not Features().valid
+
+
+def test_pose_change() -> None:
+    covariance = [1e-6, 0.0, 1e-7, 0.0, 2e-6, 0.0, 1e-7, 0.0, 3e-4]
+    change = PoseChange(
+        header=HEADER,
+        valid=True,
+        dx=1e-4,
+        dy=-2e-4,
+        dtheta=0.01,
+        interval=INTERVAL,
+        covariance=covariance,
+    )
+    received = _round_trip(change)
+    assert (received.dx, received.dy, received.dtheta) == (1e-4, -2e-4, 0.01)
+    assert received.header == HEADER and received.interval == INTERVAL and received.valid
+    np.testing.assert_array_equal(received.covariance, covariance)
+
+
+def test_unknown_numbers_stay_unknown() -> None:
+    unknown = PoseChange(dx=math.nan, covariance=[math.nan] * 9)
+    received = _round_trip(unknown)
+    assert math.isnan(received.dx) and np.isnan(received.covariance).all()
+    assert math.isnan(_round_trip(Slip(probability=math.nan)).probability)
+
+
+def test_features_carry_tokens_as_little_endian_float16() -> None:
+    tokens = np.random.default_rng(0).normal(size=(300, 192)).astype("<f2")
+    message = Features(
+        header=HEADER,
+        valid=True,
+        model="sparsh-sim-micro",
+        interval=INTERVAL,
+        shape=tokens.shape,
+        data=array.array("B", tokens.tobytes()),
+    )
+    received = _round_trip(message)
+    assert (received.model, received.interval, received.header) == (
+        "sparsh-sim-micro",
+        INTERVAL,
+        HEADER,
+    )
+    decoded = np.frombuffer(received.data, "<f2").reshape(received.shape)
+    np.testing.assert_array_equal(decoded, tokens)
