@@ -10,8 +10,9 @@ import numpy as np
 from builtin_interfaces.msg import Duration, Time
 from geometry_msgs.msg import Vector3
 from rclpy.serialization import deserialize_message, serialize_message
-from sparsh_ros.msg import Features, PoseChange, Slip
 from std_msgs.msg import Header
+
+from sparsh_ros.msg import Features, PoseChange, Slip
 
 HEADER = Header(stamp=Time(sec=12, nanosec=345_678_901), frame_id="thumb_gel_frame")
 INTERVAL = Duration(nanosec=83_333_333)
