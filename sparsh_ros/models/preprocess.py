@@ -38,10 +38,11 @@ class Preprocess(nn.Module):
 
     def forward(self, current: Tensor, previous: Tensor, background: Tensor) -> Tensor:
         """Prepare uint8 RGB images, (B, H, W, 3) each; ``previous`` is the older frame."""
-        reference = background.to(torch.int32) - NEUTRAL
-        frames = torch.cat([current, previous], dim=3).to(torch.int32)
-        shifted = (frames - torch.cat([reference, reference], dim=3)).clamp(0, 255)
-        images = shifted.to(torch.float32).permute(0, 3, 1, 2)
+        # Transposed while a pixel is one byte: the cheapest moment for it.
+        frames = [image.permute(0, 3, 1, 2) for image in (current, previous)]
+        reference = background.permute(0, 3, 1, 2).to(torch.int32) - NEUTRAL
+        shifted = torch.cat([frame.to(torch.int32) - reference for frame in frames], dim=1)
+        images = shifted.clamp(0, 255).to(torch.float32)
         if self.resample:
             images = _round(_round(images @ self.columns.T).transpose(2, 3) @ self.rows.T)
             images = images.transpose(2, 3)

@@ -174,19 +174,23 @@ class VisionTransformer(nn.Module):
         """Encode (B, C, H, W) float images in [0, 1] to patch tokens (B, N, D), row-major."""
         return self._transform(self._embed(images))
 
-    def forward_visible(self, images: Tensor, keep: Tensor) -> Tensor:
-        """Encode only some patches of each image, as masked autoencoders do (He et al., 2022).
+    def forward_patches(self, patches: Tensor, positions: Tensor | None = None) -> Tensor:
+        """Encode patches that are already cut, all or, as masked autoencoders do (He et al.,
+        2022), only the visible ones.
 
         Args:
-            images: (B, C, H, W) float in [0, 1].
-            keep: (B, K) int64 indices of the visible patches, row-major, in [0, N).
+            patches: (B, K, P) float pixels in [0, 1], each patch flattened as (channel, row,
+                column).
+            positions: (B, K) int64 place of each patch, row-major, in [0, N); None means that all
+                N patches are there, in order.
 
         Returns:
-            (B, K, D) tokens of the visible patches, in the order of ``keep``.
+            (B, K, D) tokens in the order of ``patches``.
         """
-        tokens = self._embed(images)
-        index = keep.unsqueeze(-1).expand(-1, -1, tokens.shape[-1])
-        return self._transform(tokens.gather(1, index))
+        projection = self.patch_embed.proj
+        tokens = F.linear(patches, projection.weight.flatten(1), projection.bias)
+        table = self.pos_embed()
+        return self._transform(tokens + (table if positions is None else table[0][positions]))
 
     def _embed(self, images: Tensor) -> Tensor:
         return self.patch_embed(images) + self.pos_embed()

@@ -9,6 +9,7 @@ weights, because it changes with them. `ModelSpec` joins both. No torch here.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
@@ -137,6 +138,21 @@ class ModelSpec:
         return (self.image_height // self.patch_size) * (self.image_width // self.patch_size)
 
 
+def recognise_encoder(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Say in words which encoder a state dict's shapes belong to; "" if to none."""
+    patches = shapes.get("patch_embed.proj.weight")
+    if patches is None or len(patches) != 4:
+        return ""
+    width, channels, patch_size, _ = patches
+    depth = len({name.split(".")[1] for name in shapes if name.startswith("blocks.")})
+    sizes = [name for name, size in SIZES.items() if (size.width, size.depth) == (width, depth)]
+    registers = shapes.get("register_tokens", (1, 0, width))[1]
+    return (
+        f"an encoder of {f'size {sizes[0]}' if sizes else 'no known size'} (width {width}, "
+        f"depth {depth}, patch {patch_size}, {channels} channels, registers {registers})"
+    )
+
+
 _TRAINED_FIELDS = (
     "heads",
     "slip_threshold",
@@ -197,7 +213,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ModelError(f"model file {path}: wanted a mapping, found {type(values).__name__}")
     if unknown := set(values) - _YAML_FIELDS:
         raise ModelError(
-            f"model file {path}: unknown entries {sorted(unknown)}; known are {sorted(_YAML_FIELDS)}"
+            f"model file {path}: unknown entries {sorted(unknown)}; "
+            f"known are {sorted(_YAML_FIELDS)}"
         )
     return values
 

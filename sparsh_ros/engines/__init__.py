@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Engines run a model's encoder and heads: ONNX Runtime on a CPU, torch on a GPU.
+
+All take the same images, hold the same weights and give the same numbers within float32 rounding.
+Neither torch nor ONNX Runtime is imported until an engine of that kind is created.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsh_ros.errors import FrameError, MissingDependencyError, ModelError
+from sparsh_ros.frames import IMAGE_SHAPE
+from sparsh_ros.models.zoo import ModelSpec
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+class Engine(Protocol):
+    """What every engine offers.
+
+    Attributes:
+        description: Library, version, device and threads, in words.
+        heads: Names of the heads that `decode` knows.
+    """
+
+    description: str
+    heads: tuple[str, ...]
+
+    def encode(
+        self,
+        current: NDArray[np.uint8],
+        previous: NDArray[np.uint8],
+        background: NDArray[np.uint8],
+    ) -> Any:
+        """Encode pairs of standard images to tokens.
+
+        Args:
+            current: (B, 320, 240, 3) uint8 RGB, the newest frames.
+            previous: Same shape, the frames one interval older.
+            background: Same shape, the no-contact references; 127 everywhere for none.
+
+        Returns:
+            Tokens (B, N, D) float32, on the device that made them: an array of NumPy or a tensor.
+
+        Raises:
+            FrameError: The images have another shape or type.
+        """
+
+    def decode(self, head: str, tokens: Any) -> dict[str, NDArray[np.float32]]:
+        """Run one head on tokens (B, N, D) float32, from `encode` or as a NumPy array.
+
+        Returns:
+            The head's raw outputs by name, each (B, ...) float32; see `sparsh_ros.models.heads`.
+
+        Raises:
+            ModelError: The engine was created without that head.
+        """
+
+    def warm_up(self) -> None:
+        """Run everything once, so that the first real frame is not the slow one."""
+
+
+def create_engine(
+    spec: ModelSpec,
+    device: str = "auto",
+    heads: Sequence[str] | None = None,
+    encoder: bool = True,
+    threads: int | None = None,
+) -> Engine:
+    """Load a model's weights into the engine that suits the machine.
+
+    Args:
+        spec: The model.
+        device: "cpu" (ONNX Runtime), "cuda" (torch, else ONNX Runtime with CUDA), or "auto":
+            "cuda" where that works, else "cpu".
+        heads: Names of the heads to load; None loads all that the weights have.
+        encoder: False loads the heads alone, for tokens that come from elsewhere.
+        threads: CPU threads for the encoder; None takes one per core.
+
+    Raises:
+        ModelError: The weights lack a head that was asked for, or ``device`` is unknown.
+        WeightsError: A weights file is missing, broken or of another architecture.
+        MissingDependencyError: "cuda" was asked for and cannot be had.
+    """
+    names = spec.heads if heads is None else tuple(heads)
+    if missing := [name for name in names if name not in spec.heads]:
+        raise ModelError(
+            f"model {spec.name}: no weights for head {', '.join(missing)}; "
+            f"{spec.weights} has {', '.join(spec.heads) or 'none'}"
+        )
+    if device not in DEVICES:
+        raise ModelError(f"device {device!r}: unknown; choose one of {', '.join(DEVICES)}")
+    backend = "cpu" if device == "cpu" else _cuda_backend()
+    if backend == "torch":
+        from sparsh_ros.engines.torch_engine import TorchEngine
+
+        return TorchEngine(spec, names, encoder, device="cuda")
+    if device == "cuda" and backend != "onnxruntime":
+        raise MissingDependencyError(
+            "device cuda: wanted an NVIDIA driver and torch with CUDA or onnxruntime-gpu, found "
+            "neither pair; install one or use device cpu"
+        )
+    from sparsh_ros.engines.onnx_engine import OnnxEngine
+
+    return OnnxEngine(spec, names, encoder, threads, cuda=backend == "onnxruntime")
+
+
+def check_images(*images: NDArray[np.uint8]) -> None:
+    """Raise FrameError unless all are (B, 320, 240, 3) uint8 with the same B."""
+    for image in images:
+        if image.shape != (len(images[0]), *IMAGE_SHAPE) or image.dtype != np.uint8:
+            raise FrameError(
+                f"engine input: wanted uint8 images {(len(images[0]), *IMAGE_SHAPE)}, "
+                f"found {image.dtype} {image.shape}"
+            )
+
+
+def check_head(head: str, heads: Sequence[str]) -> None:
+    """Raise ModelError unless ``head`` is one of those that were loaded."""
+    if head not in heads:
+        raise ModelError(
+            f"head {head!r}: not loaded; this engine has {', '.join(heads) or 'none'}"
+        )
+
+
+def _cuda_backend() -> str | None:
+    """Return "torch" or "onnxruntime", whichever can reach a GPU, or None."""
+    try:
+        ctypes.CDLL("libcuda.so.1")  # spares machines without a driver the import of torch
+    except OSError:
+        return None
+    if find_spec("torch") is not None:
+        import torch
+
+        if torch.cuda.is_available():
+            return "torch"
+    import onnxruntime
+
+    providers = onnxruntime.get_available_providers()
+    return "onnxruntime" if "CUDAExecutionProvider" in providers else None

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run a model's ONNX files with ONNX Runtime. No torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from sparsh_ros.engines import check_head, check_images
+from sparsh_ros.errors import WeightsError
+from sparsh_ros.frames import IMAGE_SHAPE
+from sparsh_ros.models.zoo import ModelSpec
+
+IMAGE_INPUTS = ("current", "previous", "background")
+
+
+class OnnxEngine:
+    """Encoder and heads as ONNX Runtime sessions; see `sparsh_ros.engines.Engine`.
+
+    Args:
+        spec: The model; its weights folder holds `encoder.onnx` and `<head>.onnx`.
+        heads: Names of the heads to load.
+        encoder: Whether to load the encoder.
+        threads: CPU threads of the encoder; None takes one per core.
+        cuda: Run on the GPU through onnxruntime-gpu.
+
+    Raises:
+        WeightsError: A file is missing, broken or of another architecture.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        heads: Sequence[str],
+        encoder: bool = True,
+        threads: int | None = None,
+        cuda: bool = False,
+    ) -> None:
+        self._token_shape = (spec.tokens, spec.width)
+        self.heads = tuple(heads)
+        threads = threads or len(os.sched_getaffinity(0))
+        token_inputs = {"tokens": ("tensor(float)", self._token_shape)}
+        image_inputs = dict.fromkeys(IMAGE_INPUTS, ("tensor(uint8)", IMAGE_SHAPE))
+        self._encoder = None
+        if encoder:
+            self._encoder = _open(spec.weights / "encoder.onnx", image_inputs, threads, cuda)
+            _check_outputs(self._encoder, spec, self._token_shape)
+        # A head is a tenth of a millisecond of work: a second thread would cost more than it saves.
+        self._heads = {
+            name: _open(spec.weights / f"{name}.onnx", token_inputs, 1, cuda) for name in heads
+        }
+        place = "CUDA" if cuda else f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+        self.description = f"ONNX Runtime {ort.__version__} on {place}, float32"
+
+    def encode(
+        self,
+        current: NDArray[np.uint8],
+        previous: NDArray[np.uint8],
+        background: NDArray[np.uint8],
+    ) -> NDArray[np.float32]:
+        """Encode pairs of standard images to tokens (B, N, D) float32."""
+        images = (current, previous, background)
+        check_images(*images)
+        return self._encoder.run(None, dict(zip(IMAGE_INPUTS, images, strict=True)))[0]
+
+    def decode(self, head: str, tokens: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Run one head on tokens (B, N, D) float32."""
+        check_head(head, self.heads)
+        session = self._heads[head]
+        names = [output.name for output in session.get_outputs()]
+        return dict(zip(names, session.run(names, {"tokens": tokens}), strict=True))
+
+    def warm_up(self) -> None:
+        """Run everything once: the first run allocates."""
+        tokens = np.zeros((1, *self._token_shape), np.float32)
+        if self._encoder is not None:
+            image = np.zeros((1, *IMAGE_SHAPE), np.uint8)
+            tokens = self.encode(image, image, image)
+        for head in self.heads:
+            self.decode(head, tokens)
+
+
+def _open(
+    path: Path, inputs: dict[str, tuple[str, tuple[int, ...]]], threads: int, cuda: bool
+) -> ort.InferenceSession:
+    """Open an ONNX file and check that it takes ``inputs``: name -> type, shape after the batch."""
+    if not path.is_file():
+        raise WeightsError(
+            f"{path}: not found; `sparsh-ros weights list` shows which models have weights here"
+        )
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors; they are raised as well
+    # Waiting threads sleep: on few cores, spinning ones starve the sensors and the executor.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers = ["CUDAExecutionProvider"] if cuda else []
+    try:
+        session = ort.InferenceSession(path, options, [*providers, "CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exceptions share no base class of its own
+        reason = str(error).splitlines()[0]
+        raise WeightsError(
+            f"{path}: wanted an ONNX graph, found a truncated or foreign file ({reason}); "
+            "fetch or export it again"
+        ) from error
+    found = {node.name: (node.type, tuple(node.shape[1:])) for node in session.get_inputs()}
+    if found != inputs:
+        raise WeightsError(
+            f"{path}: wanted inputs {inputs}, found {found}; it was exported from another model"
+        )
+    return session
+
+
+def _check_outputs(
+    session: ort.InferenceSession, spec: ModelSpec, token_shape: tuple[int, int]
+) -> None:
+    found = [tuple(node.shape[1:]) for node in session.get_outputs()]
+    if found != [token_shape]:
+        raise WeightsError(
+            f"{spec.weights / 'encoder.onnx'}: wanted tokens {token_shape} of model {spec.name} "
+            f"({spec.size}), found {found}; it was exported from another model"
+        )

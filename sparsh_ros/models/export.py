@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write a trained model as a weights folder: ONNX graphs beside safetensors.
+
+    encoder.onnx           preprocessing and encoder: three uint8 images -> tokens
+    <head>.onnx            one graph per head: tokens -> outputs
+    encoder.safetensors    the same weights for torch
+    heads.safetensors      the same, keys `<head>.<parameter>`
+    heads.json             what training found out: heads, slip threshold, pose bins
+
+Weight matrices are rounded to float16 here, once. Both formats then hold the same numbers in half
+the space, and every engine computes with them in float32.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import shutil
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from sparsh_ros.engines.onnx_engine import IMAGE_INPUTS, OnnxEngine
+from sparsh_ros.engines.torch_engine import TorchEngine
+from sparsh_ros.errors import WeightsError
+from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_SHAPE, IMAGE_WIDTH
+from sparsh_ros.models.checkpoints import ENCODER_FILE, HEADS_FILE
+from sparsh_ros.models.preprocess import Preprocess
+from sparsh_ros.models.vit import VisionTransformer
+from sparsh_ros.models.zoo import ModelSpec, write_trained_values
+
+OPSET = 20  # the first with Gelu, which ONNX Runtime fuses with the bias before it
+PARITY_TOLERANCE = 1e-3  # absolute, on tokens of unit variance and on logits
+_MIN_FLOAT16_VALUES = 1024  # below this a second node costs more than the bytes it saves
+
+
+class EncoderGraph(nn.Module):
+    """Preprocessing and encoder in one: three uint8 (B, 320, 240, 3) -> tokens (B, N, D)."""
+
+    def __init__(self, encoder: VisionTransformer, spec: ModelSpec) -> None:
+        super().__init__()
+        image_size = (spec.image_height, spec.image_width)
+        self.preprocess = Preprocess((IMAGE_HEIGHT, IMAGE_WIDTH), image_size)
+        self.encoder = encoder
+
+    def forward(self, current: Tensor, previous: Tensor, background: Tensor) -> Tensor:
+        return self.encoder(self.preprocess(current, previous, background))
+
+
+def export_model(
+    encoder: VisionTransformer,
+    heads: Mapping[str, nn.Module],
+    spec: ModelSpec,
+    folder: str | Path,
+) -> ModelSpec:
+    """Write all files of a weights folder and prove that ONNX Runtime and torch agree on them.
+
+    Args:
+        encoder: Trained encoder of ``spec``'s architecture; left as it is.
+        heads: Trained heads by name ("force", "slip", "pose"), only those worth shipping; left as
+            they are.
+        spec: The model, with what training found out: give `slip_threshold`, `pose_bin_edges_mm`,
+            `pose_bin_edges_deg`, `pose_bin_values_mm` and `pose_bin_values_deg` with
+            `dataclasses.replace(load_model_spec(name), ...)`. `heads` is filled in here.
+        folder: Weights folder, made if needed. Other files in it stay; ours are replaced only
+            after the check passed.
+
+    Returns:
+        The spec as it can be loaded from the folder.
+
+    Raises:
+        WeightsError: The two engines differ by more than `PARITY_TOLERANCE`.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    encoder = _rounded_copy(encoder)
+    heads = {name: _rounded_copy(head) for name, head in heads.items()}
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        draft = replace(spec, heads=tuple(heads), weights=Path(scratch))
+        _write_safetensors(encoder, heads, draft)
+        _write_graphs(encoder, heads, draft)
+        write_trained_values(draft, draft.weights)
+        _check_parity(draft)
+        for file in draft.weights.iterdir():
+            shutil.move(file, folder / file.name)
+    return replace(draft, weights=folder)
+
+
+def _is_matrix(name: str, value: Tensor) -> bool:
+    return name.endswith("weight") and value.ndim >= 2
+
+
+@torch.no_grad()
+def _rounded_copy(module: nn.Module) -> nn.Module:
+    """Copy a module to the CPU for inference, its weight matrices rounded to float16 values."""
+    module = copy.deepcopy(module).cpu().float().eval()
+    for name, parameter in module.named_parameters():
+        if _is_matrix(name, parameter):
+            parameter.copy_(parameter.half())
+    return module
+
+
+def _write_safetensors(encoder: nn.Module, heads: Mapping[str, nn.Module], spec: ModelSpec) -> None:
+    (spec.weights / ENCODER_FILE).write_bytes(save(_compact_state(encoder)))
+    tensors = {
+        f"{name}.{key}": value
+        for name, head in heads.items()
+        for key, value in _compact_state(head).items()
+    }
+    (spec.weights / HEADS_FILE).write_bytes(save(tensors))
+
+
+def _compact_state(module: nn.Module) -> dict[str, Tensor]:
+    return {
+        name: value.half() if _is_matrix(name, value) else value
+        for name, value in module.state_dict().items()
+    }
+
+
+def _write_graphs(encoder: nn.Module, heads: Mapping[str, nn.Module], spec: ModelSpec) -> None:
+    # Batches of 2: one of 1 would be taken for a constant. One tensor each: the exporter takes a
+    # tensor given twice for one and the same input.
+    images = {name: torch.zeros((2, *IMAGE_SHAPE), dtype=torch.uint8) for name in IMAGE_INPUTS}
+    _write_graph(EncoderGraph(encoder, spec), images, ["tokens"], spec, "encoder")
+    tokens = {"tokens": torch.zeros(2, spec.tokens, spec.width)}
+    for name, head in heads.items():
+        _write_graph(head, tokens, list(head.outputs), spec, name)
+
+
+def _write_graph(
+    module: nn.Module, inputs: Mapping[str, Tensor], outputs: list[str], spec: ModelSpec, part: str
+) -> None:
+    batch = torch.export.Dim("batch")
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of operators not in use
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            module.eval(),
+            tuple(inputs.values()),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(inputs),
+            output_names=outputs,
+            dynamic_shapes=tuple({0: batch} for _ in inputs),
+            verbose=False,
+        )
+    model = program.model_proto
+    _drop_traces(model)
+    _store_as_float16(model.graph)
+    helper.set_model_props(model, {"model": spec.name, "part": part, "licence": spec.licence})
+    onnx.checker.check_model(model)
+    onnx.save(model, spec.weights / f"{part}.onnx")
+
+
+def _drop_traces(model: onnx.ModelProto) -> None:
+    """Remove the exporter's notes: stack traces with paths of the machine it ran on."""
+    for item in (model.graph, *model.graph.node, *model.graph.initializer):
+        item.ClearField("metadata_props")
+        item.ClearField("doc_string")
+    model.graph.ClearField("value_info")
+
+
+def _store_as_float16(graph: onnx.GraphProto) -> None:
+    """Store every large constant that float16 holds exactly as such, cast back on use.
+
+    ONNX Runtime folds the casts when it loads the graph: no cost per run, no change of numbers.
+    """
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(tensor)
+        with np.errstate(over="ignore"):
+            halves = values.astype(np.float16)
+        if values.size < _MIN_FLOAT16_VALUES or not np.array_equal(halves, values):
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(halves, f"{name}_float16"))
+        casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    graph.ClearField("node")
+    graph.node.extend(nodes)
+
+
+def _check_parity(spec: ModelSpec) -> None:
+    """Raise WeightsError unless both engines, loading what was written, give the same numbers."""
+    images = np.random.default_rng(0).integers(0, 256, (3, 2, *IMAGE_SHAPE), dtype=np.uint8)
+    ours, reference = OnnxEngine(spec, spec.heads), TorchEngine(spec, spec.heads, device="cpu")
+    tokens = ours.encode(*images)
+    expected = reference.encode(*images)
+    errors = {"encoder": np.abs(tokens - expected.numpy()).max()}
+    for head in spec.heads:
+        outputs = ours.decode(head, tokens)
+        for name, value in reference.decode(head, expected).items():
+            errors[f"{head}.{name}"] = np.abs(outputs[name] - value).max()
+    wrong = {name: float(error) for name, error in errors.items() if not error < PARITY_TOLERANCE}
+    if wrong:
+        raise WeightsError(
+            f"export of {spec.name}: ONNX Runtime and torch differ by {wrong}, wanted less than "
+            f"{PARITY_TOLERANCE}; nothing was written"
+        )
