@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all sensors share: a capture thread, a slot with the latest frame, counters, reopening."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sparsh_ros.errors import FrameError, SensorError
+from sparsh_ros.frames import Frame
+from sparsh_ros.sensors.profiles import SensorProfile
+
+FIRST_BACK_OFF_S = 0.1
+LONGEST_BACK_OFF_S = 1.0
+
+_RATE_WINDOW = 61
+_REPORTS_KEPT = 100
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SensorStatus:
+    """How a sensor is doing.
+
+    Attributes:
+        name: the sensor, in words.
+        running: the capture thread is alive.
+        connected: the device or file is open.
+        finished: a recording came to its end.
+        frames: frames that reached the slot.
+        overwritten: of these, frames replaced by a newer one before any `wait` returned them.
+        skipped: frames never made or passed over, because the sensor was behind its own rate.
+        refused: single frames lost because they were broken or of a wrong form.
+        errors: how often opening or reading the device failed.
+        reopened: how often it was opened again after that.
+        rate_hz: measured over the last second or so; NaN before the second frame.
+        frame_age_s: time since the last frame; NaN before the first.
+        last_error: the newest refusal or failure, empty when there was none.
+    """
+
+    name: str
+    running: bool
+    connected: bool
+    finished: bool
+    frames: int
+    overwritten: int
+    skipped: int
+    refused: int
+    errors: int
+    reopened: int
+    rate_hz: float
+    frame_age_s: float
+    last_error: str
+
+
+class Sensor(ABC):
+    """A gel camera, real, recorded or simulated, that hands out its latest frame.
+
+    A driver implements `_open`, `_read` and `_close`; all three run on one thread at a time. They
+    report trouble by what they raise:
+
+    - FrameError: this frame only is lost.
+    - anything else: the device is closed and opened again, after a pause that doubles from
+      0.1 s to 1 s with every failure in a row.
+
+    Use it as a context manager, or call `start` and `stop`.
+    """
+
+    def __init__(
+        self, name: str, profile: SensorProfile, clock: Callable[[], int] = time.time_ns
+    ) -> None:
+        """Prepare a sensor; nothing is opened yet.
+
+        Args:
+            name: the sensor in words, used in messages.
+            profile: what is known about this kind of sensor.
+            clock: gives the stamps, in nanoseconds. Pacing never depends on it.
+        """
+        self.name = name
+        self.profile = profile
+        self._clock = clock
+        self._stop = threading.Event()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._frame: Frame | None = None
+        self._taken = True
+        self._connected = self._finished = False
+        self._back_off_s = FIRST_BACK_OFF_S
+        self._frames = self._overwritten = self._skipped = self._refused = 0
+        self._errors = self._reopened = 0
+        self._arrivals_s: deque[float] = deque(maxlen=_RATE_WINDOW)
+        self._last_error = ""
+        self._reported: deque[str] = deque(maxlen=_REPORTS_KEPT)
+
+    @abstractmethod
+    def _open(self) -> None:
+        """Open the device; raise SensorError where trying again later may help."""
+
+    @abstractmethod
+    def _read(self, sequence: int) -> Frame | None:
+        """Wait for the next frame and number it; None at the end of a recording or on stop."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Release whatever `_open` got hold of, also when that was only half done."""
+
+    def start(self) -> None:
+        """Open the sensor and start capturing; does nothing while it runs.
+
+        A device that is not there (SensorError) is waited for: it shows in `status`, and frames
+        come as soon as it does.
+
+        Raises:
+            SparshError: what waiting does not mend, such as a missing file or a bad setting.
+        """
+        if self._thread is not None:
+            return
+        self._stop.clear()
+        self._finished = False
+        try:
+            self._open()
+            self._connected = True
+        except SensorError as error:
+            self._fail(error)
+        except BaseException:
+            self._close_quietly()
+            raise
+        self._thread = threading.Thread(target=self._run, name=f"capture {self.name}", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the capture thread, close the device and wake whoever waits."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def __enter__(self) -> Sensor:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def latest(self) -> Frame | None:
+        """The newest frame, None before the first. Looking does not count as taking it."""
+        with self._changed:
+            return self._frame
+
+    def wait(self, after_sequence: int = 0, timeout: float | None = None) -> Frame | None:
+        """Take the newest frame once its sequence number is above `after_sequence`.
+
+        Args:
+            after_sequence: sequence of the frame the caller already has, 0 for any.
+            timeout: seconds to wait at most; None waits as long as the sensor runs.
+
+        Returns:
+            The frame, or None after `timeout` and when the sensor stopped or finished.
+        """
+
+        def is_newer() -> bool:
+            return self._frame is not None and self._frame.sequence > after_sequence
+
+        with self._changed:
+            self._changed.wait_for(lambda: is_newer() or not self._is_running(), timeout)
+            if not is_newer():
+                return None
+            self._taken = True
+            return self._frame
+
+    @property
+    def finished(self) -> bool:
+        """Whether a recording came to its end."""
+        return self._finished
+
+    def status(self) -> SensorStatus:
+        """Counters and state, taken at one moment."""
+        with self._changed:
+            arrivals = self._arrivals_s
+            span_s = arrivals[-1] - arrivals[0] if len(arrivals) > 1 else 0.0
+            return SensorStatus(
+                name=self.name,
+                running=self._is_running(),
+                connected=self._connected,
+                finished=self._finished,
+                frames=self._frames,
+                overwritten=self._overwritten,
+                skipped=self._skipped,
+                refused=self._refused,
+                errors=self._errors,
+                reopened=self._reopened,
+                rate_hz=(len(arrivals) - 1) / span_s if span_s > 0 else math.nan,
+                frame_age_s=time.monotonic() - arrivals[-1] if arrivals else math.nan,
+                last_error=self._last_error,
+            )
+
+    def _is_running(self) -> bool:
+        return self._thread is not None and not self._stop.is_set() and not self._finished
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set() and not self._finished:
+                if self._connected:
+                    self._capture()
+                else:
+                    self._reopen()
+        finally:
+            self._close_quietly()
+            with self._changed:
+                self._connected = False
+                self._changed.notify_all()
+
+    def _capture(self) -> None:
+        try:
+            frame = self._read(self._frames + 1)
+        except FrameError as error:
+            with self._changed:
+                self._refused += 1
+            self._report(error)
+        except Exception as error:  # a driver may raise anything, and must not end the process
+            self._fail(error)
+        else:
+            self._hand_out(frame)
+
+    def _hand_out(self, frame: Frame | None) -> None:
+        with self._changed:
+            if frame is None:
+                self._finished = not self._stop.is_set()
+                return
+            self._overwritten += not self._taken
+            self._frame, self._taken = frame, False
+            self._frames += 1
+            self._arrivals_s.append(time.monotonic())
+            self._back_off_s = FIRST_BACK_OFF_S
+            self._changed.notify_all()
+
+    def _reopen(self) -> None:
+        if self._stop.wait(self._back_off_s):
+            return
+        self._back_off_s = min(2 * self._back_off_s, LONGEST_BACK_OFF_S)
+        try:
+            self._open()
+        except Exception as error:  # as above
+            self._fail(error)
+        else:
+            with self._changed:
+                self._connected = True
+                self._reopened += 1
+
+    def _fail(self, error: Exception) -> None:
+        with self._changed:
+            self._connected = False
+            self._errors += 1
+        self._report(error)
+        self._close_quietly()
+
+    def _close_quietly(self) -> None:
+        try:
+            self._close()
+        except Exception as error:  # a device that vanished may refuse to be closed
+            self._report(error)
+
+    def _report(self, error: Exception) -> None:
+        """Keep the message for `status`; log it the first time it is met."""
+        message = str(error) or type(error).__name__
+        with self._changed:
+            self._last_error = message
+        if message not in self._reported:
+            self._reported.append(message)
+            _log.warning("%s: %s", self.name, message)

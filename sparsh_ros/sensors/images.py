@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Single image files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from sparsh_ros.errors import FrameError, RecordingError
+
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+
+def decode_image(content: bytes, source: str) -> np.ndarray:
+    """Decode an image file's content.
+
+    Returns:
+        (height, width, 3) uint8 BGR.
+
+    Raises:
+        FrameError: the content is no image; the message begins with `source`.
+    """
+    buffer = np.frombuffer(content, np.uint8)
+    image = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if buffer.size else None
+    if image is None:
+        raise FrameError(f"{source}: not a readable image ({len(content)} bytes)")
+    return image
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Read one image file, such as a background.
+
+    Returns:
+        (height, width, 3) uint8 BGR.
+
+    Raises:
+        RecordingError: the file is missing.
+        FrameError: it is no image.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    return decode_image(content, str(path))
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Image files of a folder in natural order: frame2 before frame10."""
+    files = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(files, key=_natural)
+
+
+def _natural(path: Path) -> list[tuple[int, int, str]]:
+    parts = re.split(r"(\d+)", path.name)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]

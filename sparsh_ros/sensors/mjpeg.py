@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Motion JPEG over http (multipart/x-mixed-replace), as network gel cameras serve it.
+
+Read here rather than by OpenCV, whose reader may block for half a minute on a dead connection and
+does not tell a broken image from a broken stream.
+"""
+
+from __future__ import annotations
+
+import http.client
+import urllib.request
+
+import numpy as np
+
+from sparsh_ros.errors import SensorError
+from sparsh_ros.sensors.images import decode_image
+
+TIMEOUT_S = 2.0
+
+_LONGEST_LINE = 8192
+_LARGEST_PART = 32 * 2**20
+# Cameras are on the robot's own network; a proxy for the outside world must not see the request.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class MjpegStream:
+    """A connection to an MJPEG server.
+
+    Raises:
+        SensorError: nothing answers at `url`, or what answers is not an MJPEG stream.
+    """
+
+    live = True
+    fps = None
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        try:
+            self._response = _opener.open(url, timeout=TIMEOUT_S)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", None) or error
+            raise SensorError(
+                f"{url}: no video stream ({reason}); check address, network and camera server"
+            ) from error
+        kind = self._response.headers.get_content_type()
+        if kind != "multipart/x-mixed-replace":
+            self.close()
+            raise SensorError(f"{url}: wanted an MJPEG stream, found {kind}; check the address")
+        self._boundary = b"--" + self._boundary_name().encode("ascii", "replace")
+
+    def _boundary_name(self) -> str:
+        # Some servers announce the boundary with the leading dashes that belong to the body.
+        name = self._response.headers.get_param("boundary", "")
+        return str(name).removeprefix("--")
+
+    def read(self) -> np.ndarray:
+        """Wait for the next image.
+
+        Returns:
+            (height, width, 3) uint8 BGR.
+
+        Raises:
+            FrameError: this image is broken; the stream goes on.
+            SensorError: the stream ended, or nothing came for 2 s.
+        """
+        try:
+            length = self._read_headers()
+            content = self._read_sized(length) if length else self._read_to_boundary()
+        except (OSError, http.client.HTTPException) as error:
+            raise SensorError(f"{self.url}: stream broke off ({error})") from error
+        return decode_image(content, self.url)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._response.close()
+
+    def _read_line(self) -> bytes:
+        line = self._response.readline(_LONGEST_LINE)
+        if not line:
+            raise SensorError(f"{self.url}: stream ended")
+        return line
+
+    def _read_headers(self) -> int:
+        """Read up to the start of an image; its length, 0 if the server does not say."""
+        length = 0
+        seen = False
+        while True:
+            line = self._read_line().strip()
+            name, _, value = line.partition(b":")
+            if line.startswith(self._boundary) or name.lower() == b"content-type":
+                seen = True
+            elif name.lower() == b"content-length" and value.strip().isdigit():
+                seen, length = True, int(value)
+            elif seen and not line:
+                return length
+
+    def _read_sized(self, length: int) -> bytes:
+        self._check_size(length)
+        content = self._response.read(length)
+        if len(content) < length:
+            raise SensorError(f"{self.url}: stream ended within an image")
+        return content
+
+    def _read_to_boundary(self) -> bytes:
+        content = bytearray()
+        while not (line := self._read_line()).startswith(self._boundary):
+            content += line
+            self._check_size(len(content))
+        return bytes(content)
+
+    def _check_size(self, length: int) -> None:
+        if length > _LARGEST_PART:
+            raise SensorError(
+                f"{self.url}: wanted images below {_LARGEST_PART} bytes, found {length}"
+            )

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A gel sensor that exists only in simulation, with its ground truth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sparsh_ros.frames import Frame
+from sparsh_ros.gel.simulation import TouchSample, TouchSimulation
+from sparsh_ros.sensors.base import Sensor
+from sparsh_ros.sensors.profiles import SensorProfile
+from sparsh_ros.sensors.schedule import Schedule
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SimulatedFrame(Frame):
+    """A frame with what really happened in it: force, slip and pose at the same moment."""
+
+    truth: TouchSample = field(kw_only=True)
+
+
+class SimulatedSensor(Sensor):
+    """A simulated touch at a true frame rate.
+
+    Each frame is rendered ahead of its tick and handed out on the tick, stamped then: like a
+    camera's, its content is as old as its stamp says, and the cost of simulating is not mistaken
+    for latency. Where simulating takes longer than a period, ticks are skipped and counted and the
+    simulated world waits.
+
+    Attributes:
+        background: (320, 240, 3) uint8 RGB, what the sensor sees without contact; None until it
+            was started.
+    """
+
+    def __init__(
+        self,
+        profile: SensorProfile,
+        seed: int = 0,
+        touch: str = "random",
+        rate_hz: float = 60.0,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """Prepare the simulation.
+
+        Args:
+            profile: kind of sensor; its name selects the simulated optics and gel.
+            seed: draws the sensor instance and the touch.
+            touch: "random", "demo" or "protocol", see gel.TouchSimulation.
+            rate_hz: frames per second, in the simulation and on the clock.
+            clock: gives the stamps, nanoseconds.
+        """
+        super().__init__(f"simulated {profile.name}", profile, clock)
+        self._settings = {"seed": seed, "touch": touch, "rate_hz": rate_hz}
+        self._schedule = Schedule(rate_hz, self._stop)
+        self._simulation: TouchSimulation | None = None
+        self.background: np.ndarray | None = None
+
+    def _open(self) -> None:
+        if self._simulation is None:
+            self._simulation = TouchSimulation(sensor=self.profile.name, **self._settings)
+            self.background = self._simulation.background()
+        self._schedule.restart()
+
+    def _read(self, sequence: int) -> SimulatedFrame | None:
+        sample = self._simulation.step()
+        skipped = self._schedule.wait()
+        if skipped is None:
+            return None
+        self._skipped += skipped
+        return SimulatedFrame(
+            stamp_ns=self._clock(), image=sample.image, sequence=sequence, truth=sample
+        )
+
+    def _close(self) -> None:
+        """Nothing to release; the simulation stays as it is for the next start."""

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where video comes from: a file, a folder of images, a camera. (MJPEG: see mjpeg.py.)
+
+A source opens when made, and then has `live` (it sets its own pace), `fps` (its own rate, None
+where it knows none), `read` (the next image, (height, width, 3) uint8 BGR, None at the end),
+`rewind` (recordings only) and `close`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from sparsh_ros.errors import FrameError, RecordingError, SensorError
+from sparsh_ros.sensors.images import list_images, read_image
+from sparsh_ros.sensors.profiles import SensorProfile
+
+_PLAUSIBLE_FPS = (1.0, 240.0)
+
+
+class VideoFile:
+    """A video file.
+
+    Raises:
+        RecordingError: `path` is missing, or holds no video that can be decoded.
+    """
+
+    live = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._capture = self._opened()
+        slowest, fastest = _PLAUSIBLE_FPS
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps = fps if slowest <= fps <= fastest else None
+
+    def _opened(self) -> cv2.VideoCapture:
+        if not self.path.is_file():
+            raise RecordingError(f"{self.path}: no such file; check the path")
+        capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
+        found, self._first = capture.read()
+        if not found:
+            capture.release()
+            raise RecordingError(
+                f"{self.path}: not a readable video ({self.path.stat().st_size} bytes); "
+                f"check it with `ffprobe {self.path}`"
+            )
+        return capture
+
+    def read(self) -> np.ndarray | None:
+        """The next image; None at the end, or where the file is cut off."""
+        if self._first is not None:
+            image, self._first = self._first, None
+            return image
+        found, image = self._capture.read()
+        return image if found else None
+
+    def rewind(self) -> None:
+        """Start over. Opened anew, because seeking is not exact in every container."""
+        self._capture.release()
+        self._capture = self._opened()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._capture.release()
+
+
+class ImageFolder:
+    """The images of a folder, in natural order.
+
+    Raises:
+        RecordingError: the folder holds no image, or none that can be read.
+    """
+
+    live = False
+    fps = None
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._files = list_images(path)
+        self._next = 0
+        if not self._files:
+            raise RecordingError(f"{path}: no images in this folder; check the path")
+        if not any(map(_is_readable, self._files)):
+            raise RecordingError(
+                f"{path}: none of the {len(self._files)} images can be read; "
+                f"open {self._files[0].name} with an image viewer"
+            )
+
+    def read(self) -> np.ndarray | None:
+        """The next image; None at the end.
+
+        Raises:
+            FrameError: this image is missing or broken; the next call goes on behind it.
+        """
+        if self._next == len(self._files):
+            return None
+        path = self._files[self._next]
+        self._next += 1
+        try:
+            return read_image(path)
+        except RecordingError as error:
+            raise FrameError(str(error)) from None
+
+    def rewind(self) -> None:
+        """Start over with the first image."""
+        self._next = 0
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        read_image(path)
+    except (FrameError, RecordingError):
+        return False
+    return True
+
+
+class Camera:
+    """A camera by its index, asked for the size and rate of the profile.
+
+    Raises:
+        SensorError: there is no such camera, or it cannot be opened.
+    """
+
+    live = True
+    fps = None
+
+    def __init__(self, index: int, profile: SensorProfile) -> None:
+        self.index = index
+        # Asking first, because OpenCV writes a page of warnings for a camera that is not there.
+        if sys.platform == "linux" and not Path(f"/dev/video{index}").exists():
+            raise SensorError(f"camera {index}: no /dev/video{index}; check cable and index")
+        self._capture = cv2.VideoCapture(index)
+        self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, profile.width)
+        self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, profile.height)
+        self._capture.set(cv2.CAP_PROP_FPS, profile.fps)
+        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        if not self._capture.isOpened():
+            raise SensorError(
+                f"camera {index}: cannot be opened; check that no other program uses it and that "
+                f"you may read /dev/video{index}"
+            )
+
+    def read(self) -> np.ndarray:
+        """Wait for the next image.
+
+        Raises:
+            SensorError: the camera gave none.
+        """
+        found, image = self._capture.read()
+        if not found:
+            raise SensorError(f"camera {self.index}: gave no image; check the cable")
+        return image
+
+    def close(self) -> None:
+        """Close the device."""
+        self._capture.release()

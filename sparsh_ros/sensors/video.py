@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames from a video file, a folder of images, a camera index or an http MJPEG stream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from sparsh_ros.errors import ParameterError
+from sparsh_ros.frames import PAIR_INTERVAL_S, Frame
+from sparsh_ros.sensors.base import Sensor
+from sparsh_ros.sensors.mjpeg import MjpegStream
+from sparsh_ros.sensors.profiles import SensorProfile
+from sparsh_ros.sensors.schedule import Schedule
+from sparsh_ros.sensors.sources import Camera, ImageFolder, VideoFile
+
+# Longer than any pair, so that no pair joins the end of a recording to its beginning.
+_LOOP_PAUSE_S = 2 * PAIR_INTERVAL_S
+
+_Source = VideoFile | ImageFolder | Camera | MjpegStream
+
+
+class VideoSensor(Sensor):
+    """Recorded or streamed frames, standardised by the profile and stamped when they come.
+
+    Recordings play at the given rate, else at the file's own, else (folders) at the profile's. They
+    keep time: what cannot be decoded in time is passed over and counted as skipped. Cameras and
+    streams set their own pace.
+    """
+
+    def __init__(
+        self,
+        profile: SensorProfile,
+        input: str | int | Path,
+        rate_hz: float | None = None,
+        loop: bool = False,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """Prepare; the input is opened by `start`.
+
+        Args:
+            profile: kind of sensor the frames come from.
+            input: path of a video file or of a folder of images, camera index, or http(s) URL.
+            rate_hz: frames per second; recordings only.
+            loop: start a recording over at its end, after a pause of 167 ms.
+            clock: gives the stamps, nanoseconds.
+
+        Raises:
+            ParameterError: `input` is empty, or a rate or loop is asked of a live input.
+        """
+        super().__init__(f"video {input}", profile, clock)
+        self._input = _parsed(input)
+        self._rate_hz = rate_hz
+        self._loop = loop
+        self._source: _Source | None = None
+        if not isinstance(self._input, Path) and (rate_hz is not None or loop):
+            raise ParameterError(
+                f"{self.name}: rate_hz and loop are for recordings; a live input sets its own pace"
+            )
+        self._schedule = Schedule(profile.fps if rate_hz is None else rate_hz, self._stop)
+
+    def _open(self) -> None:
+        self._source = self._make_source()
+        if not self._source.live:
+            rate_hz = self._rate_hz or self._source.fps or self.profile.fps
+            self._schedule = Schedule(rate_hz, self._stop)
+
+    def _make_source(self) -> _Source:
+        if isinstance(self._input, int):
+            return Camera(self._input, self.profile)
+        if isinstance(self._input, str):
+            return MjpegStream(self._input)
+        if self._input.is_dir():
+            return ImageFolder(self._input)
+        return VideoFile(self._input)
+
+    def _read(self, sequence: int) -> Frame | None:
+        raw = self._source.read() if self._source.live else self._read_recording()
+        if raw is None:
+            return None
+        # The moment the image is here: cameras without a time stamp of their own offer no better.
+        stamp_ns = self._clock()
+        return Frame(stamp_ns, self.profile.standardise(raw, "bgr"), sequence)
+
+    def _read_recording(self) -> np.ndarray | None:
+        skipped = self._schedule.wait()
+        if skipped is None:
+            return None
+        for _ in range(skipped):
+            self._source.read()
+            self._skipped += 1
+        raw = self._source.read()
+        if raw is not None or not self._loop:
+            return raw
+        self._source.rewind()
+        self._schedule.pause(_LOOP_PAUSE_S)
+        return None if self._schedule.wait() is None else self._source.read()
+
+    def _close(self) -> None:
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+
+
+def _parsed(text: str | int | Path) -> Path | int | str:
+    """A camera index as int, a URL as str, everything else as Path."""
+    text = str(text)
+    if text.isdecimal():
+        return int(text)
+    if text.lower().startswith(("http://", "https://")):
+        return text
+    if not text or "://" in text:
+        raise ParameterError(
+            "video input: wanted a video file, a folder of images, a camera index or an http URL, "
+            f"found {text!r}"
+        )
+    return Path(text).expanduser()

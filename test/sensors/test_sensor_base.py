@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The capture thread against a scripted device: slot, counters, reopening, clean stop."""
+
+from __future__ import annotations
+
+import logging
+import math
+import queue
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from sparsh_ros.errors import FrameError, ParameterError, RecordingError, SensorError
+from sparsh_ros.frames import IMAGE_SHAPE, Frame
+from sparsh_ros.sensors import base, load_profile, open_sensor
+from sparsh_ros.sensors.base import Sensor
+
+LONG_S = 20.0
+BLACK = np.zeros(IMAGE_SHAPE, np.uint8)
+FRAME = object()
+END = None
+
+
+class ScriptedSensor(Sensor):
+    """Gives what the test puts into `script`: FRAME, END, or an exception to raise."""
+
+    def __init__(self) -> None:
+        super().__init__("scripted", load_profile("digit"), clock=lambda: 7)
+        self.script: queue.Queue = queue.Queue()
+        self.open_errors: queue.Queue = queue.Queue()
+        self.opened = self.closed = 0
+
+    def _open(self) -> None:
+        self.opened += 1
+        if not self.open_errors.empty():
+            raise self.open_errors.get()
+
+    def _read(self, sequence: int) -> Frame | None:
+        while not self._stop.is_set():
+            try:
+                item = self.script.get(timeout=0.01)
+            except queue.Empty:
+                continue
+            if isinstance(item, BaseException):
+                raise item
+            return Frame(self._clock(), BLACK, sequence) if item is FRAME else None
+        return None
+
+    def _close(self) -> None:
+        self.closed += 1
+
+
+@pytest.fixture
+def sensor() -> ScriptedSensor:
+    sensor = ScriptedSensor()
+    yield sensor
+    sensor.stop()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that another thread is about to do."""
+    done = threading.Event()
+    deadline = LONG_S / 0.005
+    while not condition() and deadline > 0:
+        done.wait(0.005)
+        deadline -= 1
+    assert condition()
+
+
+def capture_threads() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith("capture")]
+
+
+def test_wait_hands_out_each_frame_once(sensor: ScriptedSensor) -> None:
+    sensor.start()
+    for sequence in (1, 2, 3):
+        sensor.script.put(FRAME)
+        frame = sensor.wait(after_sequence=sequence - 1, timeout=LONG_S)
+        assert (frame.sequence, frame.stamp_ns) == (sequence, 7)
+    assert sensor.wait(after_sequence=3, timeout=0.0) is None
+    assert sensor.latest().sequence == 3
+    status = sensor.status()
+    assert (status.frames, status.overwritten, status.refused, status.errors) == (3, 0, 0, 0)
+    assert status.running and status.connected and not status.finished
+    assert status.frame_age_s >= 0 and status.rate_hz > 0
+
+
+def test_status_before_start_knows_nothing(sensor: ScriptedSensor) -> None:
+    status = sensor.status()
+    assert math.isnan(status.rate_hz) and math.isnan(status.frame_age_s)
+    assert not status.running and not status.connected
+    assert sensor.latest() is None and sensor.wait(timeout=LONG_S) is None
+
+
+def test_frames_nobody_took_are_counted_as_overwritten(sensor: ScriptedSensor) -> None:
+    sensor.start()
+    for _ in range(5):
+        sensor.script.put(FRAME)
+    until(lambda: sensor.status().frames == 5)
+    assert sensor.status().overwritten == 4
+    assert sensor.latest().sequence == 5
+    assert sensor.wait(timeout=LONG_S).sequence == 5
+    sensor.script.put(FRAME)
+    assert sensor.wait(5, LONG_S).sequence == 6
+    assert sensor.status().overwritten == 4
+
+
+def test_taken_and_overwritten_add_up_under_load(sensor: ScriptedSensor) -> None:
+    for _ in range(2_000):
+        sensor.script.put(FRAME)
+    sensor.script.put(END)
+    taken, last = 0, 0
+    sensor.start()
+    while (frame := sensor.wait(last, LONG_S)) is not None:
+        assert frame.sequence > last
+        taken, last = taken + 1, frame.sequence
+    assert last == 2_000
+    assert taken + sensor.status().overwritten == 2_000
+
+
+def test_end_of_recording_finishes_and_leaves_the_last_frame(sensor: ScriptedSensor) -> None:
+    sensor.script.put(FRAME)
+    sensor.script.put(END)
+    sensor.start()
+    until(lambda: sensor.finished)
+    assert sensor.wait(0, LONG_S).sequence == 1
+    assert sensor.wait(1, LONG_S) is None
+    status = sensor.status()
+    assert status.finished and not status.running
+    until(lambda: sensor.closed == 1)
+
+
+def test_stopping_is_not_finishing_and_start_goes_on(sensor: ScriptedSensor) -> None:
+    sensor.start()
+    sensor.start()
+    sensor.script.put(FRAME)
+    assert sensor.wait(0, LONG_S).sequence == 1
+    sensor.stop()
+    sensor.stop()
+    assert not sensor.finished and not capture_threads()
+    assert sensor.opened == sensor.closed == 1
+    with sensor:
+        sensor.script.put(FRAME)
+        assert sensor.wait(1, LONG_S).sequence == 2
+    assert sensor.opened == sensor.closed == 2
+
+
+def test_stop_wakes_who_waits(sensor: ScriptedSensor) -> None:
+    sensor.start()
+    results = []
+    waiter = threading.Thread(target=lambda: results.append(sensor.wait(0, None)))
+    waiter.start()
+    sensor.stop()
+    waiter.join(LONG_S)
+    assert results == [None]
+
+
+def test_broken_frame_costs_that_frame_only_and_is_logged_once(
+    sensor: ScriptedSensor, caplog: pytest.LogCaptureFixture
+) -> None:
+    sensor.start()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            sensor.script.put(FrameError("0042.jpg: torn"))
+        sensor.script.put(FRAME)
+        assert sensor.wait(0, LONG_S).sequence == 1
+    status = sensor.status()
+    assert (status.refused, status.errors, status.reopened) == (3, 0, 0)
+    assert status.last_error == "0042.jpg: torn"
+    assert [r.message for r in caplog.records] == ["scripted: 0042.jpg: torn"]
+
+
+@pytest.mark.parametrize("error", [SensorError("gone"), OSError("usb"), ZeroDivisionError()])
+def test_lost_device_is_opened_again(sensor: ScriptedSensor, error: Exception) -> None:
+    sensor.start()
+    sensor.script.put(FRAME)
+    assert sensor.wait(0, LONG_S)
+    sensor.open_errors.put(SensorError("not there yet"))
+    sensor.script.put(error)
+    sensor.script.put(FRAME)
+    assert sensor.wait(1, LONG_S).sequence == 2
+    status = sensor.status()
+    assert (status.errors, status.reopened, status.last_error) == (2, 1, "not there yet")
+    assert status.connected
+    assert (sensor.opened, sensor.closed) == (3, 2)
+
+
+def test_absent_device_is_waited_for(sensor: ScriptedSensor) -> None:
+    sensor.open_errors.put(SensorError("D20510: not on USB"))
+    sensor.start()
+    assert sensor.status().last_error == "D20510: not on USB"
+    sensor.script.put(FRAME)
+    assert sensor.wait(0, LONG_S).sequence == 1
+
+
+def test_bad_setting_is_refused_at_start(sensor: ScriptedSensor) -> None:
+    sensor.open_errors.put(RecordingError("x.mp4: no such file"))
+    with pytest.raises(RecordingError, match="no such file"):
+        sensor.start()
+    assert not capture_threads() and sensor.closed == 1
+    sensor.start()
+    assert sensor.status().running
+
+
+def test_back_off_doubles_up_to_a_limit_and_a_frame_resets_it(
+    sensor: ScriptedSensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = []
+    waited = sensor._stop.wait
+    monkeypatch.setattr(sensor._stop, "wait", lambda s: pauses.append(s) or waited(0.0))
+    for _ in range(6):
+        sensor.open_errors.put(SensorError("absent"))
+    sensor.start()
+    sensor.script.put(FRAME)
+    assert sensor.wait(0, LONG_S)
+    assert pauses == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+    sensor.script.put(SensorError("gone"))
+    sensor.script.put(FRAME)
+    assert sensor.wait(1, LONG_S)
+    assert pauses[6:] == [0.1]
+
+
+def test_stop_during_back_off_joins_the_thread(
+    sensor: ScriptedSensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "LONGEST_BACK_OFF_S", 3_600.0)
+    sensor._back_off_s = 3_600.0
+    sensor.open_errors.put(SensorError("absent"))
+    sensor.start()
+    assert capture_threads()
+    sensor.stop()
+    assert not capture_threads()
+
+
+def test_device_that_refuses_to_close_does_no_harm(
+    sensor: ScriptedSensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise OSError("already gone")
+
+    monkeypatch.setattr(sensor, "_close", refuse)
+    sensor.start()
+    sensor.script.put(SensorError("gone"))
+    sensor.script.put(FRAME)
+    assert sensor.wait(0, LONG_S).sequence == 1
+
+
+def test_open_sensor_names_what_is_wrong() -> None:
+    with pytest.raises(ParameterError, match="wanted one of simulated, video, found 'digitt'"):
+        open_sensor("digitt")
+    with pytest.raises(ParameterError, match="driver video: .*'speed'"):
+        open_sensor("video", input="x.mp4", speed=2)
+    with pytest.raises(ParameterError, match="driver video: missing .*'input'"):
+        open_sensor("video")
+    with pytest.raises(ParameterError, match="sensor profile: wanted one of"):
+        open_sensor("video", profile="digitt", input="x.mp4")
