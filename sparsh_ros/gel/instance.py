@@ -38,7 +38,8 @@ class Light:
         spot_radius_mm: (along, across) the azimuth, the radii where the irradiance falls to 1/e.
         echo: relative strength of its reflection off the far rim, a spot mirrored left to right.
         streak: relative strength of the streaks that its optics throw on the gel.
-        fan: relative strength of the sharp-edged fan that starts at the spot; 0 for none.
+        fan: relative strength of a sharp-edged fan of light; 0 for none.
+        fan_tip_mm: distance of the fan's tip from the spot, towards the lamp.
         fan_azimuth_rad: direction in which the fan opens.
         fan_angle_rad: half the opening angle of the fan.
     """
@@ -52,6 +53,7 @@ class Light:
     echo: float
     streak: float
     fan: float
+    fan_tip_mm: float
     fan_azimuth_rad: float
     fan_angle_rad: float
 
@@ -144,8 +146,7 @@ class SensorInstance:
             **_draw_camera(rng),
             **_draw_skin(sensor, rng),
         }
-        look = _draw_digit_light if sensor == "digit" else _draw_gelsight_light
-        return cls(**common, **look(width, height, rng))
+        return cls(**common, **_DRAW_LIGHT[sensor](width, height, rng))
 
 
 def _draw_elastomer(sensor: str, rng: np.random.Generator) -> dict:
@@ -160,7 +161,7 @@ def _draw_elastomer(sensor: str, rng: np.random.Generator) -> dict:
 
 def _draw_camera(rng: np.random.Generator) -> dict:
     return {
-        "vignetting": rng.uniform(0.05, 0.35),
+        "vignetting": rng.uniform(0.03, 0.28),
         "shift_px": tuple(rng.uniform(-6, 6, 2)),
         "rotation_rad": np.deg2rad(rng.uniform(-2, 2)),
         "zoom": rng.uniform(0.97, 1.03),
@@ -213,14 +214,15 @@ def _draw_digit_light(width: float, height: float, rng: np.random.Generator) -> 
                 spot_radius_mm=(rng.uniform(4, 10), rng.uniform(3, 9)),
                 echo=max(0.0, rng.uniform(-0.6, 0.7)),
                 streak=rng.uniform(0.0, 1.0) ** 2 * 0.5,
-                fan=rng.uniform(0.3, 1.4) if rng.random() < 0.6 else 0.0,
-                fan_azimuth_rad=azimuth + np.pi + rng.normal(0, 0.8),
-                fan_angle_rad=rng.uniform(0.3, 1.0),
+                fan=rng.uniform(0.3, 1.5) if rng.random() < 0.6 else 0.0,
+                fan_tip_mm=rng.uniform(1, 8),
+                fan_azimuth_rad=azimuth + np.pi + rng.normal(0, 0.4),
+                fan_angle_rad=rng.uniform(0.3, 0.9),
             )
         )
     return {
         "lights": tuple(lights),
-        "ambient": tuple(rng.uniform((15, 35, 35), (45, 65, 65))),
+        "ambient": tuple(rng.uniform((4, 32, 32), (36, 62, 62))),
         "exposure": tuple(rng.normal((97, 108, 99), (9, 7, 8))),
         "dome_slope": rng.uniform(0.0, 0.4),
         "relief_slope": rng.uniform(0.01, 0.07),
@@ -228,19 +230,43 @@ def _draw_digit_light(width: float, height: float, rng: np.random.Generator) -> 
 
 
 _GELSIGHT_LAMPS = (
-    # azimuth, weakest and strongest colour
-    (0.2, (50, 4, 8), (100, 22, 35)),
-    (-1.7, (4, 55, 12), (22, 100, 40)),
-    (2.9, (4, 15, 60), (25, 50, 110)),
+    # azimuth, smallest and largest radius of the bright spot, weakest and strongest colour
+    (0.2, (4, 8), (50, 4, 8), (100, 22, 35)),
+    (-1.7, (9, 18), (4, 45, 12), (22, 90, 40)),
+    (2.9, (6, 13), (4, 12, 55), (25, 40, 100)),
 )
 
 
-def _draw_gelsight_light(width: float, height: float, rng: np.random.Generator) -> dict:
-    """Three coloured sides; where their broad spots overlap the gel looks whitish."""
+def _draw_mini_light(width: float, height: float, rng: np.random.Generator) -> dict:
+    """Red row on the right, green at the bottom, blue left of the upright image."""
+    return {
+        "lights": _draw_rows(0.0, width, height, rng),
+        "ambient": tuple(rng.uniform((5, 25, 18), (28, 55, 50))),
+        "exposure": tuple(rng.normal((81, 112, 126), (13, 11, 9))),
+        "dome_slope": rng.uniform(0.0, 0.15),
+        "relief_slope": rng.uniform(0.0, 0.01),
+    }
+
+
+def _draw_2017_light(width: float, height: float, rng: np.random.Generator) -> dict:
+    """The same three rows turned by any angle and whiter: these sensors were built by hand."""
+    return {
+        "lights": _draw_rows(rng.uniform(-np.pi, np.pi), width, height, rng),
+        "ambient": tuple(rng.uniform(20, 60, 3)),
+        "exposure": tuple(rng.normal(110, 12) + rng.normal(0, 9, 3)),
+        "dome_slope": rng.uniform(0.0, 0.15),
+        "relief_slope": rng.uniform(0.0, 0.01),
+    }
+
+
+def _draw_rows(
+    turn: float, width: float, height: float, rng: np.random.Generator
+) -> tuple[Light, ...]:
+    """Three rows of LEDs; where their broad spots overlap the gel looks whitish."""
     lights = []
-    for side, weakest, strongest in _GELSIGHT_LAMPS:
-        azimuth = side + rng.normal(0, 0.25)
-        reach = rng.uniform(-0.45, 0.1)
+    for side, (smallest, largest), weakest, strongest in _GELSIGHT_LAMPS:
+        azimuth = side + turn + rng.normal(0, 0.25)
+        reach = rng.uniform(-0.35, 0.1)
         lights.append(
             Light(
                 colour=tuple(rng.uniform(weakest, strongest)),
@@ -248,18 +274,20 @@ def _draw_gelsight_light(width: float, height: float, rng: np.random.Generator) 
                 elevation_rad=np.deg2rad(rng.uniform(22, 48)),
                 distance_mm=rng.uniform(12, 20),
                 spot_mm=(reach * width * np.cos(azimuth), reach * height * np.sin(azimuth)),
-                spot_radius_mm=(rng.uniform(5, 12), rng.uniform(5, 14)),
+                spot_radius_mm=tuple(rng.uniform(smallest, largest, 2)),
                 echo=0.0,
                 streak=rng.uniform(0.0, 0.04),
                 fan=0.0,
+                fan_tip_mm=0.0,
                 fan_azimuth_rad=0.0,
                 fan_angle_rad=1.0,
             )
         )
-    return {
-        "lights": tuple(lights),
-        "ambient": tuple(rng.uniform((10, 20, 20), (40, 50, 55))),
-        "exposure": tuple(rng.normal((76, 108, 118), (12, 12, 10))),
-        "dome_slope": rng.uniform(0.0, 0.15),
-        "relief_slope": rng.uniform(0.0, 0.01),
-    }
+    return tuple(lights)
+
+
+_DRAW_LIGHT = {
+    "digit": _draw_digit_light,
+    "gelsight_mini": _draw_mini_light,
+    "gelsight_2017": _draw_2017_light,
+}

@@ -87,10 +87,12 @@ def _streaks(light: Light, x: np.ndarray, y: np.ndarray, rng: np.random.Generato
 
 
 def _fan(light: Light, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """1 inside the fan that opens from the light's spot, 0 outside, fading with the distance."""
-    along, across = _polar_axes(light.fan_azimuth_rad, x - light.spot_mm[0], y - light.spot_mm[1])
+    """1 inside the fan that opens from its tip, 0 outside, fading with the distance."""
+    tip_x = light.spot_mm[0] + light.fan_tip_mm * np.cos(light.azimuth_rad)
+    tip_y = light.spot_mm[1] + light.fan_tip_mm * np.sin(light.azimuth_rad)
+    along, across = _polar_axes(light.fan_azimuth_rad, x - tip_x, y - tip_y)
     distance = np.hypot(along, across)
     # Measured along the arc, the fan's edge is about 0.5 mm wide near its tip and blurs outwards.
     outside = (np.abs(np.arctan2(across, along)) - light.fan_angle_rad) * distance
-    inside = 1 / (1 + np.exp(np.clip(outside / (0.2 + 0.12 * distance), -30, 30)))
-    return inside * np.exp(-((distance / 7) ** 2))
+    inside = 1 / (1 + np.exp(np.clip(outside / (0.25 + 0.09 * distance), -30, 30)))
+    return inside * np.exp(-((distance / 10) ** 2))

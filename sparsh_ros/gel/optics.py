@@ -64,7 +64,8 @@ class GelOptics:
         Args:
             surface_mm: float32 (160, 120), rise of the gel's surface towards the camera, covering
                 the standard image exactly; positive where an object presses.
-            displacement_mm: float32 (2, 160, 120), displacement (x right, y up) of the skin.
+            displacement_mm: float32 (2, 160, 120), displacement (x right, y up) of the skin that
+                lies at each grid point now.
             rng: source of the frame's noise.
             time_s: time since `background` was valid; drives the drift of the lamps.
 
@@ -136,8 +137,7 @@ class GelOptics:
         return cv2.transform(cv2.merge([*planes, gain]), self._colours)
 
     def _move_skin(self, displacement: np.ndarray) -> np.ndarray:
-        """Albedo seen by every pixel. Looks back along the displacement found at the pixel itself,
-        which is the true one to first order in its gradient."""
+        """Albedo seen by every pixel."""
         step = self._pixels_per_mm
         column = self._skin_map[0] - step * cv2.resize(displacement[0], (WIDTH, HEIGHT))
         row = self._skin_map[1] + step * cv2.resize(displacement[1], (WIDTH, HEIGHT))
