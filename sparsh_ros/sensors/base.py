@@ -62,8 +62,8 @@ class SensorStatus:
 class Sensor(ABC):
     """A gel camera, real, recorded or simulated, that hands out its latest frame.
 
-    A driver implements `_open`, `_read` and `_close`; all three run on one thread at a time. They
-    report trouble by what they raise:
+    A driver implements `_open`, `_read` and `_close`, of which only one runs at a time, and
+    `_interrupt` where `_read` may block for long. They report trouble by what they raise:
 
     - FrameError: this frame only is lost.
     - anything else: the device is closed and opened again, after a pause that doubles from
@@ -110,6 +110,9 @@ class Sensor(ABC):
     def _close(self) -> None:
         """Release whatever `_open` got hold of, also when that was only half done."""
 
+    def _interrupt(self) -> None:  # noqa: B027 -- most drivers have nothing to do here
+        """Make a blocked `_read` return soon; called from another thread by `stop`."""
+
     def start(self) -> None:
         """Open the sensor and start capturing; does nothing while it runs.
 
@@ -138,6 +141,7 @@ class Sensor(ABC):
         """End the capture thread, close the device and wake whoever waits."""
         self._stop.set()
         if self._thread is not None:
+            self._interrupt()
             self._thread.join()
             self._thread = None
 
@@ -224,7 +228,8 @@ class Sensor(ABC):
                 self._refused += 1
             self._report(error)
         except Exception as error:  # a driver may raise anything, and must not end the process
-            self._fail(error)
+            if not self._stop.is_set():
+                self._fail(error)
         else:
             self._hand_out(frame)
 

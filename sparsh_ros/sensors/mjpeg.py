@@ -8,7 +8,9 @@ does not tell a broken image from a broken stream.
 from __future__ import annotations
 
 import http.client
-import urllib.request
+import socket
+from contextlib import suppress
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -17,10 +19,9 @@ from sparsh_ros.sensors.images import decode_image
 
 TIMEOUT_S = 2.0
 
+_CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
 _LONGEST_LINE = 8192
 _LARGEST_PART = 32 * 2**20
-# Cameras are on the robot's own network; a proxy for the outside world must not see the request.
-_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class MjpegStream:
@@ -36,17 +37,30 @@ class MjpegStream:
     def __init__(self, url: str) -> None:
         self.url = url
         try:
-            self._response = _opener.open(url, timeout=TIMEOUT_S)
+            self._connect()
         except (OSError, ValueError, http.client.HTTPException) as error:
-            reason = getattr(error, "reason", None) or error
             raise SensorError(
-                f"{url}: no video stream ({reason}); check address, network and camera server"
+                f"{url}: no video stream ({error}); check address, network and camera server"
             ) from error
         kind = self._response.headers.get_content_type()
         if kind != "multipart/x-mixed-replace":
+            found = f"{kind} (http status {self._response.status})"
             self.close()
-            raise SensorError(f"{url}: wanted an MJPEG stream, found {kind}; check the address")
+            raise SensorError(f"{url}: wanted an MJPEG stream, found {found}; check the address")
         self._boundary = b"--" + self._boundary_name().encode("ascii", "replace")
+
+    def _connect(self) -> None:
+        parts = urlsplit(self.url)
+        self._connection = _CONNECTIONS[parts.scheme](parts.netloc, timeout=TIMEOUT_S)
+        target = parts._replace(scheme="", netloc="", fragment="").geturl()
+        try:
+            self._connection.request("GET", target or "/")
+            # Kept, because the connection lets go of it when the answer has no known length.
+            self._socket = self._connection.sock
+            self._response = self._connection.getresponse()
+        except BaseException:
+            self._connection.close()
+            raise
 
     def _boundary_name(self) -> str:
         # Some servers announce the boundary with the leading dashes that belong to the body.
@@ -70,9 +84,15 @@ class MjpegStream:
             raise SensorError(f"{self.url}: stream broke off ({error})") from error
         return decode_image(content, self.url)
 
+    def interrupt(self) -> None:
+        """Make a waiting `read` fail at once; called from another thread."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Close the connection."""
         self._response.close()
+        self._connection.close()
 
     def _read_line(self) -> bytes:
         line = self._response.readline(_LONGEST_LINE)

@@ -90,14 +90,18 @@ class VideoSensor(Sensor):
         if skipped is None:
             return None
         for _ in range(skipped):
-            self._source.read()
-            self._skipped += 1
+            self._skipped += self._source.read() is not None
         raw = self._source.read()
         if raw is not None or not self._loop:
             return raw
         self._source.rewind()
         self._schedule.pause(_LOOP_PAUSE_S)
         return None if self._schedule.wait() is None else self._source.read()
+
+    def _interrupt(self) -> None:
+        source = self._source
+        if isinstance(source, MjpegStream):
+            source.interrupt()
 
     def _close(self) -> None:
         if self._source is not None:

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulated sensor: true rate, truth beside each frame, the same touch for the same seed."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from sparsh_ros.errors import ParameterError
+from sparsh_ros.frames import IMAGE_SHAPE
+from sparsh_ros.gel.simulation import TouchSimulation
+from sparsh_ros.sensors import open_sensor
+from sparsh_ros.sensors.simulated import SimulatedFrame
+
+LONG_S = 30.0
+
+
+def take(count: int, **settings: object) -> tuple[list[SimulatedFrame], object]:
+    frames: list[SimulatedFrame] = []
+    with open_sensor("simulated", **settings) as sensor:
+        while len(frames) < count:
+            after = frames[-1].sequence if frames else 0
+            frames.append(sensor.wait(after, LONG_S))
+        return frames, sensor.status()
+
+
+def test_truth_stands_beside_each_frame() -> None:
+    frames, _ = take(20, seed=3, touch="demo")
+    for frame in frames:
+        assert frame.image is frame.truth.image
+        assert frame.truth.force_n.shape == frame.truth.pose.shape == (3,)
+        # One step of the simulation per frame: none is skipped in the world's own time.
+        assert frame.truth.time_s == pytest.approx((frame.sequence - 1) / 60)
+
+
+def test_same_frames_as_the_simulation_itself() -> None:
+    frames, _ = take(3, seed=5, touch="protocol", profile="gelsight_mini")
+    simulation = TouchSimulation("gelsight_mini", seed=5, touch="protocol")
+    background = simulation.background()
+    assert background.shape == IMAGE_SHAPE
+    for frame in frames:
+        while (sample := simulation.step()).time_s < frame.truth.time_s - 1e-6:
+            pass
+        np.testing.assert_array_equal(sample.image, frame.image)
+        np.testing.assert_array_equal(sample.force_n, frame.truth.force_n)
+
+
+def test_frames_and_skips_fill_the_clock_at_60_hz() -> None:
+    frames, status = take(120, touch="random")
+    elapsed_s = (frames[-1].stamp_ns - frames[0].stamp_ns) * 1e-9
+    passed = frames[-1].sequence - frames[0].sequence
+    # Never faster than 60 Hz, and every tick is either a frame or a counted skip.
+    assert passed <= elapsed_s * 60 + 1
+    assert elapsed_s * 60 <= passed + status.skipped + 2
+    assert status.overwritten == frames[-1].sequence - len(frames) or status.frames > passed + 1
+
+
+def test_stamps_come_from_the_given_clock() -> None:
+    before = time.time_ns()
+    frames, _ = take(2)
+    assert before <= frames[0].stamp_ns < frames[1].stamp_ns <= time.time_ns()
+    ticks = iter(range(1_000, 10**9, 1_000))
+    frames, _ = take(2, clock=lambda: next(ticks))
+    assert frames[0].stamp_ns == 1_000 * frames[0].sequence
+
+
+def test_background_is_known_once_started() -> None:
+    sensor = open_sensor("simulated", seed=1)
+    assert sensor.background is None
+    with sensor:
+        assert sensor.background.shape == IMAGE_SHAPE and sensor.background.dtype == np.uint8
+
+
+def test_slower_rate() -> None:
+    frames, _ = take(4, rate_hz=25.0)
+    steps = np.diff([frame.truth.time_s for frame in frames])
+    np.testing.assert_allclose(steps / 0.04, np.round(steps / 0.04), atol=1e-6)
+
+
+def test_simulation_slower_than_its_rate_skips_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = TouchSimulation.step
+
+    def slow_step(self: TouchSimulation) -> object:
+        time.sleep(0.05)
+        return step(self)
+
+    monkeypatch.setattr(TouchSimulation, "step", slow_step)
+    frames, status = take(6)
+    elapsed_ticks = (frames[-1].stamp_ns - frames[0].stamp_ns) * 60e-9
+    assert status.skipped >= 2 * (len(frames) - 1)
+    assert elapsed_ticks == pytest.approx(5 + status.skipped, rel=0.5)
+
+
+@pytest.mark.parametrize("settings", [{"touch": "tickle"}, {"rate_hz": 0.0}, {"profile": "digitt"}])
+def test_bad_settings_are_refused(settings: dict) -> None:
+    with pytest.raises(ParameterError):
+        open_sensor("simulated", **settings).start()
