@@ -57,24 +57,29 @@ class Series:
         return (len(self._rows) - 1) / ((self._rows[-1][1] - self._rows[0][1]) * 1e-9)
 
 
+_VECTOR = ("x", "y", "z")
+_POSE = ("x", "y", "yaw")
+_SLIP = ("valid", "in_contact", "slipping", "probability", "threshold")
+
+
 @dataclass
 class Record:
     """All that was heard. Forces in N, lengths in m, angles in rad, gel frame.
 
     Attributes:
+        slip: 0 or 1 for the first three columns; in `truth_slip`, probability is the share of the
+            contact area that slides.
         pose: the estimate, motion since contact began; `truth_pose` means the same.
         counters: name of a node to its last diagnostics.
         images: some of the sensor's images with their stamps, uint8 RGB.
     """
 
-    force: Series = field(default_factory=lambda: Series("x", "y", "z"))
-    slip: Series = field(
-        default_factory=lambda: Series("valid", "in_contact", "slipping", "probability", "threshold")
-    )
-    pose: Series = field(default_factory=lambda: Series("x", "y", "yaw"))
-    truth_force: Series = field(default_factory=lambda: Series("x", "y", "z"))
-    truth_slip: Series = field(default_factory=lambda: Series("in_contact", "slipping", "share"))
-    truth_pose: Series = field(default_factory=lambda: Series("x", "y", "yaw"))
+    force: Series = field(default_factory=lambda: Series(*_VECTOR))
+    slip: Series = field(default_factory=lambda: Series(*_SLIP))
+    pose: Series = field(default_factory=lambda: Series(*_POSE))
+    truth_force: Series = field(default_factory=lambda: Series(*_VECTOR))
+    truth_slip: Series = field(default_factory=lambda: Series(*_SLIP))
+    truth_pose: Series = field(default_factory=lambda: Series(*_POSE))
     counters: dict[str, Mapping[str, str]] = field(default_factory=dict)
     images: list[tuple[int, np.ndarray]] = field(default_factory=list)
 

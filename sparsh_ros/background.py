@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The no-contact reference of a gel: from the frames seen last, or from an image file."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from sparsh_ros.errors import FrameError, RecordingError
+from sparsh_ros.sensors.profiles import SensorProfile
+
+_FRAMES = 5
+# Mean of a block of 8x8 pixels: sensor noise averages out to a fraction of a grey level there, a
+# moving contact changes some block by many.
+_BLOCKS = (30, 40)
+_STILL_LEVELS = 3.0
+
+
+class StillFrames:
+    """Watches the newest frames of one sensor and averages them if nothing moved.
+
+    Whether something touches the gel cannot be told from images alone: who asks for a background
+    has to see to that.
+    """
+
+    def __init__(self) -> None:
+        """Start with no frames."""
+        self._images: deque[np.ndarray] = deque(maxlen=_FRAMES)
+        self._blocks: deque[np.ndarray] = deque(maxlen=_FRAMES)
+
+    def push(self, image: np.ndarray) -> None:
+        """Take in the newest frame, a standard image."""
+        self._images.append(image)
+        blocks = cv2.resize(image, _BLOCKS, interpolation=cv2.INTER_AREA)
+        self._blocks.append(blocks.astype(np.float32))
+
+    def background(self) -> np.ndarray:
+        """Mean of the newest frames, (320, 240, 3) uint8 RGB.
+
+        Raises:
+            FrameError: there are too few frames yet, or they differ.
+        """
+        if len(self._images) < _FRAMES:
+            raise FrameError(
+                f"background: wanted {_FRAMES} frames, found {len(self._images)}; "
+                "check that the sensor delivers images"
+            )
+        movement = float(np.ptp(np.stack(self._blocks), axis=0).max())
+        if movement > _STILL_LEVELS:
+            raise FrameError(
+                f"background: wanted {_FRAMES} still frames, found a change of {movement:.0f} of "
+                "255 grey levels; keep the gel free of contact and try again"
+            )
+        return np.mean(np.stack(self._images), axis=0).round().astype(np.uint8)
+
+
+def read_background(path: str | Path, profile: SensorProfile) -> np.ndarray:
+    """Read a no-contact image as the camera delivers it, (320, 240, 3) uint8 RGB.
+
+    Raises:
+        RecordingError: the file is missing or not an image.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise RecordingError(f"background {path}: wanted an image file, found none that opens")
+    return profile.standardise(image, "bgr")

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `sparsh-ros`. Each subcommand is a module with `add_arguments` and `run`.
+
+Only the module of the subcommand in use is imported, so `sparsh-ros simulate` needs no ROS and
+`sparsh-ros demo` no torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sparsh_ros import __version__
+from sparsh_ros.errors import MissingDependencyError, SparshError
+
+
+@dataclass(frozen=True)
+class _Command:
+    module: str
+    summary: str
+    needs_ros: bool = False
+
+
+_COMMANDS = {
+    "run": _Command("sparsh_ros.nodes.run", "start sensors and perception", needs_ros=True),
+    "demo": _Command(
+        "sparsh_ros.nodes.demo", "run the graph for a while, watch it, report", needs_ros=True
+    ),
+    "bench": _Command("sparsh_ros.bench", "time the models on this machine"),
+    "simulate": _Command("sparsh_ros.training.dataset", "make simulated touches with labels"),
+    "train": _Command("sparsh_ros.training.train", "train an encoder and its heads"),
+    "export": _Command("sparsh_ros.models.export", "write a trained model as ONNX"),
+    "contact-sheet": _Command("sparsh_ros.gel.contact_sheet", "render simulated sensors to a PNG"),
+    "weights": _Command("sparsh_ros.models.weights_cli", "list models, inspect weights files"),
+}
+
+# What to do about a package that is not there.
+_HINTS = {
+    "torch": "`pip install torch==2.13.0`",
+    "rclpy": "source a ROS 2 distribution, or `make setup` in a source checkout",
+    "sparsh_ros.msg": "build the package with colcon, or `make setup` in a source checkout",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; the exit code: 0 done, 1 an error that was explained, 130 Ctrl-C."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        arguments = _parser(argv).parse_args(argv)
+        return arguments.run(arguments)
+    except SparshError as error:
+        sys.stderr.write(f"sparsh-ros: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sparsh-ros", description="Contact force, slip and pose from gel cameras, for ROS 2."
+    )
+    parser.add_argument("--version", action="version", version=f"sparsh-ros {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    chosen = next((word for word in argv if not word.startswith("-")), "")
+    for name, command in _COMMANDS.items():
+        subparser = commands.add_parser(name, help=command.summary, description=command.summary)
+        if name == chosen:
+            module = _load(name, command)
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+    return parser
+
+
+def _load(name: str, command: _Command):
+    needed = ("rclpy", "sparsh_ros.msg") if command.needs_ros else ()
+    missing = [package for package in needed if importlib.util.find_spec(package) is None]
+    if missing:
+        raise _missing(name, missing[0])
+    try:
+        return importlib.import_module(command.module)
+    except ModuleNotFoundError as error:
+        if error.name.startswith("sparsh_ros"):
+            raise
+        raise _missing(name, error.name) from error
+
+
+def _missing(command: str, package: str) -> MissingDependencyError:
+    hint = _HINTS.get(package, f"`pip install {package}`")
+    return MissingDependencyError(
+        f"{command}: wanted the Python package {package}, found none; {hint}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small plots as HTML: curves in inline SVG, words in HTML.
+
+The SVG is stretched to the width there is while lines keep their thickness and the labels, being
+HTML, keep their size: the same plot is legible on a phone and on a wide screen. Colours come from
+the CSS variables of the page.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+# The plot area has these many user units; only ratios matter.
+_WIDTH, _HEIGHT = 1000.0, 100.0
+
+CSS = """
+.plot { margin: 1.2rem 0 2rem; }
+.plot figcaption { font-weight: 600; margin-bottom: .4rem; }
+.plot .area { position: relative; margin: 0 .5rem 1.4rem 3.2rem; height: var(--plot-height, 9rem); }
+.plot svg { position: absolute; inset: 0; width: 100%; height: 100%; overflow: visible; }
+.plot path, .plot line { fill: none; vector-effect: non-scaling-stroke; stroke-width: 1.6px; }
+.plot .grid { stroke: var(--grid); stroke-width: 1px; }
+.plot .mark { stroke: var(--muted); stroke-dasharray: 5 4; stroke-width: 1.2px; }
+.plot .truth { stroke: var(--truth); stroke-width: 3.5px; stroke-linejoin: round; opacity: .55; }
+.plot .estimate { stroke: var(--estimate); stroke-linejoin: round; }
+.plot .bar { fill: var(--estimate); }
+.plot .band { fill: var(--truth); opacity: .22; }
+.plot .y, .plot .x, .plot .note { position: absolute; font-size: .75rem; color: var(--muted);
+  white-space: nowrap; font-variant-numeric: tabular-nums; }
+.plot .y { right: 100%; padding-right: .4rem; transform: translateY(-50%); }
+.plot .x { top: 100%; padding-top: .2rem; transform: translateX(-50%); }
+.plot .note { top: 0; padding: 0 .3rem; }
+"""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line through (x, y), broken where y is NaN. `style`: "estimate", "truth" or "mark"."""
+
+    x: np.ndarray
+    y: np.ndarray
+    style: str
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The data ranges that the plot area shows."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+
+    def place(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Data to user units of the SVG, whose y points down."""
+        left, right = self.x
+        low, high = self.y
+        return _WIDTH * (x - left) / (right - left), _HEIGHT * (high - y) / (high - low)
+
+
+def line_plot(
+    title: str,
+    unit: str,
+    curves: Sequence[Curve],
+    bands: Sequence[tuple[float, float]] = (),
+    y_range: tuple[float, float] | None = None,
+) -> str:
+    """Curves over time in seconds; `bands` are shaded intervals of x."""
+    x_range = _span([curve.x for curve in curves])
+    y_range = y_range or _with_margin(_span([curve.y for curve in curves]))
+    axes = Axes(x_range, y_range)
+    shapes = [_band(axes, start, end) for start, end in bands]
+    shapes += [
+        f'<path class="{curve.style}" d="{_path(*axes.place(curve.x, curve.y))}"/>'
+        for curve in curves
+    ]
+    return _figure(title, unit, axes, "".join(shapes), "s")
+
+
+def histogram(title: str, unit: str, values: np.ndarray, marks: dict[str, float]) -> str:
+    """How often each value occurs; `marks` are vertical lines with a name."""
+    values = values[np.isfinite(values)]
+    top = max(float(np.percentile(values, 99.5)) * 1.15, *marks.values()) if len(values) else 1.0
+    counts, edges = np.histogram(np.minimum(values, top), bins=60, range=(0.0, top))
+    axes = Axes((0.0, top), (0.0, max(1.0, counts.max() * 1.12)))
+    shapes = [_bar(axes, edges[i], edges[i + 1], count) for i, count in enumerate(counts) if count]
+    shapes += [_vertical(axes, value) for value in marks.values()]
+    notes = [
+        f'<span class="note" style="left:{100 * value / top:.1f}%;top:{1.1 * i:.1f}rem">'
+        f"{escape(name)} {value:.1f} {unit}</span>"
+        for i, (name, value) in enumerate(marks.items())
+    ]
+    return _figure(title, "frames", axes, "".join(shapes), unit, "".join(notes))
+
+
+def ticks(low: float, high: float, wanted: int) -> list[float]:
+    """Round numbers from low to high, about `wanted` of them."""
+    rough = (high - low) / max(wanted, 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    return [step * k for k in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _figure(
+    title: str, unit: str, axes: Axes, shapes: str, x_unit: str, notes: str = ""
+) -> str:
+    y_ticks, x_ticks = ticks(*axes.y, 4), ticks(*axes.x, 5)
+    grid, labels = [], []
+    for value in y_ticks:
+        _, height = axes.place(0.0, value)
+        ends = f'x1="0" x2="{_WIDTH:.0f}" y1="{height:.2f}" y2="{height:.2f}"'
+        grid.append(f'<line class="grid" {ends}/>')
+        labels.append(f'<span class="y" style="top:{height:.1f}%">{value + 0.0:.4g}</span>')
+    for number, value in enumerate(x_ticks):
+        left = axes.place(value, 0.0)[0] * 100 / _WIDTH
+        suffix = f" {x_unit}" if number == len(x_ticks) - 1 else ""
+        labels.append(f'<span class="x" style="left:{left:.1f}%">{value + 0.0:.4g}{suffix}</span>')
+    return (
+        f'<figure class="plot"><figcaption>{escape(title)} '
+        f'<span class="unit">{escape(unit)}</span></figcaption><div class="area">'
+        f'<svg viewBox="0 0 {_WIDTH:.0f} {_HEIGHT:.0f}" preserveAspectRatio="none" role="img" '
+        f'aria-label="{escape(title)}">{"".join(grid)}{shapes}</svg>{"".join(labels)}{notes}'
+        "</div></figure>"
+    )
+
+
+def _path(x: np.ndarray, y: np.ndarray) -> str:
+    known = np.isfinite(y)
+    starts = known & ~np.concatenate(([False], known[:-1]))
+    return "".join(
+        f"{'M' if start else 'L'}{left:.1f} {top:.2f}"
+        for left, top, start in zip(x[known], y[known], starts[known], strict=True)
+    )
+
+
+def _band(axes: Axes, start: float, end: float) -> str:
+    (left, right), _ = axes.place(np.array([start, end]), np.zeros(2))
+    return (
+        f'<rect class="band" x="{left:.1f}" y="0" width="{max(right - left, 1):.1f}" '
+        f'height="{_HEIGHT:.0f}"/>'
+    )
+
+
+def _bar(axes: Axes, start: float, end: float, count: int) -> str:
+    (left, right), (top, bottom) = axes.place(np.array([start, end]), np.array([count, 0.0]))
+    return (
+        f'<rect class="bar" x="{left:.1f}" y="{top:.2f}" width="{0.85 * (right - left):.1f}" '
+        f'height="{bottom - top:.2f}"/>'
+    )
+
+
+def _vertical(axes: Axes, value: float) -> str:
+    left, _ = axes.place(value, 0.0)
+    return f'<line class="mark" x1="{left:.1f}" x2="{left:.1f}" y1="0" y2="{_HEIGHT:.0f}"/>'
+
+
+def _span(arrays: Sequence[np.ndarray]) -> tuple[float, float]:
+    finite = np.concatenate([array[np.isfinite(array)] for array in arrays])
+    if not len(finite):
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(finite.max())
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _with_margin(span: tuple[float, float]) -> tuple[float, float]:
+    margin = 0.06 * (span[1] - span[0])
+    return span[0] - margin, span[1] + margin

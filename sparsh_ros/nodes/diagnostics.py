@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One status on /diagnostics, once a second, and the numbers that belong on it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.duration import Duration
+from rclpy.node import Node
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+_PERIOD_S = 1.0
+_FLUSH = Duration(seconds=1)
+
+
+@dataclass
+class Report:
+    """What a node says of itself: a level (OK, WARN, ERROR), one sentence, and named values."""
+
+    level: bytes = OK
+    message: str = "running"
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+class Diagnostics:
+    """Publishes the report of one node."""
+
+    def __init__(self, node: Node, hardware_id: str, report: Callable[[], Report]) -> None:
+        """`hardware_id` names the sensor or the device; `report` is called once a second."""
+        self._node = node
+        self._hardware_id = hardware_id
+        self._report = report
+        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        node.create_timer(_PERIOD_S, self.publish)
+
+    def publish(self) -> None:
+        """Publish the report of this moment."""
+        report = self._report()
+        status = DiagnosticStatus(
+            level=report.level,
+            name=self._node.get_fully_qualified_name().lstrip("/"),
+            message=report.message,
+            hardware_id=self._hardware_id,
+            values=[KeyValue(key=key, value=_text(value)) for key, value in report.values.items()],
+        )
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(message)
+
+    def close(self) -> None:
+        """Publish the final counts and wait until those who listen have them."""
+        self.publish()
+        self._publisher.wait_for_all_acked(_FLUSH)
+
+
+class RateMeter:
+    """Events per second over the last two seconds. One thread counts, another may read."""
+
+    def __init__(self, window: int = 240, horizon_s: float = 2.0) -> None:
+        self._times: deque[float] = deque(maxlen=window)
+        self._horizon_s = horizon_s
+
+    def count(self) -> None:
+        """Note one event."""
+        self._times.append(time.monotonic())
+
+    @property
+    def rate_hz(self) -> float:
+        """Events per second; 0 when they stopped."""
+        oldest = time.monotonic() - self._horizon_s
+        recent = [moment for moment in tuple(self._times) if moment >= oldest]
+        if len(recent) < 2:
+            return 0.0
+        return (len(recent) - 1) / (recent[-1] - recent[0])
+
+
+class LatencyMeter:
+    """Percentiles of the last few hundred latencies."""
+
+    def __init__(self, window: int = 600) -> None:
+        self._latencies_ms: deque[float] = deque(maxlen=window)
+
+    def add(self, stamp_ns: int) -> None:
+        """Note that the result for a frame of this stamp is out now."""
+        self._latencies_ms.append((time.time_ns() - stamp_ns) * 1e-6)
+
+    def percentile_ms(self, percent: float) -> float:
+        """That percentile in milliseconds, NaN before the first result."""
+        latencies = tuple(self._latencies_ms)
+        return float(np.percentile(latencies, percent)) if latencies else math.nan
+
+
+def _text(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sparsh-ros run`: the graph of the launch files, started without `ros2 launch`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from typing import IO
+
+from sparsh_ros.nodes import graph
+from sparsh_ros.nodes.signals import StopRequest
+
+_POLL_S = 0.1
+_GRACE_S = 10.0
+
+
+class RunningGraph:
+    """The started processes, in the order of the graph: sources first."""
+
+    def __init__(self, settings: Mapping[str, graph.Value], log: IO[str] | None = None) -> None:
+        """Start one process per entry of `graph.processes`; `log` takes their output."""
+        self._children = [
+            # In a session of their own, Ctrl-C reaches them only through `stop`, once and in order.
+            subprocess.Popen(
+                command(process, settings), stdout=log, stderr=log, start_new_session=True
+            )
+            for process in graph.processes(settings)
+        ]
+
+    def ended(self) -> bool:
+        """True once a process ended by itself; it could not start, so the graph is incomplete."""
+        return any(child.poll() is not None for child in self._children)
+
+    def stop(self) -> int:
+        """Stop all, each after its sources so that nothing in flight is lost; worst exit code."""
+        for child in self._children:
+            if child.poll() is None:
+                child.send_signal(signal.SIGINT)
+                _wait_or_kill(child)
+        return max(abs(child.returncode) for child in self._children)
+
+
+def command(process: graph.Process, settings: Mapping[str, graph.Value]) -> list[str]:
+    """The command line of one process."""
+    namespace = "/".join(part for part in (settings["namespace"], process.namespace) if part)
+    line = [sys.executable, "-m", f"sparsh_ros.nodes.{process.executable}", "--ros-args"]
+    line += ["--log-level", settings["log_level"], "-r", f"__ns:=/{namespace}"]
+    if process.name:
+        line += ["-r", f"__node:={process.name}"]
+    for key, value in process.parameters.items():
+        # JSON is YAML, and its quotes keep a word like `on` or `12` a string.
+        line += ["-p", f"{key}:={json.dumps(value)}"]
+    return line
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One option per argument of the graph."""
+    for argument in graph.arguments(graph.DIGIT + graph.GELSIGHT):
+        flag = {"nargs": "?", "const": "true"} if isinstance(argument.default, bool) else {}
+        parser.add_argument(
+            f"--{argument.name.replace('_', '-')}",
+            default=argument.text,
+            metavar="|".join(argument.choices) or argument.name.upper(),
+            help=f"{argument.description} Default: {argument.text or 'empty'}.",
+            **flag,
+        )
+
+
+def settings_from(options: Mapping[str, str]) -> dict[str, graph.Value]:
+    """Values of all arguments of the graph: those of `options`, else the defaults.
+
+    Raises:
+        ParameterError: a value is not allowed.
+    """
+    return {
+        argument.name: argument.parse(options.get(argument.name, argument.text))
+        for argument in graph.arguments(graph.DIGIT + graph.GELSIGHT)
+    }
+
+
+def run(options: argparse.Namespace) -> int:
+    """Start the graph and wait: 0 after Ctrl-C, else the exit code of the process that failed."""
+    running = RunningGraph(settings_from(vars(options)))
+    stop = StopRequest()
+    while not stop and not running.ended():
+        time.sleep(_POLL_S)
+    return running.stop()
+
+
+def _wait_or_kill(child: subprocess.Popen) -> None:
+    try:
+        child.wait(_GRACE_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()

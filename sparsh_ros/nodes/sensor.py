@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sensor node: one gel camera, real, recorded or simulated, as ROS topics.
+
+Publishes `image_raw` (the standard image, stamped when it was grabbed) and, while somebody
+listens, `image_raw/compressed`. A simulated sensor also publishes what is really happening:
+`truth/force`, `truth/slip` and `truth/pose` mean what `force`, `slip` and `pose` estimate.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage, Image
+
+from sparsh_ros.frames import Frame
+from sparsh_ros.nodes import conversions, graph, qos, spin
+from sparsh_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics, Report
+from sparsh_ros.nodes.parameters import Parameters, Setting
+from sparsh_ros.nodes.truth import TruthPublisher
+from sparsh_ros.sensors import DRIVERS, Sensor, load_profile, open_sensor
+
+SETTINGS: Mapping[str, Setting] = {
+    "name": Setting("digit", "Name of the sensor; prefixes its frame ids."),
+    "sensor": Setting("digit", "Kind of gel camera.", choices=graph.DIGIT + graph.GELSIGHT),
+    "source": Setting("simulated", "Where the images come from.", choices=DRIVERS),
+    "input": Setting("", "Video file, folder of images, camera index or MJPEG URL."),
+    "rate_hz": Setting(
+        0.0, "Frames per second; 0: the rate of the sensor or the recording.", bounds=(0.0, 240.0)
+    ),
+    "loop": Setting(False, "Start a recording again at its end."),
+    "touch": Setting("random", "What touches the simulated gel.", choices=graph.TOUCHES),
+    "seed": Setting(0, "Fixes the simulated gel and touches.", bounds=(0, 2**31 - 1)),
+    "jpeg_quality": Setting(90, "Of image_raw/compressed.", bounds=(1, 100), read_only=False),
+}
+
+# Between seeing the first listener and sending: both sides must know each other by then, or the
+# listener misses the first frames, which are those without contact.
+_HANDSHAKE_S = 0.5
+_POLL_S = 0.05
+
+
+class SensorNode(Node):
+    """Publishes the frames of one sensor."""
+
+    def __init__(
+        self,
+        name: str = "",
+        prefix: str = "",
+        index: int = 0,
+        sink: Callable[[Frame], None] | None = None,
+    ) -> None:
+        """Declare parameters and topics; nothing is captured before `start`.
+
+        Args:
+            name: of the sensor, in place of the parameter, where one process hosts several.
+            prefix: of the topics in that case, such as "left/".
+            index: of the sensor in that case; simulated ones differ by it.
+            sink: takes each frame within this process, so that images need not be published.
+
+        Raises:
+            SparshError: a parameter is not allowed.
+        """
+        super().__init__(f"{name}_sensor" if prefix else "sensor")
+        self._given = Parameters(self, SETTINGS)
+        self._name = name or self._given["name"]
+        self._sink = sink
+        self._sensor = self._make_sensor(index)
+        self._optical_frame = conversions.optical_frame(self._name)
+        self._image = self.create_publisher(Image, f"{prefix}image_raw", qos.LATEST)
+        self._compressed = self.create_publisher(
+            CompressedImage, f"{prefix}image_raw/compressed", qos.LATEST
+        )
+        self._truth = None
+        if self._given["source"] == "simulated":
+            self._truth = TruthPublisher(self, prefix, self._name)
+        self._published = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name=f"publish {self._name}")
+        self._diagnostics = Diagnostics(self, self._name, self._report)
+
+    def _make_sensor(self, index: int) -> Sensor:
+        given = self._given
+        profile = load_profile(given["sensor"])
+        if given["source"] == "simulated":
+            settings = {"touch": given["touch"], "seed": given["seed"] + index}
+            rate_hz = given["rate_hz"] or profile.fps
+        else:
+            settings = {"input": given["input"], "loop": given["loop"]}
+            rate_hz = given["rate_hz"] or None
+        return open_sensor(given["source"], profile, rate_hz=rate_hz, **settings)
+
+    def start(self) -> None:
+        """Open the sensor and begin to publish.
+
+        What has a beginning, a recording or a simulated touch, is only tried out here and begins
+        once somebody listens, so that nobody misses the first frames, which show the bare gel.
+
+        Raises:
+            SparshError: the sensor cannot be opened.
+        """
+        self._sensor.start()
+        if self._has_beginning():
+            self._sensor.stop()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop capturing, publish the final counts, join the threads."""
+        self._stop.set()
+        self._sensor.stop()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._diagnostics.close()
+
+    def _has_beginning(self) -> bool:
+        source = self._given["source"]
+        return source == "simulated" or Path(self._given["input"]).exists()
+
+    def _has_listener(self) -> bool:
+        return self._sink is not None or any(
+            publisher.get_subscription_count() for publisher in (self._image, self._compressed)
+        )
+
+    def _work(self) -> None:
+        if self._has_beginning():
+            while not (self._has_listener() or self._stop.wait(_POLL_S)):
+                pass
+            if self._stop.wait(_HANDSHAKE_S):
+                return
+            self._sensor.start()
+        frame = self._sensor.wait()
+        while frame is not None:
+            self._publish(frame)
+            frame = self._sensor.wait(frame.sequence)
+
+    def _publish(self, frame: Frame) -> None:
+        if self._sink is not None:
+            self._sink(frame)
+        where = (frame.stamp_ns, self._optical_frame)
+        if self._image.get_subscription_count() or self._sink is None:
+            self._image.publish(conversions.image_to_msg(frame.image, *where))
+        if self._truth is not None:
+            self._truth.publish(frame.stamp_ns, frame.truth)
+        if self._compressed.get_subscription_count():
+            quality = self._given["jpeg_quality"]
+            self._compressed.publish(conversions.image_to_jpeg_msg(frame.image, *where, quality))
+        self._published += 1
+
+    def _report(self) -> Report:
+        status = self._sensor.status()
+        values = {
+            "source": self._given["source"],
+            "rate (Hz)": status.rate_hz,
+            "frame age (s)": status.frame_age_s,
+            "frames grabbed": status.frames,
+            "frames replaced": status.overwritten,
+            "frames skipped": status.skipped,
+            "frames refused": status.refused,
+            "images published": self._published,
+            "errors": status.errors,
+            "reopened": status.reopened,
+            "last error": status.last_error or "none",
+        }
+        if status.finished:
+            return Report(WARN, "the recording is at its end", values)
+        if not status.running:
+            return Report(OK, "waiting for a listener", values)
+        if not status.connected:
+            return Report(ERROR, f"not connected: {status.last_error}", values)
+        return Report(OK, "running", values)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one sensor node until SIGINT; the exit code."""
+    return spin.run(lambda: [SensorNode()], arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

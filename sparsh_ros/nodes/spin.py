@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a process of this package lives: start, spin on the main thread, stop in order.
+
+rclpy's own signal handlers shut the context down at once, which would cut off the last messages
+and leave worker threads behind; an executor or a thread that still runs when the interpreter ends
+aborts the process. So the signals only ask for the end here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from sparsh_ros.errors import SparshError
+from sparsh_ros.nodes.signals import StopRequest
+
+# How soon a signal is noticed while no message comes in.
+_PATIENCE_S = 0.1
+
+
+class LiveNode(Protocol):
+    """A node with threads of its own: `start` begins them, `close` ends and joins them.
+
+    `close` is called even if `start` was not, or failed.
+    """
+
+    def start(self) -> None: ...
+    def close(self) -> None: ...
+    def destroy_node(self) -> None: ...
+
+
+def run(create: Callable[[], Sequence[LiveNode]], arguments: list[str] | None = None) -> int:
+    """Run the nodes that `create` makes until SIGINT or SIGTERM; the exit code of the process.
+
+    A SparshError while they are made or started is logged as its one sentence; the code is then 1.
+    """
+    stop = StopRequest()
+    nodes: Sequence[LiveNode] = ()
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        nodes = create()
+        for node in nodes:
+            node.start()
+        _spin(nodes, stop)
+    except SparshError as error:
+        rclpy.logging.get_logger("sparsh_ros").fatal(str(error))
+        return 1
+    finally:
+        for node in nodes:
+            node.close()
+        for node in nodes:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+def _spin(nodes: Sequence[LiveNode], stop: StopRequest) -> None:
+    executor = SingleThreadedExecutor()
+    for node in nodes:
+        executor.add_node(node)
+    try:
+        while not stop:
+            executor.spin_once(timeout_sec=_PATIENCE_S)
+    finally:
+        executor.shutdown()
