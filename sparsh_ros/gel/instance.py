@@ -143,7 +143,7 @@ class SensorInstance:
             "gel_width_mm": width,
             "gel_height_mm": height,
             **_draw_elastomer(sensor, rng),
-            **_draw_camera(rng),
+            **_draw_camera(sensor, rng),
             **_draw_skin(sensor, rng),
         }
         return cls(**common, **_DRAW_LIGHT[sensor](width, height, rng))
@@ -159,15 +159,17 @@ def _draw_elastomer(sensor: str, rng: np.random.Generator) -> dict:
     }
 
 
-def _draw_camera(rng: np.random.Generator) -> dict:
+def _draw_camera(sensor: str, rng: np.random.Generator) -> dict:
+    # A GelSight's picture is shrunk from many more pixels, which sharpens it and averages noise.
+    blur, noise = ((0.8, 2.0), (0.5, 2.2)) if sensor == "digit" else ((0.5, 1.3), (0.3, 1.3))
     return {
         "vignetting": rng.uniform(0.03, 0.28),
         "shift_px": tuple(rng.uniform(-6, 6, 2)),
         "rotation_rad": np.deg2rad(rng.uniform(-2, 2)),
         "zoom": rng.uniform(0.97, 1.03),
         "distortion": rng.uniform(-0.02, 0.04),
-        "blur_px": rng.uniform(0.6, 2.0),
-        "read_noise": rng.uniform(0.5, 2.2),
+        "blur_px": rng.uniform(*blur),
+        "read_noise": rng.uniform(*noise),
         "shot_noise": rng.uniform(0.02, 0.10),
         "jpeg_quality": int(rng.integers(75, 97)),
         "drift": rng.uniform(0.0, 0.015),
