@@ -71,6 +71,8 @@ class SensorInstance:
         tangential_ratio: tangential over normal foundation modulus, k_t / k_n.
         friction: Coulomb coefficient between gel and object.
         lights: the lamps.
+        scatter: share of every lamp's light that reaches the gel from all sides, having bounced
+            between window and gel: it fills the shadows.
         ambient: light (red, green, blue) that does not depend on the surface's slope.
         exposure: grey levels (red, green, blue) to which exposure and white balance bring the
             mean of the untouched gel.
@@ -103,6 +105,7 @@ class SensorInstance:
     tangential_ratio: float
     friction: float
     lights: tuple[Light, ...]
+    scatter: float
     ambient: tuple[float, float, float]
     exposure: tuple[float, float, float]
     dome_slope: float
@@ -210,13 +213,13 @@ def _draw_digit_light(width: float, height: float, rng: np.random.Generator) -> 
             Light(
                 colour=tuple(rng.uniform(weakest, strongest)),
                 azimuth_rad=azimuth,
-                elevation_rad=np.deg2rad(rng.uniform(20, 45)),
+                elevation_rad=np.deg2rad(rng.uniform(12, 34)),
                 distance_mm=rng.uniform(12, 22),
                 spot_mm=((x + rng.normal(0, 0.1)) * width, (y + rng.normal(0, 0.15)) * height),
                 spot_radius_mm=(rng.uniform(4, 10), rng.uniform(3, 9)),
                 echo=max(0.0, rng.uniform(-0.6, 0.7)),
                 streak=rng.uniform(0.0, 1.0) ** 2 * 0.5,
-                fan=rng.uniform(0.3, 1.5) if rng.random() < 0.6 else 0.0,
+                fan=rng.uniform(0.2, 1.1) if rng.random() < 0.6 else 0.0,
                 fan_tip_mm=rng.uniform(1, 8),
                 fan_azimuth_rad=azimuth + np.pi + rng.normal(0, 0.4),
                 fan_angle_rad=rng.uniform(0.3, 0.9),
@@ -224,9 +227,10 @@ def _draw_digit_light(width: float, height: float, rng: np.random.Generator) -> 
         )
     return {
         "lights": tuple(lights),
+        "scatter": rng.uniform(0.2, 0.5),
         "ambient": tuple(rng.uniform((4, 32, 32), (36, 62, 62))),
         "exposure": tuple(rng.normal((97, 108, 99), (9, 7, 8))),
-        "dome_slope": rng.uniform(0.0, 0.4),
+        "dome_slope": rng.uniform(0.0, 0.45),
         "relief_slope": rng.uniform(0.01, 0.07),
     }
 
@@ -243,6 +247,7 @@ def _draw_mini_light(width: float, height: float, rng: np.random.Generator) -> d
     """Red row on the right, green at the bottom, blue left of the upright image."""
     return {
         "lights": _draw_rows(0.0, width, height, rng),
+        "scatter": rng.uniform(0.15, 0.5),
         "ambient": tuple(rng.uniform((5, 25, 18), (28, 55, 50))),
         "exposure": tuple(rng.normal((81, 112, 126), (13, 11, 9))),
         "dome_slope": rng.uniform(0.0, 0.15),
@@ -254,6 +259,7 @@ def _draw_2017_light(width: float, height: float, rng: np.random.Generator) -> d
     """The same three rows turned by any angle and whiter: these sensors were built by hand."""
     return {
         "lights": _draw_rows(rng.uniform(-np.pi, np.pi), width, height, rng),
+        "scatter": rng.uniform(0.15, 0.5),
         "ambient": tuple(rng.uniform(20, 60, 3)),
         "exposure": tuple(rng.normal(110, 12) + rng.normal(0, 9, 3)),
         "dome_slope": rng.uniform(0.0, 0.15),
@@ -273,7 +279,7 @@ def _draw_rows(
             Light(
                 colour=tuple(rng.uniform(weakest, strongest)),
                 azimuth_rad=azimuth,
-                elevation_rad=np.deg2rad(rng.uniform(22, 48)),
+                elevation_rad=np.deg2rad(rng.uniform(18, 42)),
                 distance_mm=rng.uniform(12, 20),
                 spot_mm=(reach * width * np.cos(azimuth), reach * height * np.sin(azimuth)),
                 spot_radius_mm=tuple(rng.uniform(smallest, largest, 2)),

@@ -54,7 +54,7 @@ def vignette(strength: float, height: int, width: int) -> np.ndarray:
 def _spot(light: Light, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     along, across = _polar_axes(light.azimuth_rad, x - light.spot_mm[0], y - light.spot_mm[1])
     falloff = (along / light.spot_radius_mm[0]) ** 2 + (across / light.spot_radius_mm[1]) ** 2
-    return 0.7 * np.exp(-falloff) + 0.3 / (1 + 0.5 * falloff)
+    return 0.55 * np.exp(-falloff) + 0.45 / (1 + 0.4 * falloff)
 
 
 def _polar_axes(azimuth: float, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -99,9 +99,11 @@ class GelOptics:
         self._planes = []
         for light in instance.lights:
             toward = lighting.light_direction(light, x_mm, y_mm)
-            toward *= lighting.irradiance(light, x_mm, y_mm, rng) / np.sin(light.elevation_rad)
+            irradiance = lighting.irradiance(light, x_mm, y_mm, rng)
+            toward *= irradiance * ((1 - instance.scatter) / np.sin(light.elevation_rad))
+            floor = irradiance * np.float32(instance.scatter)
             rest = -(toward[0] * rest_x + toward[1] * rest_y)
-            self._planes.append((toward[2], rest, -toward[0], -toward[1]))
+            self._planes.append((floor, toward[2] + floor, rest, -toward[0], -toward[1]))
         colours = [light.colour for light in instance.lights] + [instance.ambient]
         # Blue first: the JPEG coder takes BGR.
         self._colours = np.array(colours, np.float32)[:, ::-1].T.copy()
@@ -126,11 +128,11 @@ class GelOptics:
         gain = self._vignette * self._move_skin(displacement)
         lit = gain / np.sqrt(1 + slope_x * slope_x + slope_y * slope_y)
         planes = []
-        for index, (flat, rest, east, north) in enumerate(self._planes):
+        for index, (floor, flat, rest, east, north) in enumerate(self._planes):
             shade = flat + rest * flattened
             shade += east * slope_x
             shade += north * slope_y
-            np.maximum(shade, 0, out=shade)
+            np.maximum(shade, floor, out=shade)
             shade *= lit
             shade *= self._drift(index, time_s)
             planes.append(shade)
