@@ -60,7 +60,8 @@ class Engine(Protocol):
             The head's raw outputs by name, each (B, ...) float32; see `sparsh_ros.models.heads`.
 
         Raises:
-            ModelError: The engine was created without that head.
+            ModelError: The engine was created without that head, or the tokens are not those of
+                its model.
         """
 
     def warm_up(self) -> None:
@@ -122,11 +123,19 @@ def check_images(*images: NDArray[np.uint8]) -> None:
             )
 
 
-def check_head(head: str, heads: Sequence[str]) -> None:
-    """Raise ModelError unless ``head`` is one of those that were loaded."""
+def check_decode(
+    head: str, tokens: Any, heads: Sequence[str], token_shape: tuple[int, int]
+) -> None:
+    """Raise ModelError unless ``head`` is loaded and ``tokens`` are (B, *token_shape) float32."""
     if head not in heads:
         raise ModelError(
             f"head {head!r}: not loaded; this engine has {', '.join(heads) or 'none'}"
+        )
+    kind = str(tokens.dtype).removeprefix("torch.")
+    if tokens.ndim != 3 or tuple(tokens.shape[1:]) != token_shape or kind != "float32":
+        raise ModelError(
+            f"head {head!r}: wanted tokens (B, {token_shape[0]}, {token_shape[1]}) float32, "
+            f"found {tuple(tokens.shape)} {kind}; do encoder and head use the same model?"
         )
 
 

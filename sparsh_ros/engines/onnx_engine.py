@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from sparsh_ros.engines import check_head, check_images
+from sparsh_ros.engines import check_decode, check_images
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.zoo import ModelSpec
@@ -70,7 +70,7 @@ class OnnxEngine:
 
     def decode(self, head: str, tokens: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Run one head on tokens (B, N, D) float32."""
-        check_head(head, self.heads)
+        check_decode(head, tokens, self.heads, self._token_shape)
         session = self._heads[head]
         names = [output.name for output in session.get_outputs()]
         return dict(zip(names, session.run(names, {"tokens": tokens}), strict=True))

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparsh_ros.engines import check_head, check_images
+from sparsh_ros.engines import check_decode, check_images
 from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_SHAPE, IMAGE_WIDTH
 from sparsh_ros.models.checkpoints import load_encoder, load_head
 from sparsh_ros.models.preprocess import Preprocess
@@ -67,7 +67,7 @@ class TorchEngine:
         self, head: str, tokens: Tensor | NDArray[np.float32]
     ) -> dict[str, NDArray[np.float32]]:
         """Run one head on tokens (B, N, D) float32, a tensor or a NumPy array."""
-        check_head(head, self.heads)
+        check_decode(head, tokens, self.heads, self._token_shape)
         if isinstance(tokens, np.ndarray):
             tokens = self._upload(tokens)
         return {name: value.cpu().numpy() for name, value in self._heads[head](tokens).items()}
