@@ -125,7 +125,7 @@ class Sensor(ABC):
         if self._thread is not None:
             return
         self._stop.clear()
-        self._finished = False
+        self._forget()
         try:
             self._open()
             self._connected = True
@@ -203,6 +203,13 @@ class Sensor(ABC):
                 frame_age_s=time.monotonic() - arrivals[-1] if arrivals else math.nan,
                 last_error=self._last_error,
             )
+
+    def _forget(self) -> None:
+        """Empty the slot, so that nobody gets a frame of an earlier run."""
+        with self._changed:
+            self._overwritten += not self._taken
+            self._frame, self._taken, self._finished = None, True, False
+            self._arrivals_s.clear()
 
     def _is_running(self) -> bool:
         return self._thread is not None and not self._stop.is_set() and not self._finished

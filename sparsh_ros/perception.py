@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames in, touches out: pairing, encoding and the heads for any number of sensors.
+
+`Perception` does it all. Its two halves can also live in different processes: `Perception.encode`
+gives tokens, and a `sparsh_ros.decoder.TouchDecoder` elsewhere makes touches of them.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsh_ros.decoder import CONTACT_THRESHOLD_N, Encoded, Encoding, TouchDecoder
+from sparsh_ros.engines import create_engine
+from sparsh_ros.errors import ModelError, ParameterError
+from sparsh_ros.frames import IMAGE_SHAPE, Frame, FramePair, FrameRing, check_image
+from sparsh_ros.models.zoo import load_model_spec
+from sparsh_ros.sensors.profiles import SensorProfile
+from sparsh_ros.touch import HEADS, Touch
+
+STALE_S = 0.5
+
+# Without background subtraction the encoder sees the plain image: image - 127 + 127.
+_NO_BACKGROUND = np.full(IMAGE_SHAPE, 127, np.uint8)
+_NO_BACKGROUND.setflags(write=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SensorCounters:
+    """What became of the frames of one sensor.
+
+    Attributes:
+        received: frames pushed.
+        encoded: frames whose pair was encoded.
+        unpaired: frames reported invalid: no background, no partner, or stale.
+        replaced: frames that a newer one replaced before they were looked at.
+        duplicates: frames ignored because their stamp was known.
+        late: frames that came after their successor; they serve as partners only.
+        clock_steps: how often the stamps stepped back.
+    """
+
+    received: int = 0
+    encoded: int = 0
+    unpaired: int = 0
+    replaced: int = 0
+    duplicates: int = 0
+    late: int = 0
+    clock_steps: int = 0
+
+
+class Perception:
+    """Estimates force, slip and motion from the frames of any number of sensors.
+
+    Push frames from any thread; call `infer`, or `encode` and `interpret`, from one.
+
+    Attributes:
+        spec: the model in use.
+        engine: what runs it.
+        missing_heads: heads that were asked for and that the model's weights lack.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = "sparsh-sim-micro",
+        heads: Sequence[str] = HEADS,
+        device: str = "auto",
+        threads: int | None = None,
+        contact_threshold_n: float = CONTACT_THRESHOLD_N,
+        slip_threshold: float | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Load the model and warm it up.
+
+        Args:
+            model: name of a model, or path of its description.
+            heads: what to estimate, of "force", "slip", "pose". Contact is known by force alone.
+            device: "auto", "cpu" or "cuda".
+            threads: CPU threads of the encoder; None takes one per core.
+            contact_threshold_n: normal force at which contact begins, N.
+            slip_threshold: slip probability that counts as slipping; None takes the model's.
+            monotonic: clock in seconds, by which frames go stale.
+
+        Raises:
+            ModelError: model, head or device is unknown.
+            WeightsError: the weights are missing or cannot be used.
+            ParameterError: a threshold is out of its range.
+        """
+        if unknown := [head for head in heads if head not in HEADS]:
+            raise ModelError(f"heads: wanted some of {', '.join(HEADS)}, found {unknown}")
+        self.spec = load_model_spec(model)
+        self.missing_heads = tuple(head for head in heads if head not in self.spec.heads)
+        present = tuple(head for head in heads if head in self.spec.heads)
+        self.engine = create_engine(self.spec, device, present, threads=threads)
+        self._decoder = TouchDecoder(self.spec, self.engine, contact_threshold_n, slip_threshold)
+        self._monotonic = monotonic
+        self._slots: dict[str, _Slot] = {}
+        self._arrived = threading.Condition()
+        self.engine.warm_up()
+
+    def add_sensor(self, name: str, profile: SensorProfile) -> None:
+        """Make a sensor known, by its own name and its kind; starts it anew if it is."""
+        with self._arrived:
+            self._slots[name] = _Slot(name, profile, self.spec.interval_s)
+        self._decoder.add_sensor(name, profile)
+
+    def set_background(self, name: str, image: NDArray[np.uint8]) -> None:
+        """Set a sensor's no-contact reference, a standard image.
+
+        Raises:
+            FrameError: the image is no standard image.
+            ParameterError: the sensor is unknown.
+        """
+        check_image(image)
+        with self._arrived:
+            self._slot(name).background = image.copy()
+
+    def push(self, name: str, frame: Frame) -> None:
+        """Take a frame in; never waits for the encoder.
+
+        Raises:
+            ParameterError: the sensor is unknown.
+        """
+        with self._arrived:
+            self._slot(name).push(frame, self._monotonic())
+            self._arrived.notify_all()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds for a frame that was not looked at; whether there is one.
+
+        Call `infer` after a timeout too: it reports sensors that went silent.
+        """
+        with self._arrived:
+            return self._arrived.wait_for(
+                lambda: any(slot.pending for slot in self._slots.values()), timeout
+            )
+
+    def counters(self, name: str) -> SensorCounters:
+        """What became of a sensor's frames so far.
+
+        Raises:
+            ParameterError: the sensor is unknown.
+        """
+        with self._arrived:
+            return self._slot(name).counters()
+
+    def infer(self) -> list[Touch]:
+        """Make touches of all frames that are new, in one batched call of the encoder.
+
+        Returns:
+            One touch per sensor with a new frame, and one, invalid, for each that went silent.
+            A frame is looked at once; where several came since, the newest.
+        """
+        return self.interpret(self.encode())
+
+    def encode(self) -> Encoded:
+        """The first half of `infer`: pair and encode whatever is new."""
+        with self._arrived:
+            now_s = self._monotonic()
+            looks = [slot.look(now_s) for slot in self._slots.values() if slot.has_news(now_s)]
+        pairs = [(pair, background) for _, pair, background in looks if pair is not None]
+        tokens = None
+        if pairs:
+            current = np.stack([pair.current.image for pair, _ in pairs])
+            previous = np.stack([pair.previous.image for pair, _ in pairs])
+            background = np.stack([background for _, background in pairs])
+            tokens = self.engine.encode(current, previous, background)
+        return Encoded(tuple(encoding for encoding, _, _ in looks), tokens)
+
+    def interpret(self, encoded: Encoded) -> list[Touch]:
+        """The second half of `infer`: run the heads and read their outputs."""
+        return self._decoder.decode(encoded)
+
+    def _slot(self, name: str) -> _Slot:
+        if name not in self._slots:
+            known = ", ".join(self._slots) or "none"
+            raise ParameterError(f"sensor {name!r}: unknown to perception, which knows {known}")
+        return self._slots[name]
+
+
+class _Slot:
+    """The frames of one sensor on their way to the encoder."""
+
+    def __init__(self, name: str, profile: SensorProfile, interval_s: float) -> None:
+        self.background = None if profile.subtract_background else _NO_BACKGROUND
+        self.pending = False
+        self._name = name
+        self._ring = FrameRing(interval_s)
+        self._arrived_s = math.inf
+        self._told_silent = False
+        self._counters = SensorCounters()
+
+    def push(self, frame: Frame, now_s: float) -> None:
+        self._ring.push(frame)
+        is_newest = self._ring.newest is frame
+        self._count(received=1, replaced=is_newest and self.pending)
+        if is_newest:
+            self.pending, self._arrived_s, self._told_silent = True, now_s, False
+
+    def has_news(self, now_s: float) -> bool:
+        silent = now_s - self._arrived_s > STALE_S and not self._told_silent
+        return self.pending or silent
+
+    def look(self, now_s: float) -> tuple[Encoding, FramePair | None, NDArray[np.uint8] | None]:
+        """The newest frame's encoding to be, with its pair and background where it is valid."""
+        pair = self._ring.pair()
+        stamp_ns = self._ring.newest.stamp_ns
+        reason = self._reason(now_s)
+        self._count(encoded=self.pending and not reason, unpaired=self.pending and bool(reason))
+        self.pending = False
+        if reason:
+            return Encoding(self._name, stamp_ns, reason=reason), None, None
+        return Encoding(self._name, stamp_ns, pair.interval_s), pair, self.background
+
+    def counters(self) -> SensorCounters:
+        ring = self._ring
+        return replace(
+            self._counters,
+            duplicates=ring.duplicates,
+            late=ring.late,
+            clock_steps=ring.clock_steps,
+        )
+
+    def _reason(self, now_s: float) -> str:
+        age_s = now_s - self._arrived_s
+        if age_s > STALE_S:
+            self._told_silent = True
+            return f"stale: no frame for {age_s:.1f} s"
+        if self.background is None:
+            return "no background: capture one while nothing touches the gel"
+        return self._ring.reason
+
+    def _count(self, **more: int) -> None:
+        old = self._counters
+        self._counters = replace(old, **{key: getattr(old, key) + more[key] for key in more})
