@@ -174,7 +174,7 @@ def _draw_camera(sensor: str, rng: np.random.Generator) -> dict:
         "blur_px": rng.uniform(*blur),
         "read_noise": rng.uniform(*noise),
         "shot_noise": rng.uniform(0.02, 0.10),
-        "jpeg_quality": int(rng.integers(75, 97)),
+        "jpeg_quality": int(rng.integers(60, 97)),
         "drift": rng.uniform(0.0, 0.015),
         "drift_period_s": rng.uniform(20, 120),
     }
