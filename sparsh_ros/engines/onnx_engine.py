@@ -85,10 +85,12 @@ class OnnxEngine:
             self.decode(head, tokens)
 
 
-def _open(
-    path: Path, inputs: dict[str, tuple[str, tuple[int, ...]]], threads: int, cuda: bool
-) -> ort.InferenceSession:
-    """Open an ONNX file and check that it takes ``inputs``: name -> type, shape after the batch."""
+def open_session(path: Path, threads: int, cuda: bool = False) -> ort.InferenceSession:
+    """Open an ONNX file of any model.
+
+    Raises:
+        WeightsError: The file is missing, truncated, or no ONNX graph.
+    """
     if not path.is_file():
         raise WeightsError(
             f"{path}: not found; `sparsh-ros weights list` shows which models have weights here"
@@ -101,13 +103,20 @@ def _open(
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = ["CUDAExecutionProvider"] if cuda else []
     try:
-        session = ort.InferenceSession(path, options, [*providers, "CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's exceptions share no base class of its own
+        return ort.InferenceSession(path, options, [*providers, "CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
         reason = str(error).splitlines()[0]
         raise WeightsError(
             f"{path}: wanted an ONNX graph, found a truncated or foreign file ({reason}); "
             "fetch or export it again"
         ) from error
+
+
+def _open(
+    path: Path, inputs: dict[str, tuple[str, tuple[int, ...]]], threads: int, cuda: bool
+) -> ort.InferenceSession:
+    """Open an ONNX file and check that it takes ``inputs``: name -> type, shape after the batch."""
+    session = open_session(path, threads, cuda)
     found = {node.name: (node.type, tuple(node.shape[1:])) for node in session.get_inputs()}
     if found != inputs:
         raise WeightsError(

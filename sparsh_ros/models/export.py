@@ -13,6 +13,7 @@ the space, and every engine computes with them in float32.
 
 from __future__ import annotations
 
+import argparse
 import copy
 import logging
 import shutil
@@ -26,6 +27,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from rich.console import Console
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -33,12 +35,18 @@ from sparsh_ros.engines.onnx_engine import IMAGE_INPUTS, OnnxEngine
 from sparsh_ros.engines.torch_engine import TorchEngine
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_SHAPE, IMAGE_WIDTH
-from sparsh_ros.models.checkpoints import ENCODER_FILE, HEADS_FILE
+from sparsh_ros.models.checkpoints import (
+    ENCODER_FILE,
+    HEADS_FILE,
+    load_encoder,
+    load_head,
+)
 from sparsh_ros.models.preprocess import Preprocess
 from sparsh_ros.models.vit import VisionTransformer
-from sparsh_ros.models.zoo import ModelSpec, write_trained_values
+from sparsh_ros.models.zoo import ModelSpec, load_model_spec, write_trained_values
 
 OPSET = 20  # the first with Gelu, which ONNX Runtime fuses with the bias before it
+IR_VERSION = 9  # the one that came with opset 20; older ONNX Runtimes refuse later ones
 PARITY_TOLERANCE = 1e-3  # absolute, on tokens of unit variance and on logits
 _MIN_FLOAT16_VALUES = 1024  # below this a second node costs more than the bytes it saves
 
@@ -154,6 +162,7 @@ def _write_graph(
             verbose=False,
         )
     model = program.model_proto
+    model.ir_version = IR_VERSION
     _drop_traces(model)
     _store_as_float16(model.graph)
     helper.set_model_props(model, {"model": spec.name, "part": part, "licence": spec.licence})
@@ -208,3 +217,21 @@ def _check_parity(spec: ModelSpec) -> None:
             f"export of {spec.name}: ONNX Runtime and torch differ by {wrong}, wanted less than "
             f"{PARITY_TOLERANCE}; nothing was written"
         )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe `sparsh-ros export`."""
+    parser.add_argument("model", help="name of a model, or its .yaml file")
+    parser.add_argument("--encoder", type=Path, help="encoder weights (default: the model's own)")
+    parser.add_argument("--heads", type=Path, help="head weights (default: the model's own)")
+    parser.add_argument("--out", type=Path, help="weights folder (default: the model's own)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write a model's weights folder from its safetensors or torch files."""
+    spec = load_model_spec(arguments.model)
+    encoder = load_encoder(spec, arguments.encoder)
+    heads = {name: load_head(name, spec, arguments.heads) for name in spec.heads}
+    written = export_model(encoder, heads, spec, arguments.out or spec.weights)
+    Console().print(f"{written.weights}: encoder and {', '.join(written.heads) or 'no heads'}")
+    return 0
