@@ -9,8 +9,9 @@ the layer's thickness h:
   inside the contact);
 - the volume pushed away rises as a ring around the contact;
 - it is dragged along by shear and recovers over about h;
-- where dragged skin is compressed in its plane it rises, where stretched it sinks by h/2 div(u):
-  the ridge ahead of a sheared object, the only trace of shear on a gel without markers.
+- where dragged skin is compressed in its plane it rises, where stretched it sinks: the ridge ahead
+  of a sheared object. Constant volume under a linear profile asks for h/2 div(u); real DIGIT frames
+  show less than half of that.
 
 These four are a plausible smooth model, not a solution of elasticity: they shape the image, never
 the force labels.
@@ -32,6 +33,7 @@ MAXIMUM_STRAIN = 0.55
 """Deepest indentation as a share of the thickness; the model means nothing beyond."""
 RECOVERY = 0.8, 0.3
 """Blur of the skin around the contact, coarse then fine, in thicknesses."""
+RIDGE = 0.2
 RING = 0.22
 SQUEEZE = 0.12
 SKIN_STIFFNESS_MM = 0.16
@@ -177,8 +179,11 @@ class Elastomer:
         """Skin around the contact, (depth, x, y), and the widely spread indentation."""
         mask, held = inside[..., 3:], inside[..., :3]
         sigma = self.thickness_mm / (2.0 * self.grid.spacing_mm[0])
-        spread = _blur(held, RECOVERY[0] * sigma)
-        skin = mask * held + (1.0 - mask) * spread
+        spread = _blur(inside, RECOVERY[0] * sigma)
+        share = spread[..., 3:]
+        # Divided by the mask's own blur, drag starts at the rim with the contact's value.
+        dragged = spread[..., :3] / np.maximum(share, 1e-3) * np.minimum(2.0 * share, 1.0)
+        skin = mask * held + (1.0 - mask) * dragged
         skin[..., 0] = np.maximum(held[..., 0], spread[..., 0])
         return _blur(skin, RECOVERY[1] * sigma), spread[..., 0]
 
@@ -187,7 +192,7 @@ class Elastomer:
         spacing_x, spacing_y = (2.0 * step for step in self.grid.spacing_mm)
         divergence = np.gradient(skin[..., 1], spacing_x, axis=1)
         divergence -= np.gradient(skin[..., 2], spacing_y, axis=0)  # rows run along -y
-        return 0.5 * self.thickness_mm * divergence - RING * wide
+        return RIDGE * self.thickness_mm * divergence - RING * wide
 
     def _squeezed(self, wide: np.ndarray) -> np.ndarray:
         """(R/2, C/2, 2) displacement of the skin outwards from where it is pressed in."""

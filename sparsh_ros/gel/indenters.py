@@ -174,9 +174,9 @@ def smooth_noise(rng: np.random.Generator, wavelength_mm: float) -> np.ndarray:
 
 def textured(indenter: Indenter, rng: np.random.Generator, amplitude_mm: float) -> Indenter:
     """The same object with fine surface relief, as machined or printed parts have."""
-    relief = amplitude_mm * smooth_noise(rng, rng.uniform(0.8, 2.5))
-    gap = np.where(indenter.gap_mm < FAR_MM, indenter.gap_mm + relief, FAR_MM)
-    return Indenter(indenter.kind, (gap - gap.min()).astype(np.float32))
+    gap = indenter.gap_mm + amplitude_mm * smooth_noise(rng, rng.uniform(0.8, 2.5))
+    gap = np.where(indenter.gap_mm < FAR_MM, np.minimum(gap - gap.min(), FAR_MM), FAR_MM)
+    return Indenter(indenter.kind, gap.astype(np.float32))
 
 
 def draw(kind: str, rng: np.random.Generator) -> Indenter:

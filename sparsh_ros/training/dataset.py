@@ -16,6 +16,7 @@ import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -78,9 +79,9 @@ class Episode:
                 arrays = {name: data[name] for name in data.files}
             meta = json.loads(str(arrays.pop("meta")))
             return cls(path=Path(path), meta=meta, **arrays)
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise DatasetError(
-                f"episode {path}: unreadable ({error}); delete it and run `sparsh-ros simulate` again"
+                f"episode {path}: unreadable ({error}); delete it, then `sparsh-ros simulate` again"
             ) from error
 
     def __len__(self) -> int:
@@ -193,7 +194,10 @@ def run(arguments: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     paths = {index: folder / f"episode_{index:05d}.npz" for index in range(arguments.episodes)}
     missing = [(index, path) for index, path in paths.items() if not path.exists()]
-    with ProcessPoolExecutor(arguments.workers, initializer=partial(cv2.setNumThreads, 1)) as pool:
+    # Spawned, not forked: a fork of a process whose OpenCV threads run can hang.
+    with ProcessPoolExecutor(
+        arguments.workers, get_context("spawn"), partial(cv2.setNumThreads, 1)
+    ) as pool:
         jobs = [
             pool.submit(record, path, arguments.split, arguments.seed, index, arguments.seconds)
             for index, path in missing
