@@ -93,16 +93,35 @@ class ModelSpec:
     pose_bin_values_deg: tuple[float, ...] = bin_centres(_EDGES_DEG)
 
     def __post_init__(self) -> None:
+        self._check_types()
         if self.size not in SIZES:
             raise ModelError(
                 f"model {self.name}: size {self.size!r} is unknown; use one of {', '.join(SIZES)}"
             )
+        if self.interval_s <= 0:
+            raise ModelError(
+                f"model {self.name}: interval_s wants seconds above 0, found {self.interval_s}"
+            )
+        for name, least in (("registers", 0), ("patch_size", 1), ("in_channels", 1)):
+            if (value := getattr(self, name)) < least:
+                raise ModelError(f"model {self.name}: {name} wants {least} or more, found {value}")
         for side in (self.image_height, self.image_width):
-            if side % self.patch_size:
+            if side < self.patch_size or side % self.patch_size:
                 raise ModelError(
                     f"model {self.name}: image side {side} is no multiple of the patch size "
                     f"{self.patch_size}"
                 )
+        self._check_bins()
+
+    def _check_types(self) -> None:
+        for entry in fields(self):
+            value, wanted = getattr(self, entry.name), _TYPES.get(entry.type)
+            if wanted and (not isinstance(value, wanted) or isinstance(value, bool)):
+                raise ModelError(
+                    f"model {self.name}: {entry.name} wants {entry.type}, found {value!r}"
+                )
+
+    def _check_bins(self) -> None:
         for name in ("pose_bin_edges_mm", "pose_bin_edges_deg"):
             edges = getattr(self, name)
             if len(edges) != POSE_BINS - 1 or sorted(set(edges)) != list(edges):
@@ -138,21 +157,7 @@ class ModelSpec:
         return (self.image_height // self.patch_size) * (self.image_width // self.patch_size)
 
 
-def recognise_encoder(shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """Say in words which encoder a state dict's shapes belong to; "" if to none."""
-    patches = shapes.get("patch_embed.proj.weight")
-    if patches is None or len(patches) != 4:
-        return ""
-    width, channels, patch_size, _ = patches
-    depth = len({name.split(".")[1] for name in shapes if name.startswith("blocks.")})
-    sizes = [name for name, size in SIZES.items() if (size.width, size.depth) == (width, depth)]
-    registers = shapes.get("register_tokens", (1, 0, width))[1]
-    return (
-        f"an encoder of {f'size {sizes[0]}' if sizes else 'no known size'} (width {width}, "
-        f"depth {depth}, patch {patch_size}, {channels} channels, registers {registers})"
-    )
-
-
+_TYPES = {"str": str, "int": int, "float": (int, float)}
 _TRAINED_FIELDS = (
     "heads",
     "slip_threshold",
@@ -188,8 +193,8 @@ def load_model_spec(name_or_path: str | Path) -> ModelSpec:
             )
         path = config_path("models", f"{name_or_path}.yaml")
     values = _read_yaml(path)
-    folder = path.parent / values["weights"] if "weights" in values else None
-    values["weights"] = folder or weights_path(values.get("name", path.stem))
+    own = path.parent / str(values["weights"]) if "weights" in values else None
+    values["weights"] = own or weights_path(str(values.get("name", path.stem)))
     try:
         spec = ModelSpec(**values)
     except TypeError as error:
@@ -202,6 +207,21 @@ def write_trained_values(spec: ModelSpec, folder: Path) -> None:
     values = asdict(spec)
     text = json.dumps({name: values[name] for name in _TRAINED_FIELDS}, indent=2)
     (folder / HEADS_FILE).write_text(text + "\n")
+
+
+def recognise_encoder(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Say in words which encoder a state dict's shapes belong to; "" if to none."""
+    patches = shapes.get("patch_embed.proj.weight")
+    if patches is None or len(patches) != 4:
+        return ""
+    width, channels, patch_size, _ = patches
+    depth = len({name.split(".")[1] for name in shapes if name.startswith("blocks.")})
+    sizes = [name for name, size in SIZES.items() if (size.width, size.depth) == (width, depth)]
+    registers = shapes.get("register_tokens", (1, 0, width))[1]
+    return (
+        f"an encoder of {f'size {sizes[0]}' if sizes else 'no known size'} (width {width}, "
+        f"depth {depth}, patch {patch_size}, {channels} channels, registers {registers})"
+    )
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -76,6 +76,13 @@ def test_damaged_trained_values_are_refused(tmp_path: Path, text: str) -> None:
         ("size: small\nlicence: MIT\n", "name"),
         (YAML + "colour: red\n", "colour"),
         (YAML.replace("small", "enormous"), "'enormous' is unknown; use one of micro"),
+        (YAML.replace("small", "12"), "size wants str, found 12"),
+        (YAML.replace("registers: 0", "registers: two"), "registers wants int, found 'two'"),
+        (YAML + "interval_s: fast\n", "interval_s wants float, found 'fast'"),
+        (YAML + "interval_s: 0\n", "wants seconds above 0, found 0"),
+        (YAML + "patch_size: 0\n", "patch_size wants 1 or more, found 0"),
+        (YAML.replace("name: mine", "name: 3"), "name wants str, found 3"),
+        (YAML + "image_width: 0\n", "0 is no multiple"),
         (YAML + "image_height: 321\n", "321 is no multiple of the patch size 16"),
     ],
 )
