@@ -65,6 +65,6 @@ class Schedule:
         self._due_s = None
 
     def pause(self, seconds: float) -> None:
-        """Put off the next tick, and with it the grid, by `seconds`."""
-        if self._due_s is not None:
-            self._due_s += seconds
+        """Put off the next tick, and with it the grid, by at least `seconds` from now."""
+        now = self._monotonic()
+        self._due_s = seconds + (now if self._due_s is None else max(now, self._due_s))

@@ -72,7 +72,7 @@ class ImageFolder:
     """The images of a folder, in natural order.
 
     Raises:
-        RecordingError: the folder holds no image, or none that can be read.
+        RecordingError: the folder cannot be listed, or holds no image that can be read.
     """
 
     live = False
@@ -80,8 +80,11 @@ class ImageFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._files = list_images(path)
         self._next = 0
+        try:
+            self._files = list_images(path)
+        except OSError as error:
+            raise RecordingError(f"{path}: cannot be listed ({error.strerror})") from error
         if not self._files:
             raise RecordingError(f"{path}: no images in this folder; check the path")
         if not any(map(_is_readable, self._files)):

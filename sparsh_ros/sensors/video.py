@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -112,8 +113,8 @@ class VideoSensor(Sensor):
 def _parsed(text: str | int | Path) -> Path | int | str:
     """A camera index as int, a URL as str, everything else as Path."""
     text = str(text)
-    if text.isdecimal():
-        return int(text)
+    if camera := re.fullmatch(r"(?:/dev/video)?(\d+)", text, re.ASCII):
+        return int(camera[1])
     if text.lower().startswith(("http://", "https://")):
         return text
     if not text or "://" in text:

@@ -77,10 +77,14 @@ def test_pause_and_restart() -> None:
     schedule.pause(0.25)
     assert schedule.wait() == 0
     assert time.now_s == pytest.approx(100.35)
+    time.now_s += 0.5
+    schedule.pause(0.25)
+    assert schedule.wait() == 0
+    assert time.now_s == pytest.approx(101.1)
     time.now_s += 1_000
     schedule.restart()
     assert schedule.wait() == 0
-    assert time.now_s == pytest.approx(1_100.35)
+    assert time.now_s == pytest.approx(1_101.1)
 
 
 def test_stop_ends_the_wait() -> None:

@@ -61,12 +61,12 @@ def sensor() -> ScriptedSensor:
 
 def until(condition: Callable[[], bool]) -> None:
     """Wait for something that another thread is about to do."""
-    done = threading.Event()
-    deadline = LONG_S / 0.005
-    while not condition() and deadline > 0:
-        done.wait(0.005)
-        deadline -= 1
-    assert condition()
+    never = threading.Event()
+    for _ in range(int(LONG_S / 0.005)):
+        if condition():
+            return
+        never.wait(0.005)
+    raise AssertionError(f"did not happen within {LONG_S} s")
 
 
 def capture_threads() -> list[str]:
@@ -145,6 +145,19 @@ def test_stopping_is_not_finishing_and_start_goes_on(sensor: ScriptedSensor) -> 
         sensor.script.put(FRAME)
         assert sensor.wait(1, LONG_S).sequence == 2
     assert sensor.opened == sensor.closed == 2
+
+
+def test_new_run_does_not_hand_out_a_frame_of_the_old_one(sensor: ScriptedSensor) -> None:
+    with sensor:
+        sensor.script.put(FRAME)
+        until(lambda: sensor.status().frames == 1)
+    assert sensor.latest().sequence == 1
+    with sensor:
+        assert sensor.latest() is None and sensor.wait(0, 0.0) is None
+        assert math.isnan(sensor.status().frame_age_s)
+        sensor.script.put(FRAME)
+        assert sensor.wait(0, LONG_S).sequence == 2
+    assert sensor.status().overwritten == 1
 
 
 def test_stop_wakes_who_waits(sensor: ScriptedSensor) -> None:

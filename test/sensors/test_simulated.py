@@ -10,8 +10,9 @@ import pytest
 
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.frames import IMAGE_SHAPE
-from sparsh_ros.gel.simulation import TouchSimulation
+from sparsh_ros.gel.simulation import TouchSample, TouchSimulation
 from sparsh_ros.sensors import open_sensor
+from sparsh_ros.sensors.schedule import Schedule
 from sparsh_ros.sensors.simulated import SimulatedFrame
 
 LONG_S = 30.0
@@ -47,14 +48,54 @@ def test_same_frames_as_the_simulation_itself() -> None:
         np.testing.assert_array_equal(sample.force_n, frame.truth.force_n)
 
 
-def test_frames_and_skips_fill_the_clock_at_60_hz() -> None:
-    frames, status = take(120, touch="random")
-    elapsed_s = (frames[-1].stamp_ns - frames[0].stamp_ns) * 1e-9
-    passed = frames[-1].sequence - frames[0].sequence
-    # Never faster than 60 Hz, and every tick is either a frame or a counted skip.
-    assert passed <= elapsed_s * 60 + 1
-    assert elapsed_s * 60 <= passed + status.skipped + 2
-    assert status.overwritten == frames[-1].sequence - len(frames) or status.frames > passed + 1
+class FakeTime:
+    """A clock that is also the stop event of a schedule: waiting moves it on at once."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def wait(self, seconds: float) -> bool:
+        self.now_s += seconds
+        return False
+
+    def is_set(self) -> bool:
+        return False
+
+
+def run_on_fake_time(monkeypatch: pytest.MonkeyPatch, work_s: float) -> tuple[list[float], int]:
+    """Stamps (ms) of some frames, each of which took `work_s` to make, and the ticks skipped."""
+    time, step, stamps = FakeTime(), TouchSimulation.step, []
+
+    def timed_step(self: TouchSimulation) -> TouchSample:
+        time.now_s += work_s
+        return step(self)
+
+    def clock() -> int:
+        stamps.append(time.now_s * 1e3)
+        return round(time.now_s * 1e9)
+
+    monkeypatch.setattr(TouchSimulation, "step", timed_step)
+    sensor = open_sensor("simulated", clock=clock)
+    sensor._schedule = Schedule(60.0, time, time)
+    with sensor:
+        assert sensor.wait(11, LONG_S)
+    return stamps, sensor.status().skipped
+
+
+def test_stamps_lie_on_a_60_hz_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    stamps, skipped = run_on_fake_time(monkeypatch, work_s=0.004)
+    np.testing.assert_allclose(stamps, 4 + np.arange(len(stamps)) * 1000 / 60)
+    assert skipped == 0
+
+
+def test_simulation_slower_than_its_rate_skips_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    stamps, skipped = run_on_fake_time(monkeypatch, work_s=0.045)
+    ticks = (stamps[-1] - stamps[0]) * 60e-3
+    assert len(stamps) - 1 + skipped == pytest.approx(ticks, abs=0.51)
+    assert skipped >= len(stamps)
 
 
 def test_stamps_come_from_the_given_clock() -> None:
@@ -77,20 +118,6 @@ def test_slower_rate() -> None:
     frames, _ = take(4, rate_hz=25.0)
     steps = np.diff([frame.truth.time_s for frame in frames])
     np.testing.assert_allclose(steps / 0.04, np.round(steps / 0.04), atol=1e-6)
-
-
-def test_simulation_slower_than_its_rate_skips_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
-    step = TouchSimulation.step
-
-    def slow_step(self: TouchSimulation) -> object:
-        time.sleep(0.05)
-        return step(self)
-
-    monkeypatch.setattr(TouchSimulation, "step", slow_step)
-    frames, status = take(6)
-    elapsed_ticks = (frames[-1].stamp_ns - frames[0].stamp_ns) * 60e-9
-    assert status.skipped >= 2 * (len(frames) - 1)
-    assert elapsed_ticks == pytest.approx(5 + status.skipped, rel=0.5)
 
 
 @pytest.mark.parametrize("settings", [{"touch": "tickle"}, {"rate_hz": 0.0}, {"profile": "digitt"}])

@@ -17,6 +17,7 @@ from sparsh_ros.errors import FrameError, ParameterError, RecordingError
 from sparsh_ros.frames import IMAGE_SHAPE, FrameRing
 from sparsh_ros.sensors import Sensor, open_sensor
 from sparsh_ros.sensors.images import list_images, read_image
+from sparsh_ros.sensors.schedule import Schedule
 
 LONG_S = 30.0
 FAST_HZ = 500.0
@@ -51,6 +52,16 @@ def play(sensor: Sensor, limit: int = 1_000) -> list[int]:
             levels.append(int(round(frame.image.mean())))
             last = frame.sequence
     return levels
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that another thread is about to do."""
+    never = threading.Event()
+    for _ in range(int(LONG_S / 0.01)):
+        if condition():
+            return
+        never.wait(0.01)
+    raise AssertionError(f"did not happen within {LONG_S} s")
 
 
 def in_order(levels: list[int], wanted: list[int]) -> bool:
@@ -109,19 +120,37 @@ def test_loop_goes_on_and_no_pair_spans_the_seam(tmp_path: Path) -> None:
     assert pairs > 0
 
 
-def test_video_file_plays_at_its_own_rate(tmp_path: Path) -> None:
+def test_video_file_plays_to_its_end(tmp_path: Path) -> None:
     levels = list(range(20, 220, 10))
     sensor = open_sensor("video", input=write_video(tmp_path / "v.avi", levels, fps=50.0))
-    stamps, last = [], 0
-    with sensor:
-        while (frame := sensor.wait(last, LONG_S)) is not None:
-            stamps.append(frame.stamp_ns)
-            last = frame.sequence
+    assert in_order(play(sensor), levels)
     status = sensor.status()
     assert sensor.finished
     assert status.frames + status.skipped == len(levels)
-    # The whole lasts as long as recorded, be it that a busy machine adds to it.
-    assert (stamps[-1] - stamps[0]) * 1e-9 >= (len(levels) - 1 - status.skipped) / 50 - 0.02
+
+
+@pytest.mark.parametrize(
+    ("recording", "given_hz", "wanted_hz"),
+    [("v.avi", None, 50.0), ("v.avi", 7.0, 7.0), ("f", None, 60.0), ("f", 7.0, 7.0)],
+)
+def test_rate_is_the_given_one_else_that_of_the_file_else_that_of_the_sensor(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    recording: str,
+    given_hz: float | None,
+    wanted_hz: float,
+) -> None:
+    rates = []
+
+    def schedule(rate_hz: float, stop: threading.Event) -> Schedule:
+        rates.append(rate_hz)
+        return Schedule(rate_hz, stop)
+
+    monkeypatch.setattr("sparsh_ros.sensors.video.Schedule", schedule)
+    write_video(tmp_path / "v.avi", [10, 20], fps=50.0)
+    write_folder(tmp_path / "f", [10, 20])
+    with open_sensor("video", input=tmp_path / recording, rate_hz=given_hz):
+        assert rates[-1] == wanted_hz
 
 
 def test_video_file_loops(tmp_path: Path) -> None:
@@ -195,8 +224,9 @@ def test_input_that_is_nothing_of_the_kind() -> None:
         open_sensor("video", input="x.mp4", rate_hz=0.0)
 
 
-def test_absent_camera_is_waited_for() -> None:
-    with open_sensor("video", input="963") as sensor:
+@pytest.mark.parametrize("name", [963, "963", "/dev/video963"])
+def test_absent_camera_is_waited_for(name: str | int) -> None:
+    with open_sensor("video", input=name) as sensor:
         status = sensor.status()
         assert status.running and not status.connected
         assert status.last_error == "camera 963: no /dev/video963; check cable and index"
@@ -339,19 +369,34 @@ def test_server_that_is_no_camera_or_not_there() -> None:
         assert sensor.status().running
 
 
-def test_stop_while_the_server_is_silent() -> None:
+def test_absurd_length_is_refused_without_reading_it() -> None:
+    def script(handler: http.server.BaseHTTPRequestHandler) -> None:
+        start_stream(handler)
+        handler.wfile.write(b"--cut\r\nContent-Length: 99999999999\r\n\r\n")
+
+    with server(script) as url, open_sensor("video", input=url) as sensor:
+        until(lambda: "found 99999999999" in sensor.status().last_error)
+
+
+def test_stop_while_the_server_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sparsh_ros.sensors.mjpeg.TIMEOUT_S", 3_600.0)
     released = threading.Event()
 
     def script(handler: http.server.BaseHTTPRequestHandler) -> None:
         start_stream(handler)
         handler.wfile.write(part(jpeg(100)))
-        released.wait(LONG_S)
+        released.wait(2 * LONG_S)
 
     with server(script) as url:
-        with open_sensor("video", input=url) as sensor:
-            assert sensor.wait(0, LONG_S)
+        sensor = open_sensor("video", input=url)
+        sensor.start()
+        assert sensor.wait(0, LONG_S)
+        stopping = threading.Thread(target=sensor.stop)
+        stopping.start()
+        stopping.join(LONG_S)
+        stopped = not stopping.is_alive()
         released.set()
-    assert not [t for t in threading.enumerate() if t.name.startswith("capture")]
+    assert stopped and sensor.status().errors == 0
 
 
 def test_read_image(tmp_path: Path) -> None:
