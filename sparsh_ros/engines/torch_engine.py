@@ -60,7 +60,10 @@ class TorchEngine:
         """Encode pairs of standard images to tokens (B, N, D) float32 on the device."""
         images = (current, previous, background)
         check_images(*images)
-        return self._encoder(self._preprocess(*(self._upload(image) for image in images)))
+        pair = self._preprocess(*(self._upload(image) for image in images))
+        # cuDNN would project the patches in TF32, three digits short of the other engines.
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            return self._encoder(pair)
 
     @torch.inference_mode()
     def decode(
