@@ -25,7 +25,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource  # n
 
 LAUNCH = Path(__file__).resolve().parents[2] / "launch"
 FILES = [LAUNCH / "digit_perception.launch.py", LAUNCH / "gelsight_perception.launch.py"]
-GIVE_UP_S = 60.0
+GIVE_UP_S = 120.0
 
 
 @pytest.fixture(autouse=True)
