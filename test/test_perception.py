@@ -412,3 +412,31 @@ def test_remote_heads_agree_with_local_ones_within_half_precision() -> None:
     (far,) = remote.decode(Encoded((encoding,), tokens[None].astype(np.float32)))
     np.testing.assert_allclose(near.force_n, far.force_n, atol=0.02)
     assert near.slip_probability == pytest.approx(far.slip_probability, abs=0.01)
+
+
+def test_tokens_on_a_torch_device_give_the_same_touches(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    from sparsh_ros.engines.torch_engine import TorchEngine
+
+    shipped()
+    by_onnx = Perception(device="cpu", threads=1)
+    monkeypatch.setattr(
+        module,
+        "create_engine",
+        lambda spec, device, heads, threads: TorchEngine(spec, heads, device="cpu"),
+    )
+    by_torch = Perception()
+    rng = np.random.default_rng(0)
+    for index in range(6):
+        noise = rng.integers(0, 256, IMAGE_SHAPE, np.uint8)
+        for perception in (by_onnx, by_torch):
+            if index == 0:
+                perception.add_sensor("gel", GELSIGHT_2017)
+            perception.push("gel", Frame(START + index * PERIOD_NS, noise, index))
+    near, far = by_onnx.encode(), by_torch.encode()
+    (here,), (there,) = by_onnx.interpret(near), by_torch.interpret(far)
+    np.testing.assert_allclose(there.force_n, here.force_n, atol=1e-3)
+    np.testing.assert_allclose(there.slip_probability, here.slip_probability, atol=1e-3)
+    ((_, tokens),), ((_, others),) = near.features(), far.features()
+    assert others.dtype == np.float16
+    np.testing.assert_allclose(tokens, others, atol=0.01)
