@@ -108,10 +108,6 @@ class FrameRing:
         """The frame with the largest stamp, None while empty."""
         return self._frames[-1] if self._frames else None
 
-    def clear(self) -> None:
-        """Forget all frames; the counters stay."""
-        self._frames.clear()
-
     def push(self, frame: Frame) -> None:
         """Take a frame in; forget what can no longer be a partner."""
         behind_ns = self._frames[-1].stamp_ns - frame.stamp_ns if self._frames else -1
