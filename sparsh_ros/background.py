@@ -13,10 +13,10 @@ from sparsh_ros.errors import FrameError, RecordingError
 from sparsh_ros.sensors.profiles import SensorProfile
 
 _FRAMES = 5
-# Mean of a block of 8x8 pixels: sensor noise averages out to a fraction of a grey level there, a
-# moving contact changes some block by many.
-_BLOCKS = (30, 40)
-_STILL_LEVELS = 3.0
+# Means of blocks of 16x16 pixels: over five frames, noise and JPEG artefacts change the worst
+# block of a still gel by 2 to 4 grey levels; a touch that begins changes some by more than 7.
+_BLOCKS = (15, 20)
+_STILL_LEVELS = 6
 
 
 class StillFrames:
@@ -34,8 +34,7 @@ class StillFrames:
     def push(self, image: np.ndarray) -> None:
         """Take in the newest frame, a standard image."""
         self._images.append(image)
-        blocks = cv2.resize(image, _BLOCKS, interpolation=cv2.INTER_AREA)
-        self._blocks.append(blocks.astype(np.float32))
+        self._blocks.append(cv2.resize(image, _BLOCKS, interpolation=cv2.INTER_AREA))
 
     def background(self) -> np.ndarray:
         """Mean of the newest frames, (320, 240, 3) uint8 RGB.
@@ -48,11 +47,11 @@ class StillFrames:
                 f"background: wanted {_FRAMES} frames, found {len(self._images)}; "
                 "check that the sensor delivers images"
             )
-        movement = float(np.ptp(np.stack(self._blocks), axis=0).max())
-        if movement > _STILL_LEVELS:
+        change = np.ptp(np.stack(self._blocks), axis=0).max()
+        if change > _STILL_LEVELS:
             raise FrameError(
-                f"background: wanted {_FRAMES} still frames, found a change of {movement:.0f} of "
-                "255 grey levels; keep the gel free of contact and try again"
+                f"background: wanted {_FRAMES} still frames, found a change of {change} of 255 "
+                "grey levels; keep the gel free of contact and try again"
             )
         return np.mean(np.stack(self._images), axis=0).round().astype(np.uint8)
 

@@ -26,7 +26,7 @@ CSS = """
 .plot path, .plot line { fill: none; vector-effect: non-scaling-stroke; stroke-width: 1.6px; }
 .plot .grid { stroke: var(--grid); stroke-width: 1px; }
 .plot .mark { stroke: var(--muted); stroke-dasharray: 5 4; stroke-width: 1.2px; }
-.plot .truth { stroke: var(--truth); stroke-width: 3.5px; stroke-linejoin: round; opacity: .55; }
+.plot .truth { stroke: var(--truth); stroke-width: 2.2px; stroke-linejoin: round; }
 .plot .estimate { stroke: var(--estimate); stroke-linejoin: round; }
 .plot .bar { fill: var(--estimate); }
 .plot .band { fill: var(--truth); opacity: .22; }
@@ -105,9 +105,7 @@ def ticks(low: float, high: float, wanted: int) -> list[float]:
     return [step * k for k in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def _figure(
-    title: str, unit: str, axes: Axes, shapes: str, x_unit: str, notes: str = ""
-) -> str:
+def _figure(title: str, unit: str, axes: Axes, shapes: str, x_unit: str, notes: str = "") -> str:
     y_ticks, x_ticks = ticks(*axes.y, 4), ticks(*axes.x, 5)
     grid, labels = [], []
     for value in y_ticks:

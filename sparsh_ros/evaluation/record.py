@@ -45,6 +45,11 @@ class Series:
         return np.array(rows, np.float64).reshape(len(rows), len(self.columns))
 
     @property
+    def last_stamp_ns(self) -> int:
+        """Stamp of the newest sample, -1 before the first."""
+        return self._rows[-1][0] if self._rows else -1
+
+    @property
     def last(self) -> tuple[float, ...]:
         """Values of the newest sample, NaN before the first."""
         return self._rows[-1][2:] if self._rows else (math.nan,) * len(self.columns)
@@ -101,7 +106,7 @@ class Record:
     def count(self, node: str, counter: str) -> int:
         """A counter from the diagnostics of the node with this name, 0 where it said nothing."""
         for name, values in self.counters.items():
-            if name.rsplit("/", 1)[-1] == node:
+            if name.split(":")[0].rsplit("/", 1)[-1] == node:
                 return int(values.get(counter, 0))
         return 0
 
@@ -134,7 +139,5 @@ def join(estimate: Series, truth: Series) -> tuple[np.ndarray, np.ndarray, np.nd
     Returns:
         Stamps in nanoseconds (n,), values of the estimate (n, columns), values of the truth.
     """
-    stamps, mine, theirs = np.intersect1d(
-        estimate.stamp_ns, truth.stamp_ns, return_indices=True
-    )
+    stamps, mine, theirs = np.intersect1d(estimate.stamp_ns, truth.stamp_ns, return_indices=True)
     return stamps, estimate.values[mine], truth.values[theirs]

@@ -116,14 +116,18 @@ def _legend(record: Record) -> str:
 
 
 def _force_plots(record: Record) -> Iterable[str]:
-    titles = ("F_x, to the right in the image", "F_y, up in the image", "F_z, pressing")
+    titles = ("x, to the right in the image", "y, up in the image", "z, pressing")
     for axis, title in enumerate(titles):
         curves = _pair(record, record.force, record.truth_force, axis, 1.0)
         yield plots.line_plot(title, "N", curves)
 
 
 def _pose_plots(record: Record) -> Iterable[str]:
-    plans = (("x", "mm", _MILLIMETRES), ("y", "mm", _MILLIMETRES), ("Rotation", "deg", _DEGREES))
+    plans = (
+        ("x, to the right in the image", "mm", _MILLIMETRES),
+        ("y, up in the image", "mm", _MILLIMETRES),
+        ("rotation, counter-clockwise in the image", "deg", _DEGREES),
+    )
     for axis, (title, unit, scale) in enumerate(plans):
         curves = _pair(record, record.pose, record.truth_pose, axis, scale)
         yield plots.line_plot(title, unit, curves)
@@ -156,7 +160,7 @@ def _slip_bands(record: Record) -> list[tuple[float, float]]:
 def _pair(record: Record, estimate: Series, truth: Series, axis: int, scale: float) -> list[Curve]:
     return [
         Curve(_seconds(record, series), scale * series.values[:, axis], style)
-        for series, style in ((truth, "truth"), (estimate, "estimate"))
+        for series, style in ((estimate, "estimate"), (truth, "truth"))
         if len(series)
     ]
 

@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     console = Console()
     console.print(_introduction(settings), highlight=False)
     stop = StopRequest()
-    with log_path.open("w") as log, _listening(settings["namespace"]) as record:
+    with log_path.open("w") as log, _listening(settings) as record:
         running = graph_runner.RunningGraph(settings, log)
         try:
             _watch(console, record, running, stop, options.duration)
@@ -82,7 +82,6 @@ def isolated_environment() -> dict[str, str]:
     return {
         "ROS_DOMAIN_ID": str(_free_domain()),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "ROS_LOCALHOST_ONLY": "1",
     }
 
 
@@ -99,7 +98,8 @@ def _free_domain() -> int:
 
 
 def _settings(options: argparse.Namespace) -> dict[str, graph.Value]:
-    settings = graph_runner.settings_from(vars(options))
+    # The encoder and the observer: none of them shall miss the beginning.
+    settings = graph_runner.settings_from(vars(options)) | {"listeners": 2}
     if len(settings["names"]) > 1:
         raise ParameterError(f"demo: wanted one sensor, found {', '.join(settings['names'])}")
     recording = Path(settings["input"])
@@ -116,10 +116,10 @@ def _background_beside(recording: Path) -> str:
 
 
 @contextmanager
-def _listening(namespace: str) -> Iterator[Record]:
+def _listening(settings: Mapping[str, graph.Value]) -> Iterator[Record]:
     """The record of an observer that listens on a thread of its own."""
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    observer = Observer(namespace)
+    observer = Observer(settings["namespace"], with_truth=settings["source"] == "simulated")
     executor = SingleThreadedExecutor()
     executor.add_node(observer)
     enough = threading.Event()
@@ -195,7 +195,7 @@ def _title(settings: Mapping[str, graph.Value]) -> str:
 
 def _facts(settings: Mapping[str, graph.Value], record: Record) -> dict[str, str]:
     perception = next(
-        (values for name, values in record.counters.items() if name.endswith("perception")), {}
+        (values for name, values in record.counters.items() if "perception:" in name), {}
     )
     return {
         "source": f"{settings['source']} {settings['input'] or settings['touch']}",

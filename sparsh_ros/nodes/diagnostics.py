@@ -22,7 +22,7 @@ _FLUSH = Duration(seconds=1)
 
 @dataclass
 class Report:
-    """What a node says of itself: a level (OK, WARN, ERROR), one sentence, and named values."""
+    """What a node says of a sensor: a level (OK, WARN, ERROR), one sentence, and named values."""
 
     level: bytes = OK
     message: str = "running"
@@ -30,29 +30,32 @@ class Report:
 
 
 class Diagnostics:
-    """Publishes the report of one node."""
+    """Publishes the reports of one node."""
 
-    def __init__(self, node: Node, hardware_id: str, report: Callable[[], Report]) -> None:
-        """`hardware_id` names the sensor or the device; `report` is called once a second."""
+    def __init__(self, node: Node, reports: Callable[[], Mapping[str, Report]]) -> None:
+        """`reports` is called once a second and gives a report for each sensor by its name."""
         self._node = node
-        self._hardware_id = hardware_id
-        self._report = report
+        self._reports = reports
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         node.create_timer(_PERIOD_S, self.publish)
 
     def publish(self) -> None:
-        """Publish the report of this moment."""
-        report = self._report()
-        status = DiagnosticStatus(
-            level=report.level,
-            name=self._node.get_fully_qualified_name().lstrip("/"),
-            message=report.message,
-            hardware_id=self._hardware_id,
-            values=[KeyValue(key=key, value=_text(value)) for key, value in report.values.items()],
+        """Publish the reports of this moment."""
+        message = DiagnosticArray(
+            status=[self._status(sensor, report) for sensor, report in self._reports().items()]
         )
-        message = DiagnosticArray(status=[status])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
+
+    def _status(self, sensor: str, report: Report) -> DiagnosticStatus:
+        node = self._node.get_fully_qualified_name().lstrip("/")
+        return DiagnosticStatus(
+            level=report.level,
+            name=f"{node}: {sensor}",
+            message=report.message,
+            hardware_id=sensor,
+            values=[KeyValue(key=key, value=_text(value)) for key, value in report.values.items()],
+        )
 
     def close(self) -> None:
         """Publish the final counts and wait until those who listen have them."""

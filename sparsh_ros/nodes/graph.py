@@ -90,23 +90,34 @@ def arguments(sensors: Sequence[str]) -> tuple[Argument, ...]:
             DRIVERS,
         ),
         Argument(
-            "input", "", "For source video: a video file, a folder of images, a camera index, or "
-            "the URL of an MJPEG stream."
+            "input",
+            "",
+            "For source video: a video file, a folder of images, a camera index, or "
+            "the URL of an MJPEG stream.",
         ),
         Argument("rate_hz", 0.0, "Frames per second; 0: the rate of the sensor or the recording."),
         Argument("loop", False, "Start a recording again at its end."),
         Argument("touch", "random", "For source simulated: what touches the gel.", TOUCHES),
         Argument("seed", 0, "For source simulated: fixes the gel, its light and the touches."),
+        Argument(
+            "listeners",
+            1,
+            "How many must listen to the images before a recording or a simulated touch begins.",
+        ),
         Argument("model", "sparsh-sim-micro", "Name of a model, or path of its description."),
         Argument("heads", HEADS, "What to estimate, separated by commas.", HEADS),
         Argument("device", "auto", "What computes; auto: CUDA where there is a GPU.", DEVICES),
         Argument(
-            "background", "", "Image file of the untouched gel; empty: taken from the first still "
-            "frames, which must be free of contact."
+            "background",
+            "",
+            "Image file of the untouched gel; empty: taken from the first still "
+            "frames, which must be free of contact.",
         ),
         Argument(
-            "in_process", False, "Host the sensors in the perception process, so that images "
-            "reach the encoder without crossing the middleware."
+            "in_process",
+            False,
+            "Host the sensors in the perception process, so that images "
+            "reach the encoder without crossing the middleware.",
         ),
         Argument("publish_features", False, "Publish the tokens for heads in other processes."),
         Argument("namespace", "tactile", "Namespace of all nodes and topics."),
@@ -114,9 +125,15 @@ def arguments(sensors: Sequence[str]) -> tuple[Argument, ...]:
     )
 
 
+def prefixes(names: Sequence[str]) -> dict[str, str]:
+    """Name of each sensor to the prefix of its topics: none for a single sensor."""
+    return {name: f"{name}/" if len(names) > 1 else "" for name in names}
+
+
 def processes(settings: Mapping[str, Value]) -> list[Process]:
     """The processes for these values of all arguments, sources first."""
     names = settings["names"] or [settings["sensor"]]
+    topics = prefixes(names)
     perception = {
         key: settings[key]
         for key in ("sensor", "model", "heads", "device", "background", "publish_features")
@@ -124,7 +141,7 @@ def processes(settings: Mapping[str, Value]) -> list[Process]:
     perception |= {"names": names, "in_process": settings["in_process"]}
     sensor = {
         key: settings[key]
-        for key in ("sensor", "source", "input", "rate_hz", "loop", "touch", "seed")
+        for key in ("sensor", "source", "input", "rate_hz", "loop", "touch", "seed", "listeners")
     }
     if settings["in_process"]:
         return [Process("perception", "", "", sensor | perception)]
@@ -132,7 +149,7 @@ def processes(settings: Mapping[str, Value]) -> list[Process]:
         Process(
             "sensor",
             "sensor",
-            name if len(names) > 1 else "",
+            topics[name].rstrip("/"),
             sensor | {"name": name, "seed": settings["seed"] + index},
         )
         for index, name in enumerate(names)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseWithCovarianceStamped, WrenchStamped
 from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
 from sparsh_ros.evaluation.record import Record, Series
@@ -16,14 +17,20 @@ from sparsh_ros.msg import Slip
 from sparsh_ros.nodes import conversions, qos
 
 _IMAGE_EVERY_NS = 500_000_000
-_DIAGNOSTICS_DEPTH = 50
+_READY_POLL_S = 0.1
+# Deep enough for what comes while this process is held up: what it misses would look like a loss.
+_PATIENT = QoSProfile(depth=300, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class Observer(Node):
-    """Subscribes to the estimates, to the truth where there is one, and to the diagnostics."""
+    """Subscribes to the estimates, to the truth where there is one, and to the diagnostics.
 
-    def __init__(self, namespace: str) -> None:
-        """Listen to the topics of a graph with one sensor in this namespace."""
+    Only once these are connected it asks for the images, too: a sensor that waits for this
+    listener then begins when nothing can be missed any more.
+    """
+
+    def __init__(self, namespace: str, with_truth: bool) -> None:
+        """Listen to a graph with one sensor in this namespace, which may know the truth."""
         super().__init__("observer", namespace=namespace)
         self.record = record = Record()
         for topic, kind, series, values in (
@@ -34,11 +41,16 @@ class Observer(Node):
             ("pose", PoseWithCovarianceStamped, record.pose, _pose_values),
             ("truth/pose", PoseWithCovarianceStamped, record.truth_pose, _pose_values),
         ):
-            self.create_subscription(kind, topic, _keep(series, values), qos.ESTIMATE)
-        self.create_subscription(Image, "image_raw", self._take_image, qos.LATEST)
-        self.create_subscription(
-            DiagnosticArray, "/diagnostics", self._take_diagnostics, _DIAGNOSTICS_DEPTH
-        )
+            self.create_subscription(kind, topic, _keep(series, values), _PATIENT)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, _PATIENT)
+        self._awaited = ["truth/pose"] if with_truth else []
+        self._readiness = self.create_timer(_READY_POLL_S, self._ask_for_images)
+
+    def _ask_for_images(self) -> None:
+        estimates = any(self.count_publishers(topic) for topic in ("force", "slip", "pose"))
+        if estimates and all(self.count_publishers(topic) for topic in self._awaited):
+            self._readiness.cancel()
+            self.create_subscription(Image, "image_raw", self._take_image, qos.LATEST)
 
     def _take_image(self, message: Image) -> None:
         stamp_ns = conversions.msg_to_stamp(message.header.stamp)
@@ -55,7 +67,10 @@ class Observer(Node):
 def _keep(series: Series, values: Callable[[object], tuple[float, ...]]) -> Callable:
     def take(message: object) -> None:
         received_ns = time.time_ns()
-        series.append(conversions.msg_to_stamp(message.header.stamp), received_ns, *values(message))
+        stamp_ns = conversions.msg_to_stamp(message.header.stamp)
+        # A sensor that went silent is reported once more with the stamp of its last frame.
+        if stamp_ns != series.last_stamp_ns:
+            series.append(stamp_ns, received_ns, *values(message))
 
     return take
 

@@ -34,11 +34,16 @@ SETTINGS: Mapping[str, Setting] = {
     "loop": Setting(False, "Start a recording again at its end."),
     "touch": Setting("random", "What touches the simulated gel.", choices=graph.TOUCHES),
     "seed": Setting(0, "Fixes the simulated gel and touches.", bounds=(0, 2**31 - 1)),
+    "listeners": Setting(
+        1,
+        "How many must listen to the images before a recording or a simulated touch begins.",
+        bounds=(0, 100),
+    ),
     "jpeg_quality": Setting(90, "Of image_raw/compressed.", bounds=(1, 100), read_only=False),
 }
 
-# Between seeing the first listener and sending: both sides must know each other by then, or the
-# listener misses the first frames, which are those without contact.
+# Between seeing the listeners and sending: both sides must know each other by then, or the first
+# frames are missed, which are those without contact.
 _HANDSHAKE_S = 0.5
 _POLL_S = 0.05
 
@@ -80,7 +85,7 @@ class SensorNode(Node):
         self._published = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"publish {self._name}")
-        self._diagnostics = Diagnostics(self, self._name, self._report)
+        self._diagnostics = Diagnostics(self, lambda: {self._name: self._report()})
 
     def _make_sensor(self, index: int) -> Sensor:
         given = self._given
@@ -97,7 +102,7 @@ class SensorNode(Node):
         """Open the sensor and begin to publish.
 
         What has a beginning, a recording or a simulated touch, is only tried out here and begins
-        once somebody listens, so that nobody misses the first frames, which show the bare gel.
+        once `listeners` listen, so that they do not miss the first frames, which show the bare gel.
 
         Raises:
             SparshError: the sensor cannot be opened.
@@ -119,14 +124,13 @@ class SensorNode(Node):
         source = self._given["source"]
         return source == "simulated" or Path(self._given["input"]).exists()
 
-    def _has_listener(self) -> bool:
-        return self._sink is not None or any(
-            publisher.get_subscription_count() for publisher in (self._image, self._compressed)
-        )
+    def _is_awaited(self) -> bool:
+        listeners = self._image.get_subscription_count() + (self._sink is not None)
+        return listeners >= self._given["listeners"]
 
     def _work(self) -> None:
         if self._has_beginning():
-            while not (self._has_listener() or self._stop.wait(_POLL_S)):
+            while not (self._is_awaited() or self._stop.wait(_POLL_S)):
                 pass
             if self._stop.wait(_HANDSHAKE_S):
                 return
@@ -167,7 +171,7 @@ class SensorNode(Node):
         if status.finished:
             return Report(WARN, "the recording is at its end", values)
         if not status.running:
-            return Report(OK, "waiting for a listener", values)
+            return Report(OK, "waiting for listeners", values)
         if not status.connected:
             return Report(ERROR, f"not connected: {status.last_error}", values)
         return Report(OK, "running", values)

@@ -50,7 +50,7 @@ def run(create: Callable[[], Sequence[LiveNode]], arguments: list[str] | None = 
         rclpy.logging.get_logger("sparsh_ros").fatal(str(error))
         return 1
     finally:
-        for node in nodes:
+        for node in reversed(nodes):
             node.close()
         for node in nodes:
             node.destroy_node()

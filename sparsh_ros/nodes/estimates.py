@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a touch becomes in ROS: `force`, `slip`, `pose_change` and `pose` of one sensor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from geometry_msgs.msg import PoseWithCovarianceStamped, Vector3, WrenchStamped
+from rclpy.duration import Duration
+from rclpy.node import Node
+
+from sparsh_ros.msg import PoseChange, Slip
+from sparsh_ros.nodes import conversions, qos
+from sparsh_ros.perception import Touch
+
+_FLUSH = Duration(seconds=1)
+
+
+class EstimatePublisher:
+    """Publishes the touches of one sensor, only the topics of the heads in use.
+
+    Every message carries the stamp of the newest frame it comes from. Where a touch is not valid
+    the messages say so: `valid` is false, and numbers are NaN.
+    """
+
+    def __init__(self, node: Node, prefix: str, sensor: str, heads: Sequence[str]) -> None:
+        """Make the topics, named below `prefix`, of the sensor with this name."""
+        self._frame_id = conversions.gel_frame(sensor)
+        publishers = {}
+        if "slip" in heads:
+            publishers[self._slip] = node.create_publisher(Slip, f"{prefix}slip", qos.ESTIMATE)
+        if "force" in heads:
+            publishers[self._force] = node.create_publisher(
+                WrenchStamped, f"{prefix}force", qos.ESTIMATE
+            )
+        if "pose" in heads:
+            publishers[self._pose_change] = node.create_publisher(
+                PoseChange, f"{prefix}pose_change", qos.ESTIMATE
+            )
+            publishers[self._pose] = node.create_publisher(
+                PoseWithCovarianceStamped, f"{prefix}pose", qos.ESTIMATE
+            )
+        self._publishers_by_message = publishers
+
+    def publish(self, touch: Touch) -> None:
+        """Publish one touch; slip goes first, because somebody may have to act on it."""
+        for make, publisher in self._publishers_by_message.items():
+            publisher.publish(make(touch))
+
+    def flush(self) -> None:
+        """Wait until everybody who listens has what was published."""
+        for publisher in self._publishers_by_message.values():
+            publisher.wait_for_all_acked(_FLUSH)
+
+    def _slip(self, touch: Touch) -> Slip:
+        return Slip(
+            header=conversions.header(touch.stamp_ns, self._frame_id),
+            valid=bool(touch.valid and np.isfinite(touch.slip_probability)),
+            in_contact=touch.slipping if touch.in_contact is None else touch.in_contact,
+            slipping=bool(touch.slipping),
+            probability=float(touch.slip_probability),
+            threshold=float(touch.slip_threshold),
+            delta_force=_vector(touch.delta_force_n),
+            interval=conversions.interval_to_msg(touch.interval_s),
+        )
+
+    def _force(self, touch: Touch) -> WrenchStamped:
+        return conversions.force_to_msg(touch.force_n, touch.stamp_ns, self._frame_id)
+
+    def _pose_change(self, touch: Touch) -> PoseChange:
+        dx, dy, dtheta = (float(value) for value in touch.pose_change)
+        return PoseChange(
+            header=conversions.header(touch.stamp_ns, self._frame_id),
+            valid=bool(touch.valid and np.isfinite(touch.pose_change).all()),
+            dx=dx,
+            dy=dy,
+            dtheta=dtheta,
+            interval=conversions.interval_to_msg(touch.interval_s),
+            covariance=touch.pose_change_covariance.ravel(),
+        )
+
+    def _pose(self, touch: Touch) -> PoseWithCovarianceStamped:
+        return conversions.pose_to_msg(
+            touch.pose, touch.pose_covariance, touch.stamp_ns, self._frame_id
+        )
+
+
+def _vector(values: np.ndarray) -> Vector3:
+    x, y, z = (float(value) for value in values)
+    return Vector3(x=x, y=y, z=z)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The head node: force, slip or pose from tokens that an encoder elsewhere publishes.
+
+Runs in any process on any host that hears the topic `features` of a perception node with
+`publish_features`. Contact is known by force: without the force head, `in_contact` is true only
+while the object slips.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+
+from rclpy.node import Node
+
+from sparsh_ros.decoder import TouchDecoder
+from sparsh_ros.engines import create_engine
+from sparsh_ros.errors import SparshError
+from sparsh_ros.models.zoo import load_model_spec
+from sparsh_ros.msg import Features
+from sparsh_ros.nodes import qos, spin
+from sparsh_ros.nodes.diagnostics import OK, WARN, Diagnostics, LatencyMeter, RateMeter, Report
+from sparsh_ros.nodes.estimates import EstimatePublisher
+from sparsh_ros.nodes.features import msg_to_encoded
+from sparsh_ros.nodes.graph import prefixes
+from sparsh_ros.nodes.parameters import Parameters
+from sparsh_ros.nodes.perception import HEAD_SETTINGS
+from sparsh_ros.sensors import load_profile
+
+_QUIET_S = 5.0
+
+
+class HeadNode(Node):
+    """Heads of one model, for all sensors of a robot."""
+
+    def __init__(self) -> None:
+        """Load the heads; tokens are taken from `start` on.
+
+        Raises:
+            SparshError: a parameter, the model or its weights cannot be used.
+        """
+        super().__init__("head")
+        given = Parameters(self, HEAD_SETTINGS)
+        self._spec = load_model_spec(given["model"])
+        heads = [head for head in given["heads"] if head in self._spec.heads]
+        self._engine = create_engine(self._spec, given["device"], heads, encoder=False)
+        self._engine.warm_up()
+        self._decoder = TouchDecoder(
+            self._spec, self._engine, given["contact_threshold_n"], given["slip_threshold"] or None
+        )
+        self._prefixes = prefixes(given["names"])
+        self._estimates, self._rates, self._latencies, self._trouble = {}, {}, {}, {}
+        for name, prefix in self._prefixes.items():
+            self._decoder.add_sensor(name, load_profile(given["sensor"]))
+            self._estimates[name] = EstimatePublisher(self, prefix, name, heads)
+            self._rates[name], self._latencies[name] = RateMeter(), LatencyMeter()
+            self._trouble[name] = "waiting for features"
+        self._diagnostics = Diagnostics(self, self._reports)
+
+    def start(self) -> None:
+        """Begin to listen for tokens."""
+        for name, prefix in self._prefixes.items():
+            self.create_subscription(
+                Features, f"{prefix}features", partial(self._take, name), qos.LATEST
+            )
+
+    def close(self) -> None:
+        """Publish the final counts."""
+        for estimates in self._estimates.values():
+            estimates.flush()
+        self._diagnostics.close()
+
+    def _take(self, name: str, message: Features) -> None:
+        try:
+            touches = self._decoder.decode(msg_to_encoded(name, self._spec, message))
+        except SparshError as error:
+            self._trouble[name] = str(error)
+            self.get_logger().error(str(error), throttle_duration_sec=_QUIET_S)
+            return
+        for touch in touches:
+            self._estimates[name].publish(touch)
+            self._trouble[name] = touch.reason
+            self._rates[name].count()
+            self._latencies[name].add(touch.stamp_ns)
+
+    def _reports(self) -> dict[str, Report]:
+        return {name: self._report(name) for name in self._prefixes}
+
+    def _report(self, name: str) -> Report:
+        values = {
+            "model": self._spec.name,
+            "device": self._engine.description,
+            "rate (Hz)": self._rates[name].rate_hz,
+            "latency p50 (ms)": self._latencies[name].percentile_ms(50),
+            "latency p99 (ms)": self._latencies[name].percentile_ms(99),
+        }
+        trouble = self._trouble[name]
+        return Report(WARN if trouble else OK, trouble or "running", values)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one head node until SIGINT; the exit code."""
+    return spin.run(lambda: [HeadNode()], arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
