@@ -7,6 +7,7 @@ INPUT ?=
 
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
+BUILD := $(VENV)/build
 PACKAGE := $(shell find sparsh_ros msg config launch -type f -not -path '*/__pycache__/*')
 
 # A sourced ROS distribution must not mix with the wheels, whose prefix is the environment itself.
@@ -16,6 +17,8 @@ unexport LD_LIBRARY_PATH
 export AMENT_PREFIX_PATH := $(VENV)
 export CMAKE_PREFIX_PATH := $(VENV)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The pip of an older Python would build without it in a way that it warns about.
+export PIP_USE_PEP517 := 1
 
 .PHONY: help setup demo test lint bench
 .DELETE_ON_ERROR:
@@ -46,20 +49,22 @@ bench: $(VENV)/.installed
 $(VENV)/.created: tools/check_python.py
 	@command -v '$(PYTHON)' >/dev/null || \
 	  { echo '$(PYTHON): not found; name an interpreter: make PYTHON=/path/to/python3' >&2; exit 1; }
-	'$(PYTHON)' tools/check_python.py
+	@'$(PYTHON)' tools/check_python.py
 	'$(PYTHON)' -m venv '$(VENV)'
-	touch $@
+	@touch $@
 
 $(VENV)/.has-%: %.txt constraints.txt $(VENV)/.created
 	'$(BIN)/python' -m pip install --quiet -r $<
-	touch $@
+	@touch $@
 
 $(VENV)/.has-requirements-test: requirements.txt
 
 $(VENV)/.installed: CMakeLists.txt package.xml $(PACKAGE) $(VENV)/.has-requirements
-	PATH='$(BIN)':"$$PATH" cmake -S . -B '$(VENV)/build' -G Ninja --log-level=WARNING \
-	  -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX='$(VENV)' \
-	  -DPython3_EXECUTABLE='$(BIN)/python'
-	'$(BIN)/cmake' --build '$(VENV)/build' -- --quiet
-	'$(BIN)/cmake' --install '$(VENV)/build' >'$(VENV)/build/install.log'
-	touch $@
+	@echo 'Building the messages and installing sparsh_ros into $(VENV)'
+	@{ export PATH='$(BIN)':"$$PATH" && \
+	  cmake -S . -B '$(BUILD)' -G Ninja -DCMAKE_BUILD_TYPE=Release \
+	    -DCMAKE_INSTALL_PREFIX='$(VENV)' -DPython3_EXECUTABLE='$(BIN)/python' && \
+	  cmake --build '$(BUILD)' && \
+	  cmake --install '$(BUILD)'; \
+	} >'$(VENV)/build.log' 2>&1 || { cat '$(VENV)/build.log' >&2; exit 1; }
+	@touch $@
