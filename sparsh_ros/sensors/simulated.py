@@ -54,7 +54,13 @@ class SimulatedSensor(Sensor):
             clock: gives the stamps, nanoseconds.
         """
         super().__init__(f"simulated {profile.name}", profile, clock)
-        self._settings = {"seed": seed, "touch": touch, "rate_hz": rate_hz}
+        self._settings = {
+            "seed": seed,
+            "touch": touch,
+            "rate_hz": rate_hz,
+            # Harder than the force scale no head can tell.
+            "maximum_load_n": float(profile.force_scale_n[2]),
+        }
         self._schedule = Schedule(rate_hz, self._stop)
         self._simulation: TouchSimulation | None = None
         self.background: np.ndarray | None = None
