@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sparsh-ros bench`: how long the encoder and the heads take on this machine.
+"""`sparsh-ros bench`: how long encoder, heads and simulated frames take on this machine.
 
 Every case does the same work: uint8 images in, the numbers of all heads out, waited for. The cases
 take turns, so that a disturbance of the machine meets them all alike. A turn gives a median; the
@@ -27,6 +27,7 @@ from rich.table import Table
 from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.engines.onnx_engine import OnnxEngine
 from sparsh_ros.frames import IMAGE_SHAPE
+from sparsh_ros.gel import bench as gel_bench
 from sparsh_ros.models.zoo import ModelSpec, load_model_spec
 
 TURNS = 5
@@ -85,7 +86,9 @@ def run(arguments: argparse.Namespace) -> int:
     cases = ([baseline] if baseline else []) + candidate_cases(spec)
     timings = measure(cases, arguments.runs)
     reference = timings[0] if baseline else None
-    Console().print(timings_table(spec, timings, reference))
+    gel_timings = gel_bench.measure()
+    Console().print(timings_table(spec, timings, reference), "")
+    Console().print(gel_bench.timings_table(gel_timings))
     if arguments.json:
         report = {
             "model": spec.name,
@@ -94,6 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
             "runs_per_turn": arguments.runs,
             "baseline": asdict(reference) if reference else None,
             "cases": [asdict(timing) for timing in timings],
+            "gel": [asdict(timing) for timing in gel_timings],
         }
         arguments.json.write_text(json.dumps(report, indent=2) + "\n")
     return 0

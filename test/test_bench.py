@@ -13,6 +13,8 @@ import pytest
 from sparsh_ros import bench
 from sparsh_ros.bench import Case, Timing, measure, timings_table
 from sparsh_ros.cli import main
+from sparsh_ros.gel import bench as gel_bench
+from sparsh_ros.gel.instance import SENSORS
 from sparsh_ros.models.zoo import ModelSpec
 
 
@@ -64,12 +66,17 @@ def test_the_command_writes_what_it_measured(
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(bench, "baseline_case", lambda spec: Case(CountingEngine("plain")))
     monkeypatch.setattr(bench, "candidate_cases", lambda spec: [Case(CountingEngine("ours"), 4)])
+    monkeypatch.setattr(gel_bench, "TURNS", 1)
+    monkeypatch.setattr(gel_bench, "FRAMES", 3)
     path = tmp_path / "bench.json"
     assert main(["bench", "--runs", "1", "--json", str(path)]) == 0
     report = json.loads(path.read_text())
     assert [case["engine"] for case in report["cases"]] == ["plain", "ours"]
     assert report["baseline"] == report["cases"][0]
-    assert "ours" in capsys.readouterr().out
+    assert [timing["sensor"] for timing in report["gel"]] == list(SENSORS)
+    assert all(0 < timing["optics_ms"] < timing["frame_ms"] for timing in report["gel"])
+    printed = capsys.readouterr().out
+    assert "ours" in printed and "gelsight_mini" in printed
 
 
 def test_no_runs_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

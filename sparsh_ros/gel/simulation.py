@@ -55,6 +55,10 @@ class TouchSample:
 class TouchSimulation:
     """An endless touch on one simulated sensor.
 
+    Attributes:
+        instance: the sensor that was drawn.
+        optics: its camera and light.
+
     Args:
         sensor: "digit", "gelsight_mini" or "gelsight_2017".
         seed: draws the sensor instance, the objects and the motion; same seed, same frames.
@@ -81,7 +85,7 @@ class TouchSimulation:
         self.instance = SensorInstance.draw(sensor, seed)
         self.rate_hz = rate_hz
         self._rng = np.random.default_rng((seed, 1))
-        self._optics = GelOptics(self.instance)
+        self.optics = GelOptics(self.instance)
         self._stream = motion.TOUCHES[touch](
             motion.Touch(np.random.default_rng((seed, 2)), kinds, rate_hz, maximum_load_n)
         )
@@ -98,7 +102,7 @@ class TouchSimulation:
 
     def background(self) -> np.ndarray:
         """(320, 240, 3) uint8 RGB: a frame without contact, through the same camera."""
-        return self._optics.background(self._rng)
+        return self.optics.background(self._rng)
 
     def step(self) -> TouchSample:
         """Advance by one frame."""
@@ -126,7 +130,7 @@ class TouchSimulation:
         pose = np.array([hold.x_mm * 1e-3, hold.y_mm * 1e-3, hold.theta])
         return TouchSample(
             time_s=time_s,
-            image=self._optics.render(state.surface_mm, state.displacement_mm, self._rng, time_s),
+            image=self.optics.render(state.surface_mm, state.displacement_mm, self._rng, time_s),
             force_n=state.force_n,
             in_contact=bool(in_contact),
             slipping=bool(
