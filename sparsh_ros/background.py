@@ -9,7 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sparsh_ros.errors import FrameError, RecordingError
+from sparsh_ros.errors import FrameError
+from sparsh_ros.sensors.images import read_image
 from sparsh_ros.sensors.profiles import SensorProfile
 
 _FRAMES = 5
@@ -60,9 +61,7 @@ def read_background(path: str | Path, profile: SensorProfile) -> np.ndarray:
     """Read a no-contact image as the camera delivers it, (320, 240, 3) uint8 RGB.
 
     Raises:
-        RecordingError: the file is missing or not an image.
+        RecordingError: the file is missing.
+        FrameError: it is no image.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise RecordingError(f"background {path}: wanted an image file, found none that opens")
-    return profile.standardise(image, "bgr")
+    return profile.standardise(read_image(path), "bgr")
