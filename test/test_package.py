@@ -108,7 +108,7 @@ def test_package_xml_declares_what_the_nodes_import() -> None:
 
 
 def test_every_python_file_names_its_licence_and_purpose() -> None:
-    folders = ("sparsh_ros", "test", "launch", "tools")
+    folders = ("sparsh_ros", "test", "launch", "examples", "tools")
     sources = [ROOT / "setup.py", *(path for f in folders for path in (ROOT / f).rglob("*.py"))]
     for source in sources:
         text = source.read_text()

@@ -6,13 +6,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from sparsh_ros.msg import Slip
 
@@ -47,72 +43,41 @@ def test_every_argument_is_described(path: Path) -> None:
 
 
 def test_an_unknown_choice_starts_nothing() -> None:
-    exit_codes, slips = _launch(FILES[0], {"source": "telepathy"})
-    assert (exit_codes, slips) == ({}, [])
+    service, exit_codes = _launch_service(FILES[0], source="telepathy")
+    service.run()
+    assert exit_codes == {}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_slip_arrives_and_everything_stops_cleanly(path: Path) -> None:
-    exit_codes, slips = _launch(path, {})
-    assert slips and slips[0].header.frame_id.endswith("_gel_frame")
+def test_slip_arrives_and_everything_stops_cleanly(path: Path, outsider) -> None:
+    service, exit_codes = _launch_service(path)
+    known: list[Slip] = []
+
+    def stop_at_the_first(slip: Slip) -> None:
+        if slip.valid and not known:
+            known.append(slip)
+            service.shutdown()
+
+    outsider.listen(Slip, "/tactile/slip", then=stop_at_the_first)
+    give_up = threading.Timer(GIVE_UP_S, service.shutdown)
+    give_up.start()
+    service.run()
+    give_up.cancel()
+    assert known and known[0].header.frame_id.endswith("_gel_frame")
     assert len(exit_codes) == 2
     assert set(exit_codes.values()) == {0}
 
 
-def _launch(path: Path, arguments: dict[str, str]) -> tuple[dict[str, int], list[Slip]]:
-    """Runs a launch file until the first valid slip message.
-
-    Returns:
-        Exit code of every process by its name, and the slip message.
-    """
+def _launch_service(path: Path, **arguments: str) -> tuple[LaunchService, dict[str, int]]:
+    """A service that runs this launch file, and the exit codes of its processes as they end."""
     exit_codes: dict[str, int] = {}
-    service = LaunchService(noninteractive=True)
-    source = PythonLaunchDescriptionSource(str(path))
     note_exit = OnProcessExit(
         on_exit=lambda event, context: exit_codes.update({event.process_name: event.returncode})
     )
+    source = PythonLaunchDescriptionSource(str(path))
+    include = IncludeLaunchDescription(source, launch_arguments=arguments.items())
+    service = LaunchService(noninteractive=True)
     service.include_launch_description(
-        LaunchDescription(
-            [
-                RegisterEventHandler(note_exit),
-                IncludeLaunchDescription(source, launch_arguments=arguments.items()),
-            ]
-        )
+        LaunchDescription([RegisterEventHandler(note_exit), include])
     )
-    give_up = threading.Timer(GIVE_UP_S, service.shutdown)
-    give_up.start()
-    with _first_valid_slip(service.shutdown) as slips:
-        service.run()
-    give_up.cancel()
-    return exit_codes, slips
-
-
-@contextmanager
-def _first_valid_slip(then) -> Iterator[list[Slip]]:
-    """Listens to /tactile/slip beside the launch; calls `then` at the first valid message."""
-    slips: list[Slip] = []
-
-    def take(message: Slip) -> None:
-        if message.valid and not slips:
-            slips.append(message)
-            then()
-
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    node = rclpy.create_node("listener", context=context)
-    node.create_subscription(Slip, "/tactile/slip", take, 10)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    listener = threading.Thread(target=_spin, args=(executor,))
-    listener.start()
-    try:
-        yield slips
-    finally:
-        rclpy.shutdown(context=context)
-        listener.join()
-        node.destroy_node()
-
-
-def _spin(executor: SingleThreadedExecutor) -> None:
-    with suppress(ExternalShutdownException):
-        executor.spin()
+    return service, exit_codes
