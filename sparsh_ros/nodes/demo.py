@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     options.report.parent.mkdir(parents=True, exist_ok=True)
     log_path = options.report.with_suffix(".log")
     console = Console()
-    console.print(_introduction(settings), highlight=False)
+    console.print(_introduction(settings), highlight=False, soft_wrap=True)
     stop = StopRequest()
     with log_path.open("w") as log, _listening(settings) as record:
         running = graph_runner.RunningGraph(settings, log)
@@ -71,9 +71,9 @@ def run(options: argparse.Namespace) -> int:
     if exit_code or not len(record.slip):
         raise SensorError(f"demo: {_what_went_wrong(record, exit_code)}\n{_tail(log_path)}")
     for line in demo_table.summary_lines(record):
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, soft_wrap=True)
     write_report(record, options.report, _title(settings), _facts(settings, record))
-    console.print(f"report:  {options.report}", highlight=False)
+    console.print(f"report:  {options.report}", highlight=False, soft_wrap=True)
     return 0
 
 
@@ -99,7 +99,7 @@ def _free_domain() -> int:
 
 def _settings(options: argparse.Namespace) -> dict[str, graph.Value]:
     # The encoder and the observer: none of them shall miss the beginning.
-    settings = graph_runner.settings_from(vars(options)) | {"listeners": 2}
+    settings = graph_runner.settings_from(options) | {"listeners": 2}
     if len(settings["names"]) > 1:
         raise ParameterError(f"demo: wanted one sensor, found {', '.join(settings['names'])}")
     recording = Path(settings["input"])
@@ -150,14 +150,16 @@ def _watch(
 ) -> None:
     """Show what comes until the time is over, a signal comes or a process ends."""
     deadline = time.monotonic() + _STARTUP_S
-    while not (len(record.slip) or stop or running.ended()) and time.monotonic() < deadline:
-        time.sleep(_REDRAW_S)
+    while not (len(record.slip) or stop or time.monotonic() > deadline):
+        if running.wait(_REDRAW_S):
+            return
     deadline = time.monotonic() + duration_s
     show = _live if console.is_terminal else _log
     with show(console) as update:
-        while not (stop or running.ended()) and (left_s := deadline - time.monotonic()) > 0:
+        while not stop and (left_s := deadline - time.monotonic()) > 0:
             update(record, left_s)
-            time.sleep(min(_REDRAW_S, left_s))
+            if running.wait(min(_REDRAW_S, left_s)):
+                return
 
 
 @contextmanager
@@ -176,7 +178,7 @@ def _log(console: Console) -> Iterator:
         nonlocal due
         if time.monotonic() >= due:
             due += _LOG_LINE_S
-            console.print(demo_table.status_line(record), highlight=False)
+            console.print(demo_table.status_line(record), highlight=False, soft_wrap=True)
 
     yield update
 

@@ -8,12 +8,12 @@ import json
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Mapping
 from typing import IO
 
 from sparsh_ros.nodes import graph
-from sparsh_ros.nodes.signals import StopRequest
+from sparsh_ros.nodes.signals import StopRequest, held_back
 
 _POLL_S = 0.1
 _GRACE_S = 10.0
@@ -24,17 +24,21 @@ class RunningGraph:
 
     def __init__(self, settings: Mapping[str, graph.Value], log: IO[str] | None = None) -> None:
         """Start one process per entry of `graph.processes`; `log` takes their output."""
-        self._children = [
-            # In a session of their own, Ctrl-C reaches them only through `stop`, once and in order.
-            subprocess.Popen(
-                command(process, settings), stdout=log, stderr=log, start_new_session=True
-            )
-            for process in graph.processes(settings)
-        ]
+        self._ended = threading.Event()
+        with held_back():  # until the child is ready to be asked to stop
+            self._children = [
+                # In a session of their own, Ctrl-C reaches them only through `stop`, in order.
+                subprocess.Popen(
+                    command(process, settings), stdout=log, stderr=log, start_new_session=True
+                )
+                for process in graph.processes(settings)
+            ]
+        for child in self._children:
+            threading.Thread(target=self._note_end, args=(child,), daemon=True).start()
 
-    def ended(self) -> bool:
-        """True once a process ended by itself; it could not start, so the graph is incomplete."""
-        return any(child.poll() is not None for child in self._children)
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for a process to end by itself; True if one did, and the graph is incomplete."""
+        return self._ended.wait(timeout_s)
 
     def stop(self) -> int:
         """Stop all, each after its sources so that nothing in flight is lost; worst exit code."""
@@ -43,6 +47,10 @@ class RunningGraph:
                 child.send_signal(signal.SIGINT)
                 _wait_or_kill(child)
         return max(abs(child.returncode) for child in self._children)
+
+    def _note_end(self, child: subprocess.Popen) -> None:
+        child.wait()
+        self._ended.set()
 
 
 def command(process: graph.Process, settings: Mapping[str, graph.Value]) -> list[str]:
@@ -71,24 +79,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def settings_from(options: Mapping[str, str]) -> dict[str, graph.Value]:
-    """Values of all arguments of the graph: those of `options`, else the defaults.
+def settings_from(options: argparse.Namespace) -> dict[str, graph.Value]:
+    """Values of all arguments of the graph, from options that `add_arguments` declared.
 
     Raises:
         ParameterError: a value is not allowed.
     """
     return {
-        argument.name: argument.parse(options.get(argument.name, argument.text))
+        argument.name: argument.parse(getattr(options, argument.name))
         for argument in graph.arguments(graph.DIGIT + graph.GELSIGHT)
     }
 
 
 def run(options: argparse.Namespace) -> int:
     """Start the graph and wait: 0 after Ctrl-C, else the exit code of the process that failed."""
-    running = RunningGraph(settings_from(vars(options)))
+    running = RunningGraph(settings_from(options))
     stop = StopRequest()
-    while not stop and not running.ended():
-        time.sleep(_POLL_S)
+    while not (stop or running.wait(_POLL_S)):
+        pass
     return running.stop()
 
 

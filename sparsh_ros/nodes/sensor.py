@@ -170,6 +170,8 @@ class SensorNode(Node):
         }
         if status.finished:
             return Report(WARN, "the recording is at its end", values)
+        if self._stop.is_set():
+            return Report(OK, "stopped", values)
         if not status.running:
             return Report(OK, "waiting for listeners", values)
         if not status.connected:

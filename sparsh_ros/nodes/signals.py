@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopRequest:
@@ -11,11 +15,25 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._asked = False
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in _SIGNALS:
             signal.signal(number, self._ask)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
     def __bool__(self) -> bool:
         return self._asked
 
     def _ask(self, _number: int, _frame: object) -> None:
         self._asked = True
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Processes started here get the signals only once they have made a StopRequest.
+
+    Before that, while they still import, a signal would end them with a traceback.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -8,6 +8,7 @@ aborts the process. So the signals only ask for the end here.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -39,6 +40,7 @@ def run(create: Callable[[], Sequence[LiveNode]], arguments: list[str] | None = 
     A SparshError while they are made or started is logged as its one sentence; the code is then 1.
     """
     stop = StopRequest()
+    logging.getLogger("sparsh_ros").addHandler(_RosLog(logging.WARNING))
     nodes: Sequence[LiveNode] = ()
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     try:
@@ -56,6 +58,18 @@ def run(create: Callable[[], Sequence[LiveNode]], arguments: list[str] | None = 
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+class _RosLog(logging.Handler):
+    """What the rest of the package logs goes where the nodes log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger = rclpy.logging.get_logger("sparsh_ros")
+        # rclpy ties a level to a line of code.
+        if record.levelno >= logging.ERROR:
+            logger.error(record.getMessage())
+        else:
+            logger.warning(record.getMessage())
 
 
 def _spin(nodes: Sequence[LiveNode], stop: StopRequest) -> None:

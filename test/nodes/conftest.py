@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A graph in processes of its own, and an outside node that listens to it."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
+
+from sparsh_ros.nodes import run
+
+GIVE_UP_S = 60.0
+
+
+class Outsider:
+    """A node that knows nothing of this package but its topics."""
+
+    def __init__(self, context: rclpy.Context) -> None:
+        self.node = rclpy.create_node("outsider", context=context)
+        self.diagnostics: dict[str, dict[str, str]] = {}
+        self._news = threading.Condition()
+        self.listen(DiagnosticArray, "/diagnostics", then=self._take_diagnostics)
+
+    def listen(
+        self,
+        kind: type,
+        topic: str,
+        qos: QoSProfile | int = qos_profile_sensor_data,
+        then: Callable | None = None,
+    ) -> list:
+        """Subscribes; the list grows with every message."""
+        heard: list = []
+
+        def take(message: object) -> None:
+            with self._news:
+                heard.append(message)
+                if then is not None:
+                    then(message)
+                self._news.notify_all()
+
+        self.node.create_subscription(kind, topic, take, qos)
+        return heard
+
+    def wait_for(self, condition: Callable[[], object], what: str) -> None:
+        """Waits until a message makes the condition true; fails the test otherwise."""
+        with self._news:
+            assert self._news.wait_for(condition, GIVE_UP_S), f"never came: {what}"
+
+    def call(self, kind: type, service: str, request: object) -> object:
+        """Calls a service and waits for the answer."""
+        client = self.node.create_client(kind, service)
+        assert client.wait_for_service(GIVE_UP_S), service
+        answered = threading.Event()
+        future = client.call_async(request)
+        future.add_done_callback(lambda _: answered.set())
+        assert answered.wait(GIVE_UP_S), service
+        return future.result()
+
+    def _take_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            values = {item.key: item.value for item in status.values}
+            self.diagnostics[status.name] = values | {"message": status.message}
+
+
+@pytest.fixture(scope="module")
+def outsider() -> Iterator[Outsider]:
+    """An outside node, spinning on a thread."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    listener = Outsider(context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(listener.node)
+    done = threading.Event()
+
+    def spin() -> None:
+        while not done.is_set():
+            executor.spin_once(timeout_sec=0.1)
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    yield listener
+    done.set()
+    thread.join()
+    executor.shutdown()
+    listener.node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+class Graph:
+    """A running graph, what it was asked for, and what its processes said."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        self._log_path = folder / "graph.log"
+        parser = argparse.ArgumentParser()
+        run.add_arguments(parser)
+        options = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+        with self._log_path.open("w") as log:
+            self._running = run.RunningGraph(run.settings_from(parser.parse_args(options)), log)
+
+    @property
+    def log(self) -> str:
+        return self._log_path.read_text()
+
+    def wait(self) -> int:
+        """Waits until a process ends by itself, then stops the others; the worst exit code."""
+        self._running.wait()
+        return self._running.stop()
+
+    def stop(self) -> int:
+        """Stops it with SIGINT; the worst exit code."""
+        return self._running.stop()
+
+
+@pytest.fixture(scope="session")
+def without_torch(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder for PYTHONPATH in which `import torch` fails."""
+    folder = tmp_path_factory.mktemp("without_torch")
+    (folder / "torch.py").write_text("raise ImportError('torch is blocked in this test')\n")
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def start_graph(
+    tmp_path_factory: pytest.TempPathFactory, without_torch: str
+) -> Iterator[Callable[..., Graph]]:
+    """Starts graphs without torch; those still running at the end are stopped."""
+    started: list[Graph] = []
+    patch = pytest.MonkeyPatch()
+    patch.setenv("PYTHONPATH", without_torch)
+
+    def start(**settings: str) -> Graph:
+        started.append(Graph(tmp_path_factory.mktemp("graph"), settings))
+        return started[-1]
+
+    yield start
+    patch.undo()
+    for graph in started:
+        graph.stop()
