@@ -12,7 +12,6 @@ light and mirrored shear would be another sensor, and force and motion have a si
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -42,6 +41,7 @@ from sparsh_ros.training.patches import (
     unscale_patches,
 )
 from sparsh_ros.training.schedule import (
+    BAR,
     Budget,
     CsvLog,
     build_optimiser,
@@ -168,22 +168,23 @@ class Pretraining:
         spent = self._restore() if resume else 0.0
         self.budget = Budget(settings.minutes, spent, now)
         self.log = CsvLog(
-            folder / "mae.csv", ("step", "seconds", "rate", "loss", "check_loss"), resume
+            folder / "mae.csv", ("step", "seconds", "rate", "loss", "held_out_loss"), resume
         )
 
     def run(self, store: PairStore, check: PairStore) -> dict[str, Any]:
         """Train until the budget is spent.
 
         Returns:
-            What the run was: settings, steps, pairs seen, seconds, final losses.
+            What the run was: settings, steps, pairs seen, seconds, held-out loss at the end.
         """
         loss = checked = float("nan")
         saved = self.budget.spent_s()
-        with tqdm(total=100, desc="MAE", unit="%", bar_format=_BAR) as bar:
+        with tqdm(total=100, desc="MAE", bar_format=BAR) as bar:
             while (share := self.budget.share()) < 1.0:
                 loss = self.train_step(store, learning_rate(share, self.settings.rate))
-                bar.n = round(100 * share)
-                bar.set_postfix(step=self.step, loss=f"{loss:.5f}", check=f"{checked:.5f}")
+                note = f"step {self.step}, loss {loss:.5f}, held out {checked:.5f}"
+                bar.set_postfix_str(note, refresh=False)
+                bar.update(round(100 * share) - bar.n)
                 if self.budget.spent_s() - saved > 60.0 * self.settings.checkpoint_minutes:
                     checked = self.pause(check, loss)
                     saved = self.budget.spent_s()
@@ -194,8 +195,7 @@ class Pretraining:
             "steps": self.step,
             "pairs": self.step * self.settings.batch,
             "seconds": self.budget.spent_s(),
-            "loss": loss,
-            "check_loss": checked,
+            "held_out_loss": checked,
         }
 
     def train_step(self, store: PairStore, rate: float) -> float:
@@ -246,9 +246,6 @@ class Pretraining:
         return state["spent_s"]
 
 
-_BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} {postfix}"
-
-
 @torch.no_grad()
 def picture_reconstruction(
     model: MaskedAutoencoder, store: PairStore, rng: np.random.Generator
@@ -268,8 +265,3 @@ def picture_reconstruction(
         rows.append(np.hstack([join_patches(patches) for patches in (truth, seen, guess)]))
     picture = np.vstack(rows).astype(np.float32)
     return np.clip((picture - 127.0) * INK + 127.0, 0.0, 255.0).astype(np.uint8)
-
-
-def write_summary(folder: Path, name: str, summary: dict[str, Any]) -> None:
-    """Write what a run was as `<name>.json`."""
-    (folder / f"{name}.json").write_text(json.dumps(summary, indent=2) + "\n")

@@ -168,7 +168,7 @@ def read_out(
     """Outputs of each head for all tokens (n, 300, D)."""
     parts: dict[str, list[dict[str, Tensor]]] = {name: [] for name in heads}
     for start in range(0, len(values), READ_BATCH):
-        tokens = torch.from_numpy(values[start : start + READ_BATCH]).float()
+        tokens = torch.from_numpy(values[start : start + READ_BATCH].astype(np.float32))
         for name, head in heads.items():
             parts[name].append(head.eval()(tokens))
     return {

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a run folder to a weights folder: export the heads worth having, scores and model card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sparsh_ros.errors import WeightsError
+from sparsh_ros.models.checkpoints import load_encoder, load_head
+from sparsh_ros.models.export import export_model
+from sparsh_ros.models.zoo import ModelSpec
+from sparsh_ros.training.model_card import render_model_card
+from sparsh_ros.training.recipes import ENCODER_FILE, HEADS_FILE, with_trained_values, write_json
+from sparsh_ros.training.tasks import HEAD_NAMES
+
+SCHEMA = 1
+DECISIVE = {"force": ("published_rmse_mn", -1), "slip": ("f1", 1), "pose": ("accuracy", 1)}
+"""The score a head must beat the trivial guess in, and its sign: is more better?"""
+
+
+def collect_scores(run: Path, model: str) -> dict[str, Any]:
+    """Join what the steps of a run wrote into one description with all test scores.
+
+    Raises:
+        WeightsError: A step has not been run.
+    """
+    steps = {name: _read_step(run, name) for name in ("mae", "heads", "end_to_end")}
+    heads = {}
+    for name in HEAD_NAMES:
+        found = steps["heads"]["heads"][name]
+        seeds = [seed["scores"] for seed in found["seeds"]]
+        trivial = steps["heads"]["trivial"][name]
+        shipped = seeds[found["pick"]]
+        heads[name] = {
+            "ships": beats(name, shipped, trivial),
+            "shipped": shipped,
+            "mean": {key: float(np.mean([s[key] for s in seeds])) for key in shipped},
+            "std": {key: float(np.std([s[key] for s in seeds])) for key in shipped},
+            "seeds": found["seeds"],
+            "end_to_end": steps["end_to_end"]["scores"][name],
+            "trivial": trivial,
+        }
+    return {
+        "schema": SCHEMA,
+        "model": model,
+        "data": steps["heads"]["data"],
+        "software": steps["heads"]["software"],
+        "commands": [steps[name]["command"] for name in steps],
+        "pretraining": _without(steps["mae"], "data", "command", "software"),
+        "end_to_end": _without(steps["end_to_end"], "data", "command", "software", "scores"),
+        "probes": steps["heads"]["settings"],
+        "trained_values": steps["heads"]["trained_values"],
+        "scores": heads,
+    }
+
+
+def beats(name: str, scores: Mapping[str, float], trivial: Mapping[str, float]) -> bool:
+    """Whether a head is better than the trivial guess where it matters."""
+    key, sign = DECISIVE[name]
+    return sign * scores[key] > sign * trivial[key]
+
+
+def publish(run: Path, spec: ModelSpec, folder: Path) -> dict[str, Any]:
+    """Write a weights folder from a finished run: ONNX, safetensors, scores and model card.
+
+    Heads that are no better than the trivial guess are left out.
+
+    Returns:
+        What was written as `scores.json`.
+
+    Raises:
+        WeightsError: A step is missing, or the exported files differ from torch.
+    """
+    scores = collect_scores(run, spec.name)
+    spec = with_trained_values(spec, scores["trained_values"])
+    ships = [name for name, entry in scores["scores"].items() if entry["ships"]]
+    heads = {name: load_head(name, spec, run / HEADS_FILE) for name in ships}
+    export_model(load_encoder(spec, run / ENCODER_FILE), heads, spec, folder)
+    write_json(folder / "scores.json", scores)
+    (folder / "MODEL_CARD.md").write_text(render_model_card(scores, spec))
+    return scores
+
+
+def _read_step(run: Path, name: str) -> dict[str, Any]:
+    path = run / f"{name}.json"
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        step = name.replace("_", "-")
+        raise WeightsError(
+            f"run {run}: {path.name} cannot be read ({error}); run `sparsh-ros train {step}` first"
+        ) from error
+
+
+def _without(mapping: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if key not in names}

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sparsh-ros train`, all steps on a tiny data set, through to the weights folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+
+import pytest
+
+from sparsh_ros.errors import DatasetError, ParameterError, WeightsError
+from sparsh_ros.models.checkpoints import load_encoder
+from sparsh_ros.models.zoo import load_model_spec
+from sparsh_ros.training import train
+from sparsh_ros.training.model_card import ROWS
+from sparsh_ros.training.publish import beats
+
+
+def _train(*words):
+    parser = argparse.ArgumentParser()
+    train.add_arguments(parser)
+    return train.run(parser.parse_args([str(word) for word in words]))
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "tiny-touch.yaml"
+    path.write_text("name: tiny-touch\nsize: micro\nlicence: Apache-2.0\nweights: weights\n")
+    return path
+
+
+def test_all_steps_end_in_a_weights_folder(dataset, spec, model, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "weights"
+    common = ("--model", model, "--run", run, "--data", dataset, "--threads", 1)
+    assert _train("mae", *common, "--minutes", 0.02, "--batch", 8) == 0
+    again = ("--minutes", 0.02, "--batch", 8, "--resume")
+    assert _train("mae", *common, *again) == 0  # the budget is spent: only the encoder is written
+    assert _train("heads", *common, "--epochs", 3, "--rates", "3e-3", "--seeds", 0, 1) == 0
+    assert _train("end-to-end", *common, "--minutes", 0.02, "--batch", 4) == 0
+    assert _train("publish", "--model", model, "--run", run) == 0
+
+    scores = json.loads((out / "scores.json").read_text())
+    shipped = [name for name, entry in scores["scores"].items() if entry["ships"]]
+    published = load_model_spec(model)
+    assert list(published.heads) == shipped
+    assert published.slip_threshold == scores["scores"]["slip"]["shipped"]["threshold"]
+    assert load_encoder(published).norm.normalized_shape == (32,)
+    for name in shipped:
+        assert (out / f"{name}.onnx").is_file()
+
+    card = (out / "MODEL_CARD.md").read_text()
+    assert "torus" in card and "tiny-touch" in card
+    for name, rows in ROWS.items():
+        for key, title in rows:
+            line = next(line for line in card.splitlines() if line.startswith(f"| {title} |"))
+            mean = scores["scores"][name]["mean"][key]
+            assert f"{mean:.0f}" in line if key.endswith("_mn") else f"{mean:.3f}" in line
+
+
+def test_a_head_must_beat_the_trivial_guess():
+    assert beats("force", {"published_rmse_mn": 10.0}, {"published_rmse_mn": 20.0})
+    assert not beats("slip", {"f1": 0.3}, {"f1": 0.3})
+    assert not beats("pose", {"accuracy": 0.2}, {"accuracy": 0.3})
+
+
+def test_publishing_an_unfinished_run_names_the_missing_step(model, tmp_path):
+    with pytest.raises(WeightsError, match="sparsh-ros train mae"):
+        _train("publish", "--model", model, "--run", tmp_path)
+
+
+def test_splits_with_shared_sensors_are_not_trained_on(dataset, spec, model, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(dataset, data)
+    episode = data / "train" / "episode_00000.npz"
+    shutil.copy(episode, data / "validation" / "episode_00009.npz")
+    with pytest.raises(DatasetError, match="sensor instance"):
+        _train("mae", "--model", model, "--run", tmp_path, "--data", data, "--minutes", 0.01)
+
+
+def test_options_out_of_range_are_refused(dataset, model, tmp_path):
+    with pytest.raises(ParameterError, match="--minutes must be positive"):
+        _train("mae", "--model", model, "--run", tmp_path, "--data", dataset, "--minutes", 0)
