@@ -40,7 +40,7 @@ setup(
     ],
     extras_require={
         "torch": TORCH,
-        "train": [*TORCH, *EXPORT],
+        "train": [*TORCH, *EXPORT, "tqdm>=4.60"],
         "digit": ["digit-interface"],
         "gpu": ["onnxruntime-gpu>=1.17"],
     },
