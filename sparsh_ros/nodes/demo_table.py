@@ -104,11 +104,15 @@ def _topics(record: Record) -> Table:
 
 
 def _losses(record: Record) -> str:
-    journey = dict(record.journey())
+    # The reports of sensor and encoder are of different moments: only the last ones, after both
+    # have stopped, tell what was lost between them.
+    received, refused, replaced = (
+        record.count("perception", counter)
+        for counter in ("images received", "images refused", "frames replaced")
+    )
     return (
-        f"images published {journey['images published']}, lost "
-        f"{journey['lost between sensor and encoder']}, replaced by a newer one "
-        f"{journey['replaced by a newer one while encoding']}"
+        f" images received {received}, refused {refused}, replaced by a newer one {replaced}; "
+        "lost ones: at the end"
     )
 
 

@@ -107,6 +107,7 @@ def arguments(sensors: Sequence[str]) -> tuple[Argument, ...]:
         Argument("model", "sparsh-sim-micro", "Name of a model, or path of its description."),
         Argument("heads", HEADS, "What to estimate, separated by commas.", HEADS),
         Argument("device", "auto", "What computes; auto: CUDA where there is a GPU.", DEVICES),
+        Argument("threads", 0, "CPU threads of the encoder; 0: one per core."),
         Argument(
             "background",
             "",
@@ -136,7 +137,15 @@ def processes(settings: Mapping[str, Value]) -> list[Process]:
     topics = prefixes(names)
     perception = {
         key: settings[key]
-        for key in ("sensor", "model", "heads", "device", "background", "publish_features")
+        for key in (
+            "sensor",
+            "model",
+            "heads",
+            "device",
+            "threads",
+            "background",
+            "publish_features",
+        )
     }
     perception |= {"names": names, "in_process": settings["in_process"]}
     sensor = {

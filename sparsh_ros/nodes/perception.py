@@ -92,6 +92,8 @@ class PerceptionNode(Node):
 
     def start(self) -> None:
         """Begin to infer, and to listen for images unless sensors are hosted here."""
+        spec, engine = self._perception.spec, self._perception.engine
+        self.get_logger().info(f"{spec.name} (licence {spec.licence}) on {engine.description}")
         if missing := self._perception.missing_heads:
             self.get_logger().warning(f"no weights for {', '.join(missing)}: not estimated")
         self._worker.start()

@@ -110,6 +110,7 @@ class SensorNode(Node):
         self._sensor.start()
         if self._has_beginning():
             self._sensor.stop()
+            self.get_logger().info(f"{self._sensor.name}: waiting for listeners")
         self._thread.start()
 
     def close(self) -> None:

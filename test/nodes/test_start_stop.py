@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -24,6 +27,17 @@ def test_ctrl_c_ends_everything_cleanly(outsider, start_graph) -> None:
     assert graph.stop() == 0
     assert "terminate called" not in graph.log
     assert "Traceback" not in graph.log
+
+
+def test_the_command_run_ends_with_ctrl_c(outsider) -> None:
+    slips = outsider.listen(Slip, "/command/slip")
+    command = [sys.executable, "-m", "sparsh_ros.cli", "run"]
+    running = subprocess.Popen([*command, "--namespace", "command", "--rate-hz", "30"])
+    try:
+        outsider.wait_for(lambda: slips, "a slip message")
+    finally:
+        running.send_signal(signal.SIGINT)
+    assert running.wait(60) == 0
 
 
 def test_sensors_hosted_in_the_perception_process(outsider, start_graph) -> None:
