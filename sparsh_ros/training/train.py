@@ -46,7 +46,9 @@ def _add_step(
 ) -> argparse.ArgumentParser:
     parser = steps.add_parser(name, help=summary, description=summary)
     parser.add_argument("--model", default="sparsh-sim-micro", help="name of a model, or its .yaml")
-    parser.add_argument("--run", type=Path, required=True, help="folder of this training run")
+    parser.add_argument(
+        "--run", dest="folder", type=Path, required=True, help="folder of this training run"
+    )
     if data:
         parser.add_argument("--data", type=Path, required=True, help="from `sparsh-ros simulate`")
         parser.add_argument(
@@ -82,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run one step of `sparsh-ros train`."""
     spec = load_model_spec(arguments.model)
     if arguments.step == "publish":
-        _show(publish(arguments.run, spec, arguments.out or spec.weights))
+        _show(publish(arguments.folder, spec, arguments.out or spec.weights))
     else:
         _check_positive(arguments)
         _train(arguments, spec)
@@ -91,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _train(arguments: argparse.Namespace, spec: ModelSpec) -> None:
     torch.set_num_threads(arguments.threads)
-    folder = arguments.run
+    folder = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
     stores = recipes.open_splits(arguments.data, folder, arguments.chains)
     if arguments.step == "heads":

@@ -3,24 +3,20 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 
 import pytest
 
-from sparsh_ros.errors import DatasetError, ParameterError, WeightsError
+from sparsh_ros import cli
 from sparsh_ros.models.checkpoints import load_encoder
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.training import train
 from sparsh_ros.training.model_card import ROWS
 from sparsh_ros.training.publish import beats
 
 
 def _train(*words):
-    parser = argparse.ArgumentParser()
-    train.add_arguments(parser)
-    return train.run(parser.parse_args([str(word) for word in words]))
+    return cli.main(["train", *map(str, words)])
 
 
 @pytest.fixture
@@ -64,20 +60,22 @@ def test_a_head_must_beat_the_trivial_guess():
     assert not beats("pose", {"accuracy": 0.2}, {"accuracy": 0.3})
 
 
-def test_publishing_an_unfinished_run_names_the_missing_step(model, tmp_path):
-    with pytest.raises(WeightsError, match="sparsh-ros train mae"):
-        _train("publish", "--model", model, "--run", tmp_path)
+def test_publishing_an_unfinished_run_names_the_missing_step(model, tmp_path, capsys):
+    assert _train("publish", "--model", model, "--run", tmp_path) == 1
+    assert "run `sparsh-ros train mae` first" in capsys.readouterr().err
 
 
-def test_splits_with_shared_sensors_are_not_trained_on(dataset, spec, model, tmp_path):
+def test_splits_with_shared_sensors_are_not_trained_on(dataset, spec, model, tmp_path, capsys):
     data = tmp_path / "data"
     shutil.copytree(dataset, data)
     episode = data / "train" / "episode_00000.npz"
     shutil.copy(episode, data / "validation" / "episode_00009.npz")
-    with pytest.raises(DatasetError, match="sensor instance"):
-        _train("mae", "--model", model, "--run", tmp_path, "--data", data, "--minutes", 0.01)
+    words = ("--model", model, "--run", tmp_path, "--data", data, "--minutes", 0.01)
+    assert _train("mae", *words) == 1
+    assert "wanted no sensor instance in both" in capsys.readouterr().err
 
 
-def test_options_out_of_range_are_refused(dataset, model, tmp_path):
-    with pytest.raises(ParameterError, match="--minutes must be positive"):
-        _train("mae", "--model", model, "--run", tmp_path, "--data", dataset, "--minutes", 0)
+def test_options_out_of_range_are_refused(dataset, model, tmp_path, capsys):
+    words = ("--model", model, "--run", tmp_path, "--data", dataset, "--minutes", 0)
+    assert _train("mae", *words) == 1
+    assert "--minutes must be positive" in capsys.readouterr().err
