@@ -7,7 +7,8 @@ With n samples, estimates e and truths t:
   millinewtons; for the norm, e and t are the lengths of the force vectors;
 * slip: precision = TP / (TP + FP), recall = TP / (TP + FN), F1 = 2 TP / (2 TP + FP + FN), with
   "slipping" wherever probability >= threshold; a ratio without cases is 0;
-* motion: the share of samples in the right one of 11 bins, and MAE in mm and degrees.
+* motion: the share of samples in the right one of 11 bins; the same averaged over the bins that
+  occur (balanced: most samples hardly move, so the middle bin is a good guess); MAE in mm, degrees.
 
 The figure published as "RMSE" for the Sparsh force task takes the root of each squared error before
 averaging, so it is a mean absolute error over samples and axes. It is reported here as
@@ -123,15 +124,19 @@ def pose_scores(
         truth: (n, 3) true motion in the same units.
 
     Returns:
-        `accuracy_<axis>` and their mean `accuracy`; `mae_tx_mm`, `mae_ty_mm`, `mae_yaw_deg`.
+        `accuracy_<axis>`, `balanced_accuracy_<axis>` and their means over the axes, `accuracy` and
+        `balanced_accuracy`; `mae_tx_mm`, `mae_ty_mm`, `mae_yaw_deg`.
     """
     found, wanted = _matching(estimated_bins, true_bins)
     right = (found == wanted).mean(axis=0)
     estimate, truth = _matching(estimate, truth)
     error = np.abs(estimate - truth).mean(axis=0)
+    balanced = [_balanced(*columns) for columns in zip(found.T, wanted.T, strict=True)]
     scores = {f"accuracy_{axis}": float(right[i]) for i, axis in enumerate(POSE_AXES)}
-    scores["accuracy"] = float(right.mean())
+    scores |= {f"balanced_accuracy_{axis}": balanced[i] for i, axis in enumerate(POSE_AXES)}
     return scores | {
+        "accuracy": float(right.mean()),
+        "balanced_accuracy": float(np.mean(balanced)),
         "mae_tx_mm": float(error[0]),
         "mae_ty_mm": float(error[1]),
         "mae_yaw_deg": float(error[2]),
@@ -183,6 +188,10 @@ def _counts(estimate: NDArray, truth: NDArray) -> tuple[int, int, int]:
         int(np.sum(estimate & ~truth)),
         int(np.sum(~estimate & truth)),
     )
+
+
+def _balanced(found: NDArray, wanted: NDArray) -> float:
+    return float(np.mean([(found[wanted == index] == index).mean() for index in np.unique(wanted)]))
 
 
 def _ratio(part: int, whole: int) -> float:

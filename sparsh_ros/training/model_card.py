@@ -34,6 +34,7 @@ ROWS = {
         ("accuracy_ty", "11-bin accuracy y"),
         ("accuracy_yaw", "11-bin accuracy yaw"),
         ("accuracy", "11-bin accuracy, mean"),
+        ("balanced_accuracy", "11-bin accuracy, bins counted alike"),
         ("mae_tx_mm", "MAE x (mm)"),
         ("mae_ty_mm", "MAE y (mm)"),
         ("mae_yaw_deg", "MAE yaw (degrees)"),

@@ -95,9 +95,19 @@ def test_pose_scores_by_hand():
     assert scores["accuracy_tx"] == 0.5
     assert scores["accuracy_ty"] == scores["accuracy_yaw"] == 1.0
     assert scores["accuracy"] == pytest.approx(5 / 6)
+    assert scores["balanced_accuracy_tx"] == 0.5
     assert scores["mae_tx_mm"] == pytest.approx(0.1)
     assert scores["mae_ty_mm"] == pytest.approx(0.05)
     assert scores["mae_yaw_deg"] == pytest.approx(0.1)
+
+
+def test_balanced_accuracy_counts_every_bin_alike():
+    true_bins = np.array([[5, 5, 5], [5, 5, 5], [5, 5, 5], [8, 5, 5]])
+    found = np.full((4, 3), 5)
+    scores = metrics.pose_scores(found, true_bins, np.zeros((4, 3)), np.zeros((4, 3)))
+    assert scores["accuracy_tx"] == 0.75
+    assert scores["balanced_accuracy_tx"] == 0.5
+    assert scores["balanced_accuracy"] == pytest.approx((0.5 + 1 + 1) / 3)
 
 
 def test_trivial_guesses():
