@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         arguments = _parser(argv).parse_args(argv)
-        return arguments.run(arguments)
+        return arguments.execute(arguments)
     except SparshError as error:
         sys.stderr.write(f"sparsh-ros: {error}\n")
         return 1
@@ -71,7 +71,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         if name == chosen:
             module = _load(name, command)
             module.add_arguments(subparser)
-            subparser.set_defaults(run=module.run)
+            subparser.set_defaults(execute=module.run)
     return parser
 
 

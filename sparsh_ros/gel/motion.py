@@ -105,11 +105,11 @@ def protocol(touch: Touch) -> Stream:
         hold = pressed = replace(lifted, load_n=touch.draw_load())
         path = [*_wait(lifted, rng.uniform(0.15, 0.35), rate_hz)]
         path += move(lifted, pressed, rng.uniform(0.15, 0.8), rate_hz)
-        path += _wait(pressed, rng.uniform(0.05, 0.3), rate_hz)
-        for _ in range(int(rng.integers(1, 3))):
+        path += _wait(pressed, rng.uniform(0.0, 0.15), rate_hz)
+        for _ in range(int(rng.integers(1, 4))):
             goal, seconds = _stroke(hold, rng)
             path += move(hold, goal, seconds, rate_hz)
-            path += _wait(goal, rng.uniform(0.0, 0.3), rate_hz)
+            path += _wait(goal, rng.uniform(0.0, 0.15), rate_hz)
             hold = goal
         path += move(hold, replace(hold, load_n=0.0), rng.uniform(0.1, 0.4), rate_hz)
         yield from ((indenter, step) for step in path)
@@ -179,13 +179,13 @@ def _wait(hold: Hold, seconds: float, rate_hz: float) -> Iterator[Hold]:
 
 def _stroke(hold: Hold, rng: np.random.Generator) -> tuple[Hold, float]:
     """A straight stroke of about 2 mm in a random direction that stays on the gel."""
-    length = rng.uniform(0.5, 3.5)
+    length = rng.uniform(1.0, 4.0)
     angle = rng.uniform(-np.pi, np.pi)
     x, y = hold.x_mm + length * np.cos(angle), hold.y_mm + length * np.sin(angle)
     if np.hypot(x, y) > REACH_MM:
         x, y = hold.x_mm - length * np.cos(angle), hold.y_mm - length * np.sin(angle)
     goal = replace(hold, x_mm=float(x), y_mm=float(y))
-    return goal, length / np.exp(rng.uniform(np.log(2.0), np.log(20.0)))
+    return goal, length / np.exp(rng.uniform(np.log(2.0), np.log(12.0)))
 
 
 def _shear(hold: Hold, touch: Touch) -> Iterator[Hold]:
@@ -196,8 +196,8 @@ def _shear(hold: Hold, touch: Touch) -> Iterator[Hold]:
 
 
 def _twist(hold: Hold, touch: Touch) -> Iterator[Hold]:
-    angle = touch.rng.uniform(0.1, 0.9) * touch.rng.choice([-1.0, 1.0])
-    seconds = abs(angle) / np.exp(touch.rng.uniform(np.log(0.3), np.log(3.0)))
+    angle = touch.rng.uniform(0.2, 1.2) * touch.rng.choice([-1.0, 1.0])
+    seconds = abs(angle) / np.exp(touch.rng.uniform(np.log(0.5), np.log(4.0)))
     return move(hold, replace(hold, theta=hold.theta + angle), seconds, touch.rate_hz)
 
 
@@ -233,8 +233,16 @@ def _vibrate(hold: Hold, touch: Touch) -> Iterator[Hold]:
 
 
 def _keep(hold: Hold, touch: Touch) -> Iterator[Hold]:
-    return iter([hold] * int(touch.rng.integers(3, 20)))
+    return iter([hold] * int(touch.rng.integers(3, 12)))
 
 
-PRIMITIVES = (_shear, _shear, _shear, _twist, _twist, _roll, _change_load, _tap, _vibrate, _keep)
+PRIMITIVES = (
+    *(_shear,) * 5,
+    *(_twist,) * 3,
+    _roll,
+    _change_load,
+    _tap,
+    _vibrate,
+    _keep,
+)
 """What free manipulation draws from; repeated entries are more likely."""

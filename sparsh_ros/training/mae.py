@@ -5,6 +5,11 @@ Three quarters of the patches of a frame pair are hidden; the encoder sees the r
 decoder predicts the pixels of hidden patches from its tokens; the loss is the mean squared error of
 plain pixels (times a constant: patches are scaled, see `patches`). No labels are used.
 
+What a hidden patch shows is far less certain than how it changed since the older frame, so plain
+pixels teach little about motion, which slip and pose need. The error of that change is therefore
+added, weighted by `CHANGE_WEIGHT`, as AnyTouch 2 adds the reconstruction of frame differences
+(2026, arXiv:2602.09617): the way to predict it is to see how the visible patches moved.
+
 To fit a CPU the decoder has width 128 and 2 blocks, and predicts a random third of the hidden
 patches instead of all of them (dual masking, Wang et al., "VideoMAE V2", 2023). No flips: mirrored
 light and mirrored shear would be another sensor, and force and motion have a sign.
@@ -23,7 +28,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 from tqdm import tqdm
 
 from sparsh_ros.models.vit import (
@@ -54,6 +58,7 @@ from sparsh_ros.training.store import PairStore
 
 VISIBLE = PATCHES // 4
 PREDICTED = PATCHES // 4
+CHANGE_WEIGHT = 3.0
 DECODER_WIDTH = 128
 DECODER_DEPTH = 2
 DECODER_HEADS = 4
@@ -138,10 +143,13 @@ def draw_batch(
 
 
 def reconstruction_loss(model: nn.Module, batch: Batch) -> Tensor:
-    """Mean squared error of the wanted patches, computed in bfloat16 but for the error itself."""
+    """Mean squared error of the wanted patches plus that of their change between the two frames,
+    computed in bfloat16 but for the errors themselves."""
     with torch.autocast("cpu", torch.bfloat16):
         found = model(batch.visible, batch.keep, batch.predict)
-    return F.mse_loss(found.float(), batch.wanted)
+    error = found.float() - batch.wanted
+    current, older = error.chunk(2, dim=-1)
+    return error.square().mean() + CHANGE_WEIGHT * (current - older).square().mean()
 
 
 class Pretraining:
