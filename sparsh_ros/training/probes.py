@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attentive heads on the tokens of a frozen encoder.
 
-The three heads see the same batches but share nothing else; each keeps the state of its own best
-epoch on the VALIDATION split. The learning rate of each head is the one with the lowest validation
-loss at the first seed; further seeds show how much of a score is luck.
+The three heads see the same batches but share nothing else. The learning rate falls by half a
+cosine, epoch by epoch; each head keeps the state of its own best epoch on the VALIDATION split. Its
+peak learning rate is the one with the lowest validation loss at the first seed; further seeds show
+how much of a score is luck.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,9 +32,9 @@ READ_BATCH = 512
 
 @dataclass(frozen=True)
 class ProbeSettings:
-    """How to train heads: most epochs, pairs per step, Adam learning rates to try, seeds."""
+    """How to train heads: most epochs, pairs per step, peak rates of Adam to try, seeds."""
 
-    epochs: int = 20
+    epochs: int = 12
     batch: int = 128
     rates: tuple[float, ...] = (1e-3, 3e-4)
     seeds: tuple[int, ...] = (0, 1, 2)
@@ -57,6 +59,11 @@ class Candidate:
     loss: float = float("inf")
     epoch: int = 0
     state: dict[str, Tensor] | None = None
+
+    def slow_down(self, share: float) -> None:
+        """Set the learning rate for a share of all epochs, from the peak at 0 to none at 1."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate * 0.5 * (1.0 + math.cos(math.pi * share))
 
     def judge(self, loss: float, epoch: int) -> None:
         """Keep the present state if its validation loss is the lowest so far."""
@@ -116,6 +123,8 @@ def _train_once(
             active = {n: c for n, c in candidates.items() if epoch - c.epoch <= PATIENCE}
             if not active:
                 break
+            for candidate in active.values():
+                candidate.slow_down((epoch - 1) / settings.epochs)
             train_epoch(train, active, weights, settings.batch, rng)
             for name, loss in evaluate(validation, active, weights).items():
                 candidates[name].judge(loss, epoch)

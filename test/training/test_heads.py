@@ -71,6 +71,7 @@ def test_the_best_epoch_is_kept_and_training_stops_without_progress(spec):
     loss = tasks.head_loss("force", outputs, tokens.targets, weights).item()
     assert loss == pytest.approx(candidate.loss, rel=1e-5)
     assert candidate.epoch < 36
+    assert candidate.optimiser.param_groups[0]["lr"] > 0.01  # stopped long before the last epoch
 
 
 def test_the_encoder_stays_frozen_and_tokens_are_those_of_its_images(dataset, spec, tmp_path):
