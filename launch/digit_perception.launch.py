@@ -3,8 +3,8 @@
 
 from launch import LaunchDescription
 
-from sparsh_ros.nodes.graph import DIGIT
 from sparsh_ros.nodes.launch_files import describe
+from sparsh_ros.nodes.settings import DIGIT
 
 
 def generate_launch_description() -> LaunchDescription:

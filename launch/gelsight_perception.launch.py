@@ -3,8 +3,8 @@
 
 from launch import LaunchDescription
 
-from sparsh_ros.nodes.graph import GELSIGHT
 from sparsh_ros.nodes.launch_files import describe
+from sparsh_ros.nodes.settings import GELSIGHT
 
 
 def generate_launch_description() -> LaunchDescription:

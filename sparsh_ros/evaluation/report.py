@@ -106,8 +106,10 @@ def _tiles(record: Record) -> str:
 
 def _legend(record: Record) -> str:
     if not record.has_truth:
-        return "<p>The images are a recording: what really happened is not known, so the plots "
-        "show the estimate alone.</p>"
+        return (
+            "<p>The images are a recording: what really happened is not known, so the plots show "
+            "the estimate alone.</p>"
+        )
     return (
         '<p><span class="key" style="background:var(--estimate);margin-left:0"></span>estimate'
         '<span class="key" style="background:var(--truth)"></span>truth, known from the '

@@ -10,34 +10,28 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import random
-import socket
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from rich.live import Live
 
 from sparsh_ros.errors import ParameterError, SensorError
 from sparsh_ros.evaluation.record import Record
 from sparsh_ros.evaluation.report import write_report
-from sparsh_ros.nodes import demo_table, graph
+from sparsh_ros.nodes import demo_table
 from sparsh_ros.nodes import run as graph_runner
-from sparsh_ros.nodes.observer import Observer
+from sparsh_ros.nodes.isolation import isolated_environment
+from sparsh_ros.nodes.observer import listening
+from sparsh_ros.nodes.settings import Value
 from sparsh_ros.nodes.signals import StopRequest
 
 _STARTUP_S = 60.0
 _REDRAW_S = 0.25
 _LOG_LINE_S = 5.0
-# Messages that are acknowledged but not yet handed to the observer's callbacks.
-_LAST_MESSAGES_S = 0.5
 _LOG_LINES_SHOWN = 12
 
 
@@ -55,15 +49,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the demo; 0 when estimates came and all processes ended well."""
-    settings = _settings(options)
+    values = _values(options)
     os.environ.update(isolated_environment())
     options.report.parent.mkdir(parents=True, exist_ok=True)
     log_path = options.report.with_suffix(".log")
     console = Console()
-    console.print(_introduction(settings), highlight=False, soft_wrap=True)
+    console.print(_introduction(values), highlight=False, soft_wrap=True)
     stop = StopRequest()
-    with log_path.open("w") as log, _listening(settings) as record:
-        running = graph_runner.RunningGraph(settings, log)
+    with_truth = values["source"] == "simulated"
+    with log_path.open("w") as log, listening(values["namespace"], with_truth) as record:
+        running = graph_runner.RunningGraph(values, log)
         try:
             _watch(console, record, running, stop, options.duration)
         finally:
@@ -72,73 +67,27 @@ def run(options: argparse.Namespace) -> int:
         raise SensorError(f"demo: {_what_went_wrong(record, exit_code)}\n{_tail(log_path)}")
     for line in demo_table.summary_lines(record):
         console.print(line, highlight=False, soft_wrap=True)
-    write_report(record, options.report, _title(settings), _facts(settings, record))
+    write_report(record, options.report, _title(values), _facts(values, record))
     console.print(f"report:  {options.report}", highlight=False, soft_wrap=True)
     return 0
 
 
-def isolated_environment() -> dict[str, str]:
-    """Environment of a ROS graph that meets no other, on this machine or beyond it."""
-    return {
-        "ROS_DOMAIN_ID": str(_free_domain()),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-    }
-
-
-def _free_domain() -> int:
-    """A domain in which no participant has taken the first unicast port, by the DDS port rules."""
-    for domain in random.sample(range(1, 101), 100):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("", 7400 + 250 * domain + 10))
-            except OSError:
-                continue
-            return domain
-    raise SensorError("demo: all ROS domains from 1 to 100 are in use; stop other ROS graphs")
-
-
-def _settings(options: argparse.Namespace) -> dict[str, graph.Value]:
+def _values(options: argparse.Namespace) -> dict[str, Value]:
     # The encoder and the observer: none of them shall miss the beginning.
-    settings = graph_runner.settings_from(options) | {"listeners": 2}
-    if len(settings["names"]) > 1:
-        raise ParameterError(f"demo: wanted one sensor, found {', '.join(settings['names'])}")
-    recording = Path(settings["input"])
-    if settings["source"] == "video" and recording.exists():
-        settings["loop"] = True
-        settings["background"] = settings["background"] or _background_beside(recording)
-    return settings
+    values = graph_runner.values_from(options) | {"listeners": 2}
+    if len(values["names"]) > 1:
+        raise ParameterError(f"demo: wanted one sensor, found {', '.join(values['names'])}")
+    recording = Path(values["input"])
+    if values["source"] == "video" and recording.exists():
+        values["loop"] = True
+        values["background"] = values["background"] or _background_beside(recording)
+    return values
 
 
 def _background_beside(recording: Path) -> str:
     """`background.png` next to the recording, where there is one."""
     found = recording.parent / "background.png"
     return str(found) if found.exists() else ""
-
-
-@contextmanager
-def _listening(settings: Mapping[str, graph.Value]) -> Iterator[Record]:
-    """The record of an observer that listens on a thread of its own."""
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    observer = Observer(settings["namespace"], with_truth=settings["source"] == "simulated")
-    executor = SingleThreadedExecutor()
-    executor.add_node(observer)
-    enough = threading.Event()
-
-    def listen() -> None:
-        while not enough.is_set():
-            executor.spin_once(timeout_sec=0.1)
-
-    thread = threading.Thread(target=listen, name="observer")
-    thread.start()
-    try:
-        yield observer.record
-    finally:
-        time.sleep(_LAST_MESSAGES_S)
-        enough.set()
-        thread.join()
-        executor.shutdown()
-        observer.destroy_node()
-        rclpy.try_shutdown()
 
 
 def _watch(
@@ -183,24 +132,24 @@ def _log(console: Console) -> Iterator:
     yield update
 
 
-def _introduction(settings: Mapping[str, graph.Value]) -> str:
+def _introduction(values: Mapping[str, Value]) -> str:
     environment = " ".join(f"{key}={os.environ[key]}" for key in isolated_environment())
-    return f"{_title(settings)}. To listen from another terminal: {environment}"
+    return f"{_title(values)}. To listen from another terminal: {environment}"
 
 
-def _title(settings: Mapping[str, graph.Value]) -> str:
+def _title(values: Mapping[str, Value]) -> str:
     source = "simulated touch"
-    if settings["source"] == "video":
-        source = f"recording {settings['input']}"
-    return f"Force, slip and motion from a {settings['sensor']} sensor: {source}"
+    if values["source"] == "video":
+        source = f"recording {values['input']}"
+    return f"Force, slip and motion from a {values['sensor']} sensor: {source}"
 
 
-def _facts(settings: Mapping[str, graph.Value], record: Record) -> dict[str, str]:
+def _facts(values: Mapping[str, Value], record: Record) -> dict[str, str]:
     perception = next(
         (values for name, values in record.counters.items() if "perception:" in name), {}
     )
     return {
-        "source": f"{settings['source']} {settings['input'] or settings['touch']}",
+        "source": f"{values['source']} {values['input'] or values['touch']}",
         "model": perception.get("model", ""),
         "weights": perception.get("weights", ""),
         "engine": perception.get("device", ""),

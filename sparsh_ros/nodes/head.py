@@ -18,13 +18,12 @@ from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import SparshError
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.msg import Features
-from sparsh_ros.nodes import qos, spin
+from sparsh_ros.nodes import qos, settings, spin
 from sparsh_ros.nodes.diagnostics import OK, WARN, Diagnostics, LatencyMeter, RateMeter, Report
 from sparsh_ros.nodes.estimates import EstimatePublisher
 from sparsh_ros.nodes.features import msg_to_encoded
 from sparsh_ros.nodes.graph import prefixes
 from sparsh_ros.nodes.parameters import Parameters
-from sparsh_ros.nodes.perception import HEAD_SETTINGS
 from sparsh_ros.sensors import load_profile
 
 _QUIET_S = 5.0
@@ -40,7 +39,7 @@ class HeadNode(Node):
             SparshError: a parameter, the model or its weights cannot be used.
         """
         super().__init__("head")
-        given = Parameters(self, HEAD_SETTINGS)
+        given = Parameters(self, settings.HEAD)
         self._spec = load_model_spec(given["model"])
         heads = [head for head in given["heads"] if head in self._spec.heads]
         self._engine = create_engine(self._spec, given["device"], heads, encoder=False)

@@ -11,32 +11,29 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node, PushRosNamespace
 
 from sparsh_ros.nodes import graph
+from sparsh_ros.nodes.settings import Setting
 
 
 def describe(sensors: Sequence[str]) -> LaunchDescription:
-    """The graph for one of these kinds of sensor, with every argument of `graph.arguments`."""
+    """The graph for one of these kinds of sensor, with all of `graph.arguments`."""
     arguments = graph.arguments(sensors)
 
     def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-        settings = {
-            argument.name: argument.parse(LaunchConfiguration(argument.name).perform(context))
-            for argument in arguments
-        }
-        nodes = [_node(process, settings["log_level"]) for process in graph.processes(settings)]
-        return [GroupAction([PushRosNamespace(settings["namespace"]), *nodes])]
+        texts = {name: LaunchConfiguration(name).perform(context) for name in arguments}
+        values = graph.parse(texts, sensors)
+        nodes = [_node(process, values["log_level"]) for process in graph.processes(values)]
+        return [GroupAction([PushRosNamespace(values["namespace"]), *nodes])]
 
+    declared = [_declare(name, setting) for name, setting in arguments.items()]
     # The number of sensors is known only once the arguments are.
-    return LaunchDescription([*map(_declare, arguments), OpaqueFunction(function=start)])
+    return LaunchDescription([*declared, OpaqueFunction(function=start)])
 
 
-def _declare(argument: graph.Argument) -> DeclareLaunchArgument:
-    # A list may hold several of the choices, so it is left to `Argument.parse` to check.
-    choices = None if isinstance(argument.default, tuple) else argument.choices or None
+def _declare(name: str, setting: Setting) -> DeclareLaunchArgument:
+    # A list may hold several of the choices, so it is left to `Setting.parse` to check.
+    choices = None if isinstance(setting.default, tuple) else setting.choices or None
     return DeclareLaunchArgument(
-        argument.name,
-        default_value=argument.text,
-        description=argument.description,
-        choices=choices,
+        name, default_value=setting.text, description=setting.description, choices=choices
     )
 
 

@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseWithCovarianceStamped, WrenchStamped
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 from sparsh_ros.evaluation.record import Record, Series
@@ -18,6 +23,8 @@ from sparsh_ros.nodes import conversions, qos
 
 _IMAGE_EVERY_NS = 500_000_000
 _READY_POLL_S = 0.1
+# Messages that are acknowledged but not yet handed to the callbacks.
+_LAST_MESSAGES_S = 0.5
 # Deep enough for what comes while this process is held up: what it misses would look like a loss.
 _PATIENT = QoSProfile(depth=300, reliability=ReliabilityPolicy.RELIABLE)
 
@@ -93,3 +100,29 @@ def _slip_values(message: Slip) -> tuple[float, ...]:
 def _pose_values(message: PoseWithCovarianceStamped) -> tuple[float, ...]:
     pose = message.pose.pose
     return pose.position.x, pose.position.y, conversions.quaternion_to_yaw(pose.orientation)
+
+
+@contextmanager
+def listening(namespace: str, with_truth: bool) -> Iterator[Record]:
+    """The record of an observer that listens on a thread of its own."""
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    observer = Observer(namespace, with_truth)
+    executor = SingleThreadedExecutor()
+    executor.add_node(observer)
+    enough = threading.Event()
+
+    def listen() -> None:
+        while not enough.is_set():
+            executor.spin_once(timeout_sec=0.1)
+
+    thread = threading.Thread(target=listen, name="observer")
+    thread.start()
+    try:
+        yield observer.record
+    finally:
+        time.sleep(_LAST_MESSAGES_S)
+        enough.set()
+        thread.join()
+        executor.shutdown()
+        observer.destroy_node()
+        rclpy.try_shutdown()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from rclpy.node import Node
@@ -18,38 +18,17 @@ from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
 from sparsh_ros.background import read_background
-from sparsh_ros.decoder import CONTACT_THRESHOLD_N
 from sparsh_ros.errors import FrameError, SparshError
 from sparsh_ros.frames import Frame
-from sparsh_ros.nodes import graph, qos, spin
+from sparsh_ros.nodes import qos, settings, spin
 from sparsh_ros.nodes.channel import Channel
 from sparsh_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
 from sparsh_ros.nodes.features import FeaturesPublisher
 from sparsh_ros.nodes.graph import prefixes
-from sparsh_ros.nodes.parameters import Parameters, Setting
+from sparsh_ros.nodes.parameters import Parameters
 from sparsh_ros.nodes.sensor import SensorNode
 from sparsh_ros.perception import Perception
 from sparsh_ros.sensors import load_profile
-
-HEAD_SETTINGS: Mapping[str, Setting] = {
-    "names": Setting(["digit"], "Names of the sensors; with several, topics are <name>/..."),
-    "sensor": Setting("digit", "Kind of gel camera.", choices=graph.DIGIT + graph.GELSIGHT),
-    "model": Setting("sparsh-sim-micro", "Name of a model, or path of its description."),
-    "heads": Setting(list(graph.HEADS), "What to estimate.", choices=graph.HEADS),
-    "device": Setting("auto", "What computes; auto: CUDA if there is one.", choices=graph.DEVICES),
-    "contact_threshold_n": Setting(
-        CONTACT_THRESHOLD_N, "Normal force at which contact begins, N.", bounds=(1e-3, 100.0)
-    ),
-    "slip_threshold": Setting(
-        0.0, "Slip probability that counts as slipping; 0: the model's own.", bounds=(0.0, 0.999)
-    ),
-}
-SETTINGS: Mapping[str, Setting] = HEAD_SETTINGS | {
-    "threads": Setting(0, "CPU threads of the encoder; 0: one per core.", bounds=(0, 256)),
-    "background": Setting("", "Image file of the untouched gel; empty: the first still frames."),
-    "publish_features": Setting(False, "Publish the tokens for heads in other processes."),
-    "in_process": Setting(False, "Host the sensors in this process too."),
-}
 
 _PATIENCE_S = 0.1
 _QUIET_S = 5.0
@@ -65,7 +44,7 @@ class PerceptionNode(Node):
             SparshError: a parameter, the model, its weights or the background cannot be used.
         """
         super().__init__("perception")
-        self._given = given = Parameters(self, SETTINGS)
+        self._given = given = Parameters(self, settings.PERCEPTION)
         self._profile = load_profile(given["sensor"])
         self._perception = Perception(
             given["model"],

@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from typing import IO
 
 from sparsh_ros.nodes import graph
+from sparsh_ros.nodes.settings import DIGIT, GELSIGHT, Value
 from sparsh_ros.nodes.signals import StopRequest, held_back
 
+_SENSORS = DIGIT + GELSIGHT
 _POLL_S = 0.1
 _GRACE_S = 10.0
 
@@ -22,16 +24,16 @@ _GRACE_S = 10.0
 class RunningGraph:
     """The started processes, in the order of the graph: sources first."""
 
-    def __init__(self, settings: Mapping[str, graph.Value], log: IO[str] | None = None) -> None:
+    def __init__(self, values: Mapping[str, Value], log: IO[str] | None = None) -> None:
         """Start one process per entry of `graph.processes`; `log` takes their output."""
         self._ended = threading.Event()
         with held_back():  # until the child is ready to be asked to stop
             self._children = [
                 # In a session of their own, Ctrl-C reaches them only through `stop`, in order.
                 subprocess.Popen(
-                    command(process, settings), stdout=log, stderr=log, start_new_session=True
+                    command(process, values), stdout=log, stderr=log, start_new_session=True
                 )
-                for process in graph.processes(settings)
+                for process in graph.processes(values)
             ]
         for child in self._children:
             threading.Thread(target=self._note_end, args=(child,), daemon=True).start()
@@ -53,11 +55,11 @@ class RunningGraph:
         self._ended.set()
 
 
-def command(process: graph.Process, settings: Mapping[str, graph.Value]) -> list[str]:
+def command(process: graph.Process, values: Mapping[str, Value]) -> list[str]:
     """The command line of one process."""
-    namespace = "/".join(part for part in (settings["namespace"], process.namespace) if part)
+    namespace = "/".join(part for part in (values["namespace"], process.namespace) if part)
     line = [sys.executable, "-m", f"sparsh_ros.nodes.{process.executable}", "--ros-args"]
-    line += ["--log-level", settings["log_level"], "-r", f"__ns:=/{namespace}"]
+    line += ["--log-level", values["log_level"], "-r", f"__ns:=/{namespace}"]
     if process.name:
         line += ["-r", f"__node:={process.name}"]
     for key, value in process.parameters.items():
@@ -68,32 +70,29 @@ def command(process: graph.Process, settings: Mapping[str, graph.Value]) -> list
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One option per argument of the graph."""
-    for argument in graph.arguments(graph.DIGIT + graph.GELSIGHT):
-        flag = {"nargs": "?", "const": "true"} if isinstance(argument.default, bool) else {}
+    for name, setting in graph.arguments(_SENSORS).items():
+        flag = {"nargs": "?", "const": "true"} if isinstance(setting.default, bool) else {}
         parser.add_argument(
-            f"--{argument.name.replace('_', '-')}",
-            default=argument.text,
-            metavar="|".join(argument.choices) or argument.name.upper(),
-            help=f"{argument.description} Default: {argument.text or 'empty'}.",
+            f"--{name.replace('_', '-')}",
+            default=setting.text,
+            metavar="|".join(setting.choices) or name.upper(),
+            help=f"{setting.description} Default: {setting.text or 'empty'}.",
             **flag,
         )
 
 
-def settings_from(options: argparse.Namespace) -> dict[str, graph.Value]:
+def values_from(options: argparse.Namespace) -> dict[str, Value]:
     """Values of all arguments of the graph, from options that `add_arguments` declared.
 
     Raises:
         ParameterError: a value is not allowed.
     """
-    return {
-        argument.name: argument.parse(getattr(options, argument.name))
-        for argument in graph.arguments(graph.DIGIT + graph.GELSIGHT)
-    }
+    return graph.parse(vars(options), _SENSORS)
 
 
 def run(options: argparse.Namespace) -> int:
     """Start the graph and wait: 0 after Ctrl-C, else the exit code of the process that failed."""
-    running = RunningGraph(settings_from(options))
+    running = RunningGraph(values_from(options))
     stop = StopRequest()
     while not (stop or running.wait(_POLL_S)):
         pass

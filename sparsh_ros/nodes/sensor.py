@@ -10,37 +10,18 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
 from sparsh_ros.frames import Frame
-from sparsh_ros.nodes import conversions, graph, qos, spin
+from sparsh_ros.nodes import conversions, qos, settings, spin
 from sparsh_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics, Report
-from sparsh_ros.nodes.parameters import Parameters, Setting
+from sparsh_ros.nodes.parameters import Parameters
 from sparsh_ros.nodes.truth import TruthPublisher
-from sparsh_ros.sensors import DRIVERS, Sensor, load_profile, open_sensor
-
-SETTINGS: Mapping[str, Setting] = {
-    "name": Setting("digit", "Name of the sensor; prefixes its frame ids."),
-    "sensor": Setting("digit", "Kind of gel camera.", choices=graph.DIGIT + graph.GELSIGHT),
-    "source": Setting("simulated", "Where the images come from.", choices=DRIVERS),
-    "input": Setting("", "Video file, folder of images, camera index or MJPEG URL."),
-    "rate_hz": Setting(
-        0.0, "Frames per second; 0: the rate of the sensor or the recording.", bounds=(0.0, 240.0)
-    ),
-    "loop": Setting(False, "Start a recording again at its end."),
-    "touch": Setting("random", "What touches the simulated gel.", choices=graph.TOUCHES),
-    "seed": Setting(0, "Fixes the simulated gel and touches.", bounds=(0, 2**31 - 1)),
-    "listeners": Setting(
-        1,
-        "How many must listen to the images before a recording or a simulated touch begins.",
-        bounds=(0, 100),
-    ),
-    "jpeg_quality": Setting(90, "Of image_raw/compressed.", bounds=(1, 100), read_only=False),
-}
+from sparsh_ros.sensors import Sensor, load_profile, open_sensor
 
 # Between seeing the listeners and sending: both sides must know each other by then, or the first
 # frames are missed, which are those without contact.
@@ -70,10 +51,11 @@ class SensorNode(Node):
             SparshError: a parameter is not allowed.
         """
         super().__init__(f"{name}_sensor" if prefix else "sensor")
-        self._given = Parameters(self, SETTINGS)
+        self._given = Parameters(self, settings.SENSOR)
         self._name = name or self._given["name"]
+        self._index = index
         self._sink = sink
-        self._sensor = self._make_sensor(index)
+        self._sensor = self._make_sensor()
         self._optical_frame = conversions.optical_frame(self._name)
         self._image = self.create_publisher(Image, f"{prefix}image_raw", qos.LATEST)
         self._compressed = self.create_publisher(
@@ -87,16 +69,16 @@ class SensorNode(Node):
         self._thread = threading.Thread(target=self._work, name=f"publish {self._name}")
         self._diagnostics = Diagnostics(self, lambda: {self._name: self._report()})
 
-    def _make_sensor(self, index: int) -> Sensor:
+    def _make_sensor(self) -> Sensor:
         given = self._given
         profile = load_profile(given["sensor"])
         if given["source"] == "simulated":
-            settings = {"touch": given["touch"], "seed": given["seed"] + index}
+            own = {"touch": given["touch"], "seed": given["seed"] + self._index}
             rate_hz = given["rate_hz"] or profile.fps
         else:
-            settings = {"input": given["input"], "loop": given["loop"]}
+            own = {"input": given["input"], "loop": given["loop"]}
             rate_hz = given["rate_hz"] or None
-        return open_sensor(given["source"], profile, rate_hz=rate_hz, **settings)
+        return open_sensor(given["source"], profile, rate_hz=rate_hz, **own)
 
     def start(self) -> None:
         """Open the sensor and begin to publish.
@@ -110,6 +92,7 @@ class SensorNode(Node):
         self._sensor.start()
         if self._has_beginning():
             self._sensor.stop()
+            self._sensor = self._make_sensor()
             self.get_logger().info(f"{self._sensor.name}: waiting for listeners")
         self._thread.start()
 

@@ -102,7 +102,7 @@ class Graph:
         run.add_arguments(parser)
         options = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
         with self._log_path.open("w") as log:
-            self._running = run.RunningGraph(run.settings_from(parser.parse_args(options)), log)
+            self._running = run.RunningGraph(run.values_from(parser.parse_args(options)), log)
 
     @property
     def log(self) -> str:

@@ -11,13 +11,14 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.nodes.parameters import Parameters, Setting
+from sparsh_ros.nodes.parameters import Parameters
+from sparsh_ros.nodes.settings import Setting
 
 TABLE = {
     "rate_hz": Setting(60.0, "Frames per second.", bounds=(1.0, 240.0), read_only=False),
     "quality": Setting(90, "Of the JPEG.", bounds=(1, 100), read_only=False),
     "source": Setting("simulated", "Of images.", choices=("simulated", "video"), read_only=False),
-    "heads": Setting(["slip"], "What to estimate.", choices=("force", "slip")),
+    "heads": Setting(("slip",), "What to estimate.", choices=("force", "slip")),
     "loop": Setting(False, "Start again."),
 }
 

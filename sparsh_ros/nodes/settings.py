@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every setting of the nodes and of the graph: default, meaning and allowed values, once each.
+
+The nodes declare them as parameters, the launch files and `sparsh-ros run` as arguments. Imports
+neither rclpy nor launch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sparsh_ros.decoder import CONTACT_THRESHOLD_N
+from sparsh_ros.engines import DEVICES
+from sparsh_ros.errors import ParameterError
+from sparsh_ros.sensors import DRIVERS
+from sparsh_ros.touch import HEADS
+
+DIGIT = ("digit",)
+GELSIGHT = ("gelsight_mini", "gelsight_2017")
+
+Value = bool | int | float | str | list[str]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        default: also fixes the type; a tuple stands for a list of words.
+        description: one sentence, with units.
+        bounds: lowest and highest value of a number.
+        choices: allowed words of a string, or of each element of a list.
+        read_only: fixed once the node runs; False: can be changed with `ros2 param set`.
+    """
+
+    default: bool | int | float | str | tuple[str, ...]
+    description: str
+    bounds: tuple[float, float] | None = None
+    choices: tuple[str, ...] = ()
+    read_only: bool = True
+
+    @property
+    def text(self) -> str:
+        """The default as it is typed on a command line."""
+        if isinstance(self.default, bool):
+            return str(self.default).lower()
+        return ",".join(self.default) if isinstance(self.default, tuple) else str(self.default)
+
+    def objection(self, value: Value) -> str:
+        """Why `value`, of the right type, is refused; empty when it is fine."""
+        if self.bounds and not self.bounds[0] <= value <= self.bounds[1]:
+            return f"wanted {self.bounds[0]} to {self.bounds[1]}, found {value}"
+        words = value if isinstance(value, list) else [value]
+        unknown = [word for word in words if self.choices and word not in self.choices]
+        if unknown:
+            return f"wanted one of {', '.join(self.choices)}, found {', '.join(unknown)}"
+        return ""
+
+    def parse(self, text: str) -> Value:
+        """The value that `text` stands for.
+
+        Raises:
+            ParameterError: it stands for none, or for one that is not allowed.
+        """
+        kind = type(self.default)
+        try:
+            value = _CONVERSIONS[kind](text)
+        except (KeyError, ValueError):
+            raise ParameterError(f"wanted {_KINDS[kind]}, found {text!r}") from None
+        if objection := self.objection(value):
+            raise ParameterError(objection)
+        return value
+
+
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
+_CONVERSIONS = {
+    bool: lambda text: {"true": True, "false": False}[text.lower()],
+    int: int,
+    float: float,
+    str: str,
+    tuple: lambda text: [word.strip() for word in text.split(",") if word.strip()],
+}
+
+SENSOR: Mapping[str, Setting] = {
+    "name": Setting("digit", "Name of the sensor; prefixes its frame ids."),
+    "sensor": Setting("digit", "Kind of gel camera.", choices=DIGIT + GELSIGHT),
+    "source": Setting(
+        "simulated",
+        "Where the images come from: a simulated gel, which needs no hardware and is therefore the "
+        "default, or the recording or camera named by `input`.",
+        choices=DRIVERS,
+    ),
+    "input": Setting(
+        "", "For source video: video file, folder of images, camera index or URL of MJPEG."
+    ),
+    "rate_hz": Setting(
+        0.0, "Frames per second; 0: the rate of the sensor or the recording.", bounds=(0.0, 240.0)
+    ),
+    "loop": Setting(False, "Start a recording again at its end."),
+    "touch": Setting(
+        "random",
+        "What touches the simulated gel: anything, a short script, or press-and-shear strokes.",
+        choices=("random", "demo", "protocol"),
+    ),
+    "seed": Setting(0, "Fixes the simulated gel and its touches.", bounds=(0, 2**31 - 1)),
+    "listeners": Setting(
+        1,
+        "How many must listen to the images before a recording or a simulated touch begins.",
+        bounds=(0, 100),
+    ),
+    "jpeg_quality": Setting(90, "Of image_raw/compressed.", bounds=(1, 100), read_only=False),
+}
+
+HEAD: Mapping[str, Setting] = {
+    "names": Setting(("digit",), "Names of the sensors; with several, topics are <name>/..."),
+    "sensor": SENSOR["sensor"],
+    "model": Setting("sparsh-sim-micro", "Name of a model, or path of its description."),
+    "heads": Setting(HEADS, "What to estimate.", choices=HEADS),
+    "device": Setting("auto", "What computes; auto: CUDA if there is a GPU.", choices=DEVICES),
+    "contact_threshold_n": Setting(
+        CONTACT_THRESHOLD_N, "Normal force at which contact begins, N.", bounds=(1e-3, 100.0)
+    ),
+    "slip_threshold": Setting(
+        0.0, "Slip probability that counts as slipping; 0: the model's own.", bounds=(0.0, 0.999)
+    ),
+}
+
+PERCEPTION: Mapping[str, Setting] = HEAD | {
+    "threads": Setting(0, "CPU threads of the encoder; 0: one per core.", bounds=(0, 256)),
+    "background": Setting(
+        "", "Image file of the untouched gel; empty: the first still frames, free of contact."
+    ),
+    "publish_features": Setting(False, "Publish the tokens for heads in other processes."),
+    "in_process": Setting(
+        False, "Host the sensors in the same process: images do not cross the middleware."
+    ),
+}
+
+GRAPH: Mapping[str, Setting] = {
+    "names": Setting(
+        (),
+        "Names of the sensors, separated by commas; they prefix the frame ids, and with more than "
+        "one sensor the topics too. Empty: one sensor, named after its kind.",
+    ),
+    "namespace": Setting("tactile", "Namespace of all nodes and topics."),
+    "log_level": Setting(
+        "info",
+        "Least severe messages that are logged.",
+        choices=("debug", "info", "warn", "error", "fatal"),
+    ),
+}
