@@ -50,7 +50,10 @@ def collect_scores(run: Path, model: str) -> dict[str, Any]:
         "model": model,
         "data": steps["heads"]["data"],
         "software": steps["heads"]["software"],
-        "commands": [steps[name]["command"] for name in steps],
+        "commands": [
+            *(split["command"] for split in steps["heads"]["data"].values()),
+            *(step["command"] for step in steps.values()),
+        ],
         "pretraining": _without(steps["mae"], "data", "command", "software"),
         "end_to_end": _without(steps["end_to_end"], "data", "command", "software", "scores"),
         "probes": steps["heads"]["settings"],

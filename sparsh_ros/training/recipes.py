@@ -26,6 +26,7 @@ from sparsh_ros.evaluation.metrics import select_threshold
 from sparsh_ros.models.checkpoints import load_encoder
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import ModelSpec
+from sparsh_ros.training.dataset import SEED_STRIDE, SPLITS, Episode, list_episodes
 from sparsh_ros.training.end_to_end import EndToEndSettings, EndToEndTraining
 from sparsh_ros.training.mae import MaeSettings, Pretraining
 from sparsh_ros.training.patches import fold_scaling
@@ -42,7 +43,6 @@ from sparsh_ros.training.tasks import (
 )
 from sparsh_ros.training.tokens import cache_tokens
 
-SPLITS = ("train", "validation", "test")
 ENCODER_FILE = "encoder.safetensors"
 HEADS_FILE = "heads.safetensors"
 
@@ -166,9 +166,11 @@ def describe_run(stores: Stores) -> dict[str, Any]:
 
 
 def describe_store(store: PairStore) -> dict[str, Any]:
-    """Counts of a split: episodes, sensors, shapes, pairs and how many of them slip or move."""
+    """The command that made a split, and its counts: episodes, sensors, shapes, pairs and how many
+    of them slip or move."""
     labels, seeds = store.labels, [meta["instance_seed"] for meta in store.metas]
     return {
+        "command": simulation_command(store.dataset, store.folder.name),
         "episodes": len(store.metas),
         "instance_seeds": [min(seeds), max(seeds)],
         "sensors": sorted({meta["sensor"] for meta in store.metas}),
@@ -178,6 +180,18 @@ def describe_store(store: PairStore) -> dict[str, Any]:
         "slipping": int(labels.slipping.sum()),
         "with_motion": int((~np.isnan(labels.motion[:, 0])).sum()),
     }
+
+
+def simulation_command(dataset: Path, split: str) -> str:
+    """The `sparsh-ros simulate` that makes the episodes of a split, told from the episodes."""
+    paths = list_episodes(dataset, split)
+    first = Episode.load(paths[0])
+    seed = (first.meta["instance_seed"] - SPLITS[split][0]) // SEED_STRIDE
+    seconds = len(first) / first.meta["rate_hz"]
+    return (
+        f"sparsh-ros simulate --out {shlex.quote(str(dataset))} --split {split} "
+        f"--episodes {len(paths)} --seconds {seconds:g} --seed {seed}"
+    )
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

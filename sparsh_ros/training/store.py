@@ -72,13 +72,15 @@ class PairStore:
     """Frame pairs of one split.
 
     Attributes:
-        folder: Where the files lie.
+        dataset: Folder with the episodes of all splits.
+        folder: Where the files lie; its name is that of the split.
         frames: (m, 300, 768) uint8 patches, mapped from disk.
         pairs: (n, 2) int64 rows of ``frames``: current, older.
         labels: What is true of each pair.
         metas: `meta` of every episode.
     """
 
+    dataset: Path
     folder: Path
     frames: NDArray[np.uint8]
     pairs: NDArray[np.int64]
@@ -118,7 +120,7 @@ def open_store(dataset: Path, split: str, cache: Path, chains: int) -> PairStore
     if not _is_current(folder, wanted):
         _build(paths, folder, chains)
         (folder / "source.json").write_text(json.dumps(wanted))
-    return _open(folder)
+    return _open(dataset, folder)
 
 
 def _is_current(folder: Path, wanted: dict[str, Any]) -> bool:
@@ -126,12 +128,13 @@ def _is_current(folder: Path, wanted: dict[str, Any]) -> bool:
     return path.is_file() and json.loads(path.read_text()) == wanted
 
 
-def _open(folder: Path) -> PairStore:
+def _open(dataset: Path, folder: Path) -> PairStore:
     with np.load(folder / "pairs.npz") as data:
         pairs, metas = data["pairs"], json.loads(str(data["metas"]))
         labels = PairLabels(*(data[field.name] for field in fields(PairLabels)))
     frames = np.memmap(folder / "frames.u8", dtype=np.uint8, mode="r")
-    return PairStore(folder, frames.reshape(-1, PATCHES, PATCH_BYTES), pairs, labels, metas)
+    frames = frames.reshape(-1, PATCHES, PATCH_BYTES)
+    return PairStore(dataset, folder, frames, pairs, labels, metas)
 
 
 def _build(paths: list[Path], folder: Path, chains: int) -> None:

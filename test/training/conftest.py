@@ -12,15 +12,15 @@ import torch
 
 from sparsh_ros.models import zoo
 from sparsh_ros.models.zoo import Architecture, load_model_spec
+from sparsh_ros.training.dataset import SPLITS
 
 FRAMES = 24
-FIRST_SEED = {"train": 0, "validation": 1000, "test": 2000}
 KINDS = {"train": ["sphere"], "validation": ["sphere"], "test": ["torus"]}
 
 
 def write_episode(folder, split, index, **meta):
     """One episode of 0.4 s at 60 Hz in the layout of `training.dataset`."""
-    seed = FIRST_SEED[split] + index
+    seed = SPLITS[split][0] + index
     rng = np.random.default_rng(seed)
     background = np.full((320, 240, 3), 120, np.uint8)
     force = np.zeros((FRAMES, 3))

@@ -47,6 +47,8 @@ def test_all_steps_end_in_a_weights_folder(dataset, spec, model, tmp_path):
 
     card = (out / "MODEL_CARD.md").read_text()
     assert "torus" in card and "tiny-touch" in card
+    simulate = f"sparsh-ros simulate --out {dataset} --split test"
+    assert f"{simulate} --episodes 3 --seconds 0.4 --seed 0" in card
     for name, rows in ROWS.items():
         for key, title in rows:
             line = next(line for line in card.splitlines() if line.startswith(f"| {title} |"))
