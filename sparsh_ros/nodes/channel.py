@@ -93,10 +93,6 @@ class Channel:
             picture = views.overlay(frame.image, touch)
             self._overlay_topic.publish(self._message(picture, frame.stamp_ns))
 
-    def flush(self) -> None:
-        """Wait until everybody who listens has all estimates."""
-        self._estimates.flush()
-
     def report(self) -> Report:
         """How the sensor's frames fare."""
         counters = self._perception.counters(self._name)

@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.duration import Duration
 from rclpy.node import Node
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 _PERIOD_S = 1.0
-_FLUSH = Duration(seconds=1)
 
 
 @dataclass
@@ -56,11 +54,6 @@ class Diagnostics:
             hardware_id=sensor,
             values=[KeyValue(key=key, value=_text(value)) for key, value in report.values.items()],
         )
-
-    def close(self) -> None:
-        """Publish the final counts and wait until those who listen have them."""
-        self.publish()
-        self._publisher.wait_for_all_acked(_FLUSH)
 
 
 class RateMeter:

@@ -7,14 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from geometry_msgs.msg import PoseWithCovarianceStamped, Vector3, WrenchStamped
-from rclpy.duration import Duration
 from rclpy.node import Node
 
 from sparsh_ros.msg import PoseChange, Slip
 from sparsh_ros.nodes import conversions, qos
 from sparsh_ros.perception import Touch
-
-_FLUSH = Duration(seconds=1)
 
 
 class EstimatePublisher:
@@ -47,11 +44,6 @@ class EstimatePublisher:
         """Publish one touch; slip goes first, because somebody may have to act on it."""
         for make, publisher in self._publishers_by_message.items():
             publisher.publish(make(touch))
-
-    def flush(self) -> None:
-        """Wait until everybody who listens has what was published."""
-        for publisher in self._publishers_by_message.values():
-            publisher.wait_for_all_acked(_FLUSH)
 
     def _slip(self, touch: Touch) -> Slip:
         return Slip(

@@ -65,9 +65,7 @@ class HeadNode(Node):
 
     def close(self) -> None:
         """Publish the final counts."""
-        for estimates in self._estimates.values():
-            estimates.flush()
-        self._diagnostics.close()
+        self._diagnostics.publish()
 
     def _take(self, name: str, message: Features) -> None:
         try:

@@ -92,9 +92,7 @@ class PerceptionNode(Node):
         self._stop.set()
         if self._worker.is_alive():
             self._worker.join()
-        for channel in self._channels.values():
-            channel.flush()
-        self._diagnostics.close()
+        self._diagnostics.publish()
 
     def _work(self) -> None:
         while not self._stop.is_set():

@@ -102,7 +102,7 @@ class SensorNode(Node):
         self._sensor.stop()
         if self._thread.is_alive():
             self._thread.join()
-        self._diagnostics.close()
+        self._diagnostics.publish()
 
     def _has_beginning(self) -> bool:
         source = self._given["source"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -20,6 +21,9 @@ from rclpy.signals import SignalHandlerOptions
 from sparsh_ros.errors import SparshError
 from sparsh_ros.nodes.signals import StopRequest
 
+# The middleware drops what it has not sent yet when a publisher goes; acknowledgements cannot be
+# waited for instead, as they may come only seconds later.
+_LINGER_S = 0.2
 # How soon a signal is noticed while no message comes in.
 _PATIENCE_S = 0.1
 
@@ -55,6 +59,7 @@ def run(create: Callable[[], Sequence[LiveNode]], arguments: list[str] | None = 
     finally:
         for node in reversed(nodes):
             node.close()
+        time.sleep(_LINGER_S)
         for node in nodes:
             node.destroy_node()
         rclpy.try_shutdown()
