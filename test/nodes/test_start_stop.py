@@ -50,15 +50,27 @@ def test_sensors_hosted_in_the_perception_process(outsider, start_graph) -> None
     assert "Traceback" not in graph.log
 
 
-def test_tokens_are_published_on_request(outsider, start_graph) -> None:
+def test_a_head_in_another_process_says_the_same(outsider, start_graph) -> None:
     features = outsider.listen(Features, "/spread/features")
+    ours = outsider.listen(Slip, "/spread/slip", 100)
+    theirs = outsider.listen(Slip, "/spread/head/slip", 100)
     graph = start_graph(namespace="spread", publish_features="true", rate_hz="20")
-    outsider.wait_for(lambda: any(message.valid for message in features), "tokens")
-    message = next(message for message in features if message.valid)
-    assert message.model == MODEL
-    assert len(message.data) == 2 * np.prod(message.shape)
-    assert all(message.reason for message in features if not message.valid)
+    names = ["-r", "__ns:=/spread", "-r", "slip:=head/slip", "-r", "force:=head/force"]
+    command = [sys.executable, "-m", "sparsh_ros.nodes.head", "--ros-args", *names]
+    head = subprocess.Popen(command)
+    try:
+        outsider.wait_for(lambda: any(slip.valid for slip in theirs), "slip from the head node")
+    finally:
+        head.send_signal(signal.SIGINT)
+    assert head.wait(60) == 0
     assert graph.stop() == 0
+    message = next(message for message in features if message.valid)
+    assert (message.model, len(message.data)) == (MODEL, 2 * np.prod(message.shape))
+    assert all(message.reason for message in features if not message.valid)
+    expected = {_stamp(slip): slip for slip in ours}
+    for slip in (slip for slip in theirs if slip.valid):
+        # The tokens travel as float16.
+        assert slip.probability == pytest.approx(expected[_stamp(slip)].probability, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -132,6 +144,10 @@ def test_a_recording_of_a_real_sensor(
     )
     assert slips[0].header.frame_id == f"{sensor}_gel_frame"
     assert graph.stop() == 0
+
+
+def _stamp(message) -> int:
+    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
 
 
 def _damaged_model(folder: Path, damage: str, trap: Path) -> Path:
