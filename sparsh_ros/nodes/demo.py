@@ -11,13 +11,11 @@ import argparse
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.live import Live
 
 from sparsh_ros.errors import ParameterError, SensorError
 from sparsh_ros.evaluation.record import Record
@@ -31,7 +29,6 @@ from sparsh_ros.nodes.signals import StopRequest
 
 _STARTUP_S = 60.0
 _REDRAW_S = 0.25
-_LOG_LINE_S = 5.0
 _LOG_LINES_SHOWN = 12
 
 
@@ -50,11 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the demo; 0 when estimates came and all processes ended well."""
     values = _values(options)
-    os.environ.update(isolated_environment())
+    isolation = isolated_environment()
+    os.environ.update(isolation)
     options.report.parent.mkdir(parents=True, exist_ok=True)
     log_path = options.report.with_suffix(".log")
     console = Console()
-    console.print(_introduction(values), highlight=False, soft_wrap=True)
+    hint = " ".join(f"{name}={value}" for name, value in isolation.items())
+    introduction = f"{_title(values)}. To listen from another terminal: {hint}"
+    console.print(introduction, highlight=False, soft_wrap=True)
     stop = StopRequest()
     with_truth = values["source"] == "simulated"
     with log_path.open("w") as log, listening(values["namespace"], with_truth) as record:
@@ -63,6 +63,8 @@ def run(options: argparse.Namespace) -> int:
             _watch(console, record, running, stop, options.duration)
         finally:
             exit_code = running.stop()
+    if stop and not len(record.slip):
+        raise KeyboardInterrupt
     if exit_code or not len(record.slip):
         raise SensorError(f"demo: {_what_went_wrong(record, exit_code)}\n{_tail(log_path)}")
     for line in demo_table.summary_lines(record):
@@ -98,43 +100,16 @@ def _watch(
     duration_s: float,
 ) -> None:
     """Show what comes until the time is over, a signal comes or a process ends."""
-    deadline = time.monotonic() + _STARTUP_S
-    while not (len(record.slip) or stop or time.monotonic() > deadline):
-        if running.wait(_REDRAW_S):
+    give_up = time.monotonic() + _STARTUP_S
+    while not len(record.slip):
+        if stop or running.wait(_REDRAW_S) or time.monotonic() > give_up:
             return
-    deadline = time.monotonic() + duration_s
-    show = _live if console.is_terminal else _log
-    with show(console) as update:
-        while not stop and (left_s := deadline - time.monotonic()) > 0:
-            update(record, left_s)
+    end = time.monotonic() + duration_s
+    with demo_table.screen(console) as show:
+        while not stop and (left_s := end - time.monotonic()) > 0:
+            show(record, left_s)
             if running.wait(min(_REDRAW_S, left_s)):
                 return
-
-
-@contextmanager
-def _live(console: Console) -> Iterator:
-    with Live(console=console, auto_refresh=False) as live:
-        yield lambda record, left_s: live.update(
-            demo_table.live_view(record, "sparsh_ros", left_s), refresh=True
-        )
-
-
-@contextmanager
-def _log(console: Console) -> Iterator:
-    due = time.monotonic() + _LOG_LINE_S
-
-    def update(record: Record, _left_s: float) -> None:
-        nonlocal due
-        if time.monotonic() >= due:
-            due += _LOG_LINE_S
-            console.print(demo_table.status_line(record), highlight=False, soft_wrap=True)
-
-    yield update
-
-
-def _introduction(values: Mapping[str, Value]) -> str:
-    environment = " ".join(f"{key}={os.environ[key]}" for key in isolated_environment())
-    return f"{_title(values)}. To listen from another terminal: {environment}"
 
 
 def _title(values: Mapping[str, Value]) -> str:

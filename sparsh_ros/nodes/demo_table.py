@@ -4,26 +4,57 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
-from rich.console import Group
+from rich.console import Console, Group
+from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from sparsh_ros.evaluation.record import Record
 
+_LINE_EVERY_S = 5.0
 _BAR_WIDTH = 24
 _FORCE_SHOWN_N = 5.0
 _MILLIMETRES, _DEGREES = 1e3, 180 / math.pi
 
 
-def live_view(record: Record, title: str, left_s: float) -> Panel:
-    """The whole picture, redrawn a few times a second."""
+def screen(console: Console) -> AbstractContextManager[Callable[[Record, float], None]]:
+    """Gives a function to show a record and the seconds left, to be called again and again.
+
+    A terminal shows a table that is redrawn, anything else gets a line every few seconds.
+    """
+    return _table_screen(console) if console.is_terminal else _line_screen(console)
+
+
+@contextmanager
+def _table_screen(console: Console) -> Iterator[Callable[[Record, float], None]]:
+    with Live(console=console, auto_refresh=False) as live:
+        yield lambda record, left_s: live.update(live_view(record, left_s), refresh=True)
+
+
+@contextmanager
+def _line_screen(console: Console) -> Iterator[Callable[[Record, float], None]]:
+    due_s = time.monotonic() + _LINE_EVERY_S
+
+    def show(record: Record, _left_s: float) -> None:
+        nonlocal due_s
+        if time.monotonic() >= due_s:
+            due_s += _LINE_EVERY_S
+            console.print(status_line(record), highlight=False, soft_wrap=True)
+
+    yield show
+
+
+def live_view(record: Record, left_s: float) -> Panel:
+    """The whole picture."""
     return Panel(
         Group(_estimates(record), Text(), _topics(record), Text(), Text(_losses(record))),
-        title=title,
+        title="sparsh_ros",
         subtitle=f"ends in {max(left_s, 0):.0f} s, Ctrl-C ends it now",
         width=86,
     )
