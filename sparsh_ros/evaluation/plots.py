@@ -89,7 +89,7 @@ def histogram(title: str, unit: str, values: np.ndarray, marks: dict[str, float]
     shapes = [_bar(axes, edges[i], edges[i + 1], count) for i, count in enumerate(counts) if count]
     shapes += [_vertical(axes, value) for value in marks.values()]
     notes = [
-        f'<span class="note" style="left:{100 * value / top:.1f}%;top:{1.1 * i:.1f}rem">'
+        f'<span class="note" style="{_beside(value / top)};top:{1.1 * i:.1f}rem">'
         f"{escape(name)} {value:.1f} {unit}</span>"
         for i, (name, value) in enumerate(marks.items())
     ]
@@ -124,6 +124,13 @@ def _figure(title: str, unit: str, axes: Axes, shapes: str, x_unit: str, notes: 
         f'aria-label="{escape(title)}">{"".join(grid)}{shapes}</svg>{"".join(labels)}{notes}'
         "</div></figure>"
     )
+
+
+def _beside(share: float) -> str:
+    """CSS that puts a note beside that share of the width, on the side with more room."""
+    if share > 0.5:
+        return f"right:{100 * (1 - share):.1f}%"
+    return f"left:{100 * share:.1f}%"
 
 
 def _path(x: np.ndarray, y: np.ndarray) -> str:

@@ -23,7 +23,7 @@ _CSS = """
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.2rem 1rem 3rem; max-width: 68rem; background: var(--back);
   color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; line-height: 1.2; margin: .4rem 0; }
+h1 { font-size: 1.6rem; line-height: 1.2; margin: .4rem 0 1rem; }
 h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; }
 p { max-width: 46rem; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .7rem; }
@@ -37,6 +37,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { text-align: right; padding: .3rem .5rem; border-bottom: 1px solid var(--grid); }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 th { font-weight: 600; }
+td.number { white-space: nowrap; }
 .key { display: inline-block; width: 1.6rem; height: .3rem; border-radius: .2rem;
   vertical-align: middle; margin: 0 .4rem 0 1rem; }
 .images { display: grid; gap: .8rem;
@@ -238,7 +239,11 @@ def _data_url(image: np.ndarray) -> str:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head) if any(head) else ""
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
-    )
+    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
     return f'<div class="scroll"><table><tr>{top}</tr>{body}</table></div>'
+
+
+def _cell(content: object) -> str:
+    text = str(content)
+    kind = ' class="number"' if text[:1].isdigit() else ""
+    return f"<td{kind}>{escape(text)}</td>"
