@@ -23,26 +23,37 @@ __all__ = [
 ]
 
 # Imported on use, so that a recording can be played without what the simulation needs.
-_CLASSES = {"simulated": "SimulatedSensor", "video": "VideoSensor"}
+_CLASSES = {
+    "simulated": ("simulated", "SimulatedSensor"),
+    "video": ("video", "VideoSensor"),
+    "digit": ("digit", "DigitSensor"),
+    "gelsight_mini": ("gelsight", "GelSightMiniSensor"),
+    "gelsight_2017": ("gelsight", "GelSight2017Sensor"),
+}
 DRIVERS = tuple(_CLASSES)
 
 
 def open_sensor(
-    driver: str, profile: str | Path | SensorProfile = "digit", **settings: Any
+    driver: str, profile: str | Path | SensorProfile | None = None, **settings: Any
 ) -> Sensor:
     """Make a sensor; it opens its device or file when started.
 
     Args:
-        driver: "simulated" or "video".
-        profile: kind of sensor: a name, a YAML file, or a profile already read.
-        settings: what the driver takes: see SimulatedSensor and VideoSensor.
+        driver: "simulated", "video", "digit", "gelsight_mini" or "gelsight_2017".
+        profile: kind of sensor: a name, a YAML file, or a profile already read; None: that of the
+            driver, for "simulated" and "video" that of a DIGIT.
+        settings: what the driver takes: see SimulatedSensor, VideoSensor, DigitSensor and
+            GelSightSensor.
 
     Raises:
         ParameterError: unknown driver, profile or setting, or a setting that cannot be used.
     """
     if driver not in _CLASSES:
         raise ParameterError(f"driver: wanted one of {', '.join(DRIVERS)}, found {driver!r}")
-    kind = getattr(import_module(f"{__name__}.{driver}"), _CLASSES[driver])
+    module, name = _CLASSES[driver]
+    kind = getattr(import_module(f"{__name__}.{module}"), name)
+    if profile is None:
+        profile = driver if driver in list_profiles() else "digit"
     if not isinstance(profile, SensorProfile):
         profile = load_profile(profile)
     try:

@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +20,7 @@ FIRST_BACK_OFF_S = 0.1
 LONGEST_BACK_OFF_S = 1.0
 
 _RATE_WINDOW = 61
+_REPORT_AGAIN_S = 10.0
 _REPORTS_KEPT = 100
 _log = logging.getLogger(__name__)
 
@@ -35,9 +36,10 @@ class SensorStatus:
         finished: a recording came to its end.
         frames: frames that reached the slot.
         overwritten: of these, frames replaced by a newer one before any `wait` returned them.
-        skipped: frames never made or passed over, because the sensor was behind its own rate.
+        skipped: frames never made, passed over or lost on the way, by the sensor's own counting.
         refused: single frames lost because they were broken or of a wrong form.
         errors: how often opening or reading the device failed.
+        faults: how often each kind of fault was met, see watchdog.py; only kinds that were.
         reopened: how often it was opened again after that.
         rate_hz: measured over the last second or so; NaN before the second frame.
         frame_age_s: time since the last frame; NaN before the first.
@@ -53,6 +55,7 @@ class SensorStatus:
     skipped: int
     refused: int
     errors: int
+    faults: dict[str, int]
     reopened: int
     rate_hz: float
     frame_age_s: float
@@ -69,8 +72,12 @@ class Sensor(ABC):
     - anything else: the device is closed and opened again, after a pause that doubles from
       0.1 s to 1 s with every failure in a row.
 
+    What they raise may have a `kind`, by which it is counted.
+
     Use it as a context manager, or call `start` and `stop`.
     """
+
+    _longest_back_off_s = LONGEST_BACK_OFF_S
 
     def __init__(
         self, name: str, profile: SensorProfile, clock: Callable[[], int] = time.time_ns
@@ -94,9 +101,10 @@ class Sensor(ABC):
         self._back_off_s = FIRST_BACK_OFF_S
         self._frames = self._overwritten = self._skipped = self._refused = 0
         self._errors = self._reopened = 0
+        self._faults: Counter[str] = Counter()
         self._arrivals_s: deque[float] = deque(maxlen=_RATE_WINDOW)
         self._last_error = ""
-        self._reported: deque[str] = deque(maxlen=_REPORTS_KEPT)
+        self._reported_s: dict[str, float] = {}
 
     @abstractmethod
     def _open(self) -> None:
@@ -198,6 +206,7 @@ class Sensor(ABC):
                 skipped=self._skipped,
                 refused=self._refused,
                 errors=self._errors,
+                faults=dict(self._faults),
                 reopened=self._reopened,
                 rate_hz=(len(arrivals) - 1) / span_s if span_s > 0 else math.nan,
                 frame_age_s=time.monotonic() - arrivals[-1] if arrivals else math.nan,
@@ -255,7 +264,7 @@ class Sensor(ABC):
     def _reopen(self) -> None:
         if self._stop.wait(self._back_off_s):
             return
-        self._back_off_s = min(2 * self._back_off_s, LONGEST_BACK_OFF_S)
+        self._back_off_s = min(2 * self._back_off_s, self._longest_back_off_s)
         try:
             self._open()
         except Exception as error:  # as above
@@ -279,10 +288,15 @@ class Sensor(ABC):
             self._report(error)
 
     def _report(self, error: Exception) -> None:
-        """Keep the message for `status`; log it the first time it is met."""
+        """Keep the message for `status`; log each kind of trouble, but not again for 10 s."""
         message = str(error) or type(error).__name__
+        kind = getattr(error, "kind", "")
+        now_s = time.monotonic()
         with self._changed:
             self._last_error = message
-        if message not in self._reported:
-            self._reported.append(message)
+            self._faults.update([kind] if kind else [])
+        if now_s - self._reported_s.get(kind or message, -math.inf) > _REPORT_AGAIN_S:
+            if len(self._reported_s) == _REPORTS_KEPT:
+                self._reported_s.clear()
+            self._reported_s[kind or message] = now_s
             _log.warning("%s: %s", self.name, message)

@@ -12,10 +12,17 @@ import socket
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-import numpy as np
-
-from sparsh_ros.errors import SensorError
+from sparsh_ros.errors import FrameError, SensorError
 from sparsh_ros.sensors.images import decode_image
+from sparsh_ros.sensors.live import LiveImage
+from sparsh_ros.sensors.watchdog import (
+    EMPTY,
+    HANG,
+    TORN,
+    VANISHED,
+    BrokenFrameError,
+    BrokenStreamError,
+)
 
 TIMEOUT_S = 2.0
 
@@ -25,14 +32,15 @@ _LARGEST_PART = 32 * 2**20
 
 
 class MjpegStream:
-    """A connection to an MJPEG server.
+    """A connection to an MJPEG server; a live source, see live.py.
 
     Raises:
         SensorError: nothing answers at `url`, or what answers is not an MJPEG stream.
     """
 
-    live = True
     fps = None
+    lost = 0
+    differences: tuple[str, ...] = ()
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -67,22 +75,23 @@ class MjpegStream:
         name = self._response.headers.get_param("boundary", "")
         return str(name).removeprefix("--")
 
-    def read(self) -> np.ndarray:
+    def read(self) -> LiveImage:
         """Wait for the next image.
 
-        Returns:
-            (height, width, 3) uint8 BGR.
-
         Raises:
-            FrameError: this image is broken; the stream goes on.
-            SensorError: the stream ended, or nothing came for 2 s.
+            BrokenFrameError: this image is broken; the stream goes on.
+            BrokenStreamError: the stream ended, or nothing came for 2 s.
         """
         try:
             length = self._read_headers()
             content = self._read_sized(length) if length else self._read_to_boundary()
         except (OSError, http.client.HTTPException) as error:
-            raise SensorError(f"{self.url}: stream broke off ({error})") from error
-        return decode_image(content, self.url)
+            kind = HANG if isinstance(error, TimeoutError) else VANISHED
+            raise BrokenStreamError(kind, f"{self.url}: stream broke off ({error})") from error
+        try:
+            return LiveImage(decode_image(content, self.url))
+        except FrameError as error:
+            raise BrokenFrameError(TORN if content else EMPTY, str(error)) from None
 
     def interrupt(self) -> None:
         """Make a waiting `read` fail at once; called from another thread."""
@@ -97,7 +106,7 @@ class MjpegStream:
     def _read_line(self) -> bytes:
         line = self._response.readline(_LONGEST_LINE)
         if not line:
-            raise SensorError(f"{self.url}: stream ended")
+            raise BrokenStreamError(VANISHED, f"{self.url}: stream ended")
         return line
 
     def _read_headers(self) -> int:
@@ -118,7 +127,7 @@ class MjpegStream:
         self._check_size(length)
         content = self._response.read(length)
         if len(content) < length:
-            raise SensorError(f"{self.url}: stream ended within an image")
+            raise BrokenStreamError(VANISHED, f"{self.url}: stream ended within an image")
         return content
 
     def _read_to_boundary(self) -> bytes:

@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where video comes from: a file, a folder of images, a camera. (MJPEG: see mjpeg.py.)
+"""Where recorded video comes from: a file or a folder of images. (Cameras: see live.py.)
 
-A source opens when made, and then has `live` (it sets its own pace), `fps` (its own rate, None
-where it knows none), `read` (the next image, (height, width, 3) uint8 BGR, None at the end),
-`rewind` (recordings only) and `close`.
+A source opens when made, and then has `fps` (its own rate, None where it knows none), `read` (the
+next image, (height, width, 3) uint8 BGR, None at the end), `rewind` and `close`.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from sparsh_ros.errors import FrameError, RecordingError, SensorError
+from sparsh_ros.errors import FrameError, RecordingError
 from sparsh_ros.sensors.images import list_images, read_image
-from sparsh_ros.sensors.profiles import SensorProfile
 
 _PLAUSIBLE_FPS = (1.0, 240.0)
 
@@ -27,8 +24,6 @@ class VideoFile:
     Raises:
         RecordingError: `path` is missing, or holds no video that can be decoded.
     """
-
-    live = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -75,7 +70,6 @@ class ImageFolder:
         RecordingError: the folder cannot be listed, or holds no image that can be read.
     """
 
-    live = False
     fps = None
 
     def __init__(self, path: Path) -> None:
@@ -122,45 +116,3 @@ def _is_readable(path: Path) -> bool:
     except (FrameError, RecordingError):
         return False
     return True
-
-
-class Camera:
-    """A camera by its index, asked for the size and rate of the profile.
-
-    Raises:
-        SensorError: there is no such camera, or it cannot be opened.
-    """
-
-    live = True
-    fps = None
-
-    def __init__(self, index: int, profile: SensorProfile) -> None:
-        self.index = index
-        # Asking first, because OpenCV writes a page of warnings for a camera that is not there.
-        if sys.platform == "linux" and not Path(f"/dev/video{index}").exists():
-            raise SensorError(f"camera {index}: no /dev/video{index}; check cable and index")
-        self._capture = cv2.VideoCapture(index)
-        self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, profile.width)
-        self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, profile.height)
-        self._capture.set(cv2.CAP_PROP_FPS, profile.fps)
-        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        if not self._capture.isOpened():
-            raise SensorError(
-                f"camera {index}: cannot be opened; check that no other program uses it and that "
-                f"you may read /dev/video{index}"
-            )
-
-    def read(self) -> np.ndarray:
-        """Wait for the next image.
-
-        Raises:
-            SensorError: the camera gave none.
-        """
-        found, image = self._capture.read()
-        if not found:
-            raise SensorError(f"camera {self.index}: gave no image; check the cable")
-        return image
-
-    def close(self) -> None:
-        """Close the device."""
-        self._capture.release()

@@ -12,24 +12,23 @@ import numpy as np
 
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.frames import PAIR_INTERVAL_S, Frame
-from sparsh_ros.sensors.base import Sensor
+from sparsh_ros.sensors.live import LiveSensor, LiveSource
 from sparsh_ros.sensors.mjpeg import MjpegStream
 from sparsh_ros.sensors.profiles import SensorProfile
 from sparsh_ros.sensors.schedule import Schedule
-from sparsh_ros.sensors.sources import Camera, ImageFolder, VideoFile
+from sparsh_ros.sensors.sources import ImageFolder, VideoFile
+from sparsh_ros.sensors.v4l2 import Host, Mode, V4l2Camera
 
 # Longer than any pair, so that no pair joins the end of a recording to its beginning.
 _LOOP_PAUSE_S = 2 * PAIR_INTERVAL_S
 
-_Source = VideoFile | ImageFolder | Camera | MjpegStream
 
-
-class VideoSensor(Sensor):
-    """Recorded or streamed frames, standardised by the profile and stamped when they come.
+class VideoSensor(LiveSensor):
+    """Recorded or streamed frames, standardised by the profile.
 
     Recordings play at the given rate, else at the file's own, else (folders) at the profile's. They
     keep time: what cannot be decoded in time is passed over and counted as skipped. Cameras and
-    streams set their own pace.
+    streams set their own pace and are watched like those of every LiveSensor.
     """
 
     def __init__(
@@ -39,6 +38,7 @@ class VideoSensor(Sensor):
         rate_hz: float | None = None,
         loop: bool = False,
         clock: Callable[[], int] = time.time_ns,
+        host: Host | None = None,
     ) -> None:
         """Prepare; the input is opened by `start`.
 
@@ -48,6 +48,7 @@ class VideoSensor(Sensor):
             rate_hz: frames per second; recordings only.
             loop: start a recording over at its end, after a pause of 167 ms.
             clock: gives the stamps, nanoseconds.
+            host: the machine whose cameras these are, None for this one.
 
         Raises:
             ParameterError: `input` is empty, or a rate or loop is asked of a live input.
@@ -56,7 +57,8 @@ class VideoSensor(Sensor):
         self._input = _parsed(input)
         self._rate_hz = rate_hz
         self._loop = loop
-        self._source: _Source | None = None
+        self._host = host or Host()
+        self._recording: VideoFile | ImageFolder | None = None
         if not isinstance(self._input, Path) and (rate_hz is not None or loop):
             raise ParameterError(
                 f"{self.name}: rate_hz and loop are for recordings; a live input sets its own pace"
@@ -64,25 +66,24 @@ class VideoSensor(Sensor):
         self._schedule = Schedule(profile.fps if rate_hz is None else rate_hz, self._stop)
 
     def _open(self) -> None:
-        self._source = self._make_source()
-        if not self._source.live:
-            rate_hz = self._rate_hz or self._source.fps or self.profile.fps
-            self._schedule = Schedule(rate_hz, self._stop)
+        if not isinstance(self._input, Path):
+            super()._open()
+            return
+        self._recording = (ImageFolder if self._input.is_dir() else VideoFile)(self._input)
+        rate_hz = self._rate_hz or self._recording.fps or self.profile.fps
+        self._schedule = Schedule(rate_hz, self._stop)
 
-    def _make_source(self) -> _Source:
-        if isinstance(self._input, int):
-            return Camera(self._input, self.profile)
+    def _connect(self) -> LiveSource:
         if isinstance(self._input, str):
             return MjpegStream(self._input)
-        if self._input.is_dir():
-            return ImageFolder(self._input)
-        return VideoFile(self._input)
+        return V4l2Camera(f"/dev/video{self._input}", Mode.of(self.profile), self._host)
 
     def _read(self, sequence: int) -> Frame | None:
-        raw = self._source.read() if self._source.live else self._read_recording()
+        if self._recording is None:
+            return super()._read(sequence)
+        raw = self._read_recording()
         if raw is None:
             return None
-        # The moment the image is here: cameras without a time stamp of their own offer no better.
         stamp_ns = self._clock()
         return Frame(stamp_ns, self.profile.standardise(raw, "bgr"), sequence)
 
@@ -91,23 +92,19 @@ class VideoSensor(Sensor):
         if skipped is None:
             return None
         for _ in range(skipped):
-            self._skipped += self._source.read() is not None
-        raw = self._source.read()
+            self._skipped += self._recording.read() is not None
+        raw = self._recording.read()
         if raw is not None or not self._loop:
             return raw
-        self._source.rewind()
+        self._recording.rewind()
         self._schedule.pause(_LOOP_PAUSE_S)
-        return None if self._schedule.wait() is None else self._source.read()
-
-    def _interrupt(self) -> None:
-        source = self._source
-        if isinstance(source, MjpegStream):
-            source.interrupt()
+        return None if self._schedule.wait() is None else self._recording.read()
 
     def _close(self) -> None:
-        if self._source is not None:
-            self._source.close()
-            self._source = None
+        super()._close()
+        if self._recording is not None:
+            self._recording.close()
+            self._recording = None
 
 
 def _parsed(text: str | int | Path) -> Path | int | str:

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which gel cameras are plugged in, read from sysfs.
+
+Cameras are told apart by their serial number only: the number in /dev/video* changes with every
+replug. One USB camera may own several video nodes, of which the first (index 0) gives the images.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparsh_ros.errors import SensorError
+
+SYSFS = Path("/sys")
+
+_USB_IDS = {"2833:0209": "digit", "0c45:636d": "gelsight_mini"}
+_MINI = re.compile(r"GelSight Mini\b.*?\b([0-9A-Z]{4}-?[0-9A-Z]{4})\b")
+_LABELS = {"digit": "DIGIT", "gelsight_mini": "GelSight Mini", "": "camera"}
+
+
+@dataclass(frozen=True, slots=True)
+class TactileCamera:
+    """A camera that is plugged in.
+
+    Attributes:
+        kind: "digit", "gelsight_mini", or empty for any other camera, such as that of a home-built
+            GelSight 2017.
+        serial: serial number, empty where the camera has none.
+        path: its device node, such as "/dev/video0"; another one after every replug.
+        port: the USB port it is on, such as "1-2.4".
+        name: what the camera calls itself.
+    """
+
+    kind: str
+    serial: str
+    path: str
+    port: str
+    name: str
+
+
+def find_cameras(sysfs_root: Path = SYSFS) -> list[TactileCamera]:
+    """All USB cameras, sorted by kind, serial number and port.
+
+    A camera that is unplugged while it is looked at is left out.
+    """
+    nodes = (sysfs_root / "class" / "video4linux").glob("video*")
+    cameras = [camera for node in nodes if (camera := _camera(node)) is not None]
+    return sorted(cameras, key=lambda camera: (camera.kind, camera.serial, camera.port))
+
+
+def choose_camera(cameras: Sequence[TactileCamera], kind: str, serial: str = "") -> TactileCamera:
+    """The camera of this kind with that serial number, or the only one of its kind.
+
+    Args:
+        cameras: what is plugged in, see `find_cameras`.
+        kind: as in TactileCamera.
+        serial: serial number; empty where only one such camera is plugged in.
+
+    Raises:
+        SensorError: there is no such camera, or there are several; names the serial numbers found.
+    """
+    label = _LABELS[kind]
+    candidates = [camera for camera in cameras if camera.kind == kind]
+    matches = [camera for camera in candidates if not serial or camera.serial == serial]
+    if len(matches) == 1:
+        return matches[0]
+    found = ", ".join(camera.serial or camera.path for camera in candidates) or "none"
+    if matches and not serial:
+        raise SensorError(
+            f"{label}: wanted one, found {len(matches)} on USB ({found}); "
+            "name the one you mean by its serial number"
+        )
+    if matches:
+        ports = ", ".join(camera.port for camera in matches)
+        raise SensorError(
+            f"{label} {serial}: several cameras have this serial number (ports {ports}); unplug one"
+        )
+    named = f"{label} {serial}" if serial else label
+    raise SensorError(f"{named}: not on USB (found {found}); check the cable, then `lsusb`")
+
+
+def _camera(node: Path) -> TactileCamera | None:
+    # Both links are followed: class/video4linux/video0 -> ../1-2/1-2:1.0/video4linux/video0, and
+    # its `device` -> the USB interface, whose folder lies in that of the USB device.
+    usb = (node / "device").resolve().parent
+    identity = f"{_read(usb / 'idVendor')}:{_read(usb / 'idProduct')}"
+    if identity == ":" or _read(node / "index") not in ("0", ""):
+        return None
+    name = _read(usb / "product") or _read(node / "name")
+    mini = _MINI.search(name) or _MINI.search(_read(node / "name"))
+    kind = "gelsight_mini" if mini else _USB_IDS.get(identity, "")
+    serial = mini[1] if mini else _read(usb / "serial")
+    return TactileCamera(kind, serial, f"/dev/{node.name}", usb.name, name)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""

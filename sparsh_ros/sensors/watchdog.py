@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What live cameras do wrong, and when to stop waiting for a good frame."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from sparsh_ros.errors import FrameError, SensorError
+
+# Kinds of fault, as counted in SensorStatus.faults.
+HANG = "hang"  # the camera is there and sends nothing
+EMPTY = "empty"  # a frame without content
+TORN = "torn"  # a frame of which a part is missing
+GREEN = "green"  # a frame that was never filled: zeros, which are green in YUV
+WRONG_SIZE = "wrong size"
+FROZEN = "frozen"  # the same image again and again
+VANISHED = "vanished"  # the camera, or the connection to it, is gone
+RATE = "rate"  # another frame rate than agreed
+
+FRAME_TIMEOUT_S = 0.5
+FIRST_FRAME_TIMEOUT_S = 3.0  # cameras take up to two seconds to start
+FROZEN_AFTER_S = 1.0
+
+_SAMPLE_STEP = 8  # px
+
+
+class BrokenFrameError(FrameError):
+    """A camera frame that cannot be used; the stream goes on.
+
+    Attributes:
+        kind: one of the kinds of fault above.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class BrokenStreamError(SensorError):
+    """A camera that has to be opened anew; `kind` as in BrokenFrameError."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Watchdog:
+    """Looks at the images of one camera and at the time between them.
+
+    It is told of every image (`check`) and of every wait in vain (`wait_in_vain`), and raises
+    BrokenStreamError when the camera has to be opened anew: no good frame for 0.5 s (3 s after
+    opening), or the same image for 1 s. The comparison looks at every eighth pixel, in which the
+    noise of a live camera never stays the same; an image of one level, such as that of a gel with
+    its lights off, has no noise to tell by and is let pass.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        timeout_s: float = FRAME_TIMEOUT_S,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Watch the camera called `name` in messages; call `restart` when it is opened."""
+        self._name = name
+        self._timeout_s = timeout_s
+        self._monotonic = monotonic
+        self.restart()
+
+    def restart(self) -> None:
+        """The camera was just opened."""
+        self._good_s = self._changed_s = self._monotonic()
+        self._patience_s = max(self._timeout_s, FIRST_FRAME_TIMEOUT_S)
+        self._sample = b""
+        self._shape: tuple[int, ...] | None = None
+
+    def check(self, image: np.ndarray) -> None:
+        """Take note of a decoded image, (height, width, 3) uint8 BGR.
+
+        Raises:
+            BrokenFrameError: it is green, partly green, or of another size than the ones before.
+            BrokenStreamError: it is one too many of its kind.
+        """
+        if self._shape is None:
+            self._shape = image.shape
+        if image.shape != self._shape:
+            wanted, found = ("x".join(map(str, s[1::-1])) for s in (self._shape, image.shape))
+            raise BrokenFrameError(WRONG_SIZE, f"{self._name}: wanted {wanted}, found {found}")
+        if _is_unfilled(image[-1]):
+            kind = GREEN if _is_unfilled(image[:: image.shape[0] // 4]) else TORN
+            raise BrokenFrameError(kind, f"{self._name}: a frame that was not filled ({kind})")
+        self._check_frozen(image)
+        self._good_s = self._monotonic()
+        self._patience_s = self._timeout_s
+
+    def _check_frozen(self, image: np.ndarray) -> None:
+        sample = image[::_SAMPLE_STEP, ::_SAMPLE_STEP]
+        content = sample.tobytes()
+        if content != self._sample or sample.min() == sample.max():
+            self._sample, self._changed_s = content, self._monotonic()
+        elif self._monotonic() - self._changed_s >= FROZEN_AFTER_S:
+            raise BrokenStreamError(
+                FROZEN, f"{self._name}: the same image for {FROZEN_AFTER_S:g} s; opening it anew"
+            )
+
+    def wait_in_vain(self, kind: str = HANG) -> None:
+        """Take note that no good frame came; `kind` says what came instead.
+
+        Raises:
+            BrokenStreamError: that has lasted too long.
+        """
+        if self._monotonic() - self._good_s >= self._patience_s:
+            raise BrokenStreamError(
+                kind,
+                f"{self._name}: no good frame for {self._patience_s:g} s ({kind}); opening it anew",
+            )
+
+
+def _is_unfilled(pixels: np.ndarray) -> bool:
+    """Whether pixels (..., 3) BGR are what zeros in YUV turn into: pure mid-green, all the same."""
+    blue, green, red = pixels[..., 0], pixels[..., 1], pixels[..., 2]
+    return not blue.any() and not red.any() and green.min() >= 120 and green.max() <= 150
