@@ -41,7 +41,7 @@ class SensorStatus:
         errors: how often opening or reading the device failed.
         faults: how often each kind of fault was met, see watchdog.py; only kinds that were.
         reopened: how often it was opened again after that.
-        rate_hz: measured over the last second or so; NaN before the second frame.
+        rate_hz: measured over the last second or so; NaN before the second frame since opening.
         frame_age_s: time since the last frame; NaN before the first.
         last_error: the newest refusal or failure, empty when there was none.
     """
@@ -103,6 +103,7 @@ class Sensor(ABC):
         self._errors = self._reopened = 0
         self._faults: Counter[str] = Counter()
         self._arrivals_s: deque[float] = deque(maxlen=_RATE_WINDOW)
+        self._last_arrival_s = math.nan
         self._last_error = ""
         self._reported_s: dict[str, float] = {}
 
@@ -209,7 +210,7 @@ class Sensor(ABC):
                 faults=dict(self._faults),
                 reopened=self._reopened,
                 rate_hz=(len(arrivals) - 1) / span_s if span_s > 0 else math.nan,
-                frame_age_s=time.monotonic() - arrivals[-1] if arrivals else math.nan,
+                frame_age_s=time.monotonic() - self._last_arrival_s,
                 last_error=self._last_error,
             )
 
@@ -219,6 +220,7 @@ class Sensor(ABC):
             self._overwritten += not self._taken
             self._frame, self._taken, self._finished = None, True, False
             self._arrivals_s.clear()
+            self._last_arrival_s = math.nan
 
     def _is_running(self) -> bool:
         return self._thread is not None and not self._stop.is_set() and not self._finished
@@ -257,7 +259,8 @@ class Sensor(ABC):
             self._overwritten += not self._taken
             self._frame, self._taken = frame, False
             self._frames += 1
-            self._arrivals_s.append(time.monotonic())
+            self._last_arrival_s = time.monotonic()
+            self._arrivals_s.append(self._last_arrival_s)
             self._back_off_s = FIRST_BACK_OFF_S
             self._changed.notify_all()
 
@@ -273,6 +276,7 @@ class Sensor(ABC):
             with self._changed:
                 self._connected = True
                 self._reopened += 1
+                self._arrivals_s.clear()
 
     def _fail(self, error: Exception) -> None:
         with self._changed:
@@ -299,4 +303,4 @@ class Sensor(ABC):
             if len(self._reported_s) == _REPORTS_KEPT:
                 self._reported_s.clear()
             self._reported_s[kind or message] = now_s
-            _log.warning("%s: %s", self.name, message)
+            _log.warning(message if message.startswith(self.name) else f"{self.name}: {message}")

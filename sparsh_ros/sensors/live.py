@@ -85,7 +85,7 @@ class LiveSensor(Sensor):
             self._report(SensorError(difference))
         self._watchdog.restart()
         self._lost_before = 0
-        self._counted, self._counted_since_ns, self._keeps_rate = 0, 0, True
+        self._made, self._made_since_ns, self._keeps_rate = 0, 0, True
 
     def _read(self, sequence: int) -> Frame | None:
         while not self._stop.is_set():
@@ -106,12 +106,15 @@ class LiveSensor(Sensor):
                 self._watchdog.check(image.pixels)
             return image
         except BrokenFrameError as error:
+            self._made += 1
             self._watchdog.wait_in_vain(error.kind)
             raise
 
     def _count_lost(self) -> None:
-        self._skipped += self._source.lost - self._lost_before
-        self._lost_before = self._source.lost
+        lost = self._source.lost - self._lost_before
+        self._lost_before += lost
+        self._skipped += lost
+        self._made += lost
 
     def _stamp(self, monotonic_ns: int | None) -> int:
         now_ns = self._clock()
@@ -121,13 +124,14 @@ class LiveSensor(Sensor):
         return now_ns - age_ns if 0 <= age_ns < _OLDEST_NS else now_ns
 
     def _check_rate(self, stamp_ns: int) -> None:
-        """Report it once if the camera delivers at another rate than it promised."""
-        if self._counted % _RATE_FRAMES == 0:
-            span_s = (stamp_ns - self._counted_since_ns) * 1e-9
-            if self._counted and self._source.fps and span_s > 0:
-                self._compare_rate(_RATE_FRAMES / span_s)
-            self._counted_since_ns = stamp_ns
-        self._counted += 1
+        """Report it if the camera makes frames, lost ones included, at another rate than agreed."""
+        if not self._made_since_ns:
+            self._made, self._made_since_ns = 0, stamp_ns
+            return
+        self._made += 1
+        if self._made >= _RATE_FRAMES and self._source.fps and stamp_ns > self._made_since_ns:
+            self._compare_rate(self._made / (stamp_ns - self._made_since_ns) * 1e9)
+            self._made, self._made_since_ns = 0, stamp_ns
 
     def _compare_rate(self, found_hz: float) -> None:
         wanted_hz = self._source.fps

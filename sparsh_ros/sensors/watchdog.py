@@ -89,8 +89,8 @@ class Watchdog:
             wanted, found = ("x".join(map(str, s[1::-1])) for s in (self._shape, image.shape))
             raise BrokenFrameError(WRONG_SIZE, f"{self._name}: wanted {wanted}, found {found}")
         if _is_unfilled(image[-1]):
-            kind = GREEN if _is_unfilled(image[:: image.shape[0] // 4]) else TORN
-            raise BrokenFrameError(kind, f"{self._name}: a frame that was not filled ({kind})")
+            kind = GREEN if _is_unfilled(image[::_SAMPLE_STEP]) else TORN
+            raise BrokenFrameError(kind, f"{self._name}: frame not filled to its end ({kind})")
         self._check_frozen(image)
         self._good_s = self._monotonic()
         self._patience_s = self._timeout_s
@@ -119,6 +119,9 @@ class Watchdog:
 
 
 def _is_unfilled(pixels: np.ndarray) -> bool:
-    """Whether pixels (..., 3) BGR are what zeros in YUV turn into: pure mid-green, all the same."""
+    """Whether pixels (..., 3) BGR are what zeros in YUV turn into: a pure green.
+
+    Its level is 154 for video-range and 135 for full-range (JPEG) YUV.
+    """
     blue, green, red = pixels[..., 0], pixels[..., 1], pixels[..., 2]
-    return not blue.any() and not red.any() and green.min() >= 120 and green.max() <= 150
+    return not blue.any() and not red.any() and green.min() >= 130 and green.max() <= 160
