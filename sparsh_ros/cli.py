@@ -31,6 +31,7 @@ _COMMANDS = {
         "sparsh_ros.nodes.demo", "run the graph for a while, watch it, report", needs_ros=True
     ),
     "bench": _Command("sparsh_ros.bench", "time the models on this machine"),
+    "faults": _Command("sparsh_ros.sensors.faults", "time how the drivers take camera faults"),
     "simulate": _Command("sparsh_ros.training.dataset", "make simulated touches with labels"),
     "train": _Command("sparsh_ros.training.train", "train an encoder and its heads"),
     "export": _Command("sparsh_ros.models.export", "write a trained model as ONNX"),
