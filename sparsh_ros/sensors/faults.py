@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import statistics
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("--tries", type=int, default=20, help="of each fault (default: 20)")
     parser.add_argument("--seed", type=int, default=0, help="fixes the times (default: 0)")
+    parser.add_argument(
+        "--soak",
+        type=float,
+        metavar="MINUTES",
+        help="instead: a random fault every 5 s for that long; what was lost, and what leaked",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -66,6 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.tries < 1:
         raise ParameterError(f"tries: wanted 1 or more, found {arguments.tries}")
     logging.getLogger("sparsh_ros.sensors").setLevel(logging.ERROR)
+    if arguments.soak is not None:
+        return _soak(arguments.soak, arguments.seed)
     _say(
         f"Time without a good frame, s, in {arguments.tries} tries of each fault. The simulated\n"
         f"DIGIT, 60 frames/s, takes {_START_S} s from being opened to its first frame.\n\n"
@@ -83,17 +93,23 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _try(trial: Callable[[_Bench], float], tries: int, seed: int) -> Iterator[float]:
+@contextmanager
+def _running(seed: int) -> Iterator[_Bench]:
     with tempfile.TemporaryDirectory() as folder:
         host = FaultyHost(Path(folder))
         camera = FaultyCamera("digit", "D00001", seed, _START_S)
         host.plug(camera, "1-1")
         with open_sensor("digit", host=host, serial=camera.serial) as sensor:
-            bench = _Bench(host, camera, sensor, np.random.default_rng(seed))
-            for _ in range(tries):
-                for _ in range(_WARM_UP_FRAMES):
-                    _fresh_frame(sensor)
-                yield trial(bench)
+            _fresh_frame(sensor)
+            yield _Bench(host, camera, sensor, np.random.default_rng(seed))
+
+
+def _try(trial: Callable[[_Bench], float], tries: int, seed: int) -> Iterator[float]:
+    with _running(seed) as bench:
+        for _ in range(tries):
+            for _ in range(_WARM_UP_FRAMES):
+                _fresh_frame(bench.sensor)
+            yield trial(bench)
 
 
 def _fresh_frame(sensor: Sensor) -> Frame:
@@ -177,3 +193,52 @@ _TRIALS = (
         _replug,
     ),
 )
+
+
+def _soak(minutes: float, seed: int) -> int:
+    """One random fault after the other; 0 if every frame is accounted for and nothing leaked."""
+    with _running(seed) as bench:
+        _run_until(bench.sensor, time.monotonic() + _SOAK_PERIOD_S)
+        before, count, busy_s = _held(), 0, time.process_time()
+        start_s = time.monotonic()
+        while (elapsed_s := time.monotonic() - start_s) < 60 * minutes:
+            _, _, trial = _TRIALS[bench.random.choice(_SOAK_TRIALS)]
+            trial(bench)
+            count += 1
+            _run_until(bench.sensor, start_s + count * _SOAK_PERIOD_S)
+        busy = (time.process_time() - busy_s) / elapsed_s
+        after = _held()
+    status = bench.sensor.status()
+    broken = sum(status.faults.get(kind, 0) for kind in _FRAME_FAULTS)
+    missing = bench.camera.made - status.frames - status.skipped - broken
+    _say(f"{count} faults in {elapsed_s:.0f} s; {status.reopened} times opened anew.")
+    _say(
+        f"Frames made {bench.camera.made}: good {status.frames}, broken {broken}, "
+        f"lost on the way {status.skipped}, unaccounted for {missing}."
+    )
+    _say(f"Busy {busy:.1%} of one core, the simulated camera included.")
+    _say("\n| | before | after |\n|---|---|---|")
+    for what in before:
+        _say(f"| {what} | {before[what]} | {after[what]} |")
+    leaked = any(after[what] > before[what] for what in ("threads", "open files"))
+    return int(missing != 0 or leaked or bench.camera.in_use != 0)
+
+
+def _run_until(sensor: Sensor, moment_s: float) -> None:
+    while time.monotonic() < moment_s:
+        _fresh_frame(sensor)
+
+
+def _held() -> dict[str, int]:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return {
+        "threads": threading.active_count(),
+        "open files": len(os.listdir("/proc/self/fd")),
+        "memory, MB": pages * os.sysconf("SC_PAGE_SIZE") // 10**6,
+    }
+
+
+_SOAK_PERIOD_S = 5.0
+_FRAME_FAULTS = (EMPTY, TORN, GREEN, WRONG_SIZE, FROZEN)
+# All but the wrong rate, which would stay.
+_SOAK_TRIALS = [n for n, (_, _, trial) in enumerate(_TRIALS) if trial is not _other_rate]

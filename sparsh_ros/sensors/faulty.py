@@ -34,7 +34,8 @@ class FaultyCamera:
         path: its device node, empty while it is unplugged.
         opened: how often it was opened.
         in_use: how many devices are open on it.
-        lost: frames that it made and did not send.
+        made: frames that it made while it was open.
+        lost: frames of these that it did not send.
         controls: what was set, value by number.
         true_rate_hz: at which it delivers, whatever it agrees to; None to keep its word.
         largest: pixels to which it cuts down what is asked of it.
@@ -46,7 +47,7 @@ class FaultyCamera:
         self.kind = kind
         self.serial = serial
         self.path = ""
-        self.opened = self.in_use = self.lost = 0
+        self.opened = self.in_use = self.made = self.lost = 0
         self.controls: dict[int, int] = {}
         self.true_rate_hz: float | None = None
         self.largest = (10_000, 10_000)
@@ -154,8 +155,10 @@ class FaultyDevice(Device):
         late = max(0, int((time.monotonic() - self._due_s) / self._period_s) - 3)
         stamp_s = self._due_s + late * self._period_s
         self._due_s = stamp_s + self._period_s
-        self._sequence += 1 + late + self._camera.lost - self._lost
+        step = 1 + late + self._camera.lost - self._lost
         self._lost = self._camera.lost
+        self._sequence += step
+        self._camera.made += step
         content = self._content(self._camera.next_fault())
         return Buffer(content, self._sequence, round(stamp_s * 1e9))
 

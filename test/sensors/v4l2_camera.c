@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A camera at /dev/video42 for a process that is started with this library in LD_PRELOAD. Written
+// against the kernel's own header, it tells whether Device speaks the kernel's language. A timer
+// stands for the device node: it becomes readable when a frame is due.
+//
+// FRAMES in the environment: how many it gives before it is unplugged.
+
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/videodev2.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PATH "/dev/video42"
+#define BUFFERS 4
+#define PAGE 0x100000
+
+static int device = -1;
+static int queue[BUFFERS], queued, streaming, frames_left;
+static unsigned size, fps = 30, sequence;
+static int zoom = 7;
+static unsigned char *memory[BUFFERS];
+
+static int fail(int error) {
+  errno = error;
+  return -1;
+}
+
+static int open_camera(void) {
+  const char *frames = getenv("FRAMES");
+  frames_left = frames ? atoi(frames) : 1 << 30;
+  device = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  return device;
+}
+
+static int set_format(struct v4l2_format *format) {
+  struct v4l2_pix_format *pixel = &format->fmt.pix;
+  pixel->pixelformat = V4L2_PIX_FMT_YUYV;
+  if (pixel->width > 640) {
+    pixel->width = 640;
+    pixel->height = 480;
+  }
+  pixel->sizeimage = size = 2 * pixel->width * pixel->height;
+  return 0;
+}
+
+static int set_rate(struct v4l2_streamparm *parameters) {
+  struct v4l2_fract *period = &parameters->parm.capture.timeperframe;
+  fps = period->denominator / period->numerator;
+  return 0;
+}
+
+static int get_rate(struct v4l2_streamparm *parameters) {
+  parameters->parm.capture.timeperframe.numerator = 1;
+  parameters->parm.capture.timeperframe.denominator = fps;
+  return 0;
+}
+
+static int control(struct v4l2_control *control, int set) {
+  if (control->id != V4L2_CID_ZOOM_ABSOLUTE) return fail(EINVAL);
+  if (set)
+    zoom = control->value;
+  else
+    control->value = zoom;
+  return 0;
+}
+
+static int request_buffers(struct v4l2_requestbuffers *request) {
+  if (request->memory != V4L2_MEMORY_MMAP) return fail(EINVAL);
+  request->count = BUFFERS;
+  return 0;
+}
+
+static int start(void) {
+  long period_ns = 1000000000L / fps;
+  struct itimerspec beat = {{0, period_ns}, {0, period_ns}};
+  streaming = 1;
+  return timerfd_settime(device, 0, &beat, NULL);
+}
+
+static int buffer(struct v4l2_buffer *info, unsigned request) {
+  if (info->memory != V4L2_MEMORY_MMAP || info->index >= BUFFERS) return fail(EINVAL);
+  if (request == VIDIOC_QUERYBUF) {
+    info->length = size;
+    info->m.offset = info->index * PAGE;
+    return 0;
+  }
+  for (int i = 0; i < queued; i++)
+    if (queue[i] == (int)info->index) return fail(EINVAL);
+  queue[queued++] = info->index;
+  return 0;
+}
+
+static int dequeue(struct v4l2_buffer *info) {
+  unsigned long long beats;
+  struct timespec now;
+  if (!streaming || info->memory != V4L2_MEMORY_MMAP) return fail(EINVAL);
+  if (read(device, &beats, sizeof beats) != sizeof beats || !queued) return fail(EAGAIN);
+  if (frames_left-- == 0) return fail(ENODEV);
+  sequence += beats;
+  info->index = queue[0];
+  memmove(queue, queue + 1, --queued * sizeof *queue);
+  memset(memory[info->index], 100 + sequence % 100, size);
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  info->timestamp.tv_sec = now.tv_sec;
+  info->timestamp.tv_usec = now.tv_nsec / 1000;
+  info->flags = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
+  info->bytesused = info->length = size;
+  info->sequence = sequence;
+  return 0;
+}
+
+int ioctl(int fd, unsigned long request, ...) {
+  va_list rest;
+  va_start(rest, request);
+  void *argument = va_arg(rest, void *);
+  va_end(rest);
+  if (fd != device || device < 0) {
+    int (*real)(int, unsigned long, ...) = dlsym(RTLD_NEXT, "ioctl");
+    return real(fd, request, argument);
+  }
+  switch ((unsigned)request) {
+    case VIDIOC_S_FMT:
+      return set_format(argument);
+    case VIDIOC_S_PARM:
+      return set_rate(argument);
+    case VIDIOC_G_PARM:
+      return get_rate(argument);
+    case VIDIOC_S_CTRL:
+      return control(argument, 1);
+    case VIDIOC_G_CTRL:
+      return control(argument, 0);
+    case VIDIOC_REQBUFS:
+      return request_buffers(argument);
+    case VIDIOC_QUERYBUF:
+    case VIDIOC_QBUF:
+      return buffer(argument, request);
+    case VIDIOC_DQBUF:
+      return dequeue(argument);
+    case VIDIOC_STREAMON:
+      return *(int *)argument == V4L2_BUF_TYPE_VIDEO_CAPTURE ? start() : fail(EINVAL);
+    case VIDIOC_STREAMOFF:
+      streaming = queued = 0;
+      return 0;
+  }
+  return fail(ENOTTY);
+}
+
+static int open_path(const char *name, const char *path, int flags, int mode) {
+  if (!strcmp(path, PATH)) return flags & O_NONBLOCK ? open_camera() : fail(EINVAL);
+  int (*real)(const char *, int, ...) = dlsym(RTLD_NEXT, name);
+  return real(path, flags, mode);
+}
+
+int open(const char *path, int flags, ...) {
+  va_list rest;
+  va_start(rest, flags);
+  int mode = va_arg(rest, int);
+  va_end(rest);
+  return open_path("open", path, flags, mode);
+}
+
+int open64(const char *path, int flags, ...) {
+  va_list rest;
+  va_start(rest, flags);
+  int mode = va_arg(rest, int);
+  va_end(rest);
+  return open_path("open64", path, flags, mode);
+}
+
+static void *map(const char *name, void *at, size_t length, int protection, int flags, int fd,
+                 off_t offset) {
+  void *(*real)(void *, size_t, int, int, int, off_t) = dlsym(RTLD_NEXT, name);
+  if (fd != device || device < 0) return real(at, length, protection, flags, fd, offset);
+  if (flags != MAP_SHARED || length != size) {
+    errno = EINVAL;
+    return MAP_FAILED;
+  }
+  int own = MAP_SHARED | MAP_ANONYMOUS;
+  return memory[offset / PAGE] = real(NULL, length, PROT_READ | PROT_WRITE, own, -1, 0);
+}
+
+void *mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset) {
+  return map("mmap", at, length, protection, flags, fd, offset);
+}
+
+void *mmap64(void *at, size_t length, int protection, int flags, int fd, off_t offset) {
+  return map("mmap64", at, length, protection, flags, fd, offset);
+}
+
+int close(int fd) {
+  int (*real)(int) = dlsym(RTLD_NEXT, "close");
+  if (fd == device) device = -1;
+  return real(fd);
+}
