@@ -73,7 +73,6 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.tries < 1:
         raise ParameterError(f"tries: wanted 1 or more, found {arguments.tries}")
-    logging.getLogger("sparsh_ros.sensors").setLevel(logging.ERROR)
     if arguments.soak is not None:
         return _soak(arguments.soak, arguments.seed)
     _say(
@@ -94,8 +93,20 @@ def _say(text: str) -> None:
 
 
 @contextmanager
+def _without_warnings() -> Iterator[None]:
+    """The faults are there on purpose, so the driver's log of them would only hide the table."""
+    log = logging.getLogger("sparsh_ros.sensors")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+@contextmanager
 def _running(seed: int) -> Iterator[_Bench]:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _without_warnings():
         host = FaultyHost(Path(folder))
         camera = FaultyCamera("digit", "D00001", seed, _START_S)
         host.plug(camera, "1-1")

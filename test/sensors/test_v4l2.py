@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from sparsh_ros.errors import FrameError, SensorError
-from sparsh_ros.sensors import load_profile, v4l2
+from sparsh_ros.sensors import load_profile
 from sparsh_ros.sensors import v4l2_abi as abi
+from sparsh_ros.sensors.camera import V4l2Camera
 from sparsh_ros.sensors.faulty import FaultyCamera, FaultyHost
-from sparsh_ros.sensors.v4l2 import Buffer, Device, Host, Mode, V4l2Camera
+from sparsh_ros.sensors.v4l2 import Buffer, Device, Host, Mode
 
 QVGA = Mode(320, 240, 60.0, "YUYV", {abi.CONTROL_ZOOM: 0xFFF})
 
@@ -237,6 +238,6 @@ def test_simulated_device_keeps_to_the_interface(host: FaultyHost) -> None:
     camera = FaultyCamera("digit", "D1")
     host.plug(camera, "1-1")
     device = host.open(camera.path)
-    assert isinstance(device, v4l2.Device)
+    assert isinstance(device, Device)
     device.close()
     assert camera.in_use == 0

@@ -23,7 +23,8 @@ pytestmark = pytest.mark.skipif(
 READ = """
 import json, os, sys, time
 from sparsh_ros.errors import SensorError
-from sparsh_ros.sensors.v4l2 import Host, Mode, V4l2Camera
+from sparsh_ros.sensors.camera import V4l2Camera
+from sparsh_ros.sensors.v4l2 import Host, Mode
 from sparsh_ros.sensors.v4l2_abi import CONTROL_ZOOM
 
 before = len(os.listdir("/proc/self/fd"))

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A camera on V4L2: its settings compared, its frames decoded, its errors in words."""
+
+from __future__ import annotations
+
+import errno
+
+import cv2
+import numpy as np
+
+from sparsh_ros.errors import SensorError
+from sparsh_ros.sensors.live import LiveImage
+from sparsh_ros.sensors.v4l2 import Host, Mode
+from sparsh_ros.sensors.watchdog import (
+    EMPTY,
+    TORN,
+    VANISHED,
+    WRONG_SIZE,
+    BrokenFrameError,
+    BrokenStreamError,
+)
+
+_PATIENCE_S = 0.1
+_GONE = (errno.ENODEV, errno.ENOENT, errno.ENXIO, errno.EIO)
+_JPEG_END = b"\xff\xd9"
+_JPEG_TAIL = 4096  # bytes that some cameras put behind the end of an image
+
+
+class V4l2Camera:
+    """A camera that runs in a mode; a live source, see live.py.
+
+    Attributes:
+        fps: the frame rate that the camera agreed to.
+        lost: frames that it made and that never arrived, by its own numbering.
+        differences: one sentence for each setting that the camera did not take.
+
+    Raises:
+        SensorError: it is not there, may not be used, or has no pixel format that is known here.
+    """
+
+    def __init__(self, path: str, mode: Mode, host: Host) -> None:
+        """Open, set and start the camera at `path`."""
+        self._path = path
+        self._sequence: int | None = None
+        self.lost = 0
+        self.differences: list[str] = []
+        try:
+            self._device = host.open(path)
+        except OSError as error:
+            raise _explained(error, path) from error
+        try:
+            self._set(mode)
+            self._device.start()
+        except OSError as error:
+            self.close()
+            raise _explained(error, path) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _set(self, mode: Mode) -> None:
+        found = self._device.set_format(mode.width, mode.height, mode.fourcc)
+        self._width, self._height, self._fourcc = found
+        if self._fourcc not in _DECODERS:
+            known = " or ".join(_DECODERS)
+            raise SensorError(f"{self._path}: wanted pixel format {known}, found {self._fourcc}")
+        self._compare("size", (mode.width, mode.height), (self._width, self._height))
+        self.fps = self._device.set_rate(mode.fps)
+        self._compare("frame rate", round(mode.fps, 1), round(self.fps, 1))
+        for number, value in mode.controls.items():
+            self._compare(f"control {number:#x}", value, self._set_control(number, value))
+
+    def _set_control(self, number: int, value: int) -> int | str:
+        try:
+            return self._device.set_control(number, value)
+        except OSError as error:
+            if error.errno in _GONE:
+                raise
+            return f"none ({error.strerror})"
+
+    def _compare(self, setting: str, wanted: object, found: object) -> None:
+        if found != wanted:
+            self.differences.append(f"{self._path}: {setting}: wanted {wanted}, found {found}")
+
+    def read(self) -> LiveImage | None:
+        """Wait for the next image; None if none came within 0.1 s.
+
+        JPEG images are decoded at the smallest of 1/1, 1/2, 1/4 and 1/8 of their size that is still
+        as large as a standard image: a GelSight Mini sends 8 megapixels.
+
+        Raises:
+            BrokenFrameError: it is empty, incomplete, or of another size than agreed.
+            BrokenStreamError: the camera is gone.
+            SensorError: reading failed otherwise.
+        """
+        try:
+            buffer = self._device.read(_PATIENCE_S)
+        except OSError as error:
+            raise _explained(error, self._path) from error
+        if buffer is None:
+            return None
+        if self._sequence is not None:
+            self.lost += max(0, buffer.sequence - self._sequence - 1)
+        self._sequence = buffer.sequence
+        if not buffer.content:
+            raise BrokenFrameError(EMPTY, f"{self._path}: empty frame")
+        if buffer.damaged:
+            raise BrokenFrameError(TORN, f"{self._path}: frame with data lost on USB")
+        decode = _DECODERS[self._fourcc]
+        image = decode(buffer.content, self._width, self._height, self._path)
+        return LiveImage(image, buffer.monotonic_ns)
+
+    def interrupt(self) -> None:
+        """Nothing to do: `read` never waits long."""
+
+    def close(self) -> None:
+        """Stop and release the camera."""
+        self._device.close()
+
+
+def _decode_yuyv(content: bytes, width: int, height: int, path: str) -> np.ndarray:
+    wanted = 2 * width * height
+    if len(content) != wanted:
+        kind = TORN if len(content) < wanted else WRONG_SIZE
+        raise BrokenFrameError(kind, f"{path}: wanted {wanted} bytes, found {len(content)}")
+    pixels = np.frombuffer(content, np.uint8).reshape(height, width, 2)
+    return cv2.cvtColor(pixels, cv2.COLOR_YUV2BGR_YUYV)
+
+
+def _decode_jpeg(content: bytes, width: int, height: int, path: str) -> np.ndarray:
+    if content.rfind(_JPEG_END, -_JPEG_TAIL) < 0:
+        raise BrokenFrameError(TORN, f"{path}: JPEG image without an end ({len(content)} bytes)")
+    factor = next(n for n in (8, 4, 2, 1) if n == 1 or min(width, height) >= 320 * n)
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED[factor])
+    if image is None:
+        raise BrokenFrameError(TORN, f"{path}: not a readable JPEG image ({len(content)} bytes)")
+    wanted = (-(-height // factor), -(-width // factor))
+    if image.shape[:2] != wanted:
+        found_height, found_width = (factor * size for size in image.shape[:2])
+        raise BrokenFrameError(
+            WRONG_SIZE, f"{path}: wanted {width}x{height}, found {found_width}x{found_height}"
+        )
+    return image
+
+
+_REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+_DECODERS = {"YUYV": _decode_yuyv, "MJPG": _decode_jpeg}
+
+
+def _explained(error: OSError, path: str) -> SensorError:
+    """The sentence for what the kernel answered."""
+    if error.errno in _GONE:
+        return BrokenStreamError(VANISHED, f"{path}: not there ({error.strerror}); check the cable")
+    if error.errno == errno.EBUSY:
+        hint = f"another program uses it; `fuser -v {path}` names it"
+    elif error.errno in (errno.EACCES, errno.EPERM):
+        hint = "no right to use it; join the group of the file: `sudo usermod -aG video $USER`"
+    else:
+        hint = f"check it with `v4l2-ctl --device {path} --all`"
+    return SensorError(f"{path}: {error.strerror}: {hint}")
