@@ -155,10 +155,11 @@ class FaultyDevice(Device):
         late = max(0, int((time.monotonic() - self._due_s) / self._period_s) - 3)
         stamp_s = self._due_s + late * self._period_s
         self._due_s = stamp_s + self._period_s
-        step = 1 + late + self._camera.lost - self._lost
+        # What was lost before the first frame nobody can know of.
+        unsent = late + self._camera.lost - self._lost if self._sequence >= 0 else 0
         self._lost = self._camera.lost
-        self._sequence += step
-        self._camera.made += step
+        self._sequence += 1 + unsent
+        self._camera.made += 1 + unsent
         content = self._content(self._camera.next_fault())
         return Buffer(content, self._sequence, round(stamp_s * 1e9))
 

@@ -99,7 +99,6 @@ class LiveSensor(Sensor):
     def _grab(self) -> LiveImage | None:
         try:
             image = self._source.read()
-            self._count_lost()
             if image is None:
                 self._watchdog.wait_in_vain()
             else:
@@ -109,6 +108,8 @@ class LiveSensor(Sensor):
             self._made += 1
             self._watchdog.wait_in_vain(error.kind)
             raise
+        finally:
+            self._count_lost()
 
     def _count_lost(self) -> None:
         lost = self._source.lost - self._lost_before

@@ -143,6 +143,11 @@ def test_lost_frames_are_counted(host: FaultyHost) -> None:
         camera.lose(7)
         sensor.wait(frame.sequence + 2, LONG_S)
         assert sensor.status().skipped >= 7
+        camera.lose(5)
+        camera.misbehave(TORN)
+        until(lambda: camera.opened == 2)
+    status = sensor.status()
+    assert camera.made == status.frames + status.skipped + status.faults[TORN]
 
 
 def test_nothing_leaks(host: FaultyHost, camera: FaultyCamera) -> None:
