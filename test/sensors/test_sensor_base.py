@@ -16,6 +16,7 @@ from sparsh_ros.errors import FrameError, ParameterError, RecordingError, Sensor
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
 from sparsh_ros.sensors import base, load_profile, open_sensor
 from sparsh_ros.sensors.base import Sensor
+from sparsh_ros.sensors.watchdog import TORN, VANISHED, BrokenFrameError, BrokenStreamError
 
 LONG_S = 20.0
 BLACK = np.zeros(IMAGE_SHAPE, np.uint8)
@@ -183,6 +184,41 @@ def test_broken_frame_costs_that_frame_only_and_is_logged_once(
     assert (status.refused, status.errors, status.reopened) == (3, 0, 0)
     assert status.last_error == "0042.jpg: torn"
     assert [r.message for r in caplog.records] == ["scripted: 0042.jpg: torn"]
+
+
+def torn(found_bytes: int) -> BrokenFrameError:
+    return BrokenFrameError(TORN, f"/dev/video0: wanted 9 bytes, found {found_bytes}")
+
+
+def test_faults_are_counted_and_logged_by_kind(
+    sensor: ScriptedSensor, caplog: pytest.LogCaptureFixture
+) -> None:
+    sensor.start()
+    with caplog.at_level(logging.WARNING):
+        for found_bytes in range(5):
+            sensor.script.put(torn(found_bytes))
+        sensor.script.put(BrokenStreamError(VANISHED, "/dev/video0: not there"))
+        sensor.script.put(FRAME)
+        assert sensor.wait(0, LONG_S).sequence == 1
+    assert sensor.status().faults == {TORN: 5, VANISHED: 1}
+    assert (sensor.status().refused, sensor.status().errors) == (5, 1)
+    assert [r.message for r in caplog.records] == [
+        "scripted: /dev/video0: wanted 9 bytes, found 0",
+        "scripted: /dev/video0: not there",
+    ]
+
+
+def test_trouble_that_comes_back_later_is_logged_again(
+    sensor: ScriptedSensor, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "_REPORT_AGAIN_S", -1.0)
+    sensor.start()
+    with caplog.at_level(logging.WARNING):
+        for found_bytes in range(200):
+            sensor.script.put(torn(found_bytes))
+        sensor.script.put(FRAME)
+        assert sensor.wait(0, LONG_S)
+    assert len(caplog.records) == 200
 
 
 @pytest.mark.parametrize("error", [SensorError("gone"), OSError("usb"), ZeroDivisionError()])
