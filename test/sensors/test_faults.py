@@ -25,6 +25,18 @@ def test_every_row_is_measured(
         assert 0 < float(median_s) <= float(longest_s)
 
 
+def test_soak_accounts_for_every_frame(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faults, "_START_S", 0.0)
+    monkeypatch.setattr(faults, "_SOAK_PERIOD_S", 0.2)
+    assert main(["faults", "--soak", "0.03"]) == 0
+    said = capsys.readouterr().out
+    assert "unaccounted for 0." in said
+    before, after = re.search(r"open files \| (\d+) \| (\d+)", said).groups()
+    assert after <= before
+
+
 def test_no_tries_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["faults", "--tries", "0"]) == 1
     assert "tries: wanted 1 or more, found 0" in capsys.readouterr().err
