@@ -16,7 +16,10 @@ from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.settings import Setting, Value
 
-_OF_SENSOR = ("sensor", "source", "input", "rate_hz", "loop", "touch", "seed", "listeners")
+_OF_SENSOR = (
+    *("sensor", "source", "serial", "input", "stream", "intensity", "leds"),
+    *("rate_hz", "loop", "touch", "seed", "listeners"),
+)
 _OF_PERCEPTION = (
     *("sensor", "model", "heads", "device", "threads", "contact_threshold_n", "slip_threshold"),
     *("background", "publish_features", "in_process"),
@@ -71,8 +74,13 @@ def prefixes(names: Sequence[str]) -> dict[str, str]:
 
 
 def processes(values: Mapping[str, Value]) -> list[Process]:
-    """The processes for these values of all arguments, sources first."""
+    """The processes for these values of all arguments, sources first.
+
+    Raises:
+        ParameterError: there are serial numbers, but not one for each sensor.
+    """
     names = values["names"] or [values["sensor"]]
+    serials = _serials(values["serial"], len(names))
     sensor = {name: values[name] for name in _OF_SENSOR}
     perception = {name: values[name] for name in _OF_PERCEPTION} | {"names": names}
     if values["in_process"]:
@@ -82,8 +90,18 @@ def processes(values: Mapping[str, Value]) -> list[Process]:
             executable="sensor",
             name="sensor",
             namespace=prefix.rstrip("/"),
-            parameters=sensor | {"name": name, "seed": values["seed"] + index},
+            parameters=sensor
+            | {"name": name, "seed": values["seed"] + index, "serial": serials[index]},
         )
         for index, (name, prefix) in enumerate(prefixes(names).items())
     ]
     return [*sensors, Process("perception", "perception", "", perception)]
+
+
+def _serials(text: str, count: int) -> list[str]:
+    serials = [serial.strip() for serial in text.split(",")] if text else [""] * count
+    if len(serials) != count:
+        raise ParameterError(
+            f"argument serial: wanted {count}, one for each sensor, found {len(serials)}: {text!r}"
+        )
+    return serials

@@ -70,15 +70,21 @@ class SensorNode(Node):
         self._diagnostics = Diagnostics(self, lambda: {self._name: self._report()})
 
     def _make_sensor(self) -> Sensor:
-        given = self._given
+        given, driver = self._given, self._given["source"]
         profile = load_profile(given["sensor"])
-        if given["source"] == "simulated":
+        rate_hz = given["rate_hz"] or None
+        if driver == "simulated":
             own = {"touch": given["touch"], "seed": given["seed"] + self._index}
-            rate_hz = given["rate_hz"] or profile.fps
-        else:
+            rate_hz = rate_hz or profile.fps
+        elif driver == "video":
             own = {"input": given["input"], "loop": given["loop"]}
-            rate_hz = given["rate_hz"] or None
-        return open_sensor(given["source"], profile, rate_hz=rate_hz, **own)
+        else:
+            driver = given["sensor"]
+            names = settings.CAMERA_OF_DIGIT if driver == "digit" else settings.CAMERA_OF_GELSIGHT
+            own = {name: given[name] for name in names}
+            serials = given["serial"].split(",") + [""] * self._index
+            own["serial"] = serials[self._index].strip()
+        return open_sensor(driver, profile, rate_hz=rate_hz, **own)
 
     def start(self) -> None:
         """Open the sensor and begin to publish.
@@ -105,8 +111,9 @@ class SensorNode(Node):
         self._diagnostics.publish()
 
     def _has_beginning(self) -> bool:
-        source = self._given["source"]
-        return source == "simulated" or Path(self._given["input"]).exists()
+        source, path = self._given["source"], Path(self._given["input"])
+        is_recording = source == "video" and (path.is_file() or path.is_dir())
+        return source == "simulated" or is_recording
 
     def _is_awaited(self) -> bool:
         listeners = self._image.get_subscription_count() + (self._sink is not None)
@@ -150,6 +157,7 @@ class SensorNode(Node):
             "images published": self._published,
             "errors": status.errors,
             "reopened": status.reopened,
+            "faults": ", ".join(f"{n} {kind}" for kind, n in status.faults.items()) or "none",
             "last error": status.last_error or "none",
         }
         if status.finished:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from sparsh_ros.decoder import CONTACT_THRESHOLD_N
 from sparsh_ros.engines import DEVICES
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.sensors import DRIVERS
 from sparsh_ros.touch import HEADS
 
 DIGIT = ("digit",)
@@ -88,11 +87,25 @@ SENSOR: Mapping[str, Setting] = {
     "source": Setting(
         "simulated",
         "Where the images come from: a simulated gel, which needs no hardware and is therefore the "
-        "default, or the recording or camera named by `input`.",
-        choices=DRIVERS,
+        "default; the camera of the sensor; or the video named by `input`.",
+        choices=("simulated", "camera", "video"),
+    ),
+    "serial": Setting(
+        "",
+        "Of the camera; empty: the only one of its kind. One for each of several sensors, in their "
+        "order, separated by commas.",
     ),
     "input": Setting(
-        "", "For source video: video file, folder of images, camera index or URL of MJPEG."
+        "",
+        "For source video: video file, folder of images, camera index or URL of MJPEG. For the "
+        "camera of a GelSight: the URL of one on the network.",
+    ),
+    "stream": Setting(
+        "QVGA", "Of the camera of a DIGIT; VGA is known to glitch.", choices=("QVGA", "VGA")
+    ),
+    "intensity": Setting(15, "Of the LEDs of a DIGIT.", bounds=(0, 15)),
+    "leds": Setting(
+        "v4l2", "What sets the LEDs of a DIGIT.", choices=("v4l2", "digit-interface")
     ),
     "rate_hz": Setting(
         0.0, "Frames per second; 0: the rate of the sensor or the recording.", bounds=(0.0, 240.0)
@@ -111,6 +124,10 @@ SENSOR: Mapping[str, Setting] = {
     ),
     "jpeg_quality": Setting(90, "Of image_raw/compressed.", bounds=(1, 100), read_only=False),
 }
+
+CAMERA_OF_DIGIT = ("stream", "intensity", "leds")
+CAMERA_OF_GELSIGHT = ("input",)
+"""Which settings their drivers take, besides serial and rate."""
 
 HEAD: Mapping[str, Setting] = {
     "names": Setting(("digit",), "Names of the sensors; with several, topics are <name>/..."),

@@ -35,6 +35,14 @@ def test_several_sensors_have_namespaces_and_seeds_of_their_own() -> None:
     assert perception.parameters["names"] == ["thumb", "index"]
 
 
+def test_each_camera_gets_its_serial_number() -> None:
+    options = ("--names", "thumb,index", "--source", "camera")
+    *sensors, _ = graph.processes(_values(*options, "--serial", "D20001, D20002"))
+    assert [sensor.parameters["serial"] for sensor in sensors] == ["D20001", "D20002"]
+    with pytest.raises(ParameterError, match="wanted 2, one for each sensor, found 1"):
+        graph.processes(_values(*options, "--serial", "D20001"))
+
+
 def test_in_process_is_one_process_that_names_its_own_nodes() -> None:
     (process,) = graph.processes(_values("--in-process"))
     assert process.executable == "perception" and process.name == ""
@@ -44,7 +52,7 @@ def test_in_process_is_one_process_that_names_its_own_nodes() -> None:
 @pytest.mark.parametrize(
     ("option", "value", "wanted"),
     [
-        ("--source", "telepathy", "one of simulated, video"),
+        ("--source", "telepathy", "one of simulated, camera, video"),
         ("--heads", "smell", "one of force, slip, pose"),
         ("--seed", "many", "a whole number"),
         ("--rate-hz", "fast", "a number"),
