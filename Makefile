@@ -42,6 +42,7 @@ test: $(VENV)/.installed $(VENV)/.has-requirements-test
 
 lint: $(VENV)/.has-requirements-lint
 	'$(BIN)/ruff' check
+	'$(BIN)/ruff' format --check
 
 bench: $(VENV)/.installed
 	'$(BIN)/sparsh-ros' bench

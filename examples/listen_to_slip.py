@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Listen to /tactile/slip and say when the object begins to slip.
 
-    sparsh-ros run --touch demo &
-    python examples/listen_to_slip.py
+sparsh-ros run --touch demo &
+python examples/listen_to_slip.py
 """
 
 from contextlib import suppress

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Force and slip of a gel sensor in plain Python, no ROS.
 
-    python examples/touch_without_ros.py                         # the simulated DIGIT
-    python examples/touch_without_ros.py recording.mp4           # or a folder of images
+python examples/touch_without_ros.py                         # the simulated DIGIT
+python examples/touch_without_ros.py recording.mp4           # or a folder of images
 """
 
 import sys

@@ -128,9 +128,7 @@ def check_decode(
 ) -> None:
     """Raise ModelError unless ``head`` is loaded and ``tokens`` are (B, *token_shape) float32."""
     if head not in heads:
-        raise ModelError(
-            f"head {head!r}: not loaded; this engine has {', '.join(heads) or 'none'}"
-        )
+        raise ModelError(f"head {head!r}: not loaded; this engine has {', '.join(heads) or 'none'}")
     kind = str(tokens.dtype).removeprefix("torch.")
     if tokens.ndim != 3 or tuple(tokens.shape[1:]) != token_shape or kind != "float32":
         raise ModelError(

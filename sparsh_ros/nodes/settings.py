@@ -104,9 +104,7 @@ SENSOR: Mapping[str, Setting] = {
         "QVGA", "Of the camera of a DIGIT; VGA is known to glitch.", choices=("QVGA", "VGA")
     ),
     "intensity": Setting(15, "Of the LEDs of a DIGIT.", bounds=(0, 15)),
-    "leds": Setting(
-        "v4l2", "What sets the LEDs of a DIGIT.", choices=("v4l2", "digit-interface")
-    ),
+    "leds": Setting("v4l2", "What sets the LEDs of a DIGIT.", choices=("v4l2", "digit-interface")),
     "rate_hz": Setting(
         0.0, "Frames per second; 0: the rate of the sensor or the recording.", bounds=(0.0, 240.0)
     ),

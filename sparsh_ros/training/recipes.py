@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The three training steps on a run folder, each leaving its weights and a JSON of what it was.
 
-    <run>/cache/                byte stores of the splits, tokens of the frozen encoder
-    <run>/mae/, mae.json        pre-training, and `encoder.safetensors`
-    <run>/heads.json            heads on the frozen encoder, and `heads.safetensors`
-    <run>/end_to_end.json       the same network from scratch
+<run>/cache/                byte stores of the splits, tokens of the frozen encoder
+<run>/mae/, mae.json        pre-training, and `encoder.safetensors`
+<run>/heads.json            heads on the frozen encoder, and `heads.safetensors`
+<run>/end_to_end.json       the same network from scratch
 """
 
 from __future__ import annotations

@@ -173,9 +173,7 @@ def _choose_pairs(episode: Episode, chains: int) -> NDArray[np.int64]:
     return pairs[pairs[:, 0] % step < chains]
 
 
-def _read_frames(
-    episode: Episode, indices: NDArray[np.int64]
-) -> Iterator[NDArray[np.uint8]]:
+def _read_frames(episode: Episode, indices: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
     subtract = load_profile(episode.meta["sensor"]).subtract_background
     background = episode.background if subtract else None
     for index in indices:

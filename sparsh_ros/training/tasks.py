@@ -156,9 +156,7 @@ def _pose_scores(outputs: Outputs, labels: PairLabels, spec: ModelSpec) -> Score
     return metrics.pose_scores(found.numpy(), bins[known], estimate.numpy(), labels.motion[known])
 
 
-def trivial_scores(
-    name: str, train: PairLabels, labels: PairLabels, spec: ModelSpec
-) -> Scores:
+def trivial_scores(name: str, train: PairLabels, labels: PairLabels, spec: ModelSpec) -> Scores:
     """Score the answer that needs no sensor: mean force, always slipping, the commonest bin and no
     motion."""
     if name == "force":

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`sparsh-ros train`: pre-train, train heads, train the baseline, publish.
 
-    sparsh-ros train mae --data data --run runs/micro --minutes 40
-    sparsh-ros train heads --data data --run runs/micro
-    sparsh-ros train end-to-end --data data --run runs/micro --minutes 40
-    sparsh-ros train publish --run runs/micro
+sparsh-ros train mae --data data --run runs/micro --minutes 40
+sparsh-ros train heads --data data --run runs/micro
+sparsh-ros train end-to-end --data data --run runs/micro --minutes 40
+sparsh-ros train publish --run runs/micro
 """
 
 from __future__ import annotations

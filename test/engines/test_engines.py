@@ -115,8 +115,7 @@ def test_heads_alone_take_tokens_from_elsewhere(spec: ModelSpec) -> None:
 
 def test_onnx_files_are_half_the_size(spec: ModelSpec) -> None:
     values = sum(
-        np.prod(tensor.shape)
-        for tensor in VisionTransformer.from_spec(spec).state_dict().values()
+        np.prod(tensor.shape) for tensor in VisionTransformer.from_spec(spec).state_dict().values()
     )
     table = 4 * spec.tokens * spec.width
     size = (spec.weights / "encoder.onnx").stat().st_size - table

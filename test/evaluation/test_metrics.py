@@ -81,9 +81,7 @@ def test_threshold_beats_every_other_threshold():
 
 def test_bins_are_closed_below_and_open_above():
     values = [-9.0, -5.0, -0.1, 0.0, 0.0999, 0.1, 4.9, 5.0, 9.0]
-    np.testing.assert_array_equal(
-        metrics.assign_bins(values, EDGES), [0, 1, 5, 5, 5, 6, 9, 10, 10]
-    )
+    np.testing.assert_array_equal(metrics.assign_bins(values, EDGES), [0, 1, 5, 5, 5, 6, 9, 10, 10])
 
 
 def test_pose_scores_by_hand():
