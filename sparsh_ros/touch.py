@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.models.zoo import ModelSpec
+from sparsh_ros.models.zoo import POSE_AXES, ModelSpec
 from sparsh_ros.sensors.profiles import SensorProfile
 
 HEADS = ("force", "slip", "pose")
@@ -88,6 +88,7 @@ class MotionBins:
         self._values = np.vstack([millimetres, radians])
         widths_m = _widths(spec.pose_bin_edges_mm) * 1e-3
         self._widths = np.vstack([widths_m, widths_m, np.deg2rad(_widths(spec.pose_bin_edges_deg))])
+        self._unknown = [axis not in spec.pose_axes for axis in POSE_AXES]
 
     def decode(
         self, tx: NDArray, ty: NDArray, yaw: NDArray
@@ -98,13 +99,17 @@ class MotionBins:
         width^2 / 12. The three heads are read as independent.
 
         Returns:
-            (3,) x (m), y (m), rotation (rad), and (3, 3) covariance.
+            (3,) x (m), y (m), rotation (rad), and (3, 3) covariance; NaN for an axis that the
+            model cannot tell.
         """
         probabilities = softmax(np.stack([tx, ty, yaw]))
         mean = (probabilities * self._values).sum(axis=1)
         within = self._widths**2 / 12
         between = (self._values - mean[:, None]) ** 2
-        return mean, np.diag((probabilities * (between + within)).sum(axis=1))
+        covariance = np.diag((probabilities * (between + within)).sum(axis=1))
+        mean[self._unknown] = covariance[self._unknown] = np.nan
+        covariance[:, self._unknown] = np.nan
+        return mean, covariance
 
 
 def _widths(edges: tuple[float, ...]) -> NDArray[np.float64]:

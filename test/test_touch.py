@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,14 @@ def test_bins_give_expectation_and_total_variance_when_in_doubt() -> None:
     assert change[0] == pytest.approx((0.3e-3 + 1.5e-3) / 2)
     between, within = (0.6e-3) ** 2, ((0.4e-3) ** 2 + (1e-3) ** 2) / 2 / 12
     assert covariance[0, 0] == pytest.approx(between + within)
+
+
+def test_an_axis_that_the_model_cannot_tell_is_unknown() -> None:
+    bins = MotionBins(replace(SPEC, pose_axes=("tx", "ty")))
+    change, covariance = bins.decode(*np.zeros((3, 11)))
+    assert np.isfinite(change[:2]).all() and np.isnan(change[2])
+    assert np.isfinite(covariance[:2, :2]).all()
+    assert np.isnan(covariance[2]).all() and np.isnan(covariance[:, 2]).all()
 
 
 def test_wider_doubt_means_more_variance() -> None:

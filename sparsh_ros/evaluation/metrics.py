@@ -20,8 +20,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sparsh_ros.models.zoo import POSE_AXES
+
 FORCE_AXES = ("x", "y", "z")
-POSE_AXES = ("tx", "ty", "yaw")
 
 Scores = dict[str, float]
 Floats = NDArray[np.float64]

@@ -21,6 +21,7 @@ from sparsh_ros.errors import ModelError, WeightsError
 from sparsh_ros.resources import config_path, weights_path
 
 POSE_BINS = 11
+POSE_AXES = ("tx", "ty", "yaw")
 HEADS_FILE = "heads.json"
 
 
@@ -69,6 +70,8 @@ class ModelSpec:
         interval_s: Time between the two frames, in seconds.
         heads: Names of the heads that have trained weights.
         slip_threshold: Slip probability at and above which the slip head's answer is "slipping".
+        pose_axes: Axes of the pose head that are worth reading, of `POSE_AXES`; the others' motion
+            is unknown.
         pose_bin_edges_mm: The 10 edges between the bins of tx and ty, ascending, in mm.
         pose_bin_edges_deg: The 10 edges between the bins of yaw, ascending, in degrees.
         pose_bin_values_mm: Typical motion in each of the 11 bins, for tx and for ty, in mm.
@@ -87,6 +90,7 @@ class ModelSpec:
     interval_s: float = 5 / 60
     heads: tuple[str, ...] = ()
     slip_threshold: float = 0.4  # TacBench's
+    pose_axes: tuple[str, ...] = POSE_AXES
     pose_bin_edges_mm: tuple[float, ...] = _EDGES_MM
     pose_bin_edges_deg: tuple[float, ...] = _EDGES_DEG
     pose_bin_values_mm: tuple[tuple[float, ...], ...] = (bin_centres(_EDGES_MM),) * 2
@@ -122,6 +126,11 @@ class ModelSpec:
                 )
 
     def _check_bins(self) -> None:
+        if unknown := set(self.pose_axes) - set(POSE_AXES):
+            raise ModelError(
+                f"model {self.name}: pose_axes want some of {', '.join(POSE_AXES)}, "
+                f"found {sorted(unknown)}"
+            )
         for name in ("pose_bin_edges_mm", "pose_bin_edges_deg"):
             edges = getattr(self, name)
             if len(edges) != POSE_BINS - 1 or sorted(set(edges)) != list(edges):
@@ -161,6 +170,7 @@ _TYPES = {"str": str, "int": int, "float": (int, float)}
 _TRAINED_FIELDS = (
     "heads",
     "slip_threshold",
+    "pose_axes",
     "pose_bin_edges_mm",
     "pose_bin_edges_deg",
     "pose_bin_values_mm",

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sparsh_ros.models.zoo import ModelSpec
+from sparsh_ros.models.zoo import POSE_AXES, ModelSpec
 
 ROWS = {
     "force": (
@@ -95,6 +95,12 @@ def _tables(scores: Mapping[str, Any]) -> str:
     ]
     for name, entry in scores["scores"].items():
         text.append(_table(name, entry))
+    axes = scores["trained_values"]["pose_axes"]
+    if unknown := [axis for axis in POSE_AXES if axis not in axes]:
+        text.append(
+            f"The error of {', '.join(unknown)} is no smaller than that of guessing no motion, so "
+            "the model says NaN there."
+        )
     return "\n\n".join(text)
 
 

@@ -21,6 +21,8 @@ from sparsh_ros.training.tasks import HEAD_NAMES
 SCHEMA = 1
 DECISIVE = {"force": ("published_rmse_mn", -1), "slip": ("f1", 1), "pose": ("accuracy", 1)}
 """The score a head must beat the trivial guess in, and its sign: is more better?"""
+AXIS_ERRORS = {"tx": "mae_tx_mm", "ty": "mae_ty_mm", "yaw": "mae_yaw_deg"}
+"""Axis of the pose head -> the error in which it must beat the guess that nothing moves."""
 
 
 def collect_scores(run: Path, model: str) -> dict[str, Any]:
@@ -45,6 +47,8 @@ def collect_scores(run: Path, model: str) -> dict[str, Any]:
             "end_to_end": steps["end_to_end"]["scores"][name],
             "trivial": trivial,
         }
+    shipped, trivial = (heads["pose"][part] for part in ("shipped", "trivial"))
+    axes = [axis for axis, key in AXIS_ERRORS.items() if shipped[key] < trivial[key]]
     return {
         "schema": SCHEMA,
         "model": model,
@@ -57,7 +61,7 @@ def collect_scores(run: Path, model: str) -> dict[str, Any]:
         "pretraining": _without(steps["mae"], "data", "command", "software"),
         "end_to_end": _without(steps["end_to_end"], "data", "command", "software", "scores"),
         "probes": steps["heads"]["settings"],
-        "trained_values": steps["heads"]["trained_values"],
+        "trained_values": {**steps["heads"]["trained_values"], "pose_axes": axes},
         "scores": heads,
     }
 
@@ -71,7 +75,8 @@ def beats(name: str, scores: Mapping[str, float], trivial: Mapping[str, float]) 
 def publish(run: Path, spec: ModelSpec, folder: Path) -> dict[str, Any]:
     """Write a weights folder from a finished run: ONNX, safetensors, scores and model card.
 
-    Heads that are no better than the trivial guess are left out.
+    Heads that are no better than the trivial guess are left out, and axes of the pose head that are
+    not are marked as unknown.
 
     Returns:
         What was written as `scores.json`.

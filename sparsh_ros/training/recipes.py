@@ -151,6 +151,7 @@ def with_trained_values(spec: ModelSpec, values: Mapping[str, Any]) -> ModelSpec
     return replace(
         spec,
         slip_threshold=values["slip_threshold"],
+        pose_axes=tuple(values["pose_axes"]),
         pose_bin_values_mm=millimetres,
         pose_bin_values_deg=tuple(values["pose_bin_values_deg"]),
     )

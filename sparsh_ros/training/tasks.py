@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sparsh_ros.evaluation import metrics
-from sparsh_ros.models.zoo import POSE_BINS, ModelSpec
+from sparsh_ros.models.zoo import POSE_AXES, POSE_BINS, ModelSpec
 from sparsh_ros.training.store import PairLabels
 
 HEAD_NAMES = ("force", "slip", "pose")
@@ -108,7 +108,7 @@ def head_loss(name: str, outputs: Outputs, targets: Targets, weights: ClassWeigh
         return slip + F.smooth_l1_loss(outputs["force"].float(), targets.delta, beta=BETA)
     known = targets.bins[:, 0] != NO_MOTION
     bins = targets.bins[known].T
-    logits = [outputs[axis].float()[known] for axis in metrics.POSE_AXES]
+    logits = [outputs[axis].float()[known] for axis in POSE_AXES]
     if not known.any():
         return torch.stack(logits).sum()  # a zero that has a gradient
     return sum(map(F.cross_entropy, logits, bins, weights.bins))
@@ -149,7 +149,7 @@ def slip_probability(outputs: Outputs) -> NDArray[np.float32]:
 def _pose_scores(outputs: Outputs, labels: PairLabels, spec: ModelSpec) -> Scores:
     bins = bin_motion(labels.motion, spec)
     known = bins[:, 0] != NO_MOTION
-    logits = torch.stack([outputs[axis] for axis in metrics.POSE_AXES], dim=1)[known]
+    logits = torch.stack([outputs[axis] for axis in POSE_AXES], dim=1)[known]
     values = torch.tensor([*spec.pose_bin_values_mm, spec.pose_bin_values_deg])
     estimate = (logits.softmax(dim=2) * values).sum(dim=2)
     found = logits.argmax(dim=2)

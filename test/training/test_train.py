@@ -12,7 +12,7 @@ from sparsh_ros import cli
 from sparsh_ros.models.checkpoints import load_encoder
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.training.model_card import ROWS
-from sparsh_ros.training.publish import beats
+from sparsh_ros.training.publish import AXIS_ERRORS, beats
 
 
 def _train(*words):
@@ -40,6 +40,11 @@ def test_all_steps_end_in_a_weights_folder(dataset, spec, model, tmp_path):
     shipped = [name for name, entry in scores["scores"].items() if entry["ships"]]
     published = load_model_spec(model)
     assert list(published.heads) == shipped
+    assert list(published.pose_axes) == scores["trained_values"]["pose_axes"]
+    for axis, key in AXIS_ERRORS.items():
+        pose = scores["scores"]["pose"]
+        better = pose["shipped"][key] < pose["trivial"][key]
+        assert (axis in published.pose_axes) == better
     assert published.slip_threshold == scores["scores"]["slip"]["shipped"]["threshold"]
     assert load_encoder(published).norm.normalized_shape == (32,)
     for name in shipped:
