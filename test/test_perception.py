@@ -15,7 +15,7 @@ from sparsh_ros.decoder import Encoded, Encoding, TouchDecoder
 from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import FrameError, ModelError, ParameterError
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
-from sparsh_ros.models.zoo import ModelSpec, load_model_spec
+from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.perception import STALE_S, Perception
 from sparsh_ros.sensors import load_profile, open_sensor
 from sparsh_ros.sensors.images import read_image
@@ -329,13 +329,6 @@ def test_bad_settings(fake: Perception, settings: dict, error: type, message: st
 # With the weights that ship.
 
 
-def shipped() -> ModelSpec:
-    spec = load_model_spec("sparsh-sim-micro")
-    if not (spec.weights / "encoder.onnx").is_file():
-        pytest.skip(f"no weights in {spec.weights}")
-    return spec
-
-
 def follow(sensor: object, perception: Perception, count: int) -> list[Touch]:
     """Touches of the first `count` frames or so of a sensor."""
     touches, last = [], 0
@@ -371,7 +364,6 @@ def check_plausible(touches: list[Touch], scale_n: tuple[float, float, float]) -
 def test_real_recording_runs_through(
     tactile_data: Path, recording: str, background: str | None, profile: str
 ) -> None:
-    shipped()
     sensor = open_sensor("video", profile=profile, input=tactile_data / recording, rate_hz=30.0)
     perception = Perception(device="cpu", threads=1)
     perception.add_sensor("gel", sensor.profile)
@@ -387,7 +379,6 @@ def test_real_recording_runs_through(
 
 
 def test_simulated_touch_runs_through() -> None:
-    shipped()
     sensor = open_sensor("simulated", seed=4, touch="demo")
     perception = Perception(device="cpu", threads=1)
     perception.add_sensor("gel", sensor.profile)
@@ -397,7 +388,7 @@ def test_simulated_touch_runs_through() -> None:
 
 
 def test_remote_heads_agree_with_local_ones_within_half_precision() -> None:
-    spec = shipped()
+    spec = load_model_spec("sparsh-sim-micro")
     perception = Perception(device="cpu", threads=1)
     remote = TouchDecoder(spec, create_engine(spec, "cpu", encoder=False, threads=1))
     for known in (perception, remote):
@@ -418,7 +409,6 @@ def test_tokens_on_a_torch_device_give_the_same_touches(monkeypatch: pytest.Monk
     pytest.importorskip("torch")
     from sparsh_ros.engines.torch_engine import TorchEngine
 
-    shipped()
     by_onnx = Perception(device="cpu", threads=1)
     monkeypatch.setattr(
         module,
