@@ -157,7 +157,8 @@ peak learning rate {mae["settings"]["rate"]:g}.
 {", ".join(map(str, probes["seeds"]))}.
 - End to end: seed {end["settings"]["seed"]}, {end["steps"]:,} steps of \
 {end["settings"]["batch"]} pairs in {end["seconds"] / 60:.0f} minutes, peak learning rate \
-{end["settings"]["rate"]:g}.
+{end["settings"]["rate"]:g}. It saw {end["pairs"]:,} pairs, pre-training {mae["pairs"]:,}: read \
+the comparison as one at these budgets, not as what either can reach.
 - torch {scores["software"]["torch"]} on a CPU, bfloat16 where torch's autocast allows. Schedules \
 run over wall-clock time, so another machine takes another number of steps and its scores differ \
 a little."""
