@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import cv2
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
@@ -44,6 +45,7 @@ def run(create: Callable[[], Sequence[LiveNode]], arguments: list[str] | None = 
 
     A SparshError while they are made or started is logged as its one sentence; the code is then 1.
     """
+    cv2.setNumThreads(1)  # more would take the cores from the encoder, to save microseconds
     stop = StopRequest()
     logging.getLogger("sparsh_ros").addHandler(_RosLog(logging.WARNING))
     nodes: Sequence[LiveNode] = ()
