@@ -108,13 +108,17 @@ def test_a_broken_image_costs_only_that_frame(outsider, start_graph, tmp_path: P
     for number in range(15, 25):
         (tmp_path / f"{number:03d}.png").write_bytes(b"no image")
     slips = outsider.listen(Slip, "/folder/slip", 100)
-    graph = start_graph(namespace="folder", source="video", input=str(tmp_path), rate_hz="30")
+    # Looped, because the first round may be over before this node has found the others.
+    graph = start_graph(
+        namespace="folder", source="video", input=str(tmp_path), rate_hz="30", loop="true"
+    )
     sensor = "folder/sensor: digit"
     outsider.wait_for(
-        lambda: "its end" in outsider.diagnostics.get(sensor, {}).get("message", ""), "the end"
+        lambda: int(outsider.diagnostics.get(sensor, {}).get("frames refused", 0)) >= 1,
+        "a refused frame",
     )
-    assert 1 <= int(outsider.diagnostics[sensor]["frames refused"]) <= 10
-    assert any(slip.valid for slip in slips)
+    before = len(slips)
+    outsider.wait_for(lambda: any(slip.valid for slip in slips[before:]), "an estimate after it")
     assert graph.stop() == 0
     assert ".png" in graph.log
 
