@@ -5,10 +5,10 @@ Three quarters of the patches of a frame pair are hidden; the encoder sees the r
 decoder predicts the pixels of hidden patches from its tokens; the loss is the mean squared error of
 plain pixels (times a constant: patches are scaled, see `patches`). No labels are used.
 
-What a hidden patch shows is far less certain than how it changed since the older frame, so plain
-pixels teach little about motion, which slip and pose need. The error of that change is therefore
+What a hidden patch shows is far less certain than how it changed since the older frame, so motion,
+which slip and pose need, is a small part of the plain error. The error of that change is therefore
 added, weighted by `CHANGE_WEIGHT`, as AnyTouch 2 adds the reconstruction of frame differences
-(2026, arXiv:2602.09617): the way to predict it is to see how the visible patches moved.
+(2026, arXiv:2602.09617). What the added term is worth has not been measured apart.
 
 To fit a CPU the decoder has width 128 and 2 blocks, and predicts a random third of the hidden
 patches instead of all of them (dual masking, Wang et al., "VideoMAE V2", 2023). No flips: mirrored
