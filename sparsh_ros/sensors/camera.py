@@ -157,9 +157,9 @@ def _explained(error: OSError, path: str) -> SensorError:
     if error.errno in _GONE:
         return BrokenStreamError(VANISHED, f"{path}: not there ({error.strerror}); check the cable")
     if error.errno == errno.EBUSY:
-        hint = f"another program uses it; `fuser -v {path}` names it"
+        hint = "another program uses it; `sparsh-ros doctor` names it"
     elif error.errno in (errno.EACCES, errno.EPERM):
-        hint = "no right to use it; join the group of the file: `sudo usermod -aG video $USER`"
+        hint = "no right to use it; `sparsh-ros doctor` tells how to get it"
     else:
-        hint = f"check it with `v4l2-ctl --device {path} --all`"
+        hint = "look at it with `sparsh-ros doctor`"
     return SensorError(f"{path}: {error.strerror}: {hint}")

@@ -79,7 +79,9 @@ def choose_camera(cameras: Sequence[TactileCamera], kind: str, serial: str = "")
             f"{label} {serial}: several cameras have this serial number (ports {ports}); unplug one"
         )
     named = f"{label} {serial}" if serial else label
-    raise SensorError(f"{named}: not on USB (found {found}); check the cable, then `lsusb`")
+    raise SensorError(
+        f"{named}: not on USB (found {found}); check the cable, then `sparsh-ros doctor`"
+    )
 
 
 def _camera(node: Path) -> TactileCamera | None:

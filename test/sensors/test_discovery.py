@@ -116,7 +116,7 @@ def test_choice_by_serial_or_by_being_the_only_one() -> None:
     [
         (CAMERAS, "digit", "", r"DIGIT: wanted one, found 2 on USB \(D1, D2\); name the one"),
         (CAMERAS, "digit", "D9", r"DIGIT D9: not on USB \(found D1, D2\); check the cable"),
-        (CAMERAS[2:], "digit", "", r"DIGIT: not on USB \(found none\); check the cable, then `ls"),
+        (CAMERAS[2:], "digit", "", r"DIGIT: not on USB \(found none\); check the cable, then `sp"),
         (CAMERAS[:2], "gelsight_mini", "", r"GelSight Mini: not on USB \(found none\)"),
         (CAMERAS[:1] * 2, "digit", "D1", r"DIGIT D1: several .*\(ports 1-2, 1-2\); unplug one"),
     ],

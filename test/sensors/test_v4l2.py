@@ -127,9 +127,9 @@ def test_camera_lost_while_it_is_set_is_closed() -> None:
     ("number", "message"),
     [
         (errno.ENOENT, r"/dev/video7: not there \(No such file .*check the cable"),
-        (errno.EBUSY, "/dev/video7: .* busy: another program uses it; `fuser -v /dev/video7`"),
-        (errno.EACCES, "/dev/video7: Permission denied: .* usermod -aG video"),
-        (errno.EINVAL, "/dev/video7: Invalid argument: check it with `v4l2-ctl"),
+        (errno.EBUSY, "/dev/video7: .* busy: another program uses it; `sparsh-ros doctor`"),
+        (errno.EACCES, "/dev/video7: Permission denied: no right .* `sparsh-ros doctor`"),
+        (errno.EINVAL, "/dev/video7: Invalid argument: look at it with `sparsh-ros"),
     ],
 )
 def test_device_that_cannot_be_opened(number: int, message: str) -> None:
