@@ -14,6 +14,7 @@ from sparsh_ros.sensors.v4l2 import Host, Mode
 from sparsh_ros.sensors.watchdog import (
     EMPTY,
     TORN,
+    USB,
     VANISHED,
     WRONG_SIZE,
     BrokenFrameError,
@@ -21,7 +22,16 @@ from sparsh_ros.sensors.watchdog import (
 )
 
 _PATIENCE_S = 0.1
-_GONE = (errno.ENODEV, errno.ENOENT, errno.ENXIO, errno.EIO)
+_GONE = (errno.ENODEV, errno.ENOENT, errno.ENXIO)
+_USB_ERRORS = (
+    errno.EIO,
+    errno.EPROTO,
+    errno.EPIPE,
+    errno.ETIMEDOUT,
+    errno.EOVERFLOW,
+    errno.EILSEQ,
+    errno.ESHUTDOWN,
+)
 _JPEG_END = b"\xff\xd9"
 _JPEG_TAIL = 4096  # bytes that some cameras put behind the end of an image
 
@@ -105,7 +115,7 @@ class V4l2Camera:
         if not buffer.content:
             raise BrokenFrameError(EMPTY, f"{self._path}: empty frame")
         if buffer.damaged:
-            raise BrokenFrameError(TORN, f"{self._path}: frame with data lost on USB")
+            raise BrokenFrameError(USB, f"{self._path}: frame with data lost on USB")
         decode = _DECODERS[self._fourcc]
         image = decode(buffer.content, self._width, self._height, self._path)
         return LiveImage(image, buffer.monotonic_ns)
@@ -156,6 +166,10 @@ def _explained(error: OSError, path: str) -> SensorError:
     """The sentence for what the kernel answered."""
     if error.errno in _GONE:
         return BrokenStreamError(VANISHED, f"{path}: not there ({error.strerror}); check the cable")
+    if error.errno in _USB_ERRORS:
+        return BrokenStreamError(
+            USB, f"{path}: USB transfer failed ({error.strerror}); check cable, hub and power"
+        )
     if error.errno == errno.EBUSY:
         hint = "another program uses it; `sparsh-ros doctor` names it"
     elif error.errno in (errno.EACCES, errno.EPERM):

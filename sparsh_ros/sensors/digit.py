@@ -74,6 +74,7 @@ class DigitSensor(LiveSensor):
 
     def _connect(self) -> V4l2Camera:
         camera = choose_camera(self._host.cameras(), "digit", self._serial)
+        self.serial = camera.serial
         if self._library is not None:
             self._set_leds(camera.serial)
         return V4l2Camera(camera.path, self._mode, self._host)

@@ -61,10 +61,11 @@ class GelSightSensor(LiveSensor):
     def _connect(self) -> LiveSource:
         if self._url:
             return MjpegStream(self._url)
-        path = self._path
-        if not path:
-            path = choose_camera(self._host.cameras(), self._kind, self._serial).path
-        return V4l2Camera(path, self._mode, self._host)
+        if self._path:
+            return V4l2Camera(self._path, self._mode, self._host)
+        camera = choose_camera(self._host.cameras(), self._kind, self._serial)
+        self.serial = camera.serial
+        return V4l2Camera(camera.path, self._mode, self._host)
 
 
 class GelSightMiniSensor(GelSightSensor):

@@ -17,6 +17,7 @@ TORN = "torn"  # a frame of which a part is missing
 GREEN = "green"  # a frame that was never filled: zeros, which are green in YUV
 WRONG_SIZE = "wrong size"
 FROZEN = "frozen"  # the same image again and again
+USB = "USB error"  # data lost on the way, or a transfer that failed
 VANISHED = "vanished"  # the camera, or the connection to it, is gone
 RATE = "rate"  # another frame rate than agreed
 

@@ -41,6 +41,7 @@ def test_only_digit_is_found_and_its_leds_are_lit(host: FaultyHost) -> None:
     assert before_ns <= frame.stamp_ns <= time.time_ns()
     assert camera.controls == {CONTROL_ZOOM: 0xFFF}
     assert sensor.status().last_error == "" and sensor.profile.name == "digit"
+    assert sensor.serial == "D20123"
 
 
 def test_digit_is_chosen_by_its_serial(host: FaultyHost) -> None:
@@ -151,6 +152,7 @@ def test_gelsight_mini_by_serial(host: FaultyHost) -> None:
     sensor = open_sensor("gelsight_mini", SMALL_MINI, host=host, serial="28J0-AB12")
     assert first_frame(sensor).image.shape == IMAGE_SHAPE
     assert camera.opened == 1 and camera.controls == {}
+    assert sensor.serial == "28J0-AB12"
     assert open_sensor("gelsight_mini").profile.name == "gelsight_mini"
 
 

@@ -88,6 +88,19 @@ def test_wait_hands_out_each_frame_once(sensor: ScriptedSensor) -> None:
     assert status.frame_age_s >= 0 and status.rate_hz > 0
 
 
+@pytest.mark.parametrize(("level", "share"), [(249, 0.0), (250, 0.25)])
+def test_saturation_is_the_share_of_blown_pixels_in_one_channel_or_more(
+    sensor: ScriptedSensor, monkeypatch: pytest.MonkeyPatch, level: int, share: float
+) -> None:
+    image = BLACK.copy()
+    image[:160, :120, 1] = level
+    monkeypatch.setattr(sensor, "_read", lambda sequence: Frame(7, image, sequence))
+    assert math.isnan(sensor.status().saturated)
+    sensor.start()
+    sensor.wait(timeout=LONG_S)
+    assert sensor.status().saturated == share
+
+
 def test_status_before_start_knows_nothing(sensor: ScriptedSensor) -> None:
     status = sensor.status()
     assert math.isnan(status.rate_hz) and math.isnan(status.frame_age_s)
