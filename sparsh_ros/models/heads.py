@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attentive probes: small networks that read force, slip and motion from frozen touch tokens.
+"""Attentive probes: small networks that read one answer each from frozen touch tokens.
 
 Each head pools the encoder's tokens with one learned query (Bardes et al., "V-JEPA", 2024) and
-reads the pooled vector with a two-layer perceptron. Parameter names are those of the TacBench
-probes (Higuera et al., 2024, arXiv:2410.24090).
+reads the pooled vector with two-layer perceptrons. Parameter names and outputs are those of the
+TacBench probes (Higuera et al., 2024, arXiv:2410.24090).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ from sparsh_ros.models.vit import (
     initialise_linear_layers,
     shrink_residual_branch,
 )
-from sparsh_ros.models.zoo import POSE_BINS
+from sparsh_ros.models.zoo import GRASPS, POSE_AXES, POSE_BINS, TEXTILES
 
 if TYPE_CHECKING:
     from sparsh_ros.models.zoo import ModelSpec
@@ -61,12 +62,12 @@ class CrossAttention(nn.Module):
 class CrossAttentionBlock(nn.Module):
     """Pre-norm cross-attention and MLP, each added to the query; the query is not normalised."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, mlp_ratio: int = 4) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width)
         self.xattn = CrossAttention(width, heads)
         self.norm2 = nn.LayerNorm(width)
-        self.mlp = Mlp(width)
+        self.mlp = Mlp(width, mlp_ratio)
 
     def forward(self, query: Tensor, tokens: Tensor) -> Tensor:
         query = query + self.xattn(query, tokens, self.norm1)
@@ -76,10 +77,10 @@ class CrossAttentionBlock(nn.Module):
 class AttentivePooler(nn.Module):
     """Summarise tokens (B, N, D) as one vector (B, D) with a learned query."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, mlp_ratio: int = 4) -> None:
         super().__init__()
         self.query_tokens = nn.Parameter(torch.empty(1, 1, width))
-        self.cross_attention_block = CrossAttentionBlock(width, heads)
+        self.cross_attention_block = CrossAttentionBlock(width, heads, mlp_ratio)
         nn.init.trunc_normal_(self.query_tokens, std=INIT_STD)
         initialise_linear_layers(self)
         block = self.cross_attention_block
@@ -89,79 +90,137 @@ class AttentivePooler(nn.Module):
         return self.cross_attention_block(self.query_tokens, tokens).squeeze(1)
 
 
-def _perceptron(width: int, outputs: int, activation: nn.Module) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(width, width // 4), activation, nn.Linear(width // 4, outputs))
+class Head(nn.Module):
+    """A pooler, and one perceptron per entry of ``probes``.
+
+    Args:
+        width: Channels D of a token; a multiple of ``heads``.
+        heads: Attention heads of the pooler.
+        mlp_ratio: Hidden units of the pooler's MLP per channel.
+        hidden: Hidden units of each perceptron; None: D / 4.
+        fingers: How many pooled vectors, side by side, the perceptrons read.
+    """
+
+    task: ClassVar[str]
+    outputs: ClassVar[tuple[str, ...]]  # keys of what forward returns, in that order
+    probes: ClassVar[dict[str, tuple[int, type[nn.Module]]]]  # outputs, activation
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        mlp_ratio: int = 4,
+        hidden: int | None = None,
+        fingers: int = 1,
+    ) -> None:
+        super().__init__()
+        self.pooler = AttentivePooler(width, heads, mlp_ratio)
+        hidden = hidden or width // 4
+        for name, (outputs, activation) in self.probes.items():
+            layers = nn.Linear(fingers * width, hidden), activation(), nn.Linear(hidden, outputs)
+            self.add_module(name, nn.Sequential(*layers))
 
 
-class ForceHead(nn.Module):
+class ForceHead(Head):
     """Tokens (B, N, D) -> {"force": (B, 3)}: x and y in [-1, 1], z in [0, 1].
 
     Times the sensor's force scale this is the force of the world on the gel in newtons, in the
     gel frame; z is the compression.
     """
 
+    task = "force"
     outputs = ("force",)
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.pooler = AttentivePooler(width, heads)
-        self.probe = _perceptron(width, 3, nn.ReLU())
+    probes: ClassVar = {"probe": (3, nn.ReLU)}
 
     def forward(self, tokens: Tensor) -> dict[str, Tensor]:
         raw = self.probe(self.pooler(tokens))
         return {"force": torch.cat([raw[:, :2].tanh(), raw[:, 2:].sigmoid()], dim=1)}
 
 
-class SlipHead(nn.Module):
+class SlipHead(Head):
     """Tokens (B, N, D) -> {"slip": (B, 2) logits [stick, slip], "force": (B, 3) in [-1, 1]}.
 
     "force" is the change of force over the model's interval; times the sensor's delta-force scale
     it is in newtons, in the gel frame.
     """
 
+    task = "slip"
     outputs = ("slip", "force")
+    probes: ClassVar = {"force_probe": (3, nn.ReLU), "probe": (2, nn.Sigmoid)}
 
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.pooler = AttentivePooler(width, heads)
-        self.force_probe = _perceptron(width, 3, nn.ReLU())
+    def __init__(
+        self, width: int, heads: int, mlp_ratio: int = 4, hidden: int | None = None
+    ) -> None:
+        super().__init__(width, heads, mlp_ratio, hidden)
         self.fc_norm = nn.LayerNorm(width)
-        self.probe = _perceptron(width, 2, nn.Sigmoid())
 
     def forward(self, tokens: Tensor) -> dict[str, Tensor]:
         pooled = self.fc_norm(self.pooler(tokens))
         return {"slip": self.probe(pooled), "force": F.hardtanh(self.force_probe(pooled))}
 
 
-class PoseHead(nn.Module):
+class PoseHead(Head):
     """Tokens (B, N, D) -> {"tx", "ty", "yaw": (B, 11) logits}: the object's motion in bins.
 
     Bin 0 lies below the lowest edge, bin k in [edge_(k-1), edge_k), bin 10 at or above the
-    highest; the edges (mm, degrees, gel frame) come with the weights.
+    highest; the edges (mm, degrees, gel frame) come with the weights. A head of several fingers
+    takes a list of their tokens, in the order it was trained with.
     """
 
-    outputs = ("tx", "ty", "yaw")
+    task = "pose"
+    outputs = POSE_AXES
+    probes: ClassVar = {f"probe_{axis}": (POSE_BINS, nn.ReLU) for axis in POSE_AXES}
 
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.pooler = AttentivePooler(width, heads)
-        self.probe_tx = _perceptron(width, POSE_BINS, nn.ReLU())
-        self.probe_ty = _perceptron(width, POSE_BINS, nn.ReLU())
-        self.probe_yaw = _perceptron(width, POSE_BINS, nn.ReLU())
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        mlp_ratio: int = 4,
+        hidden: int | None = None,
+        fingers: int = 1,
+    ) -> None:
+        super().__init__(width, heads, mlp_ratio, hidden, fingers)
+        self.fingers = fingers
+
+    def forward(self, tokens: Tensor | Sequence[Tensor]) -> dict[str, Tensor]:
+        tokens = [tokens] if isinstance(tokens, Tensor) else tokens
+        if len(tokens) != self.fingers:
+            raise ModelError(
+                f"pose head: wanted a list with the tokens of {self.fingers} fingers, "
+                f"found {len(tokens)}"
+            )
+        pooled = torch.cat([self.pooler(finger) for finger in tokens], dim=1)
+        return {axis: self.get_submodule(f"probe_{axis}")(pooled) for axis in POSE_AXES}
+
+
+class GraspHead(Head):
+    """Tokens (B, N, D) -> {"grasp": (B, 2) logits}, in the order of `GRASPS`."""
+
+    task = "grasp"
+    outputs = ("grasp",)
+    probes: ClassVar = {"probe": (len(GRASPS), nn.ReLU)}
 
     def forward(self, tokens: Tensor) -> dict[str, Tensor]:
-        pooled = self.pooler(tokens)
-        return {
-            "tx": self.probe_tx(pooled),
-            "ty": self.probe_ty(pooled),
-            "yaw": self.probe_yaw(pooled),
-        }
+        return {"grasp": self.probe(self.pooler(tokens))}
 
 
-HEADS: dict[str, type[nn.Module]] = {"force": ForceHead, "slip": SlipHead, "pose": PoseHead}
+class TextileHead(Head):
+    """Tokens (B, N, D) -> {"textile": (B, 20) logits}, in the order of `TEXTILES`."""
+
+    task = "textile"
+    outputs = ("textile",)
+    probes: ClassVar = {"probe": (len(TEXTILES), nn.ReLU)}
+
+    def forward(self, tokens: Tensor) -> dict[str, Tensor]:
+        return {"textile": self.probe(self.pooler(tokens))}
 
 
-def build_head(name: str, spec: ModelSpec) -> nn.Module:
+HEADS: dict[str, type[Head]] = {
+    head.task: head for head in (ForceHead, SlipHead, PoseHead, GraspHead, TextileHead)
+}
+
+
+def build_head(name: str, spec: ModelSpec) -> Head:
     """Build a head for the tokens of ``spec``'s encoder, with fresh weights.
 
     Raises:

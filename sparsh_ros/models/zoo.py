@@ -22,6 +22,29 @@ from sparsh_ros.resources import config_path, weights_path
 
 POSE_BINS = 11
 POSE_AXES = ("tx", "ty", "yaw")
+GRASPS = ("not stable", "stable")
+TEXTILES = (
+    "cotton",
+    "satin",
+    "polyester",
+    "denim",
+    "gabardine",
+    "broad cloth",
+    "parka",
+    "leather",
+    "crepe",
+    "corduroy",
+    "velvet",
+    "flannel",
+    "fleece",
+    "hairy",
+    "wool",
+    "knit",
+    "net",
+    "suit",
+    "woven",
+    "other",
+)
 HEADS_FILE = "heads.json"
 
 
