@@ -42,7 +42,9 @@ class Channel:
         self._touch: Touch | None = None
         self._rate, self._latency = RateMeter(), LatencyMeter()
         perception.add_sensor(name, profile)
-        self._estimates = EstimatePublisher(node, prefix, name, perception.engine.heads)
+        self._estimates = EstimatePublisher(
+            node, prefix, conversions.gel_frame(name), perception.engine.heads
+        )
         self._background_topic = node.create_publisher(Image, f"{prefix}background", qos.LATCHED)
         self._difference_topic = node.create_publisher(Image, f"{prefix}image_diff", qos.LATEST)
         self._overlay_topic = node.create_publisher(Image, f"{prefix}overlay", qos.LATEST)

@@ -21,9 +21,9 @@ class EstimatePublisher:
     the messages say so: `valid` is false, and numbers are NaN.
     """
 
-    def __init__(self, node: Node, prefix: str, sensor: str, heads: Sequence[str]) -> None:
-        """Make the topics, named below `prefix`, of the sensor with this name."""
-        self._frame_id = conversions.gel_frame(sensor)
+    def __init__(self, node: Node, prefix: str, frame_id: str, heads: Sequence[str]) -> None:
+        """Make the topics, named below `prefix`, of a sensor with this gel frame."""
+        self._frame_id = frame_id
         publishers = {}
         if "slip" in heads:
             publishers[self._slip] = node.create_publisher(Slip, f"{prefix}slip", qos.ESTIMATE)

@@ -18,7 +18,7 @@ from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import SparshError
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.msg import Features
-from sparsh_ros.nodes import qos, settings, spin
+from sparsh_ros.nodes import conversions, qos, settings, spin
 from sparsh_ros.nodes.diagnostics import OK, WARN, Diagnostics, LatencyMeter, RateMeter, Report
 from sparsh_ros.nodes.estimates import EstimatePublisher
 from sparsh_ros.nodes.features import msg_to_encoded
@@ -51,7 +51,9 @@ class HeadNode(Node):
         self._estimates, self._rates, self._latencies, self._trouble = {}, {}, {}, {}
         for name, prefix in self._prefixes.items():
             self._decoder.add_sensor(name, load_profile(given["sensor"]))
-            self._estimates[name] = EstimatePublisher(self, prefix, name, heads)
+            self._estimates[name] = EstimatePublisher(
+                self, prefix, conversions.gel_frame(name), heads
+            )
             self._rates[name], self._latencies[name] = RateMeter(), LatencyMeter()
             self._trouble[name] = "waiting for features"
         self._diagnostics = Diagnostics(self, self._reports)

@@ -63,7 +63,7 @@ class SensorNode(Node):
         )
         self._truth = None
         if self._given["source"] == "simulated":
-            self._truth = TruthPublisher(self, prefix, self._name)
+            self._truth = TruthPublisher(self, prefix, conversions.gel_frame(self._name))
         self._published = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"publish {self._name}")

@@ -23,9 +23,9 @@ class TruthPublisher:
     slides, which rises before it. `truth/pose` is, like `pose`, the motion since contact began.
     """
 
-    def __init__(self, node: Node, prefix: str, sensor: str) -> None:
-        """Make the topics, named below `prefix`, of the sensor with this name."""
-        self._frame_id = conversions.gel_frame(sensor)
+    def __init__(self, node: Node, prefix: str, frame_id: str) -> None:
+        """Make the topics, named below `prefix`, of a sensor with this gel frame."""
+        self._frame_id = frame_id
         self._force = node.create_publisher(WrenchStamped, f"{prefix}truth/force", qos.ESTIMATE)
         self._slip = node.create_publisher(Slip, f"{prefix}truth/slip", qos.ESTIMATE)
         self._pose = node.create_publisher(

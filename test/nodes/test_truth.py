@@ -56,7 +56,7 @@ def _sample(x_mm: float | None, slip_share: float = 0.0) -> TouchSample:
 
 def test_motion_counts_from_the_beginning_of_each_contact(node: Node) -> None:
     recorder = Recorder(node)
-    truth = TruthPublisher(node, "", "thumb")
+    truth = TruthPublisher(node, "", "thumb_gel_frame")
     for stamp_ns, x_mm in enumerate((None, 2.0, 3.0, None, 7.0, 6.5)):
         truth.publish(stamp_ns, _sample(x_mm))
     moved_mm = [1e3 * m.pose.pose.position.x for m in recorder.published["truth/pose"]]
@@ -65,7 +65,7 @@ def test_motion_counts_from_the_beginning_of_each_contact(node: Node) -> None:
 
 def test_slip_carries_the_share_that_slides(node: Node) -> None:
     recorder = Recorder(node)
-    truth = TruthPublisher(node, "left/", "left")
+    truth = TruthPublisher(node, "left/", "left_gel_frame")
     truth.publish(5, _sample(1.0, slip_share=0.4))
     truth.publish(6, _sample(1.0, slip_share=1.0))
     incipient, gross = recorder.published["left/truth/slip"]
