@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which gel cameras are plugged in, read from sysfs.
+"""Which gel sensors are plugged in, read from sysfs.
 
 Cameras are told apart by their serial number only: the number in /dev/video* changes with every
 replug. One USB camera may own several video nodes, of which the first (index 0) gives the images.
@@ -16,7 +16,10 @@ from sparsh_ros.errors import SensorError
 
 SYSFS = Path("/sys")
 
+BOOTLOADER = "bootloader"
+
 _USB_IDS = {"2833:0209": "digit", "0c45:636d": "gelsight_mini"}
+_BOOTLOADER_ID = "0403:0fde"  # of a DIGIT that waits for new firmware
 _MINI = re.compile(r"GelSight Mini\b.*?\b([0-9A-Z]{4}-?[0-9A-Z]{4})\b")
 _LABELS = {"digit": "DIGIT", "gelsight_mini": "GelSight Mini", "": "camera"}
 
@@ -32,6 +35,7 @@ class TactileCamera:
         path: its device node, such as "/dev/video0"; another one after every replug.
         port: the USB port it is on, such as "1-2.4".
         name: what the camera calls itself.
+        speed_mbit_s: of its USB connection, 480 for USB 2; 0 where it is not known.
     """
 
     kind: str
@@ -39,6 +43,25 @@ class TactileCamera:
     path: str
     port: str
     name: str
+    speed_mbit_s: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """Kind and serial number in words, such as "DIGIT D20123"."""
+        return f"{_LABELS[self.kind]} {self.serial}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class UsbSensor:
+    """A gel sensor on USB, whether or not the kernel made a camera of it.
+
+    Attributes:
+        kind: "digit", "gelsight_mini", or BOOTLOADER for a DIGIT without firmware.
+        port: as in TactileCamera.
+    """
+
+    kind: str
+    port: str
 
 
 def find_cameras(sysfs_root: Path = SYSFS) -> list[TactileCamera]:
@@ -49,6 +72,14 @@ def find_cameras(sysfs_root: Path = SYSFS) -> list[TactileCamera]:
     nodes = (sysfs_root / "class" / "video4linux").glob("video*")
     cameras = [camera for node in nodes if (camera := _camera(node)) is not None]
     return sorted(cameras, key=lambda camera: (camera.kind, camera.serial, camera.port))
+
+
+def find_usb_sensors(sysfs_root: Path = SYSFS) -> list[UsbSensor]:
+    """All gel sensors on USB that their vendor and product numbers tell, sorted by port."""
+    kinds = _USB_IDS | {_BOOTLOADER_ID: BOOTLOADER}
+    devices = (sysfs_root / "bus" / "usb" / "devices").glob("*")
+    found = ((device.name, kinds.get(_identity(device))) for device in devices)
+    return [UsbSensor(kind, port) for port, kind in sorted(found) if kind]
 
 
 def choose_camera(cameras: Sequence[TactileCamera], kind: str, serial: str = "") -> TactileCamera:
@@ -88,14 +119,26 @@ def _camera(node: Path) -> TactileCamera | None:
     # Both links are followed: class/video4linux/video0 -> ../1-2/1-2:1.0/video4linux/video0, and
     # its `device` -> the USB interface, whose folder lies in that of the USB device.
     usb = (node / "device").resolve().parent
-    identity = f"{_read(usb / 'idVendor')}:{_read(usb / 'idProduct')}"
+    identity = _identity(usb)
     if identity == ":" or _read(node / "index") not in ("0", ""):
         return None
     name = _read(usb / "product") or _read(node / "name")
     mini = _MINI.search(name) or _MINI.search(_read(node / "name"))
     kind = "gelsight_mini" if mini else _USB_IDS.get(identity, "")
     serial = mini[1] if mini else _read(usb / "serial")
-    return TactileCamera(kind, serial, f"/dev/{node.name}", usb.name, name)
+    speed = _speed(_read(usb / "speed"))
+    return TactileCamera(kind, serial, f"/dev/{node.name}", usb.name, name, speed)
+
+
+def _identity(usb: Path) -> str:
+    return f"{_read(usb / 'idVendor')}:{_read(usb / 'idProduct')}"
+
+
+def _speed(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:  # "unknown", or unplugged meanwhile
+        return 0.0
 
 
 def _read(path: Path) -> str:

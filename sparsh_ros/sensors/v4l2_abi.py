@@ -94,11 +94,63 @@ class BufferInfo(ctypes.Structure):
     ]
 
 
+class FormatEntry(ctypes.Structure):
+    """struct v4l2_fmtdesc."""
+
+    _fields_ = [
+        ("index", _U32),
+        ("type", _U32),
+        ("flags", _U32),
+        ("description", ctypes.c_char * 32),
+        ("fourcc", _U32),
+        ("rest", _U32 * 4),
+    ]
+
+
+class SizeEntry(ctypes.Structure):
+    """struct v4l2_frmsizeenum, of which width and height hold for a single size."""
+
+    _fields_ = [
+        ("index", _U32),
+        ("fourcc", _U32),
+        ("type", _U32),
+        ("width", _U32),
+        ("height", _U32),
+        ("rest", _U32 * 6),
+    ]
+
+
+class Interval(ctypes.Structure):
+    """struct v4l2_fract, seconds between two frames."""
+
+    _fields_ = [("numerator", _U32), ("denominator", _U32)]
+
+    def rate(self) -> float:
+        """Frames per second."""
+        return self.denominator / max(1, self.numerator)
+
+
+class RateEntry(ctypes.Structure):
+    """struct v4l2_frmivalenum: one interval, or the ends of a range."""
+
+    _fields_ = [
+        ("index", _U32),
+        ("fourcc", _U32),
+        ("width", _U32),
+        ("height", _U32),
+        ("type", _U32),
+        ("shortest", Interval),
+        ("longest", Interval),
+        ("rest", _U32 * 4),
+    ]
+
+
 def _request(number: int, kind: type, direction: int = 3) -> int:
     """The _IOWR ('V', number, kind) of the kernel, or with direction 1 its _IOW."""
     return direction << 30 | ctypes.sizeof(kind) << 16 | ord("V") << 8 | number
 
 
+ENUMERATE_FORMATS = _request(2, FormatEntry)
 SET_FORMAT = _request(5, Format)
 REQUEST_BUFFERS = _request(8, RequestBuffers)
 QUERY_BUFFER = _request(9, BufferInfo)
@@ -110,6 +162,8 @@ GET_PARAMETERS = _request(21, StreamParameters)
 SET_PARAMETERS = _request(22, StreamParameters)
 GET_CONTROL = _request(27, Control)
 SET_CONTROL = _request(28, Control)
+ENUMERATE_SIZES = _request(74, SizeEntry)
+ENUMERATE_RATES = _request(75, RateEntry)
 
 
 def fourcc(code: str) -> int:

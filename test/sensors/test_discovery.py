@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from sparsh_ros.errors import SensorError
-from sparsh_ros.sensors.discovery import TactileCamera, choose_camera, find_cameras
+from sparsh_ros.sensors.discovery import (
+    BOOTLOADER,
+    TactileCamera,
+    UsbSensor,
+    choose_camera,
+    find_cameras,
+    find_usb_sensors,
+)
 from sparsh_ros.sensors.faulty import FaultyCamera, FaultyHost
 
 
@@ -127,3 +134,37 @@ def test_choice_that_cannot_be_made(
     with pytest.raises(SensorError, match=message) as caught:
         choose_camera(cameras, kind, serial)
     assert "\n" not in str(caught.value)
+
+
+def write_usb(sysfs: Path, port: str, identity: str) -> None:
+    """A USB device without a driver."""
+    device = sysfs / "bus" / "usb" / "devices" / port
+    device.mkdir(parents=True)
+    for name, text in zip(("idVendor", "idProduct"), identity.split(":"), strict=True):
+        (device / name).write_text(text + "\n")
+
+
+def test_gel_sensors_on_usb_without_a_camera(tmp_path: Path) -> None:
+    for port, identity in (
+        *(("1-2", "0403:0fde"), ("1-1.4", "2833:0209"), ("2-1", "0c45:636d")),
+        *(("usb1", "1d6b:0002"), ("1-3", "0403:6001")),
+    ):
+        write_usb(tmp_path, port, identity)
+    (tmp_path / "bus" / "usb" / "devices" / "1-1:1.0").mkdir()  # an interface has no identity
+    assert find_usb_sensors(tmp_path) == [
+        UsbSensor("digit", "1-1.4"),
+        UsbSensor(BOOTLOADER, "1-2"),
+        UsbSensor("gelsight_mini", "2-1"),
+    ]
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("480", 480), ("1.5", 1.5), ("unknown", 0)])
+def test_usb_speed(tmp_path: Path, text: str, wanted: float) -> None:
+    write_camera(tmp_path, 0, DIGIT | {"speed": text})
+    (camera,) = find_cameras(tmp_path)
+    assert camera.speed_mbit_s == wanted
+
+
+def test_label() -> None:
+    assert CAMERAS[2].label == "GelSight Mini 28J0-AB12"
+    assert TactileCamera("", "", "/dev/video0", "1-1", "Webcam").label == "camera"

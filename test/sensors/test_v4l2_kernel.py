@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,15 @@ print(json.dumps({
 }))
 """
 
+LIST = """
+import dataclasses, json, os
+from sparsh_ros.sensors.v4l2_modes import offered_modes
+
+before = len(os.listdir("/proc/self/fd"))
+modes = [dataclasses.astuple(mode) for mode in offered_modes("/dev/video42")]
+print(json.dumps([modes, len(os.listdir("/proc/self/fd")) - before]))
+"""
+
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -55,10 +65,15 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def read(library: Path, mode: str, **environment: str) -> dict:
     """What a process reads that has the camera at /dev/video42."""
+    return run(library, READ % mode, **environment)
+
+
+def run(library: Path, program: str, **environment: str) -> Any:
+    """What a process prints as JSON that has the camera at /dev/video42."""
     variables = os.environ | {"LD_PRELOAD": str(library), **environment}
     variables["PYTHONPATH"] = str(HERE.parent.parent)
     result = subprocess.run(
-        [sys.executable, "-c", READ % mode], env=variables, capture_output=True, text=True
+        [sys.executable, "-c", program], env=variables, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
@@ -83,3 +98,12 @@ def test_camera_that_changes_the_size_and_is_unplugged(library: Path) -> None:
     assert [shape for shape, _, _ in result["frames"]] == [[480, 640, 3]] * 3
     assert result["error"].startswith("vanished: /dev/video42: not there (No such device)")
     assert result["leaked"] == 0
+
+
+def test_modes_are_listed_with_single_rates_and_ranges(library: Path) -> None:
+    modes, leaked = run(library, LIST)
+    assert modes == [
+        ["YUYV", 320, 240, [[60, 60], [30, 30]]],
+        ["YUYV", 640, 480, [[5, 30]]],
+    ]
+    assert leaked == 0

@@ -65,6 +65,41 @@ static int get_rate(struct v4l2_streamparm *parameters) {
   return 0;
 }
 
+static int list_format(struct v4l2_fmtdesc *entry) {
+  static const unsigned formats[] = {V4L2_PIX_FMT_YUYV, V4L2_PIX_FMT_MJPEG};
+  if (entry->type != V4L2_BUF_TYPE_VIDEO_CAPTURE || entry->index > 1) return fail(EINVAL);
+  entry->pixelformat = formats[entry->index];
+  return 0;
+}
+
+// The pixels of YUYV are listed, those of MJPEG are a range.
+static int list_size(struct v4l2_frmsizeenum *entry) {
+  if (entry->pixel_format == V4L2_PIX_FMT_MJPEG) {
+    entry->type = V4L2_FRMSIZE_TYPE_STEPWISE;
+    return entry->index ? fail(EINVAL) : 0;
+  }
+  if (entry->pixel_format != V4L2_PIX_FMT_YUYV || entry->index > 1) return fail(EINVAL);
+  entry->type = V4L2_FRMSIZE_TYPE_DISCRETE;
+  entry->discrete.width = entry->index ? 640 : 320;
+  entry->discrete.height = entry->index ? 480 : 240;
+  return 0;
+}
+
+// 60 and 30 frames per second for the small size, anything from 5 to 30 for the large one.
+static int list_rate(struct v4l2_frmivalenum *entry) {
+  if (entry->pixel_format != V4L2_PIX_FMT_YUYV) return fail(EINVAL);
+  if (entry->width == 640 && entry->height == 480 && !entry->index) {
+    entry->type = V4L2_FRMIVAL_TYPE_STEPWISE;
+    entry->stepwise.min = (struct v4l2_fract){1, 30};
+    entry->stepwise.max = (struct v4l2_fract){1, 5};
+    return 0;
+  }
+  if (entry->width != 320 || entry->height != 240 || entry->index > 1) return fail(EINVAL);
+  entry->type = V4L2_FRMIVAL_TYPE_DISCRETE;
+  entry->discrete = (struct v4l2_fract){1, entry->index ? 30 : 60};
+  return 0;
+}
+
 static int control(struct v4l2_control *control, int set) {
   if (control->id != V4L2_CID_ZOOM_ABSOLUTE) return fail(EINVAL);
   if (set)
@@ -129,6 +164,12 @@ int ioctl(int fd, unsigned long request, ...) {
     return real(fd, request, argument);
   }
   switch ((unsigned)request) {
+    case VIDIOC_ENUM_FMT:
+      return list_format(argument);
+    case VIDIOC_ENUM_FRAMESIZES:
+      return list_size(argument);
+    case VIDIOC_ENUM_FRAMEINTERVALS:
+      return list_rate(argument);
     case VIDIOC_S_FMT:
       return set_format(argument);
     case VIDIOC_S_PARM:
