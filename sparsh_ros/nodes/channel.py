@@ -19,7 +19,7 @@ from sparsh_ros.nodes import conversions, qos, views
 from sparsh_ros.nodes.diagnostics import OK, WARN, LatencyMeter, RateMeter, Report
 from sparsh_ros.nodes.estimates import EstimatePublisher
 from sparsh_ros.perception import Perception
-from sparsh_ros.sensors import SensorProfile
+from sparsh_ros.sensors.rig import SensorEntry
 from sparsh_ros.touch import Touch
 
 _QUIET_S = 5.0
@@ -28,12 +28,11 @@ _QUIET_S = 5.0
 class Channel:
     """What belongs to one sensor. Frames come in on one thread, touches go out on another."""
 
-    def __init__(
-        self, node: Node, perception: Perception, name: str, prefix: str, profile: SensorProfile
-    ) -> None:
+    def __init__(self, node: Node, perception: Perception, entry: SensorEntry, prefix: str) -> None:
         """Make the sensor known to `perception`, and its topics, named below `prefix`."""
         self._node, self._perception = node, perception
-        self._name, self._prefix, self._profile = name, prefix, profile
+        self._entry, self._prefix = entry, prefix
+        self._name, self._profile = entry.name, entry.profile
         self._still = StillFrames()
         self._lock = threading.Lock()
         self._newest: Frame | None = None
@@ -41,10 +40,8 @@ class Channel:
         self._refused = self._published = 0
         self._touch: Touch | None = None
         self._rate, self._latency = RateMeter(), LatencyMeter()
-        perception.add_sensor(name, profile)
-        self._estimates = EstimatePublisher(
-            node, prefix, conversions.gel_frame(name), perception.engine.heads
-        )
+        perception.add_sensor(entry.name, entry.profile)
+        self._estimates = EstimatePublisher(node, prefix, entry.gel_frame, perception.engine.heads)
         self._background_topic = node.create_publisher(Image, f"{prefix}background", qos.LATCHED)
         self._difference_topic = node.create_publisher(Image, f"{prefix}image_diff", qos.LATEST)
         self._overlay_topic = node.create_publisher(Image, f"{prefix}overlay", qos.LATEST)
@@ -65,7 +62,7 @@ class Channel:
         """Take in a frame; the first still ones become the background if there is none."""
         with self._lock:
             self._newest = frame
-            self._still.push(frame.image)
+            self._still.push(frame)
         if self._background is None and self._profile.subtract_background:
             self._try_first_background(frame.stamp_ns)
         self._perception.push(self._name, frame)
@@ -161,4 +158,4 @@ class Channel:
         return response
 
     def _message(self, image: np.ndarray, stamp_ns: int) -> Image:
-        return conversions.image_to_msg(image, stamp_ns, conversions.optical_frame(self._name))
+        return conversions.image_to_msg(image, stamp_ns, self._entry.optical_frame)

@@ -24,7 +24,7 @@ from sparsh_ros.nodes import demo_table
 from sparsh_ros.nodes import run as graph_runner
 from sparsh_ros.nodes.isolation import isolated_environment
 from sparsh_ros.nodes.observer import listening
-from sparsh_ros.nodes.settings import Value
+from sparsh_ros.nodes.settings import RIG, Value
 from sparsh_ros.nodes.signals import StopRequest
 
 _STARTUP_S = 60.0
@@ -77,8 +77,11 @@ def run(options: argparse.Namespace) -> int:
 def _values(options: argparse.Namespace) -> dict[str, Value]:
     # The encoder and the observer: none of them shall miss the beginning.
     values = graph_runner.values_from(options) | {"listeners": 2}
-    if len(values["names"]) > 1:
-        raise ParameterError(f"demo: wanted one sensor, found {', '.join(values['names'])}")
+    if values["sensors"] or "," in values["names"]:
+        found = values["sensors"] or values["names"]
+        raise ParameterError(f"demo: wanted one sensor, found {found}")
+    if values["source"] != "simulated":
+        values["touch"] = RIG["touch"].value
     recording = Path(values["input"])
     if values["source"] == "video" and recording.exists():
         values["loop"] = True

@@ -15,17 +15,19 @@ from sparsh_ros.models.zoo import ModelSpec
 from sparsh_ros.msg import Features
 from sparsh_ros.nodes import conversions, qos
 from sparsh_ros.nodes.graph import prefixes
+from sparsh_ros.sensors.rig import SensorEntry
 
 
 class FeaturesPublisher:
     """Publishes the tokens of every sensor."""
 
-    def __init__(self, node: Node, names: Sequence[str], spec: ModelSpec) -> None:
-        """Make the topics of the sensors with these names; `spec` is the model of the tokens."""
+    def __init__(self, node: Node, rig: Sequence[SensorEntry], spec: ModelSpec) -> None:
+        """Make the topics of these sensors; `spec` is the model of the tokens."""
         self._model = spec.name
+        self._frame_ids = {entry.name: entry.gel_frame for entry in rig}
         self._publishers = {
             name: node.create_publisher(Features, f"{prefix}features", qos.LATEST)
-            for name, prefix in prefixes(names).items()
+            for name, prefix in prefixes(self._frame_ids).items()
         }
 
     def publish(self, encoded: Encoded) -> None:
@@ -35,7 +37,7 @@ class FeaturesPublisher:
 
     def _message(self, encoding: Encoding, tokens: np.ndarray | None) -> Features:
         message = Features(
-            header=conversions.header(encoding.stamp_ns, conversions.gel_frame(encoding.sensor)),
+            header=conversions.header(encoding.stamp_ns, self._frame_ids[encoding.sensor]),
             valid=encoding.valid,
             reason=encoding.reason,
             model=self._model,

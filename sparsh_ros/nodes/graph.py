@@ -14,16 +14,16 @@ from dataclasses import dataclass, field, replace
 
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes import settings
+from sparsh_ros.nodes.entries import entries, refuse_beside_file
 from sparsh_ros.nodes.settings import Setting, Value
+from sparsh_ros.sensors.rig import rig_path
 
-_OF_SENSOR = (
-    *("sensor", "source", "serial", "input", "stream", "intensity", "leds"),
-    *("rate_hz", "loop", "touch", "seed", "listeners"),
-)
+_OF_SENSOR = ("listeners",)
 _OF_PERCEPTION = (
-    *("sensor", "model", "heads", "device", "threads", "contact_threshold_n", "slip_threshold"),
-    *("background", "publish_features", "in_process"),
+    *("model", "heads", "device", "threads", "contact_threshold_n", "slip_threshold"),
+    *("publish_features", "in_process"),
 )
+_NO_RIG = {name: setting.value for name, setting in settings.RIG.items()}
 
 
 @dataclass(frozen=True)
@@ -42,29 +42,33 @@ class Process:
     parameters: Mapping[str, Value] = field(default_factory=dict)
 
 
-def arguments(sensors: Sequence[str]) -> dict[str, Setting]:
+def arguments(kinds: Sequence[str]) -> dict[str, Setting]:
     """The arguments of a graph for one of these kinds of sensor; the first is the default."""
-    kind = replace(settings.SENSOR["sensor"], default=sensors[0], choices=tuple(sensors))
     return {
+        **settings.RIG,
+        "sensor": replace(settings.RIG["sensor"], default=kinds[0], choices=tuple(kinds)),
         **{name: settings.SENSOR[name] for name in _OF_SENSOR},
         **{name: settings.PERCEPTION[name] for name in _OF_PERCEPTION},
+        "autostart": settings.AUTOSTART,
         **settings.GRAPH,
-        "sensor": kind,
     }
 
 
-def parse(texts: Mapping[str, str], sensors: Sequence[str]) -> dict[str, Value]:
+def parse(texts: Mapping[str, str], kinds: Sequence[str]) -> dict[str, Value]:
     """Values of all arguments, from what was typed for each.
 
     Raises:
-        ParameterError: a value is not allowed; the message names its argument.
+        ParameterError: a value is not allowed, or values do not go together; the message names
+            the arguments.
     """
-    values = {}
-    for name, setting in arguments(sensors).items():
+    values, table = {}, arguments(kinds)
+    for name, setting in table.items():
         try:
             values[name] = setting.parse(texts[name])
         except ParameterError as error:
             raise ParameterError(f"argument {name}: {error}") from None
+    if values["sensors"]:
+        refuse_beside_file(values, table)
     return values
 
 
@@ -77,31 +81,23 @@ def processes(values: Mapping[str, Value]) -> list[Process]:
     """The processes for these values of all arguments, sources first.
 
     Raises:
-        ParameterError: there are serial numbers, but not one for each sensor.
+        ParameterError: what describes the sensors cannot be used.
     """
-    names = values["names"] or [values["sensor"]]
-    serials = _serials(values["serial"], len(names))
-    sensor = {name: values[name] for name in _OF_SENSOR}
-    perception = {name: values[name] for name in _OF_PERCEPTION} | {"names": names}
+    rig = _rig_parameters(values)
+    names = [entry.name for entry in entries({**_NO_RIG, **rig})]
+    sensor = {name: values[name] for name in (*_OF_SENSOR, "autostart")} | rig
+    perception = {name: values[name] for name in (*_OF_PERCEPTION, "autostart")} | rig
     if values["in_process"]:
         return [Process("perception", "", "", sensor | perception)]
     sensors = [
-        Process(
-            executable="sensor",
-            name="sensor",
-            namespace=prefix.rstrip("/"),
-            parameters=sensor
-            | {"name": name, "seed": values["seed"] + index, "serial": serials[index]},
-        )
-        for index, (name, prefix) in enumerate(prefixes(names).items())
+        Process("sensor", "sensor", prefix.rstrip("/"), sensor | {"name": name})
+        for name, prefix in prefixes(names).items()
     ]
     return [*sensors, Process("perception", "perception", "", perception)]
 
 
-def _serials(text: str, count: int) -> list[str]:
-    serials = [serial.strip() for serial in text.split(",")] if text else [""] * count
-    if len(serials) != count:
-        raise ParameterError(
-            f"argument serial: wanted {count}, one for each sensor, found {len(serials)}: {text!r}"
-        )
-    return serials
+def _rig_parameters(values: Mapping[str, Value]) -> dict[str, Value]:
+    """What tells every node of the sensors; a process may have another working folder."""
+    if values["sensors"]:
+        return {"sensors": str(rig_path(values["sensors"]))}
+    return {name: values[name] for name, none in _NO_RIG.items() if values[name] != none}

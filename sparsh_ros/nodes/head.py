@@ -18,13 +18,13 @@ from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import SparshError
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.msg import Features
-from sparsh_ros.nodes import conversions, qos, settings, spin
+from sparsh_ros.nodes import qos, settings, spin
 from sparsh_ros.nodes.diagnostics import OK, WARN, Diagnostics, LatencyMeter, RateMeter, Report
+from sparsh_ros.nodes.entries import entries
 from sparsh_ros.nodes.estimates import EstimatePublisher
 from sparsh_ros.nodes.features import msg_to_encoded
 from sparsh_ros.nodes.graph import prefixes
 from sparsh_ros.nodes.parameters import Parameters
-from sparsh_ros.sensors import load_profile
 
 _QUIET_S = 5.0
 
@@ -47,12 +47,14 @@ class HeadNode(Node):
         self._decoder = TouchDecoder(
             self._spec, self._engine, given["contact_threshold_n"], given["slip_threshold"] or None
         )
-        self._prefixes = prefixes(given["names"])
+        rig = entries(given)
+        self._prefixes = prefixes([entry.name for entry in rig])
         self._estimates, self._rates, self._latencies, self._trouble = {}, {}, {}, {}
-        for name, prefix in self._prefixes.items():
-            self._decoder.add_sensor(name, load_profile(given["sensor"]))
+        for entry in rig:
+            name = entry.name
+            self._decoder.add_sensor(name, entry.profile)
             self._estimates[name] = EstimatePublisher(
-                self, prefix, conversions.gel_frame(name), heads
+                self, self._prefixes[name], entry.gel_frame, heads
             )
             self._rates[name], self._latencies[name] = RateMeter(), LatencyMeter()
             self._trouble[name] = "waiting for features"

@@ -14,13 +14,13 @@ from sparsh_ros.nodes import graph
 from sparsh_ros.nodes.settings import Setting
 
 
-def describe(sensors: Sequence[str]) -> LaunchDescription:
+def describe(kinds: Sequence[str]) -> LaunchDescription:
     """The graph for one of these kinds of sensor, with all of `graph.arguments`."""
-    arguments = graph.arguments(sensors)
+    arguments = graph.arguments(kinds)
 
     def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         texts = {name: LaunchConfiguration(name).perform(context) for name in arguments}
-        values = graph.parse(texts, sensors)
+        values = graph.parse(texts, kinds)
         nodes = [_node(process, values["log_level"]) for process in graph.processes(values)]
         return [GroupAction([PushRosNamespace(values["namespace"]), *nodes])]
 

@@ -18,12 +18,12 @@ from sparsh_ros.background import read_background
 from sparsh_ros.nodes import settings, spin
 from sparsh_ros.nodes.channel import Channel
 from sparsh_ros.nodes.diagnostics import Diagnostics
+from sparsh_ros.nodes.entries import entries
 from sparsh_ros.nodes.features import FeaturesPublisher
 from sparsh_ros.nodes.graph import prefixes
 from sparsh_ros.nodes.parameters import Parameters
 from sparsh_ros.nodes.sensor import SensorNode
 from sparsh_ros.perception import Perception
-from sparsh_ros.sensors import load_profile
 
 _PATIENCE_S = 0.1
 _QUIET_S = 5.0
@@ -40,7 +40,9 @@ class PerceptionNode(Node):
         """
         super().__init__("perception")
         self._given = given = Parameters(self, settings.PERCEPTION)
-        profile = load_profile(given["sensor"])
+        rig = entries(given)
+        self._prefixes = prefixes([entry.name for entry in rig])
+        self._entries = {entry.name: entry for entry in rig}
         self._perception = Perception(
             given["model"],
             given["heads"],
@@ -50,16 +52,16 @@ class PerceptionNode(Node):
             slip_threshold=given["slip_threshold"] or None,
         )
         self._channels = {
-            name: Channel(self, self._perception, name, prefix, profile)
-            for name, prefix in prefixes(given["names"]).items()
+            name: Channel(self, self._perception, entry, self._prefixes[name])
+            for name, entry in self._entries.items()
         }
-        if given["background"]:
-            background = read_background(given["background"], profile)
-            for channel in self._channels.values():
-                channel.use_background(background, self.get_clock().now().nanoseconds)
+        for name, entry in self._entries.items():
+            if entry.background is not None:
+                background = read_background(entry.background, entry.profile)
+                self._channels[name].use_background(background, self.get_clock().now().nanoseconds)
         self._features = None
         if given["publish_features"]:
-            self._features = FeaturesPublisher(self, given["names"], self._perception.spec)
+            self._features = FeaturesPublisher(self, rig, self._perception.spec)
         self._stop = threading.Event()
         self._worker = threading.Thread(target=self._work, name="encoder")
         self._diagnostics = Diagnostics(
@@ -83,8 +85,8 @@ class PerceptionNode(Node):
         if not self._given["in_process"]:
             return []
         return [
-            SensorNode(name, prefix, index, sink=self._channels[name].take)
-            for index, (name, prefix) in enumerate(prefixes(self._given["names"]).items())
+            SensorNode(entry, self._prefixes[name], sink=self._channels[name].take)
+            for name, entry in self._entries.items()
         ]
 
     def close(self) -> None:

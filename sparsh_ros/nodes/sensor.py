@@ -19,9 +19,10 @@ from sensor_msgs.msg import CompressedImage, Image
 from sparsh_ros.frames import Frame
 from sparsh_ros.nodes import conversions, qos, settings, spin
 from sparsh_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics, Report
+from sparsh_ros.nodes.entries import own_entry
 from sparsh_ros.nodes.parameters import Parameters
 from sparsh_ros.nodes.truth import TruthPublisher
-from sparsh_ros.sensors import Sensor, load_profile, open_sensor
+from sparsh_ros.sensors.rig import SensorEntry
 
 # Between seeing the listeners and sending: both sides must know each other by then, or the first
 # frames are missed, which are those without contact.
@@ -34,57 +35,38 @@ class SensorNode(Node):
 
     def __init__(
         self,
-        name: str = "",
+        entry: SensorEntry | None = None,
         prefix: str = "",
-        index: int = 0,
         sink: Callable[[Frame], None] | None = None,
     ) -> None:
         """Declare parameters and topics; nothing is captured before `start`.
 
         Args:
-            name: of the sensor, in place of the parameter, where one process hosts several.
+            entry: the sensor, in place of the parameters, where one process hosts several.
             prefix: of the topics in that case, such as "left/".
-            index: of the sensor in that case; simulated ones differ by it.
             sink: takes each frame within this process, so that images need not be published.
 
         Raises:
             SparshError: a parameter is not allowed.
         """
-        super().__init__(f"{name}_sensor" if prefix else "sensor")
+        super().__init__(f"{entry.name}_sensor" if entry and prefix else "sensor")
         self._given = Parameters(self, settings.SENSOR)
-        self._name = name or self._given["name"]
-        self._index = index
+        self._entry = entry or own_entry(self._given)
+        self._name = self._entry.name
         self._sink = sink
-        self._sensor = self._make_sensor()
-        self._optical_frame = conversions.optical_frame(self._name)
+        self._sensor = self._entry.open()
+        self._optical_frame = self._entry.optical_frame
         self._image = self.create_publisher(Image, f"{prefix}image_raw", qos.LATEST)
         self._compressed = self.create_publisher(
             CompressedImage, f"{prefix}image_raw/compressed", qos.LATEST
         )
         self._truth = None
-        if self._given["source"] == "simulated":
-            self._truth = TruthPublisher(self, prefix, conversions.gel_frame(self._name))
+        if self._entry.driver == "simulated":
+            self._truth = TruthPublisher(self, prefix, self._entry.gel_frame)
         self._published = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"publish {self._name}")
         self._diagnostics = Diagnostics(self, lambda: {self._name: self._report()})
-
-    def _make_sensor(self) -> Sensor:
-        given, driver = self._given, self._given["source"]
-        profile = load_profile(given["sensor"])
-        rate_hz = given["rate_hz"] or None
-        if driver == "simulated":
-            own = {"touch": given["touch"], "seed": given["seed"] + self._index}
-            rate_hz = rate_hz or profile.fps
-        elif driver == "video":
-            own = {"input": given["input"], "loop": given["loop"]}
-        else:
-            driver = given["sensor"]
-            names = settings.CAMERA_OF_DIGIT if driver == "digit" else settings.CAMERA_OF_GELSIGHT
-            own = {name: given[name] for name in names}
-            serials = given["serial"].split(",") + [""] * self._index
-            own["serial"] = serials[self._index].strip()
-        return open_sensor(driver, profile, rate_hz=rate_hz, **own)
 
     def start(self) -> None:
         """Open the sensor and begin to publish.
@@ -98,7 +80,7 @@ class SensorNode(Node):
         self._sensor.start()
         if self._has_beginning():
             self._sensor.stop()
-            self._sensor = self._make_sensor()
+            self._sensor = self._entry.open()
             self.get_logger().info(f"{self._sensor.name}: waiting for listeners")
         self._thread.start()
 
@@ -111,9 +93,9 @@ class SensorNode(Node):
         self._diagnostics.publish()
 
     def _has_beginning(self) -> bool:
-        source, path = self._given["source"], Path(self._given["input"])
-        is_recording = source == "video" and (path.is_file() or path.is_dir())
-        return source == "simulated" or is_recording
+        driver, path = self._entry.driver, Path(str(self._entry.settings.get("input", "")))
+        is_recording = driver == "video" and (path.is_file() or path.is_dir())
+        return driver == "simulated" or is_recording
 
     def _is_awaited(self) -> bool:
         listeners = self._image.get_subscription_count() + (self._sink is not None)
@@ -147,7 +129,7 @@ class SensorNode(Node):
     def _report(self) -> Report:
         status = self._sensor.status()
         values = {
-            "source": self._given["source"],
+            "driver": self._entry.driver,
             "rate (Hz)": status.rate_hz,
             "frame age (s)": status.frame_age_s,
             "frames grabbed": status.frames,

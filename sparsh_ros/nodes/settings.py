@@ -40,6 +40,11 @@ class Setting:
     read_only: bool = True
 
     @property
+    def value(self) -> Value:
+        """The default as nodes and graphs hold it."""
+        return list(self.default) if isinstance(self.default, tuple) else self.default
+
+    @property
     def text(self) -> str:
         """The default as it is typed on a command line."""
         if isinstance(self.default, bool):
@@ -81,8 +86,17 @@ _CONVERSIONS = {
     tuple: lambda text: [word.strip() for word in text.split(",") if word.strip()],
 }
 
-SENSOR: Mapping[str, Setting] = {
-    "name": Setting("digit", "Name of the sensor; prefixes its frame ids."),
+RIG: Mapping[str, Setting] = {
+    "sensors": Setting(
+        "",
+        "YAML file that describes several sensors, such as hand.yaml, which ships; it takes the "
+        "place of all other settings of sensors.",
+    ),
+    "names": Setting(
+        "",
+        "Names of several sensors of one kind, separated by commas; they prefix the frame ids and "
+        "the topics. Empty: one sensor, named after its kind.",
+    ),
     "sensor": Setting("digit", "Kind of gel camera.", choices=DIGIT + GELSIGHT),
     "source": Setting(
         "simulated",
@@ -115,21 +129,28 @@ SENSOR: Mapping[str, Setting] = {
         choices=("random", "demo", "protocol"),
     ),
     "seed": Setting(0, "Fixes the simulated gel and its touches.", bounds=(0, 2**31 - 1)),
+    "background": Setting(
+        "", "Image file of the untouched gel; empty: captured at start, free of contact."
+    ),
+}
+"""What describes the sensors: the same for all nodes, see entries.py."""
+
+AUTOSTART = Setting(
+    True, "Go through configure and activate at start; false: wait for these transitions."
+)
+
+SENSOR: Mapping[str, Setting] = RIG | {
+    "name": Setting("", "Which of the sensors this node is for; empty: the only one."),
     "listeners": Setting(
         1,
         "How many must listen to the images before a recording or a simulated touch begins.",
         bounds=(0, 100),
     ),
     "jpeg_quality": Setting(90, "Of image_raw/compressed.", bounds=(1, 100), read_only=False),
+    "autostart": AUTOSTART,
 }
 
-CAMERA_OF_DIGIT = ("stream", "intensity", "leds")
-CAMERA_OF_GELSIGHT = ("input",)
-"""Which settings their drivers take, besides serial and rate."""
-
-HEAD: Mapping[str, Setting] = {
-    "names": Setting(("digit",), "Names of the sensors; with several, topics are <name>/..."),
-    "sensor": SENSOR["sensor"],
+HEAD: Mapping[str, Setting] = RIG | {
     "model": Setting("sparsh-sim-micro", "Name of a model, or path of its description."),
     "heads": Setting(HEADS, "What to estimate.", choices=HEADS),
     "device": Setting("auto", "What computes; auto: CUDA if there is a GPU.", choices=DEVICES),
@@ -143,21 +164,14 @@ HEAD: Mapping[str, Setting] = {
 
 PERCEPTION: Mapping[str, Setting] = HEAD | {
     "threads": Setting(0, "CPU threads of the encoder; 0: one per core.", bounds=(0, 256)),
-    "background": Setting(
-        "", "Image file of the untouched gel; empty: the first still frames, free of contact."
-    ),
     "publish_features": Setting(False, "Publish the tokens for heads in other processes."),
     "in_process": Setting(
         False, "Host the sensors in the same process: images do not cross the middleware."
     ),
+    "autostart": AUTOSTART,
 }
 
 GRAPH: Mapping[str, Setting] = {
-    "names": Setting(
-        (),
-        "Names of the sensors, separated by commas; they prefix the frame ids, and with more than "
-        "one sensor the topics too. Empty: one sensor, named after its kind.",
-    ),
     "namespace": Setting("tactile", "Namespace of all nodes and topics."),
     "log_level": Setting(
         "info",

@@ -6,7 +6,8 @@ from __future__ import annotations
 import inspect
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.sensors.base import Sensor, SensorStatus
@@ -17,6 +18,7 @@ __all__ = [
     "Sensor",
     "SensorProfile",
     "SensorStatus",
+    "driver_settings",
     "list_profiles",
     "load_profile",
     "open_sensor",
@@ -31,6 +33,7 @@ _CLASSES = {
     "gelsight_2017": ("gelsight", "GelSight2017Sensor"),
 }
 DRIVERS = tuple(_CLASSES)
+_PLAIN = (bool, int, float, str, Path, NoneType)
 
 
 def open_sensor(
@@ -48,10 +51,7 @@ def open_sensor(
     Raises:
         ParameterError: unknown driver, profile or setting, or a setting that cannot be used.
     """
-    if driver not in _CLASSES:
-        raise ParameterError(f"driver: wanted one of {', '.join(DRIVERS)}, found {driver!r}")
-    module, name = _CLASSES[driver]
-    kind = getattr(import_module(f"{__name__}.{module}"), name)
+    kind = _class_of(driver)
     if profile is None:
         profile = driver if driver in list_profiles() else "digit"
     if not isinstance(profile, SensorProfile):
@@ -61,3 +61,23 @@ def open_sensor(
     except TypeError as error:
         raise ParameterError(f"driver {driver}: {error}") from None
     return kind(profile, **settings)
+
+
+def driver_settings(driver: str) -> dict[str, tuple[type, ...]]:
+    """The settings of a driver that a file or a command line can hold, with the types they take.
+
+    Raises:
+        ParameterError: unknown driver.
+    """
+    hints = get_type_hints(_class_of(driver).__init__)
+    types = {name: get_args(hint) or (hint,) for name, hint in hints.items() if name != "return"}
+    return {
+        name: of_one for name, of_one in types.items() if all(kind in _PLAIN for kind in of_one)
+    }
+
+
+def _class_of(driver: str) -> type[Sensor]:
+    if driver not in _CLASSES:
+        raise ParameterError(f"driver: wanted one of {', '.join(DRIVERS)}, found {driver!r}")
+    module, name = _CLASSES[driver]
+    return getattr(import_module(f"{__name__}.{module}"), name)

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import cv2
@@ -144,6 +145,19 @@ def load_profile(name: str | Path) -> SensorProfile:
     return _profile_from(content, path)
 
 
+def override_profile(profile: SensorProfile, changes: Mapping[str, object]) -> SensorProfile:
+    """The profile with some fields changed, as one sensor may differ from its kind.
+
+    Raises:
+        ParameterError: no such field, or a value that does not fit it; the kind itself is fixed.
+    """
+    known = [field.name for field in fields(SensorProfile) if field.name != "name"]
+    for key in changes:
+        if key not in known:
+            raise ParameterError(f"wanted one of {', '.join(known)}, found {key!r}")
+    return replace(profile, **_checked(changes))
+
+
 def _profile_from(content: object, path: Path) -> SensorProfile:
     wanted = {field.name for field in fields(SensorProfile)}
     found = set(content) if isinstance(content, dict) else set()
@@ -152,14 +166,21 @@ def _profile_from(content: object, path: Path) -> SensorProfile:
             f"sensor profile {path}: missing {sorted(wanted - found)}, "
             f"unknown {sorted(map(str, found - wanted))}"
         )
+    try:
+        return SensorProfile(**_checked(content))
+    except ParameterError as error:
+        raise ParameterError(f"sensor profile {path}: {error}") from None
+
+
+def _checked(content: Mapping[str, object]) -> dict[str, object]:
+    """The fields as a profile holds them: its lists are tuples."""
     for key, value in content.items():
         fits, description = _RULES.get(key, _POSITIVE)
         if not fits(value):
-            raise ParameterError(
-                f"sensor profile {path}: {key}: wanted {description}, found {value!r}"
-            )
-    lists = {key: tuple(value) for key, value in content.items() if isinstance(value, list)}
-    return SensorProfile(**(content | lists))
+            raise ParameterError(f"{key}: wanted {description}, found {value!r}")
+    return {
+        key: tuple(value) if isinstance(value, list) else value for key, value in content.items()
+    }
 
 
 def _is_positive(value: object) -> bool:

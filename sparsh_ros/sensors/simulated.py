@@ -45,7 +45,7 @@ class SimulatedSensor(Sensor):
         profile: SensorProfile,
         seed: int = 0,
         touch: str = "random",
-        rate_hz: float = 60.0,
+        rate_hz: float | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         """Prepare the simulation.
@@ -54,10 +54,12 @@ class SimulatedSensor(Sensor):
             profile: kind of sensor; its name selects the simulated optics and gel.
             seed: draws the sensor instance and the touch.
             touch: "random", "demo" or "protocol", see gel.TouchSimulation.
-            rate_hz: frames per second, in the simulation and on the clock.
+            rate_hz: frames per second, in the simulation and on the clock; None for that of the
+                profile.
             clock: gives the stamps, nanoseconds.
         """
         super().__init__(f"simulated {profile.name}", profile, clock)
+        rate_hz = profile.fps if rate_hz is None else rate_hz
         self._settings = {
             "seed": seed,
             "touch": touch,

@@ -8,27 +8,27 @@ from collections.abc import Iterator
 import pytest
 import rclpy
 
-from sparsh_ros.nodes import sensor
 from sparsh_ros.nodes.sensor import SensorNode
+from sparsh_ros.sensors import rig
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list]:
     """What `open_sensor` was asked for; the sensor itself is made for real."""
-    calls, open_sensor = [], sensor.open_sensor
+    calls, open_sensor = [], rig.open_sensor
 
     def spy(driver, profile, **own):
         calls.append((driver, profile.name, own))
         return open_sensor(driver, profile, **own)
 
-    monkeypatch.setattr(sensor, "open_sensor", spy)
+    monkeypatch.setattr(rig, "open_sensor", spy)
     yield calls
     rclpy.try_shutdown()
 
 
-def _make(*parameters: str, **options) -> None:
+def _make(*parameters: str) -> None:
     rclpy.init(args=["--ros-args", *(w for p in parameters for w in ("-p", p))])
-    SensorNode(**options).destroy_node()
+    SensorNode().destroy_node()
 
 
 def test_a_digit_with_its_settings(asked: list) -> None:
@@ -44,6 +44,6 @@ def test_a_gelsight_on_the_network(asked: list) -> None:
     assert asked == [("gelsight_mini", "gelsight_mini", own)]
 
 
-def test_the_second_of_two_in_one_process(asked: list) -> None:
-    _make("source:=camera", "serial:='D1, D2'", name="index", prefix="index/", index=1)
+def test_the_second_of_two(asked: list) -> None:
+    _make("source:=camera", "names:='thumb, index'", "serial:='D1, D2'", "name:=index")
     assert asked[0][2]["serial"] == "D2"

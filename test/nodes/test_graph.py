@@ -10,7 +10,9 @@ import pytest
 
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes import graph, run
-from sparsh_ros.nodes.settings import DIGIT, Value
+from sparsh_ros.nodes.entries import entries
+from sparsh_ros.nodes.settings import DIGIT, RIG, Value
+from sparsh_ros.sensors.rig import SensorEntry
 
 
 def _values(*options: str) -> dict[str, Value]:
@@ -19,34 +21,40 @@ def _values(*options: str) -> dict[str, Value]:
     return run.values_from(parser.parse_args(options))
 
 
+def _rig(process: graph.Process) -> tuple[SensorEntry, ...]:
+    """The sensors as a node of this process sees them."""
+    return entries({name: setting.value for name, setting in RIG.items()} | process.parameters)
+
+
 def test_the_default_is_one_simulated_digit() -> None:
     sensor, perception = graph.processes(_values())
     assert (sensor.executable, perception.executable) == ("sensor", "perception")
-    assert sensor.parameters["source"] == "simulated"
-    assert sensor.parameters["name"] == "digit"
-    assert perception.parameters["names"] == ["digit"]
+    (entry,) = _rig(perception)
+    assert (entry.name, entry.driver) == ("digit", "simulated")
+    assert sensor.parameters["name"] == "digit" and _rig(sensor) == (entry,)
     assert not sensor.namespace and not perception.namespace
 
 
 def test_several_sensors_have_namespaces_and_seeds_of_their_own() -> None:
     *sensors, perception = graph.processes(_values("--names", "thumb, index", "--seed", "7"))
     assert [sensor.namespace for sensor in sensors] == ["thumb", "index"]
-    assert [sensor.parameters["seed"] for sensor in sensors] == [7, 8]
-    assert perception.parameters["names"] == ["thumb", "index"]
+    assert [sensor.parameters["name"] for sensor in sensors] == ["thumb", "index"]
+    assert [entry.settings["seed"] for entry in _rig(perception)] == [7, 8]
 
 
 def test_each_camera_gets_its_serial_number() -> None:
     options = ("--names", "thumb,index", "--source", "camera")
-    *sensors, _ = graph.processes(_values(*options, "--serial", "D20001, D20002"))
-    assert [sensor.parameters["serial"] for sensor in sensors] == ["D20001", "D20002"]
+    *_, perception = graph.processes(_values(*options, "--serial", "D20001, D20002"))
+    rig = _rig(perception)
+    assert [entry.settings["serial"] for entry in rig] == ["D20001", "D20002"]
     with pytest.raises(ParameterError, match="wanted 2, one for each sensor, found 1"):
         graph.processes(_values(*options, "--serial", "D20001"))
 
 
 def test_in_process_is_one_process_that_names_its_own_nodes() -> None:
-    (process,) = graph.processes(_values("--in-process"))
+    (process,) = graph.processes(_values("--in-process", "--seed", "7"))
     assert process.executable == "perception" and process.name == ""
-    assert {"source", "model"} <= process.parameters.keys()
+    assert {"seed", "listeners", "model"} <= process.parameters.keys()
 
 
 @pytest.mark.parametrize(
@@ -71,13 +79,11 @@ def test_bad_arguments_are_refused_by_name(option: str, value: str, wanted: str)
 def test_every_default_parses_to_itself() -> None:
     for setting in graph.arguments(DIGIT).values():
         value = setting.parse(setting.text)
-        assert value == (
-            list(setting.default) if isinstance(setting.default, tuple) else setting.default
-        )
+        assert value == setting.value
 
 
 def test_words_stay_words_on_the_command_line() -> None:
-    values = _values("--names", "on", "--input", "12: a b")
+    values = _values("--names", "on", "--source", "video", "--input", "12: a b")
     line = run.command(graph.processes(values)[0], values)
     said = dict(word.split(":=", 1) for word in line if ":=" in word)
     assert json.loads(said["name"]) == "on"

@@ -38,7 +38,7 @@ def test_truth_stands_beside_each_frame() -> None:
 
 def test_same_frames_as_the_simulation_itself() -> None:
     frames, _ = take(3, seed=5, touch="protocol", profile="gelsight_mini")
-    simulation = TouchSimulation("gelsight_mini", seed=5, touch="protocol")
+    simulation = TouchSimulation("gelsight_mini", seed=5, touch="protocol", rate_hz=25.0)
     background = simulation.background()
     assert background.shape == IMAGE_SHAPE
     for frame in frames:
