@@ -51,6 +51,7 @@ class SensorStatus:
         faults: how often each kind of fault was met, see watchdog.py; only kinds that were.
         reopened: how often it was opened again after that.
         rate_hz: measured over the last second or so; NaN before the second frame since opening.
+        nominal_hz: what it should be; NaN where that is not known, or not yet.
         frame_age_s: time since the last frame; NaN before the first.
         saturated: share of the newest frame's pixels, 0 to 1, with a channel at 250 or more; NaN
             before the first frame.
@@ -70,6 +71,7 @@ class SensorStatus:
     faults: dict[str, int]
     reopened: int
     rate_hz: float
+    nominal_hz: float
     frame_age_s: float
     saturated: float
     last_error: str
@@ -121,6 +123,7 @@ class Sensor(ABC):
         self._frames = self._overwritten = self._skipped = self._refused = 0
         self._errors = self._reopened = 0
         self._faults: Counter[str] = Counter()
+        self._nominal_hz = math.nan
         self._arrivals_s: deque[float] = deque(maxlen=_RATE_WINDOW)
         self._last_arrival_s = math.nan
         self._last_error = ""
@@ -230,6 +233,7 @@ class Sensor(ABC):
                 faults=dict(self._faults),
                 reopened=self._reopened,
                 rate_hz=(len(arrivals) - 1) / span_s if span_s > 0 else math.nan,
+                nominal_hz=self._nominal_hz,
                 frame_age_s=time.monotonic() - self._last_arrival_s,
                 saturated=_saturated(self._frame),
                 last_error=self._last_error,

@@ -9,6 +9,7 @@ and `differences` (a sentence for each setting that it did not take).
 
 from __future__ import annotations
 
+import math
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -81,6 +82,7 @@ class LiveSensor(Sensor):
 
     def _open(self) -> None:
         self._source = self._connect()
+        self._nominal_hz = self._source.fps or math.nan
         for difference in self._source.differences:
             self._report(SensorError(difference))
         self._watchdog.restart()

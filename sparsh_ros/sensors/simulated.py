@@ -67,6 +67,7 @@ class SimulatedSensor(Sensor):
             # Harder than the force scale no head can tell.
             "maximum_load_n": float(profile.force_scale_n[2]),
         }
+        self._nominal_hz = rate_hz
         self._schedule = Schedule(rate_hz, self._stop)
         self._simulation: TouchSimulation | None = None
         self.background: np.ndarray | None = None

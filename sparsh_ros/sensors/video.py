@@ -71,8 +71,8 @@ class VideoSensor(LiveSensor):
             super()._open()
             return
         self._recording = (ImageFolder if self._input.is_dir() else VideoFile)(self._input)
-        rate_hz = self._rate_hz or self._recording.fps or self.profile.fps
-        self._schedule = Schedule(rate_hz, self._stop)
+        self._nominal_hz = self._rate_hz or self._recording.fps or self.profile.fps
+        self._schedule = Schedule(self._nominal_hz, self._stop)
 
     def _connect(self) -> LiveSource:
         if isinstance(self._input, str):
