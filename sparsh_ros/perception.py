@@ -8,10 +8,13 @@ gives tokens, and a `sparsh_ros.decoder.TouchDecoder` elsewhere makes touches of
 from __future__ import annotations
 
 import math
+import statistics
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +28,11 @@ from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.sensors.profiles import SensorProfile
 from sparsh_ros.touch import HEADS, Touch
 
-STALE_S = 0.5
+# How long an estimate outlives its frame: at 60 frames/s 0.13 s, at 25 frames/s 0.32 s.
+STALE_PERIODS = 8
+LEAST_STALE_S = 0.1
 
+_PERIODS_MEASURED = 8  # at most; half as many at least, or a gap would count as a slow camera
 # Without background subtraction the encoder sees the plain image: image - 127 + 127.
 _NO_BACKGROUND = np.full(IMAGE_SHAPE, 127, np.uint8)
 _NO_BACKGROUND.setflags(write=False)
@@ -132,14 +138,23 @@ class Perception:
             self._arrived.notify_all()
 
     def wait(self, timeout: float) -> bool:
-        """Wait at most `timeout` seconds for a frame that was not looked at; whether there is one.
+        """Wait at most `timeout` seconds for news; whether there is any.
 
-        Call `infer` after a timeout too: it reports sensors that went silent.
+        News is a frame that was not looked at, or a sensor that went silent.
         """
         with self._arrived:
-            return self._arrived.wait_for(
-                lambda: any(slot.pending for slot in self._slots.values()), timeout
-            )
+            until_s = self._monotonic() + timeout
+            while not self._has_news():
+                silent_s = min((slot.silent_s for slot in self._slots.values()), default=math.inf)
+                left_s = min(until_s, silent_s) - self._monotonic()
+                if left_s <= 0:
+                    break
+                self._arrived.wait(left_s)
+            return self._has_news()
+
+    def _has_news(self) -> bool:
+        now_s = self._monotonic()
+        return any(slot.has_news(now_s) for slot in self._slots.values())
 
     def counters(self, name: str) -> SensorCounters:
         """What became of a sensor's frames so far.
@@ -192,7 +207,9 @@ class _Slot:
         self.pending = False
         self._name = name
         self._ring = FrameRing(interval_s)
-        self._arrived_s = math.inf
+        self._nominal_s = 1 / profile.fps
+        self._arrivals_s: deque[float] = deque(maxlen=_PERIODS_MEASURED + 1)
+        self._stale_s = math.inf  # moment at which the newest frame goes stale
         self._told_silent = False
         self._counters = SensorCounters()
 
@@ -201,11 +218,17 @@ class _Slot:
         is_newest = self._ring.newest is frame
         self._count(received=1, replaced=is_newest and self.pending)
         if is_newest:
-            self.pending, self._arrived_s, self._told_silent = True, now_s, False
+            self.pending, self._told_silent = True, False
+            self._arrivals_s.append(now_s)
+            self._stale_s = now_s + max(LEAST_STALE_S, STALE_PERIODS * self._period_s())
+
+    @property
+    def silent_s(self) -> float:
+        """Moment from which it is to be reported silent; infinite once that was done."""
+        return math.inf if self._told_silent else self._stale_s
 
     def has_news(self, now_s: float) -> bool:
-        silent = now_s - self._arrived_s > STALE_S and not self._told_silent
-        return self.pending or silent
+        return self.pending or now_s >= self.silent_s
 
     def look(self, now_s: float) -> tuple[Encoding, FramePair | None, NDArray[np.uint8] | None]:
         """The newest frame's encoding to be, with its pair and background where it is valid."""
@@ -228,13 +251,19 @@ class _Slot:
         )
 
     def _reason(self, now_s: float) -> str:
-        age_s = now_s - self._arrived_s
-        if age_s > STALE_S:
+        if now_s >= self._stale_s:
             self._told_silent = True
-            return f"stale: no frame for {age_s:.1f} s"
+            return f"stale: no frame for {now_s - self._arrivals_s[-1]:.2f} s"
         if self.background is None:
             return "no background: capture one while nothing touches the gel"
         return self._ring.reason
+
+    def _period_s(self) -> float:
+        """That of this kind of camera, or the one measured lately where that is longer."""
+        gaps_s = [later - former for former, later in pairwise(self._arrivals_s)]
+        if len(gaps_s) < _PERIODS_MEASURED // 2:
+            return self._nominal_s
+        return max(self._nominal_s, statistics.median_low(gaps_s))
 
     def _count(self, **more: int) -> None:
         old = self._counters

@@ -16,8 +16,8 @@ from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import FrameError, ModelError, ParameterError
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.perception import STALE_S, Perception
-from sparsh_ros.sensors import load_profile, open_sensor
+from sparsh_ros.perception import Perception
+from sparsh_ros.sensors import SensorProfile, load_profile, open_sensor
 from sparsh_ros.sensors.images import read_image
 from sparsh_ros.touch import Touch
 
@@ -26,6 +26,7 @@ START = 1_700_000_000_000_000_000
 PERIOD_NS = round(1e9 / 60)
 DIGIT, GELSIGHT_2017 = load_profile("digit"), load_profile("gelsight_2017")
 TOKENS, WIDTH = 300, 192
+STALE_S = 8 / 60  # of a DIGIT
 
 
 class FakeEngine:
@@ -196,13 +197,63 @@ def test_silence_is_reported_once_and_ends_by_itself(fake: Perception, clock: Cl
     assert fake.infer() == []
     clock.now_s += STALE_S
     (touch,) = fake.infer()
-    assert not touch.valid and "stale: no frame for 0.9" in touch.reason
+    assert not touch.valid and "stale: no frame for 0.25 s" in touch.reason
     assert np.isnan(touch.force_n).all() and not touch.slipping
     assert fake.infer() == []
     push(fake, "left", range(60, 66))
     assert fake.infer()[0].valid
     clock.now_s += 2 * STALE_S
     assert "stale" in fake.infer()[0].reason
+
+
+@pytest.mark.parametrize(
+    ("profile", "rate_hz", "stale_s"),
+    [
+        (DIGIT, 60.0, 8 / 60),
+        (DIGIT, 30.0, 8 / 30),
+        (DIGIT, 15.0, 8 / 15),
+        (DIGIT, 90.0, 8 / 60),
+        (replace(DIGIT, fps=120.0), 120.0, 0.1),
+        (load_profile("gelsight_mini"), 25.0, 8 / 25),
+        (load_profile("gelsight_mini"), 18.0, 8 / 18),
+    ],
+)
+def test_silence_is_told_by_the_frame_period_and_slow_cameras_do_not_flicker(
+    fake: Perception, clock: Clock, profile: SensorProfile, rate_hz: float, stale_s: float
+) -> None:
+    fake.add_sensor("left", profile)
+    fake.set_background("left", image(100))
+    touches = []
+    for number in range(40):
+        fake.push("left", Frame(START + round(number / rate_hz * 1e9), image(number), number))
+        touches += fake.infer()
+        for _ in range(10):  # looked at often, as a node does
+            clock.now_s += 0.1 / rate_hz
+            touches += fake.infer()
+    assert len(touches) == 40 and all(touch.valid for touch in touches[8:])
+    clock.now_s += stale_s - 1 / rate_hz - 0.001
+    assert fake.infer() == []
+    clock.now_s += 0.002
+    assert "stale" in fake.infer()[0].reason
+
+
+def test_gap_is_not_taken_for_a_slow_camera(fake: Perception, clock: Clock) -> None:
+    for number in range(12):
+        clock.now_s += 2.0 if number in (1, 6, 7) else 1 / 60
+        fake.push("left", frame(number))
+        fake.infer()
+        clock.now_s += STALE_S + 0.001
+        assert "stale" in fake.infer()[0].reason
+        clock.now_s -= STALE_S + 0.001
+
+
+def test_wait_ends_with_silence(fake: Perception, clock: Clock) -> None:
+    push(fake, "left", range(6))
+    assert fake.infer()[0].valid and not fake.wait(0.0)
+    clock.now_s += STALE_S + 0.001
+    assert fake.wait(LONG_S)
+    fake.infer()
+    assert not fake.wait(0.0)
 
 
 def test_frame_that_waited_too_long_is_stale(fake: Perception, clock: Clock) -> None:

@@ -12,8 +12,6 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from sparsh_ros.errors import FrameError, SensorError
 from sparsh_ros.frames import Frame
 from sparsh_ros.sensors.profiles import SensorProfile

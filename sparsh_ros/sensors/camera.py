@@ -48,6 +48,8 @@ class V4l2Camera:
         SensorError: it is not there, may not be used, or has no pixel format that is known here.
     """
 
+    settles = True
+
     def __init__(self, path: str, mode: Mode, host: Host) -> None:
         """Open, set and start the camera at `path`."""
         self._path = path

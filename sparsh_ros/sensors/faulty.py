@@ -8,6 +8,7 @@ that talks to real cameras.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import shutil
 import threading
@@ -33,6 +34,7 @@ class FaultyCamera:
         kind, serial: as in TactileCamera.
         path: its device node, empty while it is unplugged.
         opened: how often it was opened.
+        opened_s: when it was opened last, on the monotonic clock.
         in_use: how many devices are open on it.
         made: frames that it made while it was open.
         lost: frames of these that it did not send.
@@ -40,6 +42,9 @@ class FaultyCamera:
         true_rate_hz: at which it delivers, whatever it agrees to; None to keep its word.
         largest: pixels to which it cuts down what is asked of it.
         busy: another program uses it.
+        read_error: errno with which the next read fails, 0 for none; over once the camera is
+            opened anew.
+        dark_frames: how many of its first frames are too dark each time it is opened.
     """
 
     def __init__(self, kind: str, serial: str, seed: int = 0, start_s: float = 0.0) -> None:
@@ -52,6 +57,8 @@ class FaultyCamera:
         self.true_rate_hz: float | None = None
         self.largest = (10_000, 10_000)
         self.busy = False
+        self.opened_s = math.nan
+        self.read_error = self.dark_frames = 0
         self.start_s = start_s
         self.changed = threading.Condition()
         self._random = np.random.default_rng(seed)
@@ -86,7 +93,9 @@ class FaultyCamera:
     def opened_anew(self) -> None:
         """What lasts until then is over."""
         self.opened += 1
+        self.opened_s = time.monotonic()
         self.in_use += 1
+        self.read_error = 0
         if self._fault_frames is None:
             self._fault = ""
 
@@ -109,6 +118,7 @@ class FaultyDevice(Device):
         self._path = path
         self._fd = os.open(os.devnull, os.O_RDONLY)  # so that a device left open shows
         self._sequence = -1
+        self._sent = 0
         self._lost = camera.lost
         with camera.changed:
             camera.opened_anew()
@@ -142,6 +152,8 @@ class FaultyDevice(Device):
             while True:
                 if camera.path != self._path:
                     raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+                if camera.read_error:
+                    raise OSError(camera.read_error, os.strerror(camera.read_error))
                 now_s = time.monotonic()
                 if now_s >= self._due_s and not camera.hangs:
                     return self._next()
@@ -160,12 +172,16 @@ class FaultyDevice(Device):
         self._lost = self._camera.lost
         self._sequence += 1 + unsent
         self._camera.made += 1 + unsent
-        content = self._content(self._camera.next_fault())
-        return Buffer(content, self._sequence, round(stamp_s * 1e9))
+        self._sent += 1
+        fault = self._camera.next_fault()
+        stamp_ns = round(stamp_s * 1e9)
+        return Buffer(self._content(fault), self._sequence, stamp_ns, fault == watchdog.USB)
 
     def _content(self, fault: str) -> bytes:
         width, height, fourcc = self._mode
-        picture = self._pictures[self._sequence % _VARIANTS]
+        picture = self._pictures[self._sent % _VARIANTS]
+        if self._sent <= self._camera.dark_frames:
+            return (np.frombuffer(picture, np.uint8) // 2).tobytes()
         if fault == watchdog.EMPTY:
             return b""
         if fault == watchdog.TORN:

@@ -3,8 +3,9 @@
 
 A live source opens when made, and then has `read` (wait a while for the next LiveImage; None where
 there is none yet), `interrupt` (make a waiting `read` return, from another thread), `close`, `fps`
-(the rate that it promised, None where it made no promise), `lost` (frames lost on the way so far)
-and `differences` (a sentence for each setting that it did not take).
+(the rate that it promised, None where it made no promise), `lost` (frames lost on the way so far),
+`differences` (a sentence for each setting that it did not take) and `settles` (whether its exposure
+has to settle first).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from sparsh_ros.errors import SensorError
 from sparsh_ros.frames import Frame
 from sparsh_ros.sensors.base import Sensor
 from sparsh_ros.sensors.profiles import SensorProfile
+from sparsh_ros.sensors.settling import Settling
 from sparsh_ros.sensors.watchdog import RATE, BrokenFrameError, BrokenStreamError, Watchdog
 
 _OLDEST_NS = 10**9  # no camera buffers longer; a stamp that is older is on another clock
@@ -48,6 +50,7 @@ class LiveSource(Protocol):
     fps: float | None
     lost: int
     differences: Sequence[str]
+    settles: bool
 
     def read(self) -> LiveImage | None:
         """Wait a while for the next image."""
@@ -63,7 +66,8 @@ class LiveSensor(Sensor):
     """A live gel camera under a watchdog, opened anew whenever it fails.
 
     Frames are stamped with the moment of the grab as the camera tells it, else with that of their
-    arrival. A camera that is looked for in vain is looked for every half second.
+    arrival. The first ones, while the exposure settles, are passed over. A camera that is looked
+    for in vain is looked for every half second.
     """
 
     _longest_back_off_s = 0.5
@@ -86,6 +90,7 @@ class LiveSensor(Sensor):
         for difference in self._source.differences:
             self._report(SensorError(difference))
         self._watchdog.restart()
+        self._settling = Settling() if self._source.settles else None
         self._lost_before = 0
         self._made, self._made_since_ns, self._keeps_rate = 0, 0, True
 
@@ -95,7 +100,9 @@ class LiveSensor(Sensor):
             if image is not None:
                 stamp_ns = self._stamp(image.monotonic_ns)
                 self._check_rate(stamp_ns)
-                return Frame(stamp_ns, self.profile.standardise(image.pixels, "bgr"), sequence)
+                if self._settling is None or self._settling.is_over(image.pixels):
+                    return Frame(stamp_ns, self.profile.standardise(image.pixels, "bgr"), sequence)
+                self._skipped += 1
         return None
 
     def _grab(self) -> LiveImage | None:

@@ -41,6 +41,7 @@ class MjpegStream:
     fps = None
     lost = 0
     differences: tuple[str, ...] = ()
+    settles = False  # the camera ran before
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,11 +17,20 @@ import pytest
 from sparsh_ros.frames import Frame
 from sparsh_ros.sensors import Sensor, load_profile, open_sensor
 from sparsh_ros.sensors.faulty import FaultyCamera, FaultyHost
-from sparsh_ros.sensors.watchdog import EMPTY, FROZEN, GREEN, HANG, TORN, VANISHED, WRONG_SIZE
+from sparsh_ros.sensors.watchdog import (
+    EMPTY,
+    FROZEN,
+    GREEN,
+    HANG,
+    TORN,
+    USB,
+    VANISHED,
+    WRONG_SIZE,
+)
 
 LONG_S = 30.0
-STREAM_FAULTS = (HANG, EMPTY, TORN, GREEN, WRONG_SIZE, FROZEN)
-FRAME_FAULTS = (EMPTY, TORN, GREEN, WRONG_SIZE)
+STREAM_FAULTS = (HANG, EMPTY, TORN, GREEN, WRONG_SIZE, FROZEN, USB)
+FRAME_FAULTS = (EMPTY, TORN, GREEN, WRONG_SIZE, USB)
 
 
 @pytest.fixture
@@ -79,6 +90,44 @@ def test_single_broken_frames_cost_those_frames_only(
     status = sensor.status()
     assert status.faults == {fault: 3}
     assert (status.errors, status.reopened, camera.opened) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EPROTO, errno.EPIPE, errno.ETIMEDOUT])
+def test_transfer_that_fails_is_a_usb_error_and_opens_anew_at_once(
+    sensor: Sensor, camera: FaultyCamera, number: int
+) -> None:
+    camera.read_error = number
+    until(lambda: camera.opened == 2)
+    next_frame(sensor)
+    status = sensor.status()
+    assert status.usb_errors == 1 and status.faults == {USB: 1}
+    assert (status.errors, status.reopened, status.refused) == (1, 1, 0)
+    assert "USB transfer failed" in status.last_error and "check cable" in status.last_error
+
+
+def test_repeated_images_are_never_handed_out(sensor: Sensor, camera: FaultyCamera) -> None:
+    camera.misbehave(FROZEN)
+    images = []
+    while camera.opened == 1 or len(images) < 5:
+        images.append(next_frame(sensor).image)
+    for former, later in pairwise(images):
+        assert not np.array_equal(former, later)
+    assert sensor.status().faults[FROZEN] == sensor.status().refused + 1
+
+
+def test_dark_frames_of_a_camera_that_starts_are_passed_over(
+    host: FaultyHost, camera: FaultyCamera
+) -> None:
+    camera.dark_frames = 3
+    frames = [None]
+    with open_sensor("digit", host=host) as sensor:
+        for fault in ("", HANG):
+            camera.misbehave(fault)
+            for _ in range(10):
+                frames.append(sensor.wait(frames[-1].sequence if frames[-1] else 0, LONG_S))
+    assert camera.opened == 2
+    assert min(frame.image.mean() for frame in frames[1:]) > 90
+    assert sensor.status().skipped >= 2 * 3
 
 
 def test_replug_into_another_port_and_under_another_index(
