@@ -225,10 +225,10 @@ class ForceField(nn.Module):
 
     def __init__(self, encoder: VisionTransformer, decoder: ForceFieldDecoder) -> None:
         super().__init__()
-        if tuple(encoder.grid) != decoder.grid:
+        if encoder.layout.grid != decoder.grid:
             raise ModelError(
                 f"force field: the decoder was built for {decoder.grid} patches, the encoder for "
-                f"{tuple(encoder.grid)}; give both the same image_size"
+                f"{encoder.layout.grid}; give both the same image_size"
             )
         self.encoder = encoder
         self.decoder = decoder

@@ -62,12 +62,12 @@ class CrossAttention(nn.Module):
 class CrossAttentionBlock(nn.Module):
     """Pre-norm cross-attention and MLP, each added to the query; the query is not normalised."""
 
-    def __init__(self, width: int, heads: int, mlp_ratio: int = 4) -> None:
+    def __init__(self, width: int, heads: int, mlp_width: int | None = None) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width)
         self.xattn = CrossAttention(width, heads)
         self.norm2 = nn.LayerNorm(width)
-        self.mlp = Mlp(width, mlp_ratio)
+        self.mlp = Mlp(width, mlp_width)
 
     def forward(self, query: Tensor, tokens: Tensor) -> Tensor:
         query = query + self.xattn(query, tokens, self.norm1)
@@ -77,10 +77,10 @@ class CrossAttentionBlock(nn.Module):
 class AttentivePooler(nn.Module):
     """Summarise tokens (B, N, D) as one vector (B, D) with a learned query."""
 
-    def __init__(self, width: int, heads: int, mlp_ratio: int = 4) -> None:
+    def __init__(self, width: int, heads: int, mlp_width: int | None = None) -> None:
         super().__init__()
         self.query_tokens = nn.Parameter(torch.empty(1, 1, width))
-        self.cross_attention_block = CrossAttentionBlock(width, heads, mlp_ratio)
+        self.cross_attention_block = CrossAttentionBlock(width, heads, mlp_width)
         nn.init.trunc_normal_(self.query_tokens, std=INIT_STD)
         initialise_linear_layers(self)
         block = self.cross_attention_block
@@ -96,7 +96,7 @@ class Head(nn.Module):
     Args:
         width: Channels D of a token; a multiple of ``heads``.
         heads: Attention heads of the pooler.
-        mlp_ratio: Hidden units of the pooler's MLP per channel.
+        mlp_width: Hidden units of the pooler's MLP; None: 4 D.
         hidden: Hidden units of each perceptron; None: D / 4.
         fingers: How many pooled vectors, side by side, the perceptrons read.
     """
@@ -109,12 +109,12 @@ class Head(nn.Module):
         self,
         width: int,
         heads: int,
-        mlp_ratio: int = 4,
+        mlp_width: int | None = None,
         hidden: int | None = None,
         fingers: int = 1,
     ) -> None:
         super().__init__()
-        self.pooler = AttentivePooler(width, heads, mlp_ratio)
+        self.pooler = AttentivePooler(width, heads, mlp_width)
         hidden = hidden or width // 4
         for name, (outputs, activation) in self.probes.items():
             layers = nn.Linear(fingers * width, hidden), activation(), nn.Linear(hidden, outputs)
@@ -149,9 +149,9 @@ class SlipHead(Head):
     probes: ClassVar = {"force_probe": (3, nn.ReLU), "probe": (2, nn.Sigmoid)}
 
     def __init__(
-        self, width: int, heads: int, mlp_ratio: int = 4, hidden: int | None = None
+        self, width: int, heads: int, mlp_width: int | None = None, hidden: int | None = None
     ) -> None:
-        super().__init__(width, heads, mlp_ratio, hidden)
+        super().__init__(width, heads, mlp_width, hidden)
         self.fc_norm = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor) -> dict[str, Tensor]:
@@ -175,11 +175,11 @@ class PoseHead(Head):
         self,
         width: int,
         heads: int,
-        mlp_ratio: int = 4,
+        mlp_width: int | None = None,
         hidden: int | None = None,
         fingers: int = 1,
     ) -> None:
-        super().__init__(width, heads, mlp_ratio, hidden, fingers)
+        super().__init__(width, heads, mlp_width, hidden, fingers)
         self.fingers = fingers
 
     def forward(self, tokens: Tensor | Sequence[Tensor]) -> dict[str, Tensor]:

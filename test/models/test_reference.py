@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Encoder, heads and preprocessing against a second, plain implementation in NumPy float64.
+"""Encoder and preprocessing against a second, plain implementation in NumPy float64.
 
 The reference below is written from the published description of the architecture, with loops and
-without any of the product's shortcuts (fused attention, folded pooler, joined images).
+without any of the product's shortcuts (fused attention, joined images).
 """
 
 from __future__ import annotations
@@ -11,47 +11,14 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from scipy.special import erf, expit
+from reference.layers import Array, Weights, attend, layer_norm, linear, mlp
 
-from sparsh_ros.models.heads import AttentivePooler, ForceHead, PoseHead, SlipHead
 from sparsh_ros.models.preprocess import Preprocess
 from sparsh_ros.models.vit import SinusoidalPositions, VisionTransformer
 
-Array = NDArray[np.float64]
-Weights = dict[str, Array]
 TOLERANCE = 1e-4
 
 WIDTH, DEPTH, HEADS = 48, 3, 4
-
-
-def linear(x: Array, weights: Weights, name: str) -> Array:
-    return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
-
-
-def layer_norm(x: Array, weights: Weights, name: str, eps: float) -> Array:
-    centred = x - x.mean(-1, keepdims=True)
-    normal = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + eps)
-    return normal * weights[f"{name}.weight"] + weights[f"{name}.bias"]
-
-
-def softmax(x: Array) -> Array:
-    grown = np.exp(x - x.max(-1, keepdims=True))
-    return grown / grown.sum(-1, keepdims=True)
-
-
-def mlp(x: Array, weights: Weights, name: str) -> Array:
-    hidden = linear(x, weights, f"{name}.fc1")
-    return linear(0.5 * hidden * (1 + erf(hidden / np.sqrt(2))), weights, f"{name}.fc2")
-
-
-def attend(query: Array, key: Array, value: Array, heads: int) -> Array:
-    """(M, D), (N, D), (N, D) -> (M, D), head by head."""
-    size = query.shape[1] // heads
-    mixed = []
-    for head in range(heads):
-        own = slice(head * size, (head + 1) * size)
-        mixed.append(softmax(query[:, own] @ key[:, own].T / np.sqrt(size)) @ value[:, own])
-    return np.concatenate(mixed, axis=1)
 
 
 def positions(rows: int, columns: int, width: int) -> Array:
@@ -88,21 +55,6 @@ def encode(image: Array, weights: Weights, depth: int, heads: int) -> Array:
         normal = layer_norm(x, weights, f"{block}.norm2", 1e-6)
         x = x + weights[f"{block}.ls2.gamma"] * mlp(normal, weights, f"{block}.mlp")
     return layer_norm(x, weights, "norm", 1e-6)[len(registers) :]
-
-
-def pool(tokens: Array, weights: Weights, heads: int, prefix: str = "") -> Array:
-    """(N, D) -> (D,), keys and values of every token spelled out."""
-    block = f"{prefix}cross_attention_block"
-    query = weights[f"{prefix}query_tokens"][0]
-    normal = layer_norm(tokens, weights, f"{block}.norm1", 1e-5)
-    key, value = np.split(linear(normal, weights, f"{block}.xattn.kv"), 2, axis=1)
-    mixed = attend(linear(query, weights, f"{block}.xattn.q"), key, value, heads)
-    y = query + linear(mixed, weights, f"{block}.xattn.proj")
-    return (y + mlp(layer_norm(y, weights, f"{block}.norm2", 1e-5), weights, f"{block}.mlp"))[0]
-
-
-def probe(x: Array, weights: Weights, name: str, activation=lambda x: np.maximum(x, 0)) -> Array:
-    return linear(activation(linear(x, weights, f"{name}.0")), weights, f"{name}.2")
 
 
 def preprocess(current: NDArray, previous: NDArray, background: NDArray) -> Array:
@@ -143,38 +95,6 @@ def test_encoder(registers: int) -> None:
 @pytest.mark.parametrize("width", [46, 48])
 def test_positions(width: int) -> None:
     assert error(SinusoidalPositions((5, 3), width)()[0], positions(5, 3, width)) < 1e-6
-
-
-def test_pooler_equals_its_plain_form() -> None:
-    pooler = AttentivePooler(WIDTH, HEADS)
-    weights = randomise(pooler)
-    tokens = torch.randn(3, 20, WIDTH, generator=torch.Generator().manual_seed(2))
-    wanted = np.stack([pool(each, weights, HEADS) for each in tokens.double().numpy()])
-    assert error(pooler(tokens), wanted) < TOLERANCE
-
-
-def test_heads() -> None:
-    tokens = torch.randn(1, 20, WIDTH, generator=torch.Generator().manual_seed(3))
-
-    def run(kind: type[torch.nn.Module]) -> tuple[dict[str, torch.Tensor], Weights, Array]:
-        head = kind(WIDTH, HEADS)
-        weights = randomise(head)
-        pooled = pool(tokens[0].double().numpy(), weights, HEADS, "pooler.")
-        return {name: value[0] for name, value in head(tokens).items()}, weights, pooled
-
-    found, weights, pooled = run(ForceHead)
-    x, y, z = probe(pooled, weights, "probe")
-    assert error(found["force"], np.array([np.tanh(x), np.tanh(y), expit(z)])) < TOLERANCE
-
-    found, weights, pooled = run(SlipHead)
-    normal = layer_norm(pooled, weights, "fc_norm", 1e-5)
-    assert error(found["slip"], probe(normal, weights, "probe", expit)) < TOLERANCE
-    change = np.clip(probe(normal, weights, "force_probe"), -1, 1)
-    assert error(found["force"], change) < TOLERANCE
-
-    found, weights, pooled = run(PoseHead)
-    for name in ("tx", "ty", "yaw"):
-        assert error(found[name], probe(pooled, weights, f"probe_{name}")) < TOLERANCE
 
 
 def test_preprocessing() -> None:
