@@ -8,6 +8,7 @@ Neither torch nor ONNX Runtime is imported until an engine of that kind is creat
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -111,6 +112,13 @@ def create_engine(
     from sparsh_ros.engines.onnx_engine import OnnxEngine
 
     return OnnxEngine(spec, names, encoder, threads, cuda=backend == "onnxruntime")
+
+
+def free_gpu_memory() -> None:
+    """Give the memory of engines that are gone back to the GPU, for other programs."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.cuda.empty_cache()
 
 
 def check_images(*images: NDArray[np.uint8]) -> None:

@@ -26,6 +26,13 @@ class Report:
     message: str = "running"
     values: Mapping[str, object] = field(default_factory=dict)
 
+    def with_more(self, other: Report) -> Report:
+        """Both reports as one: the worse level, what is not well in either, all values."""
+        values = {**self.values, **other.values}
+        troubles = [report.message for report in (self, other) if report.level != OK]
+        level = max(self.level, other.level)
+        return Report(level, "; ".join(troubles) or self.message, values)
+
 
 class Diagnostics:
     """Publishes the reports of one node."""

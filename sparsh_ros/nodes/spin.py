@@ -30,7 +30,7 @@ _PATIENCE_S = 0.1
 
 
 class LiveNode(Protocol):
-    """A node with threads of its own: `start` begins them, `close` ends and joins them.
+    """A node that may have threads: `start` begins them, `close` ends and joins them.
 
     `close` is called even if `start` was not, or failed.
     """
@@ -80,13 +80,23 @@ class _RosLog(logging.Handler):
             logger.warning(record.getMessage())
 
 
+def settle() -> None:
+    """Keep the garbage collector from walking again, for milliseconds, what is loaded by now."""
+    gc.collect()
+    gc.freeze()
+
+
+def unsettle() -> None:
+    """Let the garbage collector have what was loaded."""
+    gc.unfreeze()
+    gc.collect()
+
+
 def _spin(nodes: Sequence[LiveNode], stop: StopRequest) -> None:
     executor = SingleThreadedExecutor()
     for node in nodes:
         executor.add_node(node)
-    # What is loaded by now stays: the garbage collector need not walk it again, for milliseconds.
-    gc.collect()
-    gc.freeze()
+    settle()
     try:
         while not stop:
             executor.spin_once(timeout_sec=_PATIENCE_S)
