@@ -27,10 +27,14 @@ class _Command:
 
 _COMMANDS = {
     "run": _Command("sparsh_ros.nodes.run", "start sensors and perception", needs_ros=True),
+    "lifecycle": _Command(
+        "sparsh_ros.nodes.lifecycle", "configure, activate or stop running nodes", needs_ros=True
+    ),
     "demo": _Command(
         "sparsh_ros.nodes.demo", "run the graph for a while, watch it, report", needs_ros=True
     ),
     "bench": _Command("sparsh_ros.bench", "time the models on this machine"),
+    "doctor": _Command("sparsh_ros.doctor.command", "find out what is wrong, and how to mend it"),
     "faults": _Command("sparsh_ros.sensors.faults", "time how the drivers take camera faults"),
     "simulate": _Command("sparsh_ros.training.dataset", "make simulated touches with labels"),
     "train": _Command("sparsh_ros.training.train", "train an encoder and its heads"),

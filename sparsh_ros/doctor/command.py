@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sparsh-ros doctor`: looks at sensors and machine, says what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from importlib import import_module
+
+from rich.console import Console
+
+from sparsh_ros.doctor import udev
+from sparsh_ros.doctor.findings import Finding, Group, Mark, problem
+from sparsh_ros.doctor.machine import Machine
+from sparsh_ros.doctor.report import remedies, show
+
+# In the order in which what is wrong has to be mended. Each module offers `check`.
+_SUBJECTS = {
+    "Python packages": "packages",
+    "Sensors": "cameras",
+    "Device rules": "udev",
+    "ROS 2": "ros",
+    "Computing": "compute",
+    "Models": "models",
+    "User data": "storage",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe `sparsh-ros doctor`."""
+    parser.add_argument(
+        "--install-udev",
+        action="store_true",
+        help="write the udev rules of the sensors to /etc/udev/rules.d and apply them (as root)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Look at everything, or install the udev rules.
+
+    Returns:
+        0 where nothing is wrong, 1 with a problem; to have no sensor is one.
+
+    Raises:
+        SparshError: the rules cannot be installed.
+    """
+    machine, console = Machine(), Console(highlight=False)
+    if arguments.install_udev:
+        for line in udev.install(machine):
+            console.print(line, markup=False, soft_wrap=True)
+        return 0
+    groups = examine(machine)
+    show(groups, next_step(groups, machine), console)
+    return int(any(f.mark is Mark.PROBLEM for group in groups for f in group.findings))
+
+
+def examine(machine: Machine) -> list[Group]:
+    """The findings on all subjects."""
+    return [Group(title, tuple(_check(name, machine))) for title, name in _SUBJECTS.items()]
+
+
+def next_step(groups: Iterable[Group], machine: Machine) -> str:
+    """The one thing to do first: mend the first problem, or start what is plugged in."""
+    todo = remedies(list(groups), Mark.PROBLEM)
+    if todo:
+        return todo[0]
+    from sparsh_ros.doctor.cameras import first_use
+
+    return first_use(machine)
+
+
+def _check(name: str, machine: Machine) -> list[Finding]:
+    # A doctor that dies of what is wrong helps nobody: what fails here is a finding itself.
+    try:
+        return list(import_module(f"sparsh_ros.doctor.{name}").check(machine))
+    except Exception as error:
+        return [
+            problem(
+                f"cannot be looked at: {type(error).__name__}: {error}",
+                "mend the other problems first; if it stays, report this line as a bug",
+            )
+        ]

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The user's data folder, which keeps the backgrounds of the sensors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from sparsh_ros.doctor.findings import Finding, ok, problem
+from sparsh_ros.doctor.machine import Machine
+
+
+def check(machine: Machine) -> Iterator[Finding]:
+    """Whether the folder can be written to, and which backgrounds it holds."""
+    folder = _folder(machine)
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        yield problem(
+            f"{folder}: cannot be written to, because of {existing}; backgrounds will not be kept",
+            f"`sudo chown -R {machine.user()} {existing}`, or set XDG_DATA_HOME to another folder",
+        )
+    else:
+        yield ok(f"{folder} can be written to")
+    stored = sorted(path.stem for path in (folder / "backgrounds").glob("*.png"))
+    yield ok(f"backgrounds kept: {', '.join(stored) or 'none yet'}")
+
+
+def _folder(machine: Machine) -> Path:
+    named = machine.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(named).expanduser() / "sparsh_ros"
