@@ -39,3 +39,7 @@ class MissingDependencyError(SparshError):
 
 class DatasetError(SparshError):
     """A dataset or an episode is missing, incomplete or of an unknown format."""
+
+
+class LifecycleError(SparshError):
+    """A managed node is not there, or did not go through a transition."""
