@@ -17,6 +17,9 @@ VERSION = re.search(
 TORCH = ["torch>=2.6", "safetensors>=0.4"]
 EXPORT = ["onnx>=1.16", "onnxscript>=0.2"]
 
+# Folders of data beside the package -> where they lie inside it.
+DATA = {"sparsh_ros.config": "config", "sparsh_ros.message_definitions": "msg"}
+
 setup(
     name="sparsh_ros",
     version=VERSION,
@@ -27,9 +30,9 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10",
-    packages=[*find_packages(include=["sparsh_ros", "sparsh_ros.*"]), "sparsh_ros.config"],
-    package_dir={"sparsh_ros.config": "config"},
-    package_data={"sparsh_ros": ["weights/**/*"], "sparsh_ros.config": ["**/*"]},
+    packages=[*find_packages(include=["sparsh_ros", "sparsh_ros.*"]), *DATA],
+    package_dir=DATA,
+    package_data={"sparsh_ros": ["weights/**/*"], **{package: ["**/*"] for package in DATA}},
     install_requires=[
         "numpy>=1.23",
         "onnxruntime>=1.17",
@@ -39,6 +42,7 @@ setup(
         "rich>=13",
     ],
     extras_require={
+        "bags": ["mcap>=1.2", "rosbags>=0.11"],
         "torch": TORCH,
         "train": [*TORCH, *EXPORT, "tqdm>=4.60"],
         "digit": ["digit-interface"],

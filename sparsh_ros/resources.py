@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the files lie that ship with the package: configuration and weights."""
+"""Where the files lie that ship with the package: configuration, weights, message types."""
 
 from __future__ import annotations
 
@@ -35,12 +35,39 @@ def weights_path(*parts: str) -> Path:
     return _PACKAGE.joinpath("weights", *parts)
 
 
+def message_definitions() -> list[Path]:
+    """The `.msg` files of this package, sorted.
+
+    Raises:
+        SparshError: they are not installed.
+    """
+    # In the wheel not below `msg`: that is the name of the generated Python module.
+    for folder in _folders("message_definitions", "msg"):
+        if paths := sorted(folder.glob("*.msg")):
+            return paths
+    raise SparshError("message definitions (msg/*.msg): not found; install the package again")
+
+
+def user_data_path(*parts: str) -> Path:
+    """Path inside this package's folder in the user's data folder, whether or not it exists.
+
+    That is $XDG_DATA_HOME, or ~/.local/share (XDG Base Directory Specification).
+    """
+    given = Path(os.environ.get("XDG_DATA_HOME", ""))
+    folder = given if given.is_absolute() else Path.home() / ".local" / "share"
+    return folder.joinpath("sparsh_ros", *parts)
+
+
 def _config_folders() -> Iterator[Path]:
-    """The `config` folders there are: of the wheel, of the source checkout, of the prefixes."""
-    candidates = [_PACKAGE / "config"]
+    return _folders("config", "config")
+
+
+def _folders(in_wheel: str, name: str) -> Iterator[Path]:
+    """The folders of a name there are: of the wheel, of the source checkout, of the prefixes."""
+    candidates = [_PACKAGE / in_wheel]
     if (_PACKAGE.parent / "package.xml").is_file():
-        candidates.append(_PACKAGE.parent / "config")
+        candidates.append(_PACKAGE.parent / name)
     prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
     for prefix in [*filter(None, prefixes), sys.prefix]:
-        candidates.append(Path(prefix, "share", "sparsh_ros", "config"))
+        candidates.append(Path(prefix, "share", "sparsh_ros", name))
     return (folder for folder in candidates if folder.is_dir())

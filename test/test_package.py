@@ -133,7 +133,7 @@ def test_requirements_are_pinned_and_the_demo_installs_no_torch() -> None:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel that `pip install .` would install, unpacked."""
     source, unpacked = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for folder in ("sparsh_ros", "config"):
+    for folder in ("sparsh_ros", "config", "msg"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, source / folder, ignore=ignored)
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
@@ -150,6 +150,8 @@ def test_the_wheel_has_all_modules_and_data(wheel: Path) -> None:
     expected = {path.relative_to(ROOT) for path in (*modules, *weights)}
     for path in (ROOT / "config").rglob("*.yaml"):
         expected.add(Path("sparsh_ros") / path.relative_to(ROOT))
+    for path in (ROOT / "msg").glob("*.msg"):
+        expected.add(Path("sparsh_ros", "message_definitions", path.name))
     assert {path for path in expected if not (wheel / path).is_file()} == set()
 
 
