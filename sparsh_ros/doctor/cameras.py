@@ -17,6 +17,7 @@ from sparsh_ros.sensors.profiles import load_profile
 from sparsh_ros.sensors.v4l2 import Mode
 from sparsh_ros.sensors.v4l2_modes import OfferedMode
 
+_WITHOUT = "without a sensor, `sparsh-ros demo` runs on a simulated DIGIT"
 _FORMATS = ("YUYV", "MJPG")  # that the drivers decode
 
 
@@ -53,18 +54,17 @@ def first_use(machine: Machine) -> str:
 
 
 def _none(machine: Machine) -> Finding:
-    remedy = (
-        "plug a sensor in, with a cable that carries data, straight into this computer; "
-        "`sudo dmesg --follow` shows whether it answers. Without one: `sparsh-ros demo` runs on a "
-        "simulated DIGIT"
-    )
     if not machine.path("/sys/bus/usb/devices").is_dir():
         return problem(
             "no DIGIT or GelSight Mini: this system has no USB at all (a container?)",
-            "start the container with the camera (docker run --device /dev/video0), or work on the "
-            "host. Without a sensor: `sparsh-ros demo` runs on a simulated DIGIT",
+            "give the container the camera, `docker run --device /dev/video0 ...`, or work on the "
+            f"host; {_WITHOUT}",
         )
-    return problem("no DIGIT or GelSight Mini on USB", remedy)
+    return problem(
+        "no DIGIT or GelSight Mini on USB",
+        "plug one straight into this computer, with a cable that carries data; "
+        f"`sudo dmesg --follow` shows whether it answers; {_WITHOUT}",
+    )
 
 
 def _check_one(machine: Machine, sensor: TactileCamera) -> Iterator[Finding]:
@@ -153,19 +153,12 @@ def _check_users(machine: Machine, sensor: TactileCamera) -> Iterator[Finding]:
 
 
 def _check_serials(sensors: Sequence[TactileCamera]) -> Iterator[Finding]:
-    for sensor, number in Counter((sensor.kind, sensor.serial) for sensor in sensors).items():
-        if number == 1:
-            continue
-        same = [camera for camera in sensors if (camera.kind, camera.serial) == sensor]
-        ports = ", ".join(camera.port for camera in same)
-        yield problem(
-            f"{number} sensors are called {same[0].label} (ports {ports}): a driver cannot tell "
-            "them apart",
-            f"unplug all but one {same[0].label}",
-        )
-    for kind, number in Counter(sensor.kind for sensor in sensors).items():
-        serials = [sensor.serial for sensor in sensors if sensor.kind == kind]
-        if number > 1 and len(set(serials)) == number:
-            yield note(
-                f"{number} of one kind: name each by its serial number: {', '.join(serials)}"
+    labels = Counter(sensor.label for sensor in sensors)
+    for label, number in labels.items():
+        if number > 1:
+            ports = ", ".join(sensor.port for sensor in sensors if sensor.label == label)
+            yield problem(
+                f"{number} sensors are called {label} (ports {ports}): a driver cannot tell them "
+                "apart",
+                f"unplug all but one {label}",
             )

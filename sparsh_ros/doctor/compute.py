@@ -22,7 +22,7 @@ def check(machine: Machine) -> Iterator[Finding]:
     yield ok(f"{len(os.sched_getaffinity(0))} processor cores")
     yield _check_gpu(machine)
     providers = (name.removesuffix("ExecutionProvider") for name in ort.get_available_providers())
-    yield ok(f"ONNX Runtime {ort.__version__} runs on: {', '.join(providers)}")
+    yield ok(f"ONNX Runtime {ort.__version__} can use: {', '.join(providers)}")
 
 
 def _check_gpu(machine: Machine) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sparsh_ros.doctor.findings import Finding, note, ok, problem
+from sparsh_ros.doctor.findings import Finding, ok, problem
 from sparsh_ros.doctor.machine import Machine
 from sparsh_ros.errors import SparshError
 from sparsh_ros.models.zoo import list_models, load_model_spec
@@ -14,18 +14,20 @@ _SHIPPED = "sparsh-sim-micro"
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Each model of config/models: here, not here, or unusable."""
+    """The models of config/models: here, not here, or unusable."""
+    elsewhere = []
     for name in list_models():
         try:
             spec = load_model_spec(name)
         except SparshError as error:
-            yield problem(str(error), f"install the package again, or mend what {name} describes")
+            yield problem(str(error), "install the package again")
             continue
-        here = any(spec.weights.glob("encoder.*"))
-        if here:
+        if any(spec.weights.glob("encoder.*")):
             heads = ", ".join(spec.heads) or "none"
             yield ok(f"{name}: here; heads: {heads}; licence {spec.licence}")
         elif name == _SHIPPED:
             yield problem(f"{name}: no weights in {spec.weights}", "install the package again")
         else:
-            yield ok(f"{name}: weights not here; licence {spec.licence}")
+            elsewhere.append(name)
+    if elsewhere:
+        yield ok(f"weights not here: {', '.join(elsewhere)}")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +12,7 @@ from rich.text import Text
 from sparsh_ros.doctor.findings import Group, Mark
 
 _STYLES = {Mark.OK: "green", Mark.NOTE: "yellow", Mark.PROBLEM: "bold red"}
+_MARK_WIDTH = 2 + max(len(mark.value) for mark in Mark)
 
 
 def remedies(groups: Sequence[Group], mark: Mark) -> list[str]:
@@ -23,31 +24,26 @@ def remedies(groups: Sequence[Group], mark: Mark) -> list[str]:
 def show(groups: Sequence[Group], next_step: str, console: Console) -> None:
     """Print the findings and what to do; the last line is the next step."""
     for group in groups:
-        console.print(Text(group.title, style="bold"))
-        console.print(_lines(group))
-        console.print()
-    for title, mark in (("To do", Mark.PROBLEM), ("Worth doing", Mark.NOTE)):
-        steps = remedies(groups, mark)
-        if len(steps) > 1 or (steps and steps[0] != next_step):
-            console.print(Text(title, style="bold"))
-            console.print(_steps(steps))
-            console.print()
+        marked = [
+            (Text(finding.mark.value, style=_STYLES[finding.mark]), finding.text)
+            for finding in group.findings
+        ]
+        _show_section(group.title, marked, console)
+    todo, advice = remedies(groups, Mark.PROBLEM), remedies(groups, Mark.NOTE)
+    if len(todo) > 1:
+        numbered = [(f"{number}.", step) for number, step in enumerate(todo, 1)]
+        _show_section("To do, in this order", numbered, console)
+    if advice:
+        _show_section("Worth doing", [("-", step) for step in advice], console)
     console.print(Text(f"Next step: {next_step}", style="bold"), soft_wrap=True)
 
 
-def _lines(group: Group) -> Table:
+def _show_section(title: str, lines: Iterable[tuple[Text | str, str]], console: Console) -> None:
     table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, min_width=len(Mark.PROBLEM.value) + 2, justify="right")
+    table.add_column(no_wrap=True, min_width=_MARK_WIDTH, justify="right")
     table.add_column(overflow="fold")
-    for finding in group.findings:
-        table.add_row(Text(finding.mark.value, style=_STYLES[finding.mark]), Text(finding.text))
-    return table
-
-
-def _steps(steps: Sequence[str]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, min_width=len(Mark.PROBLEM.value) + 2, justify="right")
-    table.add_column(overflow="fold")
-    for number, step in enumerate(steps, 1):
-        table.add_row(f"{number}.", Text(step))
-    return table
+    for mark, text in lines:
+        table.add_row(mark, Text(text))
+    console.print(Text(title, style="bold"))
+    console.print(table)
+    console.print()

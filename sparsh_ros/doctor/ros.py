@@ -83,7 +83,7 @@ def _check_middleware(machine: Machine) -> Finding:
         )
     if not here:
         return problem("no ROS middleware found", _source(machine))
-    return ok(f"middleware {wanted or f'by default, of {", ".join(here)}'}")
+    return ok(f"middleware {wanted}" if wanted else f"middleware by default, of {', '.join(here)}")
 
 
 def _check_domain(machine: Machine) -> Finding:
@@ -114,7 +114,7 @@ def _check_tools(machine: Machine) -> Finding:
     )
     if not indexed:
         return note("`ros2 launch` does not find sparsh_ros", _BUILD)
-    return ok("`ros2 launch sparsh_ros ...` finds this package")
+    return ok("`ros2 launch` finds sparsh_ros")
 
 
 def _prefixes(machine: Machine) -> list[Path]:
