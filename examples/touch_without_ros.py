@@ -7,8 +7,7 @@ python examples/touch_without_ros.py recording.mp4           # or a folder of im
 
 import sys
 
-from sparsh_ros.background import StillFrames
-from sparsh_ros.errors import FrameError
+from sparsh_ros.background import BackgroundKeeper
 from sparsh_ros.perception import Perception
 from sparsh_ros.sensors import load_profile, open_sensor
 
@@ -22,18 +21,12 @@ else:
 perception = Perception(heads=("force", "slip"))
 perception.add_sensor("finger", profile)
 
-still = StillFrames()
-has_background = False
+keeper = BackgroundKeeper(profile)  # takes the first half second without motion
 with sensor:
     frame = sensor.wait(timeout=5.0)
     while frame is not None and frame.sequence <= FRAMES:
-        if not has_background:  # the first still frames must show the untouched gel
-            still.push(frame.image)
-            try:
-                perception.set_background("finger", still.background())
-                has_background = True
-            except FrameError:
-                pass
+        if keeper.push(frame):
+            perception.set_background("finger", keeper.image)
         perception.push("finger", frame)
         for touch in perception.infer():
             if not touch.valid:

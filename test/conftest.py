@@ -20,6 +20,14 @@ HAS_ROS = importlib.util.find_spec("rclpy") is not None
 collect_ignore_glob = [] if HAS_ROS else ["nodes/*"]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def user_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's data folder of this run alone, for all processes that it starts."""
+    folder = tmp_path_factory.mktemp("user_data")
+    os.environ["XDG_DATA_HOME"] = str(folder)
+    return folder
+
+
 def pytest_report_header() -> str:
     """Says which part of the tests this environment leaves out."""
     if HAS_ROS:

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
 
 import numpy as np
 
@@ -66,6 +67,7 @@ class TouchSimulation:
         rate_hz: frames per simulated second.
         kinds: shapes that may touch, see `sparsh_ros.gel.indenters.KINDS`; None means all.
         maximum_load_n: highest normal load, newtons.
+        rest_s: simulated seconds before the touch begins; the touch itself is the same.
 
     Raises:
         ParameterError: unknown sensor, touch or shape, or a rate or load that is not positive.
@@ -79,6 +81,7 @@ class TouchSimulation:
         rate_hz: float = 60.0,
         kinds: Sequence[str] | None = None,
         maximum_load_n: float = 5.0,
+        rest_s: float = 0.0,
     ) -> None:
         kinds = tuple(kinds or indenters.KINDS)
         _check(touch, kinds, rate_hz, maximum_load_n)
@@ -86,9 +89,10 @@ class TouchSimulation:
         self.rate_hz = rate_hz
         self._rng = np.random.default_rng((seed, 1))
         self.optics = GelOptics(self.instance)
-        self._stream = motion.TOUCHES[touch](
+        stream = motion.TOUCHES[touch](
             motion.Touch(np.random.default_rng((seed, 2)), kinds, rate_hz, maximum_load_n)
         )
+        self._stream = _after_rest(stream, round(rest_s * rate_hz))
         self._gel = Elastomer(
             GelGrid(self.instance.gel_width_mm, self.instance.gel_height_mm),
             self.instance.thickness_mm,
@@ -143,6 +147,13 @@ class TouchSimulation:
             normal_stress_pa=state.pressure * np.float32(1e6),
             shear_stress_pa=state.traction * np.float32(1e6),
         )
+
+
+def _after_rest(stream: motion.Stream, count: int) -> motion.Stream:
+    """The stream with `count` holds before it in which its first object is lifted off."""
+    indenter, hold = next(stream)
+    lifted = replace(hold, load_n=0.0)
+    return chain(repeat((indenter, lifted), count), [(indenter, hold)], stream)
 
 
 def _check(touch: str, kinds: Sequence[str], rate_hz: float, maximum_load_n: float) -> None:

@@ -18,6 +18,8 @@ from sparsh_ros.sensors.schedule import Schedule
 # A frame takes two thirds of this to simulate. Begun no sooner, because a real camera costs its
 # robot nothing: just after a tick the processor belongs to those who work on the last frame.
 _RENDER_S = 0.006
+REST_S = 1.0
+"""The gel is untouched for so long at first: time to capture a background, at 5 frames/s too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +68,7 @@ class SimulatedSensor(Sensor):
             "rate_hz": rate_hz,
             # Harder than the force scale no head can tell.
             "maximum_load_n": float(profile.force_scale_n[2]),
+            "rest_s": REST_S,
         }
         self._nominal_hz = rate_hz
         self._schedule = Schedule(rate_hz, self._stop)

@@ -78,6 +78,16 @@ def test_the_same_seed_gives_the_same_touch_and_another_seed_another() -> None:
     assert not np.array_equal(ours[-1], other[-1])
 
 
+@pytest.mark.parametrize("touch", ["random", "protocol", "demo"])
+def test_a_rest_comes_before_the_same_touch(touch: str) -> None:
+    plain = TouchSimulation(seed=4, touch=touch)
+    rested = TouchSimulation(seed=4, touch=touch, rest_s=0.25)
+    assert not any(rested.step().in_contact for _ in range(15))
+    forces = [(plain.step().force_n, rested.step().force_n) for _ in range(60)]
+    assert any(force[2] > 0 for force, _ in forces)
+    np.testing.assert_array_equal(*zip(*forces, strict=True))
+
+
 def test_only_chosen_shapes_touch_and_loads_stay_below_the_maximum() -> None:
     simulation = TouchSimulation("digit", seed=4, touch="protocol", maximum_load_n=1.0)
     assert max(sample.force_n[2] for sample in steps(simulation, 400)) <= 1.0 + 1e-3

@@ -13,7 +13,7 @@ from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.gel.simulation import TouchSample, TouchSimulation
 from sparsh_ros.sensors import open_sensor
 from sparsh_ros.sensors.schedule import Schedule
-from sparsh_ros.sensors.simulated import SimulatedFrame
+from sparsh_ros.sensors.simulated import REST_S, SimulatedFrame
 
 LONG_S = 30.0
 
@@ -38,7 +38,9 @@ def test_truth_stands_beside_each_frame() -> None:
 
 def test_same_frames_as_the_simulation_itself() -> None:
     frames, _ = take(3, seed=5, touch="protocol", profile="gelsight_mini")
-    simulation = TouchSimulation("gelsight_mini", seed=5, touch="protocol", rate_hz=25.0)
+    simulation = TouchSimulation(
+        "gelsight_mini", seed=5, touch="protocol", rate_hz=25.0, rest_s=REST_S
+    )
     background = simulation.background()
     assert background.shape == IMAGE_SHAPE
     for frame in frames:

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a gel is still, and its mean image while it is."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import cv2
+import numpy as np
+
+from sparsh_ros.errors import FrameError
+from sparsh_ros.frames import IMAGE_SHAPE, Frame
+
+WINDOW_S = 0.5
+MINIMUM_FRAMES = 5
+
+_WINDOW_NS = round(WINDOW_S * 1e9)
+_BLOCKS = (15, 20)
+_SLICES = 5
+# Measured in the worst block: untouched gels 2.2 to 4.3 (recordings of two GelSight Minis, 8 to
+# 30 fps) and up to 3.3 (48 simulated sensors). A touch that begins: 5 at 0.1 N, 12 and more above
+# 0.2 N (medians of simulated Minis; a DIGIT shows twice that).
+_STILL_LEVELS = 6.0
+
+
+def block_means(image: np.ndarray) -> np.ndarray:
+    """Means over blocks of 16x16 pixels of a standard image, float32 (20, 15, 3) grey levels."""
+    return cv2.resize(image.astype(np.float32), _BLOCKS, interpolation=cv2.INTER_AREA)
+
+
+class StillFrames:
+    """The frames of the last half second of one sensor, and their mean if nothing moved.
+
+    At least five frames, so a slow camera takes longer; a gap of more than half a second or a
+    clock that was set back begins anew. Whether an object rests on the gel cannot be told from
+    this.
+    """
+
+    def __init__(self) -> None:
+        """Start with no frames."""
+        self._frames: deque[tuple[Frame, np.ndarray]] = deque()
+
+    def push(self, frame: Frame) -> None:
+        """Take in the newest frame."""
+        if self._frames and not 0 < frame.stamp_ns - self.stamp_ns <= _WINDOW_NS:
+            self._frames.clear()
+        self._frames.append((frame, block_means(frame.image)))
+        while len(self._frames) > MINIMUM_FRAMES and self._span_ns(1) >= _WINDOW_NS:
+            self._frames.popleft()
+
+    @property
+    def stamp_ns(self) -> int:
+        """Stamp of the newest frame, which must exist."""
+        return self._stamp_ns(-1)
+
+    @property
+    def newest_blocks(self) -> np.ndarray:
+        """`block_means` of the newest frame, which must exist."""
+        return self._frames[-1][1]
+
+    def blocks(self) -> np.ndarray:
+        """Mean of the blocks of all frames of a still gel, float32 (20, 15, 3).
+
+        Raises:
+            FrameError: there are too few frames yet, or they differ.
+        """
+        if len(self._frames) < MINIMUM_FRAMES or self._span_ns(0) < _WINDOW_NS:
+            span_s = self._span_ns(0) * 1e-9 if self._frames else 0.0
+            raise FrameError(
+                f"background: wanted {MINIMUM_FRAMES} frames over {WINDOW_S} s, found "
+                f"{len(self._frames)} over {span_s:.2f} s; check that the sensor delivers images"
+            )
+        blocks = np.stack([blocks for _, blocks in self._frames])
+        # Slices of 0.1 s: their means hold less noise than frames, at any frame rate.
+        slices = [part.mean(axis=0) for part in np.array_split(blocks, _SLICES)]
+        change = np.ptp(slices, axis=0).max()
+        if change > _STILL_LEVELS:
+            raise FrameError(
+                f"background: wanted a still image, found a change of {change:.0f} of 255 grey "
+                f"levels within {WINDOW_S} s; keep the gel free of contact and try again"
+            )
+        return blocks.mean(axis=0)
+
+    def background(self) -> np.ndarray:
+        """Mean image of a still gel, (320, 240, 3) uint8 RGB.
+
+        Raises:
+            FrameError: as `blocks`.
+        """
+        self.blocks()
+        total = np.zeros(IMAGE_SHAPE, np.float32)
+        for frame, _ in self._frames:
+            cv2.accumulate(frame.image, total)
+        return (total / len(self._frames)).round().astype(np.uint8)
+
+    def _stamp_ns(self, index: int) -> int:
+        return self._frames[index][0].stamp_ns
+
+    def _span_ns(self, first: int) -> int:
+        """From the frame at index `first` to the newest one."""
+        return self._stamp_ns(-1) - self._stamp_ns(first)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The background of one sensor in ROS: published for whoever needs it, captured on request."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
+
+from sparsh_ros.background import BackgroundKeeper, BackgroundStore
+from sparsh_ros.errors import FrameError
+from sparsh_ros.frames import Frame
+from sparsh_ros.nodes import conversions, qos
+from sparsh_ros.nodes.diagnostics import OK, WARN, Report
+from sparsh_ros.sensors.rig import SensorEntry
+
+_SILENT_S = 1.0
+
+
+class BackgroundTopic:
+    """Publishes `background`, latched, whenever it changes, and serves `capture_background`.
+
+    Frames come in on one thread, requests on another.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        prefix: str,
+        entry: SensorEntry,
+        sensor_serial: Callable[[], str],
+        then: Callable[[np.ndarray], None] | None = None,
+    ) -> None:
+        """Make topic and service, named below `prefix`; nothing is published before a frame comes.
+
+        Args:
+            node: that owns them.
+            prefix: of their names, such as "left/".
+            entry: the sensor.
+            sensor_serial: gives its serial number now, "" while unknown or where it has none.
+            then: takes each new background within this process, (320, 240, 3) uint8 RGB.
+
+        Raises:
+            SparshError: the image file that the entry names cannot be read.
+        """
+        self._node, self._entry, self._then = node, entry, then
+        self._sensor_serial = sensor_serial
+        self._lock = threading.Lock()
+        self._store = BackgroundStore()
+        self._use_serial("")
+        self._told: set[str] = set()
+        self._newest_s = time.monotonic()
+        self._topic = node.create_publisher(Image, f"{prefix}background", qos.LATCHED)
+        node.create_service(Trigger, f"{prefix}capture_background", self._capture)
+
+    def push(self, frame: Frame) -> None:
+        """Take in the newest frame; publish what is new, log once what is wrong."""
+        with self._lock:
+            self._newest_s = time.monotonic()
+            if self._sensor_serial() != self._serial:
+                self._use_serial(self._sensor_serial())
+            if self._keeper.push(frame):
+                self._announce()
+            self._warn()
+
+    def report(self) -> Report:
+        """Where the background comes from, and what is wrong with it."""
+        with self._lock:
+            keeper = self._keeper
+            values = {"background": keeper.origin or "none"}
+            trouble = "; ".join(filter(None, (keeper.reason, *keeper.warnings.values())))
+        is_needed = self._entry.profile.subtract_background
+        return Report(WARN if trouble and is_needed else OK, trouble or "running", values)
+
+    def _use_serial(self, serial: str) -> None:
+        """Begin anew: the background of one sensor says nothing about another."""
+        self._serial = serial
+        self._keeper = BackgroundKeeper(
+            self._entry.profile, serial, self._store, self._entry.background
+        )
+
+    def _announce(self) -> None:
+        keeper = self._keeper
+        if self._then is not None:
+            self._then(keeper.image)
+        message = conversions.image_to_msg(keeper.image, keeper.stamp_ns, self._entry.optical_frame)
+        self._topic.publish(message)
+        self._node.get_logger().info(f"{self._entry.name}: background {keeper.origin}")
+
+    def _warn(self) -> None:
+        warnings = self._keeper.warnings
+        if self._entry.profile.subtract_background:
+            for topic in warnings.keys() - self._told:
+                self._node.get_logger().warning(f"{self._entry.name}: {warnings[topic]}")
+        self._told = set(warnings)
+
+    def _capture(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        name = self._entry.name
+        with self._lock:
+            try:
+                self._refuse_silence()
+                self._keeper.capture()
+            except FrameError as error:
+                response.message = f"{name}: {error}"
+                return response
+        response.success = True
+        response.message = f"{name}: background captured"
+        return response
+
+    def _refuse_silence(self) -> None:
+        silent_s = time.monotonic() - self._newest_s
+        if silent_s > _SILENT_S:
+            raise FrameError(
+                f"background: wanted images now, found none for {silent_s:.1f} s; see /diagnostics"
+            )
