@@ -10,33 +10,16 @@ import numpy as np
 import pytest
 import torch
 from reference import heads as reference
+from reference.official import doubles, largest_error, random_weights, save_epoch
 from torch import Tensor
 
+from sparsh_ros.errors import ModelError
 from sparsh_ros.models.decoders import load_head
-from sparsh_ros.models.heads import AttentivePooler, Head
+from sparsh_ros.models.heads import AttentivePooler, PoseHead
 
 WIDTH, TOKENS, POOLER_HEADS = 48, 20, 12
 TASKS = tuple(reference.PROBES)
 TOLERANCE = 1e-4
-
-
-def random_weights(shapes: dict[str, tuple[int, ...]], seed: int = 0) -> dict[str, Tensor]:
-    """Values away from the ones and zeros that hide mistakes."""
-    generator = torch.Generator().manual_seed(seed)
-    drawn = {}
-    for name, shape in shapes.items():
-        fan_in = math.prod(shape[1:]) if len(shape) > 1 else 1
-        drawn[name] = torch.randn(shape, generator=generator) / math.sqrt(fan_in)
-        if "norm" in name and name.endswith("weight"):
-            drawn[name] = 1 + 0.3 * drawn[name]
-    return drawn
-
-
-def official_file(path: Path, task: str, fingers: int = 1) -> dict[str, Tensor]:
-    """Write a head as TacBench's training does; return its tensors."""
-    weights = random_weights(reference.shapes(task, WIDTH, fingers))
-    torch.save({f"model_task.{name}": value for name, value in weights.items()}, path)
-    return weights
 
 
 def tokens(fingers: int = 1) -> list[Tensor]:
@@ -45,44 +28,54 @@ def tokens(fingers: int = 1) -> list[Tensor]:
 
 
 def expected(task: str, inputs: list[Tensor], weights: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    doubles = {name: value.double().numpy() for name, value in weights.items()}
     images = [
-        reference.decode(task, [t[image].double().numpy() for t in inputs], doubles, POOLER_HEADS)
-        for image in range(2)
+        reference.decode(
+            task, [t[image].double().numpy() for t in inputs], doubles(weights), POOLER_HEADS
+        )
+        for image in range(len(inputs[0]))
     ]
     return {name: np.stack([image[name] for image in images]) for name in images[0]}
-
-
-def run(head: Head, inputs: list[Tensor]) -> dict[str, Tensor]:
-    with torch.no_grad():
-        return head(inputs if len(inputs) > 1 else inputs[0])
 
 
 @pytest.mark.parametrize(
     ("task", "fingers"), [*((task, 1) for task in TASKS), ("pose", 2), ("pose", 3)]
 )
 def test_outputs_are_those_of_the_plain_form(task: str, fingers: int, tmp_path: Path) -> None:
-    weights = official_file(tmp_path / "epoch-0051.pth", task, fingers)
-    head = load_head(tmp_path / "epoch-0051.pth")
+    weights = random_weights(reference.shapes(task, WIDTH, fingers))
+    head = load_head(save_epoch(weights, tmp_path))
     assert head.task == task
-    found, wanted = run(head, tokens(fingers)), expected(task, tokens(fingers), weights)
+    found = head(tokens(fingers) if fingers > 1 else tokens()[0])
+    wanted = expected(task, tokens(fingers), weights)
     assert tuple(found) == tuple(wanted) == head.outputs
     for name, value in wanted.items():
         assert value.std() > 0.1
-        assert found[name].shape == value.shape
-        assert np.abs(found[name].numpy() - value).max() < TOLERANCE
+        assert largest_error(found[name], value) < TOLERANCE
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("task", TASKS)
 def test_half_precision(task: str, precision: torch.dtype, tmp_path: Path) -> None:
-    weights = official_file(tmp_path / "epoch-0051.pth", task)
-    head = load_head(tmp_path / "epoch-0051.pth").to(precision)
-    found = run(head, [t.to(precision) for t in tokens()])
+    weights = random_weights(reference.shapes(task, WIDTH))
+    head = load_head(save_epoch(weights, tmp_path)).to(precision)
+    found = head(tokens()[0].to(precision))
     for name, value in expected(task, tokens(), weights).items():
-        wanted = torch.from_numpy(value)
         assert found[name].dtype == precision
-        assert torch.cosine_similarity(found[name].double(), wanted).min() > 0.999
+        likeness = torch.cosine_similarity(found[name].double(), torch.from_numpy(value))
+        assert likeness.min() > 0.999
+
+
+def test_the_order_of_fingers_counts(tmp_path: Path) -> None:
+    head = load_head(save_epoch(random_weights(reference.shapes("pose", WIDTH, 2)), tmp_path))
+    first, second = tokens(2)
+    assert not torch.allclose(head([first, second])["tx"], head([second, first])["tx"], atol=0.1)
+
+
+def test_a_pose_head_counts_its_fingers() -> None:
+    head = PoseHead(WIDTH, POOLER_HEADS, fingers=3)
+    with pytest.raises(ModelError, match="the tokens of 3 fingers, found 2"):
+        head(tokens(2))
+    with pytest.raises(ModelError, match="the tokens of 3 fingers, found 1"):
+        head(tokens()[0])
 
 
 @pytest.mark.parametrize(
@@ -106,7 +99,6 @@ def test_pooler_equals_its_plain_form() -> None:
     weights = random_weights(own)
     pooler = AttentivePooler(WIDTH, 4)
     pooler.load_state_dict(weights)
-    doubles = {name: value.double().numpy() for name, value in weights.items()}
     images = tokens()[0].double().numpy()
-    wanted = np.stack([reference.pool(image, doubles, 4, "") for image in images])
-    assert np.abs(pooler(tokens()[0]).detach().numpy() - wanted).max() < TOLERANCE
+    wanted = np.stack([reference.pool(image, doubles(weights), 4, "") for image in images])
+    assert largest_error(pooler(tokens()[0]), wanted) < TOLERANCE
