@@ -6,15 +6,16 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
-from std_srvs.srv import Trigger
 
-from sparsh_ros.background import StillFrames
 from sparsh_ros.errors import FrameError
-from sparsh_ros.frames import Frame
+from sparsh_ros.frames import Frame, check_image
 from sparsh_ros.nodes import conversions, qos, views
 from sparsh_ros.nodes.diagnostics import OK, WARN, LatencyMeter, RateMeter, Report
 from sparsh_ros.nodes.estimates import EstimatePublisher
@@ -26,53 +27,68 @@ _QUIET_S = 5.0
 
 
 class Channel:
-    """What belongs to one sensor. Frames come in on one thread, touches go out on another."""
+    """What belongs to one sensor. Frames come in on one thread, touches go out on another.
 
-    def __init__(self, node: Node, perception: Perception, entry: SensorEntry, prefix: str) -> None:
-        """Make the sensor known to `perception`, and its topics, named below `prefix`."""
-        self._node, self._perception = node, perception
-        self._entry, self._prefix = entry, prefix
-        self._name, self._profile = entry.name, entry.profile
-        self._still = StillFrames()
+    It knows the sensor's background from when it first comes on, whether or not anything is
+    inferred at the time: the sensor does not send it twice.
+    """
+
+    def __init__(self, node: Node, entry: SensorEntry, prefix: str) -> None:
+        """Nothing is heard or published yet; topics will be named below `prefix`."""
+        self._node, self._entry, self._prefix = node, entry, prefix
         self._lock = threading.Lock()
-        self._newest: Frame | None = None
         self._background: np.ndarray | None = None
-        self._refused = self._published = 0
+        self._perception: Perception | None = None
+        self._subscriptions: list[Subscription] = []
+        self._forget()
+
+    def _forget(self) -> None:
+        self._newest: Frame | None = None
         self._touch: Touch | None = None
+        self._refused = self._published = 0
         self._rate, self._latency = RateMeter(), LatencyMeter()
-        perception.add_sensor(entry.name, entry.profile)
-        self._estimates = EstimatePublisher(node, prefix, entry.gel_frame, perception.engine.heads)
-        self._background_topic = node.create_publisher(Image, f"{prefix}background", qos.LATCHED)
+        self._last_values: dict[str, object] = {}
+
+    def offer(self, heads: Sequence[str]) -> None:
+        """Make the topics of the estimates of these heads, and of the pictures."""
+        node, prefix = self._node, self._prefix
+        self._estimates = EstimatePublisher(node, prefix, self._entry.gel_frame, heads)
         self._difference_topic = node.create_publisher(Image, f"{prefix}image_diff", qos.LATEST)
         self._overlay_topic = node.create_publisher(Image, f"{prefix}overlay", qos.LATEST)
 
-    def serve(self) -> None:
-        """Offer the service `capture_background`."""
-        self._node.create_service(
-            Trigger, f"{self._prefix}capture_background", self._capture_background
-        )
+    def begin(self, perception: Perception, listen: bool) -> None:
+        """Hand what comes to `perception`; `listen` to the topics if nobody calls `take`."""
+        perception.add_sensor(self._entry.name, self._entry.profile)
+        with self._lock:
+            self._forget()
+            self._perception = perception
+            self._hand_over_background()
+        if listen:
+            self._subscribe("background", self._take_background, qos.LATCHED)
+            self._subscribe("image_raw", self._take_image, qos.FRAMES)
 
-    def listen(self) -> None:
-        """Take the frames from the topic `image_raw`."""
-        self._node.create_subscription(
-            Image, f"{self._prefix}image_raw", self._take_message, qos.FRAMES
-        )
+    def end(self) -> None:
+        """Let go of the `perception`; the counts stay as they are."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()
+        with self._lock:
+            if self._perception is not None:
+                self._last_values = self._values()
+            self._perception = None
 
     def take(self, frame: Frame) -> None:
-        """Take in a frame; the first still ones become the background if there is none."""
+        """Take in a frame."""
         with self._lock:
-            self._newest = frame
-            self._still.push(frame)
-        if self._background is None and self._profile.subtract_background:
-            self._try_first_background(frame.stamp_ns)
-        self._perception.push(self._name, frame)
+            if self._perception is not None:
+                self._newest = frame
+                self._perception.push(self._entry.name, frame)
 
-    def use_background(self, background: np.ndarray, stamp_ns: int) -> None:
-        """Take this as the no-contact reference, and publish it so that a bag explains itself."""
-        self._background = background
-        if self._profile.subtract_background:
-            self._perception.set_background(self._name, background)
-        self._background_topic.publish(self._message(background, stamp_ns))
+    def use_background(self, background: np.ndarray) -> None:
+        """Take this as the no-contact reference, (320, 240, 3) uint8 RGB."""
+        with self._lock:
+            self._background = background
+            self._hand_over_background()
 
     def publish(self, touch: Touch) -> None:
         """Publish a touch, and pictures of it while somebody looks."""
@@ -84,23 +100,30 @@ class Channel:
             self._latency.add(touch.stamp_ns)
         self._touch = touch
         with self._lock:
-            frame = self._newest
-        if self._background is not None and self._difference_topic.get_subscription_count():
-            picture = views.difference(frame.image, self._background)
-            self._difference_topic.publish(self._message(picture, frame.stamp_ns))
+            frame, background = self._newest, self._background
+        if background is not None and self._difference_topic.get_subscription_count():
+            picture = views.difference(frame.image, background)
+            self._difference_topic.publish(self._picture(picture, frame.stamp_ns))
         if self._overlay_topic.get_subscription_count():
             picture = views.overlay(frame.image, touch)
-            self._overlay_topic.publish(self._message(picture, frame.stamp_ns))
+            self._overlay_topic.publish(self._picture(picture, frame.stamp_ns))
 
     def report(self) -> Report:
         """How the sensor's frames fare."""
-        counters = self._perception.counters(self._name)
         with self._lock:
-            stamp_ns = math.nan if self._newest is None else self._newest.stamp_ns
-        values = {
-            "model": self._perception.spec.name,
-            "weights": self._perception.spec.weights,
-            "device": self._perception.engine.description,
+            values = self._last_values if self._perception is None else self._values()
+        if self._touch is None:
+            return Report(WARN, "waiting for images", values)
+        return Report(OK if self._touch.valid else WARN, self._touch.reason or "running", values)
+
+    def _values(self) -> dict[str, object]:
+        spec, engine = self._perception.spec, self._perception.engine
+        counters = self._perception.counters(self._entry.name)
+        stamp_ns = math.nan if self._newest is None else self._newest.stamp_ns
+        return {
+            "model": spec.name,
+            "weights": spec.weights,
+            "device": engine.description,
             "rate (Hz)": self._rate.rate_hz,
             "frame age (s)": (time.time_ns() - stamp_ns) * 1e-9,
             "latency p50 (ms)": self._latency.percentile_ms(50),
@@ -113,49 +136,45 @@ class Channel:
             "clock steps": counters.clock_steps,
             "estimates published": self._published,
         }
-        if self._touch is None:
-            return Report(WARN, "waiting for images", values)
-        return Report(OK if self._touch.valid else WARN, self._touch.reason or "running", values)
 
-    def _take_message(self, message: Image) -> None:
+    def _hand_over_background(self) -> None:
+        wanted = self._entry.profile.subtract_background
+        if wanted and self._perception is not None and self._background is not None:
+            self._perception.set_background(self._entry.name, self._background)
+
+    def _subscribe(self, topic: str, take: Callable[[Image], None], quality: QoSProfile) -> None:
+        subscription = self._node.create_subscription(
+            Image, f"{self._prefix}{topic}", take, quality
+        )
+        self._subscriptions.append(subscription)
+
+    def _take_image(self, message: Image) -> None:
         try:
-            frame = self._frame_from(message)
+            image = self._standard_image(message)
         except FrameError as error:
             self._refused += 1
-            sentence = f"sensor {self._name}: {error}"
-            self._node.get_logger().error(sentence, throttle_duration_sec=_QUIET_S)
+            self._complain("image_raw", error)
         else:
-            self.take(frame)
+            self.take(Frame(conversions.msg_to_stamp(message.header.stamp), image))
 
-    def _frame_from(self, message: Image) -> Frame:
-        """The standard image in a message, which may also hold one as the camera delivers it."""
-        image = conversions.msg_to_image(message)
-        if image.shape == (self._profile.height, self._profile.width, 3):
-            image = self._profile.standardise(image, "rgb")
-        return Frame(conversions.msg_to_stamp(message.header.stamp), image)
-
-    def _try_first_background(self, stamp_ns: int) -> None:
+    def _take_background(self, message: Image) -> None:
         try:
-            with self._lock:
-                background = self._still.background()
-        except FrameError:
-            return
-        self.use_background(background, stamp_ns)
-        self._node.get_logger().info(f"{self._name}: background from the first still frames")
-
-    def _capture_background(
-        self, _request: Trigger.Request, response: Trigger.Response
-    ) -> Trigger.Response:
-        try:
-            with self._lock:
-                background = self._still.background()
+            self.use_background(self._standard_image(message))
         except FrameError as error:
-            response.message = f"{self._name}: {error}"
-            return response
-        self.use_background(background, self._node.get_clock().now().nanoseconds)
-        response.success = True
-        response.message = f"{self._name}: background captured"
-        return response
+            self._complain("background", error)
 
-    def _message(self, image: np.ndarray, stamp_ns: int) -> Image:
+    def _standard_image(self, message: Image) -> np.ndarray:
+        """The standard image in a message, which may also hold one as the camera delivers it."""
+        profile = self._entry.profile
+        image = conversions.msg_to_image(message)
+        if image.shape == (profile.height, profile.width, 3):
+            return profile.standardise(image, "rgb")
+        check_image(image)
+        return image
+
+    def _complain(self, topic: str, error: FrameError) -> None:
+        sentence = f"sensor {self._entry.name}: {topic}: {error}"
+        self._node.get_logger().error(sentence, throttle_duration_sec=_QUIET_S)
+
+    def _picture(self, image: np.ndarray, stamp_ns: int) -> Image:
         return conversions.image_to_msg(image, stamp_ns, self._entry.optical_frame)

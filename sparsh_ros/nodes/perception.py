@@ -4,6 +4,9 @@
 Images come in on the executor's thread and only fill slots; one worker thread encodes whatever is
 new, all sensors in one batch, runs the heads and publishes. A slow model therefore skips frames,
 which are counted, and never delays the newest one.
+
+Configured, the model is loaded; active, it infers; deactivated, its memory is free for others, and
+activating loads it again.
 """
 
 from __future__ import annotations
@@ -12,16 +15,14 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from rclpy.node import Node
-
-from sparsh_ros.background import read_background
+from sparsh_ros.engines import free_gpu_memory
 from sparsh_ros.nodes import settings, spin
 from sparsh_ros.nodes.channel import Channel
-from sparsh_ros.nodes.diagnostics import Diagnostics
+from sparsh_ros.nodes.diagnostics import Report
 from sparsh_ros.nodes.entries import entries
 from sparsh_ros.nodes.features import FeaturesPublisher
 from sparsh_ros.nodes.graph import prefixes
-from sparsh_ros.nodes.parameters import Parameters
+from sparsh_ros.nodes.lifecycle_node import ManagedNode
 from sparsh_ros.nodes.sensor import SensorNode
 from sparsh_ros.perception import Perception
 
@@ -29,21 +30,78 @@ _PATIENCE_S = 0.1
 _QUIET_S = 5.0
 
 
-class PerceptionNode(Node):
+class PerceptionNode(ManagedNode):
     """Encoder and heads for all sensors of a robot."""
 
     def __init__(self) -> None:
-        """Load and warm up the model; images are taken from `start` on.
+        """Declare the parameters.
 
         Raises:
-            SparshError: a parameter, the model, its weights or the background cannot be used.
+            SparshError: a parameter is not allowed.
         """
-        super().__init__("perception")
-        self._given = given = Parameters(self, settings.PERCEPTION)
-        rig = entries(given)
-        self._prefixes = prefixes([entry.name for entry in rig])
-        self._entries = {entry.name: entry for entry in rig}
-        self._perception = Perception(
+        super().__init__("perception", settings.PERCEPTION)
+        self._rig = entries(self._given)
+        self._prefixes = prefixes([entry.name for entry in self._rig])
+        self._channels = {
+            entry.name: Channel(self, entry, self._prefixes[entry.name]) for entry in self._rig
+        }
+        self._perception: Perception | None = None
+        self._features: FeaturesPublisher | None = None
+        self._stop = threading.Event()
+        self._worker: threading.Thread | None = None
+
+    def hosted_sensors(self) -> list[SensorNode]:
+        """Nodes of the sensors that live in this process: none unless `in_process` is set."""
+        if not self._given["in_process"]:
+            return []
+        return [
+            SensorNode(
+                entry,
+                self._prefixes[entry.name],
+                sink=self._channels[entry.name].take,
+                take_background=self._channels[entry.name].use_background,
+            )
+            for entry in self._rig
+        ]
+
+    def _configure(self) -> None:
+        self._perception = perception = self._load()
+        spec, engine = perception.spec, perception.engine
+        for channel in self._channels.values():
+            channel.offer(engine.heads)
+        if self._given["publish_features"]:
+            self._features = FeaturesPublisher(self, self._rig, spec)
+        self.get_logger().info(f"{spec.name} (licence {spec.licence}) on {engine.description}")
+        if missing := perception.missing_heads:
+            self.get_logger().warning(f"no weights for {', '.join(missing)}: not estimated")
+
+    def _activate(self) -> None:
+        """Begin to infer, and to listen for images unless sensors are hosted here."""
+        if self._perception is None:
+            self._perception = self._load()
+        for channel in self._channels.values():
+            channel.begin(self._perception, listen=not self._given["in_process"])
+        self._stop.clear()
+        self._worker = threading.Thread(target=self._work, name="encoder")
+        self._worker.start()
+
+    def _deactivate(self) -> None:
+        """Finish the frame at hand, join the worker, drop the engine."""
+        self._stop.set()
+        if self._worker is not None:
+            self._worker.join()
+            self._worker = None
+        for channel in self._channels.values():
+            channel.end()
+        self._perception = None
+        free_gpu_memory()
+
+    def _cleanup(self) -> None:
+        self._features = None
+
+    def _load(self) -> Perception:
+        given = self._given
+        return Perception(
             given["model"],
             given["heads"],
             given["device"],
@@ -51,50 +109,6 @@ class PerceptionNode(Node):
             contact_threshold_n=given["contact_threshold_n"],
             slip_threshold=given["slip_threshold"] or None,
         )
-        self._channels = {
-            name: Channel(self, self._perception, entry, self._prefixes[name])
-            for name, entry in self._entries.items()
-        }
-        for name, entry in self._entries.items():
-            if entry.background is not None:
-                background = read_background(entry.background, entry.profile)
-                self._channels[name].use_background(background, self.get_clock().now().nanoseconds)
-        self._features = None
-        if given["publish_features"]:
-            self._features = FeaturesPublisher(self, rig, self._perception.spec)
-        self._stop = threading.Event()
-        self._worker = threading.Thread(target=self._work, name="encoder")
-        self._diagnostics = Diagnostics(
-            self, lambda: {name: channel.report() for name, channel in self._channels.items()}
-        )
-
-    def start(self) -> None:
-        """Begin to infer, and to listen for images unless sensors are hosted here."""
-        spec, engine = self._perception.spec, self._perception.engine
-        self.get_logger().info(f"{spec.name} (licence {spec.licence}) on {engine.description}")
-        if missing := self._perception.missing_heads:
-            self.get_logger().warning(f"no weights for {', '.join(missing)}: not estimated")
-        self._worker.start()
-        for channel in self._channels.values():
-            channel.serve()
-            if not self._given["in_process"]:
-                channel.listen()
-
-    def hosted_sensors(self) -> list[SensorNode]:
-        """Nodes of the sensors that live in this process: none unless `in_process` is set."""
-        if not self._given["in_process"]:
-            return []
-        return [
-            SensorNode(entry, self._prefixes[name], sink=self._channels[name].take)
-            for name, entry in self._entries.items()
-        ]
-
-    def close(self) -> None:
-        """Finish the frame at hand, publish the final counts, join the worker."""
-        self._stop.set()
-        if self._worker.is_alive():
-            self._worker.join()
-        self._diagnostics.publish()
 
     def _work(self) -> None:
         while not self._stop.is_set():
@@ -111,6 +125,9 @@ class PerceptionNode(Node):
             self._channels[touch.sensor].publish(touch)
         if self._features is not None:
             self._features.publish(encoded)
+
+    def _reports(self) -> dict[str, Report]:
+        return {name: channel.report() for name, channel in self._channels.items()}
 
 
 def create() -> Sequence[spin.LiveNode]:

@@ -28,7 +28,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list]:
 
 def _make(*parameters: str) -> None:
     rclpy.init(args=["--ros-args", *(w for p in parameters for w in ("-p", p))])
-    SensorNode().destroy_node()
+    node = SensorNode()
+    node.trigger_configure()
+    node.close()
+    node.destroy_node()
 
 
 def test_a_digit_with_its_settings(asked: list) -> None:
