@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import grp
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -91,28 +90,18 @@ def _refused(machine: Machine, sensor: TactileCamera, error: OSError) -> Finding
         return problem(refused, "stop the other program that uses it")
     if error.errno not in (errno.EACCES, errno.EPERM):
         return problem(refused, "unplug it, wait 5 s, plug it in again; then another port or cable")
-    group = machine.path(sensor.path).stat().st_gid
-    name = _group_name(group)
-    if group == 0:
-        return problem(f"{refused}: only root may", f"`{udev.INSTALL}`")
-    if group in machine.session_groups():
-        return problem(f"{refused}, although you are in group {name}", f"`{udev.INSTALL}`")
+    group = machine.group_of(sensor.path)
+    if group == "root" or group in machine.session_groups():
+        return problem(f"{refused}: the rights of group {group} do not help", f"`{udev.INSTALL}`")
     if machine.is_member(group):
         return problem(
-            f"{refused}: you are in group {name} only from the next login on",
+            f"{refused}: you are in group {group} only from the next login on",
             "log out and in again, or restart the machine",
         )
     return problem(
-        f"{refused}: you are not in group {name}",
-        f"`sudo usermod -aG {name} {machine.user()}`, then log out and in again",
+        f"{refused}: you are not in group {group}",
+        f"`sudo usermod -aG {group} {machine.user()}`, then log out and in again",
     )
-
-
-def _group_name(group: int) -> str:
-    try:
-        return grp.getgrgid(group).gr_name
-    except KeyError:
-        return str(group)
 
 
 def _check_modes(sensor: TactileCamera, modes: Sequence[OfferedMode]) -> Finding:

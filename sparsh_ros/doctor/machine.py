@@ -58,14 +58,18 @@ class Machine:
         except KeyError:
             return str(os.geteuid())
 
-    def session_groups(self) -> set[int]:
-        """Groups that this process is in."""
-        return {os.getegid(), *os.getgroups()}
+    def group_of(self, device: str) -> str:
+        """The group that may use a device node."""
+        return _group_name(self.path(device).stat().st_gid)
 
-    def is_member(self, group: int) -> bool:
+    def session_groups(self) -> set[str]:
+        """Groups that this process is in."""
+        return {_group_name(number) for number in (os.getegid(), *os.getgroups())}
+
+    def is_member(self, group: str) -> bool:
         """Whether the user belongs to a group, even if only from the next login on."""
         try:
-            return self.user() in grp.getgrgid(group).gr_mem
+            return self.user() in grp.getgrnam(group).gr_mem
         except KeyError:
             return False
 
@@ -77,6 +81,13 @@ class Machine:
             for folder in sorted(folders, key=lambda folder: int(folder.name))
             if device in _open_files(folder)
         ]
+
+
+def _group_name(number: int) -> str:
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)
 
 
 def _open_files(process: Path) -> Iterator[str]:

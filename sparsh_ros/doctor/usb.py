@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from sparsh_ros.doctor.findings import Finding, note, ok, problem
 from sparsh_ros.doctor.machine import Machine
-from sparsh_ros.sensors.discovery import BOOTLOADER, TactileCamera, find_usb_sensors
+from sparsh_ros.sensors.discovery import BOOTLOADER, LABELS, TactileCamera, find_usb_sensors
 from sparsh_ros.sensors.profiles import load_profile
 from sparsh_ros.sensors.v4l2 import Mode
 
@@ -44,7 +44,7 @@ def check_without_camera(machine: Machine, sensors: Sequence[TactileCamera]) -> 
             )
         elif device.port not in ports:
             yield problem(
-                f"USB port {device.port}: a {device.kind} without a video device",
+                f"USB port {device.port}: a {LABELS[device.kind]} without a video device",
                 "`sudo modprobe uvcvideo`, the kernel's driver of USB cameras; then unplug it and "
                 "plug it in again",
             )

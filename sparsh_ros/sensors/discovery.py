@@ -15,13 +15,12 @@ from pathlib import Path
 from sparsh_ros.errors import SensorError
 
 SYSFS = Path("/sys")
-
 BOOTLOADER = "bootloader"
+LABELS = {"digit": "DIGIT", "gelsight_mini": "GelSight Mini", "": "camera"}  # kinds in words
 
 _USB_IDS = {"2833:0209": "digit", "0c45:636d": "gelsight_mini"}
 _BOOTLOADER_ID = "0403:0fde"  # of a DIGIT that waits for new firmware
 _MINI = re.compile(r"GelSight Mini\b.*?\b([0-9A-Z]{4}-?[0-9A-Z]{4})\b")
-_LABELS = {"digit": "DIGIT", "gelsight_mini": "GelSight Mini", "": "camera"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class TactileCamera:
     @property
     def label(self) -> str:
         """Kind and serial number in words, such as "DIGIT D20123"."""
-        return f"{_LABELS[self.kind]} {self.serial}".rstrip()
+        return f"{LABELS[self.kind]} {self.serial}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ def choose_camera(cameras: Sequence[TactileCamera], kind: str, serial: str = "")
     Raises:
         SensorError: there is no such camera, or there are several; names the serial numbers found.
     """
-    label = _LABELS[kind]
+    label = LABELS[kind]
     candidates = [camera for camera in cameras if camera.kind == kind]
     matches = [camera for camera in candidates if not serial or camera.serial == serial]
     if len(matches) == 1:
