@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sparsh_ros.engines import check_decode, check_images
 from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_SHAPE, IMAGE_WIDTH
-from sparsh_ros.models.checkpoints import load_encoder, load_head
+from sparsh_ros.models.checkpoints import load_model_encoder, load_model_head
 from sparsh_ros.models.preprocess import Preprocess
 from sparsh_ros.models.zoo import ModelSpec
 
@@ -44,8 +44,8 @@ class TorchEngine:
         self.heads = tuple(heads)
         image_size = (spec.image_height, spec.image_width)
         self._preprocess = Preprocess((IMAGE_HEIGHT, IMAGE_WIDTH), image_size).to(self._device)
-        self._encoder = load_encoder(spec).to(self._device) if encoder else None
-        self._heads = {name: load_head(name, spec).to(self._device) for name in heads}
+        self._encoder = load_model_encoder(spec).to(self._device) if encoder else None
+        self._heads = {name: load_model_head(name, spec).to(self._device) for name in heads}
         cuda = self._device.type == "cuda"
         place = torch.cuda.get_device_name(self._device) if cuda else "CPU"
         self.description = f"torch {torch.__version__} on {place}, float32"

@@ -1,49 +1,90 @@
 # SPDX-License-Identifier: Apache-2.0
 """Load weights into torch modules: safetensors, or torch files as data only.
 
-Nothing in a file is ever run: a pickle that asks for more than tensors is refused. Loading is
-strict: a file either has exactly the tensors of the module, or is refused with what differs.
+Nothing in a file is ever run: a pickle that would call anything is refused. Loading is strict: a
+file either has exactly the tensors of the module, or is refused with what differs.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sparsh_ros.errors import WeightsError
+from sparsh_ros.models.encoder_keys import EncoderKeys, find_encoder
 from sparsh_ros.models.heads import build_head
+from sparsh_ros.models.infer import IMAGE_SIZE, EncoderFacts, EncoderLayout
+from sparsh_ros.models.tensor_files import TensorFile, TensorInfo, open_tensor_file, some
 from sparsh_ros.models.vit import VisionTransformer
-from sparsh_ros.models.zoo import ModelSpec, recognise_encoder
+from sparsh_ros.models.zoo import ModelSpec, describe_encoder, recognise_encoder
 
 ENCODER_FILE = "encoder.safetensors"
 HEADS_FILE = "heads.safetensors"
-_LISTED = 4  # names spelled out in a message before it only counts
+_DESCRIBED = ("width", "depth", "patch_size", "in_channels", "tubelet", "registers")
+"""What a model's description says of its encoder's tensors."""
+
+Shapes = Mapping[str, tuple[int, ...]]
 
 
-def load_encoder(spec: ModelSpec, path: Path | None = None) -> VisionTransformer:
-    """Build a model's encoder with its trained weights, in evaluation mode, float32 on the CPU.
+def load_encoder(
+    path: str | Path,
+    *,
+    image_size: tuple[int, int] = IMAGE_SIZE,
+    frames: int | None = None,
+    heads: int | None = None,
+) -> VisionTransformer:
+    """Load a Sparsh encoder from any file that holds one.
+
+    Takes the published `.safetensors` and `.ckpt` files, state dicts, and either wrapped by
+    `torch.compile` or distributed training. The architecture is told from the tensors; of a
+    training checkpoint the moving average is taken, and nothing else is read.
+
+    Args:
+        path: Weights file.
+        image_size: Height and width of the input in pixels; sinusoidal positions fit any.
+        frames: Frames of a clip, for a video encoder; None takes as many as have learned positions,
+            else 4.
+        heads: Attention heads, which no tensor tells; None takes one per 64 channels, as all
+            published encoders have.
+
+    Returns:
+        The encoder in evaluation mode, float32, on the CPU. An image encoder maps
+        (B, 6, 320, 240) floats in [0, 1], current RGB frame first, to tokens (B, 300, D); a video
+        encoder maps (B, 3, 4, 320, 240), newest frame first, to (B, 600, D). `intermediate` gives
+        the outputs of its blocks.
+
+    Raises:
+        WeightsError: The file is missing, broken, unsafe, holds no encoder, lacks tensors or has
+            unknown ones, or contradicts an argument.
+        MissingDependencyError: The package safetensors is needed and not installed.
+    """
+    file = open_tensor_file(path)
+    keys, facts = _examine(file)
+    return _build(file, keys, facts.layout(image_size, frames, heads))
+
+
+def load_model_encoder(spec: ModelSpec, path: Path | None = None) -> VisionTransformer:
+    """Load the encoder that a model's description is about, as `load_encoder` does.
 
     Args:
         spec: The model.
         path: Weights file; None takes `encoder.safetensors` in the model's folder.
 
     Raises:
-        WeightsError: The file is missing, broken, unsafe or of another architecture.
+        WeightsError: As `load_encoder`, or the file holds another architecture.
     """
-    path = path or spec.weights / ENCODER_FILE
-    encoder = VisionTransformer.from_spec(spec)
-    load_tensors(encoder, read_tensors(path), path)
-    return encoder.eval()
+    file = open_tensor_file(path or spec.weights / ENCODER_FILE)
+    keys, facts = _examine(file)
+    _check_described(file.path, facts, spec)
+    wanted = spec.layout
+    layout = facts.layout(wanted.image_size, wanted.frames, wanted.heads)
+    return _build(file, keys, layout)
 
 
-def load_head(name: str, spec: ModelSpec, path: Path | None = None) -> nn.Module:
+def load_model_head(name: str, spec: ModelSpec, path: Path | None = None) -> nn.Module:
     """Build a head with its trained weights, in evaluation mode, float32 on the CPU.
 
     Args:
@@ -72,25 +113,13 @@ def load_head(name: str, spec: ModelSpec, path: Path | None = None) -> nn.Module
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
-    """Read a flat state dict from a `.safetensors` or torch file, without running anything.
+    """Read all tensors of a `.safetensors` or torch file, without running anything.
 
     Raises:
-        WeightsError: The file is missing, truncated, or holds anything but named tensors.
+        WeightsError: The file is missing, truncated, unsafe, or holds anything but named tensors.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise WeightsError(
-            f"{path}: not found; `sparsh-ros weights list` shows which models have weights here"
-        )
-    tensors = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    if not isinstance(tensors, dict) or not all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in tensors.items()
-    ):
-        raise WeightsError(
-            f"{path}: wanted a flat dictionary of tensors, found {_describe_content(tensors)}; "
-            "save the module's state_dict() alone"
-        )
-    return tensors
+    file = open_tensor_file(path)
+    return file.read(file.tensors)
 
 
 def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
@@ -104,63 +133,74 @@ def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor], path: str | P
     Raises:
         WeightsError: Names or shapes differ from the module's.
     """
-    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in tensors.items()}
-    if found != wanted:
-        missing = [name for name in wanted if name not in found]
-        unexpected = [name for name in found if name not in wanted]
-        reshaped = [
-            f"{name} {shape} instead of {wanted[name]}"
-            for name, shape in found.items()
-            if name in wanted and shape != wanted[name]
-        ]
-        raise WeightsError(
-            f"{path}: of another architecture: wanted {_describe_shapes(wanted)}, "
-            f"found {_describe_shapes(found)}; missing: {_some(missing)}; "
-            f"unexpected: {_some(unexpected)}; other shape: {_some(reshaped)}; "
-            f"see `sparsh-ros weights inspect {path}`"
-        )
+    _check_shapes(
+        {name: tuple(value.shape) for name, value in module.state_dict().items()},
+        {name: tuple(value.shape) for name, value in tensors.items()},
+        path,
+    )
     module.load_state_dict(tensors)
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
+def _examine(file: TensorFile) -> tuple[EncoderKeys, EncoderFacts]:
+    keys = find_encoder(file.tensors, str(file.path))
+    if keys.unexpected:
         raise WeightsError(
-            f"{path}: wanted a safetensors file, found a truncated or foreign one ({error}); "
-            "fetch or export it again"
-        ) from error
+            f"{file.path}: unexpected: {some(keys.unexpected)}, of no module that a Sparsh "
+            f"checkpoint has; see `sparsh-ros weights inspect {file.path}`"
+        )
+    shapes = {name: file.tensors[found].shape for name, found in keys.names.items()}
+    return keys, EncoderFacts.of(shapes, str(file.path))
 
 
-def _read_torch(path: Path) -> object:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # on pickle protocols; what counts is raised
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
+def _build(file: TensorFile, keys: EncoderKeys, layout: EncoderLayout) -> VisionTransformer:
+    with torch.device("meta"):  # shapes alone: refused files cost no memory, others no random start
+        encoder = VisionTransformer.from_layout(layout)
+    found = {name: file.tensors[in_file] for name, in_file in keys.names.items()}
+    wanted = {name: tuple(value.shape) for name, value in encoder.state_dict().items()}
+    _check_shapes(wanted, {name: info.shape for name, info in found.items()}, file.path)
+    _check_types(found, file.path)
+    values = file.read(keys.names.values())
+    tensors = {name: values[in_file].float() for name, in_file in keys.names.items()}
+    encoder.load_state_dict(tensors, assign=True)
+    return encoder.eval()
+
+
+def _check_types(found: Mapping[str, TensorInfo], path: Path) -> None:
+    others = [f"{name} {info.dtype}" for name, info in found.items() if "float" not in info.dtype]
+    if others:
+        raise WeightsError(f"{path}: wanted floating-point tensors, found {some(others)}")
+
+
+def _check_described(path: Path, facts: EncoderFacts, spec: ModelSpec) -> None:
+    stated = {name: getattr(spec.layout, name) for name in _DESCRIBED}
+    if spec.registers is None:
+        del stated["registers"]
+    differing = [name for name, value in stated.items() if value != getattr(facts, name)]
+    if differing:
         raise WeightsError(
-            f"{path}: wanted tensors only, found a damaged pickle or one that would run code; "
-            "nothing in it was run; save the module's state_dict() as .safetensors"
-        ) from error
-    except Exception as error:  # damaged files fail anywhere in torch's reader
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise WeightsError(
-            f"{path}: wanted a torch weights file, found a truncated or foreign one ({reason}); "
-            "fetch or save it again"
-        ) from error
+            f"{path}: of another architecture: model {spec.name} wants "
+            f"{describe_encoder(spec.layout)}, found {describe_encoder(facts)}; differing: "
+            f"{', '.join(differing)}"
+        )
 
 
-def _describe_content(value: object) -> str:
-    if not isinstance(value, dict):
-        return type(value).__name__
-    return "a dictionary with " + _some([f"{k}: {type(v).__name__}" for k, v in value.items()])
+def _check_shapes(wanted: Shapes, found: Shapes, path: str | Path) -> None:
+    if found == wanted:
+        return
+    missing = [name for name in wanted if name not in found]
+    unexpected = [name for name in found if name not in wanted]
+    reshaped = [
+        f"{name} {shape} instead of {wanted[name]}"
+        for name, shape in found.items()
+        if name in wanted and shape != wanted[name]
+    ]
+    raise WeightsError(
+        f"{path}: of another architecture: wanted {_describe_shapes(wanted)}, "
+        f"found {_describe_shapes(found)}; missing: {some(missing)}; "
+        f"unexpected: {some(unexpected)}; other shape: {some(reshaped)}; "
+        f"see `sparsh-ros weights inspect {path}`"
+    )
 
 
-def _describe_shapes(shapes: Mapping[str, tuple[int, ...]]) -> str:
+def _describe_shapes(shapes: Shapes) -> str:
     return recognise_encoder(shapes) or f"{len(shapes)} tensors"
-
-
-def _some(names: list[str]) -> str:
-    rest = len(names) - _LISTED
-    return (", ".join(names[:_LISTED]) or "none") + (f" and {rest} more" if rest > 0 else "")

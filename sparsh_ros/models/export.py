@@ -38,8 +38,8 @@ from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_SHAPE, IMAGE_WIDTH
 from sparsh_ros.models.checkpoints import (
     ENCODER_FILE,
     HEADS_FILE,
-    load_encoder,
-    load_head,
+    load_model_encoder,
+    load_model_head,
 )
 from sparsh_ros.models.preprocess import Preprocess
 from sparsh_ros.models.vit import VisionTransformer
@@ -138,15 +138,24 @@ def _write_graphs(encoder: nn.Module, heads: Mapping[str, nn.Module], spec: Mode
     # Batches of 2: one of 1 would be taken for a constant. One tensor each: the exporter takes a
     # tensor given twice for one and the same input.
     images = {name: torch.zeros((2, *IMAGE_SHAPE), dtype=torch.uint8) for name in IMAGE_INPUTS}
-    _write_graph(EncoderGraph(encoder, spec), images, ["tokens"], spec, "encoder")
+    write_graph(EncoderGraph(encoder, spec), images, ["tokens"], spec, "encoder")
     tokens = {"tokens": torch.zeros(2, spec.tokens, spec.width)}
     for name, head in heads.items():
-        _write_graph(head, tokens, list(head.outputs), spec, name)
+        write_graph(head, tokens, list(head.outputs), spec, name)
 
 
-def _write_graph(
+def write_graph(
     module: nn.Module, inputs: Mapping[str, Tensor], outputs: list[str], spec: ModelSpec, part: str
 ) -> None:
+    """Write a module as `<part>.onnx` in the weights folder of ``spec``.
+
+    Args:
+        module: Takes the inputs in their order; returns a tensor or a dictionary of tensors.
+        inputs: One example each, by name, the batch on axis 0, which stays free.
+        outputs: Their names, in the module's order.
+        spec: The model that the file says it belongs to.
+        part: "encoder" or the head's name.
+    """
     batch = torch.export.Dim("batch")
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of operators not in use
     with warnings.catch_warnings():
@@ -230,8 +239,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write a model's weights folder from its safetensors or torch files."""
     spec = load_model_spec(arguments.model)
-    encoder = load_encoder(spec, arguments.encoder)
-    heads = {name: load_head(name, spec, arguments.heads) for name in spec.heads}
+    encoder = load_model_encoder(spec, arguments.encoder)
+    heads = {name: load_model_head(name, spec, arguments.heads) for name in spec.heads}
     written = export_model(encoder, heads, spec, arguments.out or spec.weights)
     Console().print(f"{written.weights}: encoder and {', '.join(written.heads) or 'no heads'}")
     return 0

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Sparsh image encoder: a pre-norm Vision Transformer over a pair of touch images.
+"""The Sparsh encoders: pre-norm Vision Transformers over a pair or a short clip of touch images.
 
-Two RGB frames stacked to six channels go in, one normalised token per 16 x 16 patch comes out.
-The architecture is that of Dosovitskiy et al., "An Image is Worth 16x16 Words" (2021), with
-LayerScale (Touvron et al., 2021), register tokens (Darcet et al., 2024) and fixed sinusoidal
+Two RGB frames stacked to six channels go in, one normalised token per 16 x 16 patch comes out; the
+video encoder (Bardes et al., "V-JEPA", 2024) takes a clip and cuts it in time as well. The
+architecture is that of Dosovitskiy et al., "An Image is Worth 16x16 Words" (2021), with
+LayerScale (Touvron et al., 2021), register tokens (Darcet et al., 2024) and sinusoidal or learned
 positions. Parameter names are those of the published Sparsh weights (Higuera et al., 2024,
 arXiv:2410.24090), so that a checkpoint loads without renaming.
 """
@@ -11,11 +12,16 @@ arXiv:2410.24090), so that a checkpoint loads without renaming.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from sparsh_ros.errors import FrameError, ModelError
+from sparsh_ros.models.infer import EncoderLayout
 
 if TYPE_CHECKING:
     from sparsh_ros.models.zoo import ModelSpec
@@ -25,11 +31,19 @@ INIT_STD = 0.02
 
 
 class PatchEmbed(nn.Module):
-    """Cut an image into patches and project each one: (B, C, H, W) -> (B, N, D), row-major."""
+    """Cut an image or a clip into patches and project each one to a token.
 
-    def __init__(self, in_channels: int, width: int, patch_size: int) -> None:
+    (B, C, H, W) -> (B, N, D), row-major; with ``tubelet``, (B, C, T, H, W) -> (B, N, D), time
+    first.
+    """
+
+    def __init__(
+        self, in_channels: int, width: int, patch_size: int, tubelet: int | None = None
+    ) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(in_channels, width, kernel_size=patch_size, stride=patch_size)
+        convolution = nn.Conv2d if tubelet is None else nn.Conv3d
+        kernel = (*([] if tubelet is None else [tubelet]), patch_size, patch_size)
+        self.proj = convolution(in_channels, width, kernel_size=kernel, stride=kernel)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.proj(images).flatten(2).transpose(1, 2)
@@ -51,19 +65,29 @@ class SinusoidalPositions(nn.Module):
         count = math.ceil(width / (2 * len(grid)))
         exponents = torch.linspace(0.0, 1.0, count + 1)[:-1]
         bands = (10000.0**-exponents).repeat(len(grid), 1)
+        self._grid, self._width = grid, width
         self.register_buffer("frequency_bands", bands)  # part of published state dicts
-        self.register_buffer("table", self._tabulate(grid, width), persistent=False)
+        self.register_buffer("table", self._tabulate(), persistent=False)
+        self.register_load_state_dict_post_hook(_tabulate_again)
 
-    def _tabulate(self, grid: tuple[int, ...], width: int) -> Tensor:
-        axes = [torch.arange(length, dtype=torch.float32) for length in grid]
+    def _tabulate(self) -> Tensor:
+        axes = [
+            torch.arange(length, dtype=torch.float32, device=self.frequency_bands.device)
+            for length in self._grid
+        ]
         indices = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flatten(0, -2)
-        angles = indices[:, :, None] * self.frequency_bands  # (N, n, K)
+        angles = indices[:, :, None] * self.frequency_bands.float()  # (N, n, K)
         blocks = torch.cat([angles.sin(), angles.cos()], dim=-1)
-        return blocks.flatten(1)[None, :, :width]
+        return blocks.flatten(1)[None, :, : self._width].to(self.frequency_bands.dtype)
 
     def forward(self) -> Tensor:
         """Return the position embedding, (1, N, D) float32."""
         return self.table
+
+
+def _tabulate_again(positions: SinusoidalPositions, _: Any) -> None:
+    """The table follows the frequencies that were loaded."""
+    positions.table = positions._tabulate()
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -93,12 +117,12 @@ class Attention(nn.Module):
 
 
 class Mlp(nn.Module):
-    """Linear, exact GELU, Linear: (..., D) -> (..., D) through ``4 D`` hidden units."""
+    """Linear, exact GELU, Linear: (..., D) -> (..., D) through ``hidden`` units, else 4 D."""
 
-    def __init__(self, width: int, ratio: int = 4) -> None:
+    def __init__(self, width: int, hidden: int | None = None) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, ratio * width)
-        self.fc2 = nn.Linear(ratio * width, width)
+        self.fc1 = nn.Linear(width, hidden or 4 * width)
+        self.fc2 = nn.Linear(hidden or 4 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(F.gelu(self.fc1(x)))
@@ -118,14 +142,16 @@ class LayerScale(nn.Module):
 class Block(nn.Module):
     """Pre-norm transformer block: attention, then MLP, each scaled and added to its input."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(
+        self, width: int, heads: int, mlp_width: int | None = None, layer_scale: bool = True
+    ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width, eps=ENCODER_NORM_EPS)
         self.attn = Attention(width, heads)
-        self.ls1 = LayerScale(width)
+        self.ls1 = LayerScale(width) if layer_scale else nn.Identity()
         self.norm2 = nn.LayerNorm(width, eps=ENCODER_NORM_EPS)
-        self.mlp = Mlp(width)
-        self.ls2 = LayerScale(width)
+        self.mlp = Mlp(width, mlp_width)
+        self.ls2 = LayerScale(width) if layer_scale else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.ls1(self.attn(self.norm1(x)))
@@ -133,55 +159,87 @@ class Block(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """Touch encoder: image pairs in [0, 1] to normalised patch tokens.
+    """Touch encoder: image pairs or clips in [0, 1] to normalised patch tokens.
 
-    Args:
-        width: Channels D of a token; a multiple of ``heads``.
-        depth: Number of transformer blocks.
-        heads: Attention heads.
-        image_size: Height and width in pixels, multiples of ``patch_size``.
-        patch_size: Side of a square patch in pixels.
-        in_channels: 6 for a pair of RGB frames, current frame first.
-        registers: Extra learned tokens that attend with the patches and are dropped at the end.
+    The arguments are the fields of `EncoderLayout`, which says what they mean.
+
+    Attributes:
+        layout: The architecture.
+        grid: Tokens along (rows, columns), or (time, rows, columns).
     """
 
-    def __init__(
-        self,
-        width: int,
-        depth: int,
-        heads: int,
-        image_size: tuple[int, int] = (320, 240),
-        patch_size: int = 16,
-        in_channels: int = 6,
-        registers: int = 1,
-    ) -> None:
+    def __init__(self, width: int, depth: int, heads: int, **others: Any) -> None:
         super().__init__()
-        self.registers = registers
-        self.grid = (image_size[0] // patch_size, image_size[1] // patch_size)
-        if registers:
-            self.register_tokens = nn.Parameter(torch.empty(1, registers, width))
-        self.patch_embed = PatchEmbed(in_channels, width, patch_size)
-        self.pos_embed = SinusoidalPositions(self.grid, width)
-        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
+        self.layout = layout = EncoderLayout(width, depth, heads, **others)
+        self.grid = layout.grid
+        if layout.registers:
+            self.register_tokens = nn.Parameter(torch.empty(1, layout.registers, width))
+        self.patch_embed = PatchEmbed(layout.in_channels, width, layout.patch_size, layout.tubelet)
+        if layout.learned_positions:
+            self.pos_embed = nn.Parameter(torch.empty(1, layout.tokens, width))
+        else:
+            self.pos_embed = SinusoidalPositions(layout.grid, width)
+        self.blocks = nn.ModuleList(
+            Block(width, heads, layout.mlp_width, layout.layer_scale) for _ in range(depth)
+        )
         self.norm = nn.LayerNorm(width, eps=ENCODER_NORM_EPS)
         self._initialise()
 
     @classmethod
+    def from_layout(cls, layout: EncoderLayout) -> VisionTransformer:
+        """Build the encoder of that architecture, with fresh weights."""
+        return cls(**asdict(layout))
+
+    @classmethod
     def from_spec(cls, spec: ModelSpec) -> VisionTransformer:
         """Build the encoder that a model's spec describes, with fresh weights."""
-        return cls(
-            width=spec.width,
-            depth=spec.depth,
-            heads=spec.attention_heads,
-            image_size=(spec.image_height, spec.image_width),
-            patch_size=spec.patch_size,
-            in_channels=spec.in_channels,
-            registers=spec.registers,
-        )
+        return cls.from_layout(spec.layout)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Encode (B, C, H, W) float images in [0, 1] to patch tokens (B, N, D), row-major."""
+        """Encode images to patch tokens.
+
+        Args:
+            images: (B, C, H, W) floats in [0, 1], C = 6: the current RGB frame, then the older
+                one. For a video encoder (B, 3, T, H, W), newest frame first.
+
+        Returns:
+            (B, N, D) tokens after the last norm, time first, then rows, then columns.
+
+        Raises:
+            FrameError: The images have another shape.
+        """
         return self._transform(self._embed(images))
+
+    def intermediate(self, images: Tensor, blocks: Sequence[int]) -> list[Tensor]:
+        """Outputs of some blocks, as dense decoders read them (Ranftl et al., "DPT", 2021).
+
+        Args:
+            images: As for `forward`.
+            blocks: Indices of blocks, from 0, ascending.
+
+        Returns:
+            One (B, N, D) per index: patch tokens as the block left them, without the last norm.
+
+        Raises:
+            FrameError: The images have another shape.
+            ModelError: There is no such block.
+        """
+        wanted = list(blocks)
+        if (
+            not wanted
+            or sorted(set(wanted)) != wanted
+            or not 0 <= wanted[0] <= wanted[-1] < len(self.blocks)
+        ):
+            raise ModelError(
+                f"encoder: wanted ascending blocks of 0 to {len(self.blocks) - 1}, found {wanted}"
+            )
+        x = self._prepend_registers(self._embed(images))
+        taken = []
+        for index, block in enumerate(self.blocks[: wanted[-1] + 1]):
+            x = block(x)
+            if index in wanted:
+                taken.append(x[:, self.layout.registers :])
+        return taken
 
     def forward_patches(self, patches: Tensor, positions: Tensor | None = None) -> Tensor:
         """Encode patches that are already cut, all or, as masked autoencoders do (He et al.,
@@ -198,24 +256,36 @@ class VisionTransformer(nn.Module):
         """
         projection = self.patch_embed.proj
         tokens = F.linear(patches, projection.weight.flatten(1), projection.bias)
-        table = self.pos_embed()
+        table = self._positions()
         return self._transform(tokens + (table if positions is None else table[0][positions]))
 
+    def _positions(self) -> Tensor:
+        return self.pos_embed if self.layout.learned_positions else self.pos_embed()
+
     def _embed(self, images: Tensor) -> Tensor:
-        return self.patch_embed(images) + self.pos_embed()
+        wanted = self.layout.input_shape
+        if images.shape[1:] != wanted:  # a transposed image would get the positions of another
+            raise FrameError(f"encoder input: wanted (B, *{wanted}), found {tuple(images.shape)}")
+        return self.patch_embed(images) + self._positions()
+
+    def _prepend_registers(self, x: Tensor) -> Tensor:
+        if not self.layout.registers:  # they carry no position, so they join after it was added
+            return x
+        return torch.cat([self.register_tokens.expand(x.shape[0], -1, -1), x], dim=1)
 
     def _transform(self, x: Tensor) -> Tensor:
-        if self.registers:  # they carry no position, so they join after it was added
-            x = torch.cat([self.register_tokens.expand(x.shape[0], -1, -1), x], dim=1)
+        x = self._prepend_registers(x)
         for block in self.blocks:
             x = block(x)
-        return self.norm(x[:, self.registers :])
+        return self.norm(x[:, self.layout.registers :])
 
     @torch.no_grad()
     def _initialise(self) -> None:
         initialise_linear_layers(self)
-        if self.registers:
+        if self.layout.registers:
             nn.init.normal_(self.register_tokens, std=1e-6)
+        if self.layout.learned_positions:
+            nn.init.trunc_normal_(self.pos_embed, std=INIT_STD)
         for layer, block in enumerate(self.blocks, start=1):
             shrink_residual_branch(block.attn.proj, block.mlp.fc2, layer)
 

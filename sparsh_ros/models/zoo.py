@@ -9,7 +9,6 @@ weights, because it changes with them. `ModelSpec` joins both. No torch here.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from sparsh_ros.errors import ModelError, WeightsError
+from sparsh_ros.models.infer import EncoderFacts, EncoderLayout, Shapes
 from sparsh_ros.resources import config_path, weights_path
 
 POSE_BINS = 11
@@ -85,12 +85,14 @@ class ModelSpec:
         size: Key of `SIZES`.
         licence: SPDX name of the licence of the weights.
         weights: Folder of the weights files.
-        registers: Register tokens of the encoder.
+        registers: Register tokens of the encoder; None takes what the weights have.
         patch_size: Side of a patch in pixels.
         image_height: Height in pixels of the encoder's input.
         image_width: Width in pixels of the encoder's input.
-        in_channels: 6: the current RGB frame, then the older one.
-        interval_s: Time between the two frames, in seconds.
+        frame_offsets_s: How much older than the current frame each frame is that the encoder
+            sees, newest first, in seconds.
+        tubelet: Frames of a clip that a video encoder joins to one token; None for an image
+            encoder, which takes the frames as channels.
         heads: Names of the heads that have trained weights.
         slip_threshold: Slip probability at and above which the slip head's answer is "slipping".
         pose_axes: Axes of the pose head that are worth reading, of `POSE_AXES`; the others' motion
@@ -105,12 +107,12 @@ class ModelSpec:
     size: str
     licence: str
     weights: Path
-    registers: int = 1
+    registers: int | None = 1
     patch_size: int = 16
     image_height: int = 320
     image_width: int = 240
-    in_channels: int = 6
-    interval_s: float = 5 / 60
+    frame_offsets_s: tuple[float, ...] = (0.0, 5 / 60)
+    tubelet: int | None = None
     heads: tuple[str, ...] = ()
     slip_threshold: float = 0.4  # TacBench's
     pose_axes: tuple[str, ...] = POSE_AXES
@@ -125,13 +127,11 @@ class ModelSpec:
             raise ModelError(
                 f"model {self.name}: size {self.size!r} is unknown; use one of {', '.join(SIZES)}"
             )
-        if self.interval_s <= 0:
-            raise ModelError(
-                f"model {self.name}: interval_s wants seconds above 0, found {self.interval_s}"
-            )
-        for name, least in (("registers", 0), ("patch_size", 1), ("in_channels", 1)):
-            if (value := getattr(self, name)) < least:
+        for name, least in (("registers", 0), ("patch_size", 1), ("tubelet", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
                 raise ModelError(f"model {self.name}: {name} wants {least} or more, found {value}")
+        self._check_frames()
         for side in (self.image_height, self.image_width):
             if side < self.patch_size or side % self.patch_size:
                 raise ModelError(
@@ -147,6 +147,22 @@ class ModelSpec:
                 raise ModelError(
                     f"model {self.name}: {entry.name} wants {entry.type}, found {value!r}"
                 )
+
+    def _check_frames(self) -> None:
+        offsets = self.frame_offsets_s
+        ascending = all(isinstance(offset, (int, float)) for offset in offsets) and (
+            sorted(set(offsets)) == list(offsets)
+        )
+        if not ascending or len(offsets) < 2 or offsets[0] != 0:
+            raise ModelError(
+                f"model {self.name}: frame_offsets_s wants 0, then ascending seconds, "
+                f"found {list(offsets)}"
+            )
+        if self.tubelet and self.frames % self.tubelet:
+            raise ModelError(
+                f"model {self.name}: {self.frames} frames are no multiple of the tubelet "
+                f"{self.tubelet}"
+            )
 
     def _check_bins(self) -> None:
         if unknown := set(self.pose_axes) - set(POSE_AXES):
@@ -184,12 +200,43 @@ class ModelSpec:
         return SIZES[self.size].heads
 
     @property
+    def frames(self) -> int:
+        """Frames that the encoder sees at once."""
+        return len(self.frame_offsets_s)
+
+    @property
+    def interval_s(self) -> float:
+        """Time between the newest and the oldest of them, in seconds."""
+        return self.frame_offsets_s[-1]
+
+    @property
+    def layout(self) -> EncoderLayout:
+        """The encoder's architecture, as far as it is described here."""
+        return EncoderLayout(
+            width=self.width,
+            depth=self.depth,
+            heads=self.attention_heads,
+            image_size=(self.image_height, self.image_width),
+            patch_size=self.patch_size,
+            in_channels=3 if self.tubelet else 3 * self.frames,
+            registers=self.registers or 0,
+            frames=self.frames if self.tubelet else None,
+            tubelet=self.tubelet,
+        )
+
+    @property
     def tokens(self) -> int:
-        """Tokens N that the encoder returns for one pair: one per patch."""
-        return (self.image_height // self.patch_size) * (self.image_width // self.patch_size)
+        """Tokens N that the encoder returns: one per patch, of a clip one per tubelet."""
+        return self.layout.tokens
 
 
-_TYPES = {"str": str, "int": int, "float": (int, float)}
+_TYPES = {
+    "str": str,
+    "int": int,
+    "int | None": (int, type(None)),
+    "float": (int, float),
+    "tuple[float, ...]": tuple,
+}
 _TRAINED_FIELDS = (
     "heads",
     "slip_threshold",
@@ -229,7 +276,7 @@ def load_model_spec(name_or_path: str | Path) -> ModelSpec:
     own = path.parent / str(values["weights"]) if "weights" in values else None
     values["weights"] = own or weights_path(str(values.get("name", path.stem)))
     try:
-        spec = ModelSpec(**values)
+        spec = ModelSpec(**{name: _as_tuple(value) for name, value in values.items()})
     except TypeError as error:
         raise ModelError(f"{path}: {str(error).removeprefix('ModelSpec.__init__() ')}") from None
     return _with_trained_values(spec)
@@ -242,18 +289,23 @@ def write_trained_values(spec: ModelSpec, folder: Path) -> None:
     (folder / HEADS_FILE).write_text(text + "\n")
 
 
-def recognise_encoder(shapes: Mapping[str, tuple[int, ...]]) -> str:
+def recognise_encoder(shapes: Shapes) -> str:
     """Say in words which encoder a state dict's shapes belong to; "" if to none."""
-    patches = shapes.get("patch_embed.proj.weight")
-    if patches is None or len(patches) != 4:
+    try:
+        return describe_encoder(EncoderFacts.of(shapes, "state dict"))
+    except WeightsError:
         return ""
-    width, channels, patch_size, _ = patches
-    depth = len({name.split(".")[1] for name in shapes if name.startswith("blocks.")})
-    sizes = [name for name, size in SIZES.items() if (size.width, size.depth) == (width, depth)]
-    registers = shapes.get("register_tokens", (1, 0, width))[1]
+
+
+def describe_encoder(facts: EncoderFacts | EncoderLayout) -> str:
+    """Say in words what an encoder is."""
+    sizes = [n for n, size in SIZES.items() if size[:2] == (facts.width, facts.depth)]
+    time = f"tubelets of {facts.tubelet} frames, " if facts.tubelet else ""
     return (
-        f"an encoder of {f'size {sizes[0]}' if sizes else 'no known size'} (width {width}, "
-        f"depth {depth}, patch {patch_size}, {channels} channels, registers {registers})"
+        f"{'a video' if facts.tubelet else 'an image'} encoder of "
+        f"{f'size {sizes[0]}' if sizes else 'no known size'} (width {facts.width}, depth "
+        f"{facts.depth}, patch {facts.patch_size}, {facts.in_channels} channels, {time}registers "
+        f"{facts.registers})"
     )
 
 

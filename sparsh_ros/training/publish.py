@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.models.checkpoints import load_encoder, load_head
+from sparsh_ros.models.checkpoints import load_model_encoder, load_model_head
 from sparsh_ros.models.export import export_model
 from sparsh_ros.models.zoo import ModelSpec
 from sparsh_ros.training.model_card import render_model_card
@@ -87,8 +87,8 @@ def publish(run: Path, spec: ModelSpec, folder: Path) -> dict[str, Any]:
     scores = collect_scores(run, spec.name)
     spec = with_trained_values(spec, scores["trained_values"])
     ships = [name for name, entry in scores["scores"].items() if entry["ships"]]
-    heads = {name: load_head(name, spec, run / HEADS_FILE) for name in ships}
-    export_model(load_encoder(spec, run / ENCODER_FILE), heads, spec, folder)
+    heads = {name: load_model_head(name, spec, run / HEADS_FILE) for name in ships}
+    export_model(load_model_encoder(spec, run / ENCODER_FILE), heads, spec, folder)
     write_json(folder / "scores.json", scores)
     (folder / "MODEL_CARD.md").write_text(render_model_card(scores, spec))
     return scores

@@ -23,7 +23,7 @@ import torch
 from safetensors.torch import save_file
 
 from sparsh_ros.evaluation.metrics import select_threshold
-from sparsh_ros.models.checkpoints import load_encoder
+from sparsh_ros.models.checkpoints import load_model_encoder
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import ModelSpec
 from sparsh_ros.training.dataset import SEED_STRIDE, SPLITS, Episode, list_episodes
@@ -75,7 +75,7 @@ def pretrain(stores: Stores, spec: ModelSpec, run: Path, settings: MaeSettings, 
 def train_probes(stores: Stores, spec: ModelSpec, run: Path, settings: ProbeSettings) -> None:
     """Train heads on the frozen encoder of ``run``; writes `heads.safetensors`, `heads.json` and
     the trained values."""
-    encoder = load_encoder(spec, run / ENCODER_FILE).requires_grad_(False)
+    encoder = load_model_encoder(spec, run / ENCODER_FILE).requires_grad_(False)
     spec = bin_values(stores["train"].labels.motion, spec)
     tokens = {
         split: Tokens(

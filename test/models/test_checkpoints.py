@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.models.checkpoints import load_encoder, load_head, read_tensors
+from sparsh_ros.models.checkpoints import load_model_encoder, load_model_head, read_tensors
 from sparsh_ros.models.heads import build_head
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import ModelSpec
@@ -43,35 +43,34 @@ def test_encoder_from_both_formats(spec: ModelSpec) -> None:
     encoder = VisionTransformer.from_spec(spec)
     save_file(encoder.state_dict(), spec.weights / "encoder.safetensors")
     torch.save(encoder.state_dict(), spec.weights / "encoder.pt")
-    assert same(load_encoder(spec), encoder)
-    assert same(load_encoder(spec, spec.weights / "encoder.pt"), encoder)
-    assert not load_encoder(spec).training
+    assert same(load_model_encoder(spec), encoder)
+    assert same(load_model_encoder(spec, spec.weights / "encoder.pt"), encoder)
+    assert not load_model_encoder(spec).training
 
 
 def test_float16_files_are_computed_with_in_float32(spec: ModelSpec) -> None:
     head = build_head("force", spec)
     halves = {f"force.{name}": value.half() for name, value in head.state_dict().items()}
     save_file(halves, spec.weights / "heads.safetensors")
-    assert all(p.dtype == torch.float32 for p in load_head("force", spec).parameters())
+    assert all(p.dtype == torch.float32 for p in load_model_head("force", spec).parameters())
 
 
 def test_a_head_that_is_not_there(spec: ModelSpec) -> None:
     state = build_head("force", spec).state_dict()
     save_file({f"force.{n}": v for n, v in state.items()}, spec.weights / "heads.safetensors")
     with pytest.raises(WeightsError, match=r"wanted keys slip\.\*, found those of force"):
-        load_head("slip", spec)
+        load_model_head("slip", spec)
 
 
 def test_other_architecture_names_both(spec: ModelSpec) -> None:
     path = spec.weights / "encoder.safetensors"
     save_file(VisionTransformer(192, 12, 3, registers=0).state_dict(), path)
     with pytest.raises(WeightsError) as caught:
-        load_encoder(spec)
+        load_model_encoder(spec)
     message = str(caught.value)
-    assert "wanted an encoder of size micro (width 192, depth 6" in message
-    assert "found an encoder of size tiny (width 192, depth 12" in message
-    assert "missing: register_tokens;" in message
-    assert "unexpected: blocks.10" in message
+    assert "model m wants an image encoder of size micro (width 192, depth 6" in message
+    assert "found an image encoder of size tiny (width 192, depth 12" in message
+    assert "differing: depth, registers" in message
     assert str(path) in message
 
 
@@ -80,7 +79,7 @@ def test_other_shapes_are_listed(spec: ModelSpec) -> None:
     state["norm.bias"] = torch.zeros(7)
     save_file(state, spec.weights / "encoder.safetensors")
     with pytest.raises(WeightsError, match=r"other shape: norm.bias \(7,\) instead of \(192,\)"):
-        load_encoder(spec)
+        load_model_encoder(spec)
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
@@ -108,7 +107,7 @@ def test_a_hostile_pickle_runs_nothing(tmp_path: Path, wrap) -> None:
 
 @pytest.mark.parametrize(
     ("value", "found"),
-    [([torch.zeros(1)], "list"), ({"model": {"a": torch.zeros(1)}, "step": 3}, "step: int")],
+    [([torch.zeros(1)], "list"), ({"weights": {"a": torch.zeros(1)}, "step": 3}, "step: int")],
 )
 def test_files_that_are_no_flat_state_dict(tmp_path: Path, value: object, found: str) -> None:
     path = tmp_path / "encoder.pt"
@@ -119,4 +118,4 @@ def test_files_that_are_no_flat_state_dict(tmp_path: Path, value: object, found:
 
 def test_a_missing_file_says_what_to_do(spec: ModelSpec) -> None:
     with pytest.raises(WeightsError, match=r"not found; `sparsh-ros weights list`"):
-        load_encoder(spec)
+        load_model_encoder(spec)

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from sparsh_ros.cli import main
-from sparsh_ros.models.checkpoints import load_encoder
+from sparsh_ros.models.checkpoints import load_model_encoder
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import load_model_spec
 
@@ -57,7 +57,7 @@ def test_export_of_ones_own_weights(tmp_path: Path, capsys: pytest.CaptureFixtur
     torch.save(trained.state_dict(), tmp_path / "trained.pt")
     assert main(["export", str(path), "--encoder", str(tmp_path / "trained.pt")]) == 0
     assert "encoder and no heads" in capsys.readouterr().out
-    loaded = load_encoder(load_model_spec(path)).state_dict()
+    loaded = load_model_encoder(load_model_spec(path)).state_dict()
     for name, value in trained.state_dict().items():
         assert torch.allclose(loaded[name], value, rtol=1e-3, atol=1e-7), name
     assert main(["weights", "inspect", str(tmp_path / "files" / "encoder.onnx")]) == 0

@@ -44,6 +44,14 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
     assert spec.heads == ()
 
 
+def test_a_video_model(tmp_path: Path) -> None:
+    text = YAML + "tubelet: 2\nframe_offsets_s: [0, 0.03, 0.06, 0.1]\n"
+    spec = load_model_spec(write(tmp_path, text))
+    assert (spec.frames, spec.interval_s, spec.tokens) == (4, 0.1, 600)
+    assert spec.layout.input_shape == (3, 4, 320, 240)
+    assert spec.layout.grid == (2, 20, 15)
+
+
 def test_trained_values_travel_with_the_weights(tmp_path: Path) -> None:
     path = write(tmp_path, YAML)
     edges = tuple(float(edge) for edge in range(-5, 5))
@@ -77,9 +85,14 @@ def test_damaged_trained_values_are_refused(tmp_path: Path, text: str) -> None:
         (YAML + "colour: red\n", "colour"),
         (YAML.replace("small", "enormous"), "'enormous' is unknown; use one of micro"),
         (YAML.replace("small", "12"), "size wants str, found 12"),
-        (YAML.replace("registers: 0", "registers: two"), "registers wants int, found 'two'"),
-        (YAML + "interval_s: fast\n", "interval_s wants float, found 'fast'"),
-        (YAML + "interval_s: 0\n", "wants seconds above 0, found 0"),
+        (YAML.replace("registers: 0", "registers: two"), "registers wants int .*None, found 'two'"),
+        (YAML + "frame_offsets_s: fast\n", "frame_offsets_s wants tuple.*, found 'fast'"),
+        (YAML + "frame_offsets_s: [0]\n", r"wants 0, then ascending seconds, found \[0\]"),
+        (YAML + "frame_offsets_s: [0, fast]\n", "wants 0, then ascending seconds"),
+        (YAML + "frame_offsets_s: [0, 0.1, 0.1]\n", "wants 0, then ascending seconds"),
+        (YAML + "frame_offsets_s: [0.1, 0.2]\n", "wants 0, then ascending seconds"),
+        (YAML + "tubelet: 0\n", "tubelet wants 1 or more, found 0"),
+        (YAML + "tubelet: 4\n", "2 frames are no multiple of the tubelet 4"),
         (YAML + "patch_size: 0\n", "patch_size wants 1 or more, found 0"),
         (YAML.replace("name: mine", "name: 3"), "name wants str, found 3"),
         (YAML + "image_width: 0\n", "0 is no multiple"),

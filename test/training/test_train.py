@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from sparsh_ros import cli
-from sparsh_ros.models.checkpoints import load_encoder
+from sparsh_ros.models.checkpoints import load_model_encoder
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.training.model_card import ROWS
 from sparsh_ros.training.publish import AXIS_ERRORS, beats
@@ -46,7 +46,7 @@ def test_all_steps_end_in_a_weights_folder(dataset, spec, model, tmp_path):
         better = pose["shipped"][key] < pose["trivial"][key]
         assert (axis in published.pose_axes) == better
     assert published.slip_threshold == scores["scores"]["slip"]["shipped"]["threshold"]
-    assert load_encoder(published).norm.normalized_shape == (32,)
+    assert load_model_encoder(published).norm.normalized_shape == (32,)
     for name in shipped:
         assert (out / f"{name}.onnx").is_file()
 

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an encoder is, told from the names and shapes of its tensors. No torch.
+
+Attention heads leave no trace in the shapes; every Sparsh encoder has one per 64 channels. Image
+size and clip length leave one only where positions are learned: their table has one row per token.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sparsh_ros.errors import WeightsError
+
+HEAD_WIDTH = 64
+IMAGE_SIZE = (320, 240)  # height and width that the published encoders were trained on
+CLIP_FRAMES = 4  # of V-JEPA, the only published video encoder
+PATCH_WEIGHT = "patch_embed.proj.weight"
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class EncoderLayout:
+    """All that it takes to build a `sparsh_ros.models.vit.VisionTransformer`.
+
+    Attributes:
+        width: Channels D of a token.
+        depth: Transformer blocks.
+        heads: Attention heads per block.
+        image_size: Height and width of the input in pixels.
+        patch_size: Side of a square patch in pixels.
+        in_channels: Channels of the input: 6 for a pair of frames, 3 for a clip.
+        registers: Extra learned tokens, which attend with the patches and are dropped at the end.
+        frames: Frames of a clip; None for an image encoder, which takes frames as channels.
+        tubelet: Frames of a clip that make one token; None for an image encoder.
+        layer_scale: Whether the residual branches have a learned gain per channel.
+        learned_positions: Whether positions are a learned table instead of sines and cosines.
+        mlp_width: Hidden units of the perceptrons; None takes 4 D.
+    """
+
+    width: int
+    depth: int
+    heads: int
+    image_size: tuple[int, int] = IMAGE_SIZE
+    patch_size: int = 16
+    in_channels: int = 6
+    registers: int = 1
+    frames: int | None = None
+    tubelet: int | None = None
+    layer_scale: bool = True
+    learned_positions: bool = False
+    mlp_width: int | None = None
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """Tokens along (rows, columns) of an image, or (time, rows, columns) of a clip."""
+        time = () if self.tubelet is None else (self.frames // self.tubelet,)
+        return (*time, *(side // self.patch_size for side in self.image_size))
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that the encoder returns; registers are not among them."""
+        return math.prod(self.grid)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input: (C, H, W), or (C, T, H, W) for a clip."""
+        time = () if self.frames is None else (self.frames,)
+        return (self.in_channels, *time, *self.image_size)
+
+
+@dataclass(frozen=True)
+class EncoderFacts:
+    """What the tensors of an encoder tell; the fields are those of `EncoderLayout`.
+
+    Attributes:
+        source: Where the tensors are from, for messages.
+        learned_tokens: Tokens that have a learned position; None where positions are sinusoidal.
+    """
+
+    source: str
+    width: int
+    depth: int
+    patch_size: int
+    in_channels: int
+    tubelet: int | None
+    registers: int
+    layer_scale: bool
+    mlp_width: int
+    learned_tokens: int | None
+
+    @classmethod
+    def of(cls, shapes: Shapes, source: str) -> EncoderFacts:
+        """Read the facts from the shape of every tensor, names without a prefix.
+
+        Raises:
+            WeightsError: The tensors are not those of an encoder.
+        """
+        try:
+            width, channels, *time, height, patch_width = shapes[PATCH_WEIGHT]
+            learned = shapes.get("pos_embed")
+            facts = cls(
+                source=source,
+                width=width,
+                depth=len({name.split(".")[1] for name in shapes if name.startswith("blocks.")}),
+                patch_size=height,
+                in_channels=channels,
+                tubelet=time[0] if time else None,
+                registers=shapes.get("register_tokens", (1, 0, width))[1],
+                layer_scale=any(name.endswith(".ls1.gamma") for name in shapes),
+                mlp_width=shapes.get("blocks.0.mlp.fc1.weight", (4 * width,))[0],
+                learned_tokens=learned[1] if learned else None,
+            )
+        except (KeyError, IndexError, ValueError) as error:
+            raise WeightsError(
+                f"{source}: wanted the tensors of a touch encoder, found one missing or of "
+                f"another shape ({error}); see `sparsh-ros weights inspect {source}`"
+            ) from error
+        if height != patch_width or len(time) > 1:
+            raise facts._conflict(
+                "square patches", f"{PATCH_WEIGHT} {shapes[PATCH_WEIGHT]}", "use other weights"
+            )
+        return facts
+
+    def layout(
+        self,
+        image_size: tuple[int, int] = IMAGE_SIZE,
+        frames: int | None = None,
+        heads: int | None = None,
+    ) -> EncoderLayout:
+        """Complete the facts to an architecture.
+
+        Args:
+            image_size: Height and width of the input in pixels.
+            frames: Frames of a clip; None takes as many as have learned positions, else 4.
+            heads: Attention heads; None takes one per 64 channels.
+
+        Raises:
+            WeightsError: What is given contradicts the tensors.
+        """
+        self._check_image_size(image_size)
+        layout = EncoderLayout(
+            width=self.width,
+            depth=self.depth,
+            heads=self._heads(heads),
+            image_size=tuple(image_size),
+            patch_size=self.patch_size,
+            in_channels=self.in_channels,
+            registers=self.registers,
+            frames=self._frames(image_size, frames),
+            tubelet=self.tubelet,
+            layer_scale=self.layer_scale,
+            learned_positions=self.learned_tokens is not None,
+            mlp_width=self.mlp_width,
+        )
+        if self.learned_tokens not in (None, layout.tokens):
+            given = f"image_size={layout.image_size}" + (f", frames={frames}" if frames else "")
+            raise self._conflict(
+                f"{layout.tokens} tokens ({given}, patches of {self.patch_size} pixels)",
+                f"learned positions (pos_embed) of {self.learned_tokens}",
+                "give the size that the weights were trained on",
+            )
+        return layout
+
+    def _heads(self, given: int | None) -> int:
+        if given is None and self.width % HEAD_WIDTH:
+            raise self._conflict(
+                f"one attention head per {HEAD_WIDTH} channels",
+                f"width {self.width}",
+                "give their number, heads=...",
+            )
+        heads = self.width // HEAD_WIDTH if given is None else given
+        if heads < 1 or self.width % heads:
+            raise self._conflict(
+                f"heads={heads}", f"width {self.width}, no multiple of it", "give another number"
+            )
+        return heads
+
+    def _check_image_size(self, size: tuple[int, int]) -> None:
+        if len(size) != 2 or any(s < self.patch_size or s % self.patch_size for s in size):
+            raise self._conflict(
+                f"image_size={tuple(size)}",
+                f"patches of {self.patch_size} x {self.patch_size} pixels",
+                "give a height and a width that are multiples",
+            )
+
+    def _frames(self, image_size: tuple[int, int], given: int | None) -> int | None:
+        if self.tubelet is None:
+            if given is not None and 3 * given != self.in_channels:
+                raise self._conflict(
+                    f"frames={given}",
+                    f"an image encoder of {self.in_channels} channels",
+                    "leave frames out",
+                )
+            return None
+        frames = self._learned_frames(image_size) if given is None else given
+        if frames < 1 or frames % self.tubelet:
+            raise self._conflict(
+                f"frames={frames}",
+                f"tubelets of {self.tubelet} frames",
+                "give a multiple of it, frames=...",
+            )
+        return frames
+
+    def _learned_frames(self, image_size: tuple[int, int]) -> int:
+        if self.learned_tokens is None:
+            return CLIP_FRAMES
+        per_step = math.prod(side // self.patch_size for side in image_size)
+        return max(self.learned_tokens // per_step, 1) * self.tubelet
+
+    def _conflict(self, wanted: str, found: str, action: str) -> WeightsError:
+        return WeightsError(f"{self.source}: wanted {wanted}, found {found}; {action}")
