@@ -42,6 +42,28 @@ class Process:
     parameters: Mapping[str, Value] = field(default_factory=dict)
 
 
+class Survivors:
+    """The processes that still run. A robot can go on with one sensor less, not without any."""
+
+    def __init__(self, started: Sequence[Process]) -> None:
+        """All of these run."""
+        self._running = list(started)
+        self._wanted = {process.executable for process in started}
+
+    def lose(self, process: Process, exit_code: int) -> str:
+        """Note that a process has ended; what follows from that, in one sentence for the log."""
+        self._running.remove(process)
+        who = " ".join(filter(None, (process.executable, process.namespace)))
+        sensors = ", ".join(other.namespace for other in self._running if other.namespace)
+        what = f"the others go on: {sensors}" if self.suffice else "stopping the graph"
+        return f"{who} has ended (exit code {exit_code}): {what}"
+
+    @property
+    def suffice(self) -> bool:
+        """Whether perception still runs and, unless it hosts them, a sensor."""
+        return self._wanted == {process.executable for process in self._running}
+
+
 def arguments(kinds: Sequence[str]) -> dict[str, Setting]:
     """The arguments of a graph for one of these kinds of sensor; the first is the default."""
     return {

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction, Shutdown
+from launch.actions import DeclareLaunchArgument, GroupAction, LogInfo, OpaqueFunction, Shutdown
+from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node, PushRosNamespace
 
@@ -21,7 +22,9 @@ def describe(kinds: Sequence[str]) -> LaunchDescription:
     def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         texts = {name: LaunchConfiguration(name).perform(context) for name in arguments}
         values = graph.parse(texts, kinds)
-        nodes = [_node(process, values["log_level"]) for process in graph.processes(values)]
+        processes = graph.processes(values)
+        survivors = graph.Survivors(processes)
+        nodes = [_node(process, survivors, values["log_level"]) for process in processes]
         return [GroupAction([PushRosNamespace(values["namespace"]), *nodes])]
 
     declared = [_declare(name, setting) for name, setting in arguments.items()]
@@ -37,7 +40,15 @@ def _declare(name: str, setting: Setting) -> DeclareLaunchArgument:
     )
 
 
-def _node(process: graph.Process, log_level: str) -> Node:
+def _node(process: graph.Process, survivors: graph.Survivors, log_level: str) -> Node:
+    def note_end(
+        event: ProcessExited, context: LaunchContext
+    ) -> list[LaunchDescriptionEntity] | None:
+        if context.is_shutdown:
+            return None
+        sentence = survivors.lose(process, event.returncode)
+        return [LogInfo(msg=sentence)] if survivors.suffice else [Shutdown(reason=sentence)]
+
     return Node(
         package="sparsh_ros",
         executable=process.executable,
@@ -46,6 +57,5 @@ def _node(process: graph.Process, log_level: str) -> Node:
         parameters=[dict(process.parameters)],
         arguments=["--ros-args", "--log-level", log_level],
         output="screen",
-        # A node ends by itself only when it cannot start: the graph is of no use without it.
-        on_exit=Shutdown(),
+        on_exit=note_end,
     )

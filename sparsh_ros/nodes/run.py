@@ -25,34 +25,50 @@ class RunningGraph:
     """The started processes, in the order of the graph: sources first."""
 
     def __init__(self, values: Mapping[str, Value], log: IO[str] | None = None) -> None:
-        """Start one process per entry of `graph.processes`; `log` takes their output."""
-        self._ended = threading.Event()
+        """Start one process per entry of `graph.processes`.
+
+        Args:
+            values: of all arguments of the graph.
+            log: takes their output, and stays open until `stop`; None: standard error.
+        """
+        processes = graph.processes(values)
+        self._log = log or sys.stderr
+        self._survivors = graph.Survivors(processes)
+        self._lock, self._ended, self._stopping = threading.Lock(), threading.Event(), False
         with held_back():  # until the child is ready to be asked to stop
             self._children = [
                 # In a session of their own, Ctrl-C reaches them only through `stop`, in order.
                 subprocess.Popen(
                     command(process, values), stdout=log, stderr=log, start_new_session=True
                 )
-                for process in graph.processes(values)
+                for process in processes
             ]
-        for child in self._children:
-            threading.Thread(target=self._note_end, args=(child,), daemon=True).start()
+        for of_one in zip(processes, self._children, strict=True):
+            threading.Thread(target=self._note_end, args=of_one, daemon=True).start()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait for a process to end by itself; True if one did, and the graph is incomplete."""
+        """Wait for the end of perception or of the last sensor; True if it came."""
         return self._ended.wait(timeout_s)
 
     def stop(self) -> int:
         """Stop all, each after its sources so that nothing in flight is lost; worst exit code."""
+        with self._lock:
+            self._stopping = True
         for child in self._children:
             if child.poll() is None:
                 child.send_signal(signal.SIGINT)
                 _wait_or_kill(child)
         return max(abs(child.returncode) for child in self._children)
 
-    def _note_end(self, child: subprocess.Popen) -> None:
-        child.wait()
-        self._ended.set()
+    def _note_end(self, process: graph.Process, child: subprocess.Popen) -> None:
+        exit_code = child.wait()
+        with self._lock:
+            if self._stopping or self._ended.is_set():
+                return
+            self._log.write(f"{self._survivors.lose(process, exit_code)}\n")
+            self._log.flush()
+            if not self._survivors.suffice:
+                self._ended.set()
 
 
 def command(process: graph.Process, values: Mapping[str, Value]) -> list[str]:

@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +21,8 @@ from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sparsh_ros.nodes import run
 
 GIVE_UP_S = 60.0
+ROOT = Path(__file__).resolve().parents[2]
+FAKE_MACHINE = Path(__file__).resolve().parent / "fake_machine"
 
 
 class Outsider:
@@ -101,21 +107,74 @@ class Graph:
         parser = argparse.ArgumentParser()
         run.add_arguments(parser)
         options = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
-        with self._log_path.open("w") as log:
-            self._running = run.RunningGraph(run.values_from(parser.parse_args(options)), log)
+        self._log = self._log_path.open("w")
+        self._running = run.RunningGraph(run.values_from(parser.parse_args(options)), self._log)
 
     @property
     def log(self) -> str:
         return self._log_path.read_text()
 
+    def kill(self, namespace: str) -> None:
+        """Kills the process of the sensor in this namespace."""
+        word = f"__ns:={namespace}".encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # processes come and go
+                if word in (process / "cmdline").read_bytes().split(b"\0"):
+                    os.kill(int(process.name), signal.SIGKILL)
+
     def wait(self) -> int:
-        """Waits until a process ends by itself, then stops the others; the worst exit code."""
+        """Waits until it ends by itself, then stops what is left; the worst exit code."""
         self._running.wait()
-        return self._running.stop()
+        return self.stop()
 
     def stop(self) -> int:
         """Stops it with SIGINT; the worst exit code."""
-        return self._running.stop()
+        exit_code = self._running.stop()
+        self._log.close()
+        return exit_code
+
+
+class FakeCameras:
+    """The USB cameras that the processes of a graph see, see fake_machine/sitecustomize.py."""
+
+    def __init__(self, folder: Path) -> None:
+        self.environment = {
+            "FAKE_CAMERAS": str(folder / "cameras.json"),
+            "PYTHONPATH": os.pathsep.join([str(FAKE_MACHINE), str(ROOT)]),
+        }
+        self._file = folder / "cameras.json"
+        self._cameras: dict[str, dict[str, str]] = {}
+        self._write()
+
+    def plug(self, kind: str, serial: str, port: str) -> None:
+        """Plugs a camera into a USB port."""
+        self._cameras[serial] = {"kind": kind, "port": port, "fault": ""}
+        self._write()
+
+    def unplug(self, serial: str) -> None:
+        """Pulls a camera's cable."""
+        self._cameras[serial]["port"] = ""
+        self._write()
+
+    def misbehave(self, serial: str, fault: str) -> None:
+        """Makes a camera show a fault (see watchdog.py); empty: no more."""
+        self._cameras[serial]["fault"] = fault
+        self._write()
+
+    def _write(self) -> None:
+        draft = self._file.with_suffix(".new")
+        draft.write_text(json.dumps(self._cameras))
+        draft.replace(self._file)
+
+
+@pytest.fixture
+def cameras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCameras:
+    """Cameras for the graphs that this test starts: none yet."""
+    fakes = FakeCameras(tmp_path)
+    paths = os.pathsep.join([fakes.environment["PYTHONPATH"], os.environ.get("PYTHONPATH", "")])
+    for name, value in (fakes.environment | {"PYTHONPATH": paths}).items():
+        monkeypatch.setenv(name, value)
+    return fakes
 
 
 @pytest.fixture(scope="session")
