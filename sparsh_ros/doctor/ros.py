@@ -17,6 +17,7 @@ from sparsh_ros.doctor.findings import Finding, note, ok, problem
 from sparsh_ros.doctor.machine import Machine
 
 _INDEX = Path("share", "ament_index", "resource_index")
+_EXTENSION = "_rclpy_pybind11"  # the compiled part of rclpy
 _SAFE_DOMAINS = 101  # above, the ports of a domain reach into those that Linux hands out
 _DOMAINS = 232
 _BUILD = "`colcon build`, then source install/setup.bash; in a source checkout: `make setup`"
@@ -53,10 +54,9 @@ def _check_client(machine: Machine, folder: Path) -> Finding:
         version = metadata.version("rclpy")
     except metadata.PackageNotFoundError:
         version = "of unknown version"
-    extension = [path for path in folder.glob("_rclpy_pybind11*") if path.suffix == ".so"]
-    fitting = (path for path in extension if path.name.endswith(tuple(EXTENSION_SUFFIXES)))
-    if not any(fitting):
-        found = ", ".join(path.name for path in extension) or "none"
+    extensions = {path.name for path in folder.glob(f"{_EXTENSION}*")}
+    if extensions.isdisjoint(_EXTENSION + suffix for suffix in EXTENSION_SUFFIXES):
+        found = ", ".join(sorted(extensions)) or "none"
         return problem(
             f"rclpy {version} is not built for this Python {platform.python_version()} (found "
             f"{found})",

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the doctor says about packages, GPU, models and the user's data."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from sparsh_ros.doctor import compute, models, packages, storage
+from sparsh_ros.doctor.findings import Finding, Mark
+from sparsh_ros.errors import ModelError
+
+
+def only(findings, mark: Mark) -> Finding:
+    (found,) = [finding for finding in findings if finding.mark is mark]
+    return found
+
+
+def test_packages_are_listed_with_their_versions(machine) -> None:
+    import numpy
+
+    findings = list(packages.check(machine))
+    assert {finding.mark for finding in findings} == {Mark.OK}
+    assert f"numpy {numpy.__version__}" in findings[0].text
+
+
+def test_package_that_is_broken(machine, monkeypatch) -> None:
+    load = packages.importlib.import_module
+
+    def import_module(name: str):
+        if name == "cv2":
+            raise ImportError("libGL.so.1: cannot open shared object file\nmore")
+        return load(name)
+
+    monkeypatch.setattr(packages.importlib, "import_module", import_module)
+    problem = only(packages.check(machine), Mark.PROBLEM)
+    assert problem.text == "cv2 cannot be imported: libGL.so.1: cannot open shared object file"
+    assert "--force-reinstall opencv-python-headless" in problem.remedy
+
+
+def with_driver(machine) -> None:
+    path = machine.path("/proc/driver/nvidia/version")
+    path.parent.mkdir(parents=True)
+    path.write_text("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  550.54.15  Release\n")
+
+
+def test_no_gpu(machine) -> None:
+    assert any("no NVIDIA GPU" in finding.text for finding in compute.check(machine))
+
+
+@pytest.mark.parametrize(
+    ("available", "mark", "text"),
+    [
+        (True, Mark.OK, "NVIDIA driver 550.54.15; torch 2.13.0 runs on H200"),
+        (False, Mark.NOTE, "NVIDIA driver 550.54.15, but torch 2.13.0 cannot use it"),
+    ],
+)
+def test_torch_on_a_gpu(machine, monkeypatch, available: bool, mark: Mark, text: str) -> None:
+    with_driver(machine)
+    cuda = SimpleNamespace(is_available=lambda: available, get_device_name=lambda: "H200")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: True)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(__version__="2.13.0", cuda=cuda))
+    assert text in [finding.text for finding in compute.check(machine) if finding.mark is mark]
+
+
+def test_gpu_without_torch(machine, monkeypatch) -> None:
+    with_driver(machine)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    note = only(compute.check(machine), Mark.NOTE)
+    assert "but no torch" in note.text and "pytorch.org" in note.remedy
+
+
+def test_jetson(machine) -> None:
+    machine.path("/etc/nv_tegra_release").touch()
+    assert any("NVIDIA Jetson" in finding.text for finding in compute.check(machine))
+
+
+def test_the_model_that_ships_is_here(machine) -> None:
+    assert any("sparsh-sim-micro: here" in finding.text for finding in models.check(machine))
+
+
+def test_models_that_are_elsewhere_missing_or_unusable(machine, monkeypatch, tmp_path) -> None:
+    def load(name: str):
+        if name == "broken":
+            raise ModelError("model broken: size 'huge' is unknown")
+        return SimpleNamespace(weights=tmp_path, heads=(), licence="MIT")
+
+    monkeypatch.setattr(models, "list_models", lambda: ["broken", "large", "sparsh-sim-micro"])
+    monkeypatch.setattr(models, "load_model_spec", load)
+    broken, missing, elsewhere = models.check(machine)
+    assert broken.mark is Mark.PROBLEM and "size 'huge'" in broken.text
+    assert missing.mark is Mark.PROBLEM and f"no weights in {tmp_path}" in missing.text
+    assert elsewhere.mark is Mark.OK and elsewhere.text == "weights not here: large"
+
+
+def test_data_folder_and_the_backgrounds_in_it(machine) -> None:
+    (writable, kept) = storage.check(machine)
+    folder = Path(machine.environ["XDG_DATA_HOME"]) / "sparsh_ros"
+    assert writable.text == f"{folder} can be written to" and kept.text.endswith("none yet")
+    assert not folder.exists()
+    (folder / "backgrounds").mkdir(parents=True)
+    (folder / "backgrounds" / "digit-D1.png").touch()
+    assert list(storage.check(machine))[1].text == "backgrounds kept: digit-D1"
+
+
+def test_data_folder_that_cannot_be_written_to(machine, monkeypatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    problem = only(storage.check(machine), Mark.PROBLEM)
+    assert "cannot be written to" in problem.text and "sudo chown -R ada" in problem.remedy
+
+
+def test_data_folder_below_a_file(machine, tmp_path: Path) -> None:
+    (tmp_path / "home").touch()
+    assert str(tmp_path / "home") in only(storage.check(machine), Mark.PROBLEM).text
