@@ -35,7 +35,9 @@ _COMMANDS = {
     ),
     "bench": _Command("sparsh_ros.bench", "time the models on this machine"),
     "doctor": _Command("sparsh_ros.doctor.command", "find out what is wrong, and how to mend it"),
-    "faults": _Command("sparsh_ros.sensors.faults", "time how the drivers take camera faults"),
+    "faults": _Command(
+        "sparsh_ros.evaluation.faults", "time how estimates end and return when cameras fail"
+    ),
     "simulate": _Command("sparsh_ros.training.dataset", "make simulated touches with labels"),
     "train": _Command("sparsh_ros.training.train", "train an encoder and its heads"),
     "export": _Command("sparsh_ros.models.export", "write a trained model as ONNX"),

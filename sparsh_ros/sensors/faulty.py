@@ -44,6 +44,7 @@ class FaultyCamera:
         busy: another program uses it.
         read_error: errno with which the next read fails, 0 for none; over once the camera is
             opened anew.
+        failed_reads: how often that was.
         dark_frames: how many of its first frames are too dark each time it is opened.
     """
 
@@ -58,7 +59,7 @@ class FaultyCamera:
         self.largest = (10_000, 10_000)
         self.busy = False
         self.opened_s = math.nan
-        self.read_error = self.dark_frames = 0
+        self.read_error = self.failed_reads = self.dark_frames = 0
         self.start_s = start_s
         self.changed = threading.Condition()
         self._random = np.random.default_rng(seed)
@@ -102,10 +103,11 @@ class FaultyCamera:
     def pictures(self, width: int, height: int, fourcc: str) -> list[bytes]:
         """Some frames of a grey gel with a camera's noise, as this pixel format holds them."""
         if fourcc == "YUYV":
-            noise = self._random.integers(100, 140, 2 * width * height + 256, np.uint8)
+            noise = self._random.integers(114, 126, 2 * width * height + 256, np.uint8)
             size = 2 * width * height
             return [noise[8 * n : 8 * n + size].tobytes() for n in range(_VARIANTS)]
-        coarse = self._random.integers(90, 140, (_VARIANTS, 24, 32, 3), np.uint8)
+        gel = self._random.integers(90, 140, (24, 32, 3), np.uint8)
+        coarse = gel + self._random.integers(0, 3, (_VARIANTS, *gel.shape), np.uint8)
         images = (cv2.resize(image, (width, height)) for image in coarse)
         return [cv2.imencode(".jpg", image)[1].tobytes() for image in images]
 
@@ -153,6 +155,7 @@ class FaultyDevice(Device):
                 if camera.path != self._path:
                     raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
                 if camera.read_error:
+                    camera.failed_reads += 1
                     raise OSError(camera.read_error, os.strerror(camera.read_error))
                 now_s = time.monotonic()
                 if now_s >= self._due_s and not camera.hangs:
