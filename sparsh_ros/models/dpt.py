@@ -216,6 +216,11 @@ class ForceFieldDecoder(nn.Module):
 class ForceField(nn.Module):
     """Encoder and decoder: a pair of images -> {"normal": (B, 1, H, W), "shear": (B, 2, H, W)}.
 
+        field = ForceField(
+            load_encoder("dino_vitbase.safetensors", image_size=(224, 224)),
+            load_head("epoch-0031.pth"),
+        )
+
     The two maps come from two passes: "normal" compares the current frame with the untouched gel,
     "shear" with the older frame. Both run as one batch of 2 B.
 
@@ -243,6 +248,7 @@ class ForceField(nn.Module):
         }
         stacked = torch.cat([passes[name] for name in self.decoder.outputs])
         features = self.decoder.features(self.encoder.intermediate(stacked, BLOCKS))
-        parts = features.chunk(len(self.decoder.outputs))
+        # Not chunk(): in an exported graph it would fix the batch.
+        parts = features.unflatten(0, (len(self.decoder.outputs), -1)).unbind(0)
         names = zip(self.decoder.outputs, parts, strict=True)
         return {name: self.decoder.read(name, part) for name, part in names}
