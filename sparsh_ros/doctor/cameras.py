@@ -7,6 +7,7 @@ import errno
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from textwrap import shorten
 
 from sparsh_ros.doctor import udev, usb
 from sparsh_ros.doctor.findings import Finding, note, ok, problem
@@ -87,9 +88,12 @@ def _check_one(machine: Machine, sensor: TactileCamera) -> Iterator[Finding]:
 def _refused(machine: Machine, sensor: TactileCamera, error: OSError) -> Finding:
     refused = f"{sensor.label}: {sensor.path} cannot be opened ({error.strerror})"
     if error.errno == errno.EBUSY:
-        return problem(refused, "stop the other program that uses it")
+        return problem(refused, f"stop the other program that uses {sensor.label}")
     if error.errno not in (errno.EACCES, errno.EPERM):
-        return problem(refused, "unplug it, wait 5 s, plug it in again; then another port or cable")
+        return problem(
+            refused,
+            f"unplug {sensor.label}, wait 5 s, plug it in again; then try another port or cable",
+        )
     group = machine.group_of(sensor.path)
     if group == "root" or group in machine.session_groups():
         return problem(f"{refused}: the rights of group {group} do not help", f"`{udev.INSTALL}`")
@@ -116,7 +120,8 @@ def _check_modes(sensor: TactileCamera, modes: Sequence[OfferedMode]) -> Finding
         offered = ", ".join(f"{mode.width}x{mode.height} {mode.fourcc}" for mode in modes) or "none"
         return problem(
             f"{sensor.label}: wanted {size} {' or '.join(_FORMATS)}, found {offered}",
-            "plug it into a USB 2 or 3 port without a hub; if it stays so, update its firmware",
+            f"plug {sensor.label} into another port, without a hub; if it stays so, update its "
+            "firmware",
         )
     formats = " and ".join(dict.fromkeys(mode.fourcc for mode in usable))
     if any(mode.has_rate(wanted.fps) for mode in usable):
@@ -132,9 +137,10 @@ def _check_users(machine: Machine, sensor: TactileCamera) -> Iterator[Finding]:
     own = os.getpid()
     users = [user for user in machine.processes_using(sensor.path) if user.pid != own]
     for user in users:
+        command = shorten(user.command, 60, placeholder=" ...")
         yield note(
-            f"{sensor.label}: in use by process {user.pid} ({user.command[:60]}); only one program "
-            "at a time gets its images",
+            f"{sensor.label}: in use by process {user.pid} ({command}); only one program at a time "
+            "gets its images"
         )
     if not users:
         seen = "" if os.geteuid() == 0 else ", as far as may be seen without root"

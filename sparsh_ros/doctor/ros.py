@@ -49,7 +49,7 @@ def _source(machine: Machine) -> str:
 
 
 def _check_client(machine: Machine, folder: Path) -> Finding:
-    distribution = machine.environ.get("ROS_DISTRO") or "no distribution sourced"
+    distribution = machine.environ.get("ROS_DISTRO") or "not set"
     try:
         version = metadata.version("rclpy")
     except metadata.PackageNotFoundError:
@@ -62,7 +62,7 @@ def _check_client(machine: Machine, folder: Path) -> Finding:
             f"{found})",
             "use the Python of the distribution: `/usr/bin/python3 -m venv --system-site-packages`",
         )
-    return ok(f"rclpy {version} ({distribution})")
+    return ok(f"rclpy {version}, ROS_DISTRO {distribution}")
 
 
 def _check_messages() -> Finding:
@@ -83,7 +83,7 @@ def _check_middleware(machine: Machine) -> Finding:
         )
     if not here:
         return problem("no ROS middleware found", _source(machine))
-    return ok(f"middleware {wanted}" if wanted else f"middleware by default, of {', '.join(here)}")
+    return ok(f"middleware {wanted or 'not chosen'}; here: {', '.join(here)}")
 
 
 def _check_domain(machine: Machine) -> Finding:

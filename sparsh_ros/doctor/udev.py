@@ -37,9 +37,12 @@ def check(machine: Machine) -> Iterator[Finding]:
         return
     path = _installed(machine)
     if path is None:
-        yield note(f"{NAME} is not installed", f"`{INSTALL}` (rights, names in /dev/tactile)")
+        yield note(
+            f"{NAME} is not installed",
+            f"`{INSTALL}`: rights, and names in /dev/tactile that stay the same on every port",
+        )
     elif not _is_ours(path):
-        yield note(f"{path} is not of this package", f"rename it, then `{INSTALL}`")
+        yield note(f"{path} is not of this package", f"rename {path}, then `{INSTALL}`")
     elif path.read_bytes() != shipped().read_bytes():
         yield note(f"{path} is of another version, or was edited", f"`{INSTALL}` replaces it")
     else:

@@ -39,14 +39,14 @@ def check_without_camera(machine: Machine, sensors: Sequence[TactileCamera]) -> 
         if device.kind == BOOTLOADER:
             yield problem(
                 f"USB port {device.port}: a DIGIT in its bootloader, which gives no images",
-                "unplug it and plug it in again; if it comes back like this, write its firmware "
-                "anew, see https://digit.ml",
+                f"unplug the DIGIT at port {device.port} and plug it in again; if it comes back as a "
+                "bootloader, write its firmware anew, see https://digit.ml",
             )
         elif device.port not in ports:
             yield problem(
                 f"USB port {device.port}: a {LABELS[device.kind]} without a video device",
-                "`sudo modprobe uvcvideo`, the kernel's driver of USB cameras; then unplug it and "
-                "plug it in again",
+                "`sudo modprobe uvcvideo`, the driver of USB cameras; then unplug the sensor at port "
+                f"{device.port} and plug it in again",
             )
 
 
@@ -61,9 +61,9 @@ def check_bandwidth(sensors: Sequence[TactileCamera]) -> Iterator[Finding]:
         if wanted > _STREAMS_MB_S:
             yield note(
                 f"{len(sharing)} sensors share the USB 2 cable at port {port} and may ask for "
-                f"{wanted:.0f} of its {_STREAMS_MB_S:.0f} MB/s",
-                'if one says "No space left on device" or loses frames, plug it into another port '
-                "of the computer",
+                f"{wanted:.0f} MB/s, of which it carries {_STREAMS_MB_S:.0f}",
+                f'if a sensor behind port {port} says "No space left on device" or loses frames, '
+                "plug it into another port of the computer",
             )
 
 

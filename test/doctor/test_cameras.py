@@ -80,7 +80,11 @@ def test_missing_rights(machine, plug, group, now, later, text, remedy) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "remedy"), [(errno.EBUSY, "stop the other program"), (errno.EIO, "unplug it")]
+    ("number", "remedy"),
+    [
+        (errno.EBUSY, "stop the other program that uses DIGIT D1"),
+        (errno.EIO, "unplug DIGIT D1, wait"),
+    ],
 )
 def test_camera_that_cannot_be_opened(machine, plug, number: int, remedy: str) -> None:
     path = plug("digit", "D1", "1-1")

@@ -44,7 +44,7 @@ def of_mark(machine, mark: Mark) -> list[Finding]:
 
 def test_all_is_well(machine, installed) -> None:
     said = "\n".join(finding.text for finding in of_mark(machine, Mark.OK))
-    assert "(jazzy)" in said and "messages of sparsh_ros are built" in said
+    assert "ROS_DISTRO jazzy" in said and "messages of sparsh_ros are built" in said
     assert "rmw_fastrtps_cpp" in said and "domain 0, heard by the local network" in said
     assert "`ros2 launch` finds sparsh_ros" in said
     assert len(of_mark(machine, Mark.OK)) == len(list(ros.check(machine)))

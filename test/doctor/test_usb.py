@@ -42,7 +42,12 @@ def test_sensor_of_which_the_kernel_made_no_camera(machine, plug) -> None:
     ("kinds", "ports", "speed", "wanted"),
     [
         (["gelsight_mini"] * 3, ["1-2.1", "1-2.2", "1-2.4.1"], 480, "port 1-2 and may ask for 74"),
-        (["digit"] * 6, [f"1-2.{n}" for n in range(6)], 480, "may ask for 55 of its 48 MB/s"),
+        (
+            ["digit"] * 6,
+            [f"1-2.{n}" for n in range(6)],
+            480,
+            "may ask for 55 MB/s, of which it carries 48",
+        ),
         (["digit"] * 5, [f"1-2.{n}" for n in range(5)], 480, ""),
         (["gelsight_mini"] * 2, ["1-1", "1-2"], 480, ""),
         (["gelsight_mini"] * 2, ["2-1.1", "2-1.2"], 5000, ""),
