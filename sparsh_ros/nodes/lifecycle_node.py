@@ -125,9 +125,7 @@ class ManagedNode(LifecycleNode):
         try:
             step()
         except Exception as error:
-            self._failure = error
-            if not self._is_starting:
-                self.get_logger().error(_sentence(error))
+            self._fail(error)
             if undo is None or not isinstance(error, SparshError):
                 return Result.ERROR
             undo()
@@ -141,6 +139,12 @@ class ManagedNode(LifecycleNode):
     def _halt(self) -> None:
         self._deactivate()
         spin.unsettle()
+
+    def _fail(self, error: Exception) -> None:
+        """Say what went wrong, here and on /diagnostics, until the next transition."""
+        self._failure = error
+        if not self._is_starting:
+            self.get_logger().error(_sentence(error))
 
     def _end(self) -> None:
         self._halt()
@@ -170,11 +174,9 @@ class ManagedNode(LifecycleNode):
     def _with_state(self, report: Report) -> Report:
         state = self.state
         report = replace(report, values={"state": state} | dict(report.values))
-        if state == "active":
-            return report
         if self._failure is not None:
             return replace(report, level=ERROR, message=f"{state}: {_sentence(self._failure)}")
-        return replace(report, level=OK, message=state)
+        return report if state == "active" else replace(report, level=OK, message=state)
 
 
 def _sentence(error: Exception) -> str:
