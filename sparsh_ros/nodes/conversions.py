@@ -21,16 +21,6 @@ from sparsh_ros.errors import FrameError
 _NANOSECONDS = 1_000_000_000
 
 
-def optical_frame(sensor: str) -> str:
-    """Name of the camera frame of a sensor: z into the gel's back, x right, y down."""
-    return f"{sensor}_camera_optical_frame"
-
-
-def gel_frame(sensor: str) -> str:
-    """Name of the gel frame: origin on the undeformed surface, x right, y up, z to the camera."""
-    return f"{sensor}_gel_frame"
-
-
 def stamp_to_msg(stamp_ns: int) -> Time:
     """Nanoseconds since the epoch as a ROS time."""
     seconds, nanoseconds = divmod(stamp_ns, _NANOSECONDS)
