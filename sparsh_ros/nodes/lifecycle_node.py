@@ -83,10 +83,10 @@ class ManagedNode(LifecycleNode):
             self.get_logger().info("unconfigured: waiting for the transition configure")
             return
         self._is_starting = True
-        if self.trigger_configure() == Result.SUCCESS:
-            self.trigger_activate()
+        steps = (self.trigger_configure, self.trigger_activate)
+        is_active = all(step() == Result.SUCCESS for step in steps)
         self._is_starting = False
-        if self._failure is not None:
+        if not is_active:
             raise self._failure
 
     def close(self) -> None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sensor node: one gel camera, real, recorded or simulated, as ROS topics.
 
-Publishes `image_raw` (the standard image, stamped when it was grabbed), while somebody listens
-`image_raw/compressed`, and `background`, the image of the untouched gel, which it captures, keeps
-and watches. A simulated sensor also publishes what is really happening: `truth/force`,
-`truth/slip` and `truth/pose` mean what `force`, `slip` and `pose` estimate.
+Publishes `image_raw`, the standard image, stamped when it was grabbed; `image_raw/compressed` and
+`camera_info` while somebody listens; `background`, the image of the untouched gel, which it
+captures, keeps and watches. A simulated sensor also publishes what is really happening:
+`truth/force`, `truth/slip` and `truth/pose` mean what `force`, `slip` and `pose` estimate.
 
 Configured, it holds the device; active, it publishes; deactivated, the device is free for others.
 """
@@ -22,6 +22,7 @@ from sparsh_ros.errors import SparshError
 from sparsh_ros.frames import Frame
 from sparsh_ros.nodes import settings, spin
 from sparsh_ros.nodes.background import BackgroundTopic
+from sparsh_ros.nodes.camera_info import CameraInfoTopic
 from sparsh_ros.nodes.diagnostics import Report
 from sparsh_ros.nodes.entries import own_entry
 from sparsh_ros.nodes.health import sensor_report
@@ -83,6 +84,7 @@ class SensorNode(ManagedNode):
         self._images = ImagePublisher(
             self, prefix, entry.optical_frame, lambda: self._given["jpeg_quality"]
         )
+        self._camera_info = CameraInfoTopic(self, prefix, entry)
         self._truth = None
         if entry.driver == "simulated":
             self._truth = TruthPublisher(self, prefix, entry.gel_frame)
@@ -125,7 +127,7 @@ class SensorNode(ManagedNode):
             if self._has_beginning():
                 self._begin_when_awaited()
         except SparshError as error:
-            self.get_logger().error(str(error))
+            self._fail(error)
             return
         frame = self._sensor.wait()
         while frame is not None:
@@ -145,6 +147,7 @@ class SensorNode(ManagedNode):
             self._sink(frame)
         self._images.publish(frame, for_nobody=self._sink is None)
         self._published += 1
+        self._camera_info.publish(frame.stamp_ns)
         if self._truth is not None:
             self._truth.publish(frame.stamp_ns, frame.truth)
         self._background.push(frame)
