@@ -13,7 +13,7 @@ from typing import Protocol
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes.settings import RIG, Setting, Value
 from sparsh_ros.sensors import driver_settings, load_profile
-from sparsh_ros.sensors.rig import SensorEntry, check_names, load_rig
+from sparsh_ros.sensors.rig import SensorEntry, check_rig, load_rig
 
 _OF_ALL = ("sensors", "names", "sensor", "source", "background")
 
@@ -35,12 +35,13 @@ def entries(given: Given) -> tuple[SensorEntry, ...]:
         return load_rig(given["sensors"])
     _refuse_foreign(given)
     names = _words(given["names"]) or [given["sensor"]]
-    check_names(names)
     serials = _serials(given["serial"], len(names))
-    return tuple(
+    rig = tuple(
         _entry(given, index, name, serial)
         for index, (name, serial) in enumerate(zip(names, serials, strict=True))
     )
+    check_rig(rig)
+    return rig
 
 
 def own_entry(given: Given) -> SensorEntry:

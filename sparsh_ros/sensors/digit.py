@@ -67,13 +67,14 @@ class DigitSensor(LiveSensor):
         controls = {} if self._library else {CONTROL_ZOOM: intensity * _ALL_COLOURS}
         self._mode = Mode(width, height, rate_hz, "YUYV", controls)
         self._host = host or Host()
-        if stream == "VGA":
-            self._report(
-                SensorError("stream VGA: frames of a DIGIT are known to shift; QVGA is sound")
-            )
+        self._is_sound = stream == "QVGA"
 
     def _connect(self) -> V4l2Camera:
         camera = choose_camera(self._host.cameras(), "digit", self._serial)
+        if not self._is_sound:
+            self._report(
+                SensorError("stream VGA: frames of a DIGIT are known to shift; QVGA is sound")
+            )
         self.serial = camera.serial
         if self._library is not None:
             self._set_leds(camera.serial)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,26 +104,35 @@ def load_rig(given: str | Path) -> tuple[SensorEntry, ...]:
         raise ParameterError(f"{path}: wanted the one key `sensors` with a list of sensors")
     rig = tuple(_entry(item, number, path) for number, item in enumerate(listed, start=1))
     try:
-        check_names(entry.name for entry in rig)
+        check_rig(rig)
     except ParameterError as error:
         raise ParameterError(f"{path}: {error}") from None
     return rig
 
 
-def check_names(names: Iterable[str]) -> None:
-    """Raise ParameterError unless all names differ and can be part of a topic's name."""
-    seen = set()
-    for name in names:
-        if not _NAME.fullmatch(name):
+def check_rig(rig: Sequence[SensorEntry]) -> None:
+    """Raise ParameterError unless the sensors can live side by side.
+
+    Their names differ and can be part of a topic's name, and no two want the same camera.
+    """
+    names, cameras = set(), {}
+    for entry in rig:
+        if not _NAME.fullmatch(entry.name):
             raise ParameterError(
-                f"name: wanted letters, digits and single underscores, a letter first, "
-                f"found {name!r}"
+                "name: wanted a letter, then letters, digits and single underscores, "
+                f"found {entry.name!r}"
             )
-        if name in seen:
-            raise ParameterError(
-                f"name: wanted a different one for each sensor, found {name} twice"
-            )
-        seen.add(name)
+        if entry.name in names:
+            raise ParameterError(f"name: wanted a different one for each, found {entry.name} twice")
+        names.add(entry.name)
+        if entry.driver not in _WITHOUT_KIND:
+            camera = (entry.driver, entry.settings.get("serial"), entry.settings.get("input"))
+            other = cameras.setdefault(camera, entry.name)
+            if other != entry.name:
+                raise ParameterError(
+                    f"{other} and {entry.name}: wanted a camera of its own for each, found one "
+                    f"{entry.driver} for both; give each its serial number"
+                )
 
 
 def _entry(item: object, number: int, path: Path) -> SensorEntry:

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes import graph, run
 from sparsh_ros.nodes.entries import entries
-from sparsh_ros.nodes.settings import DIGIT, RIG, Value
+from sparsh_ros.nodes.settings import DIGIT, GELSIGHT, RIG, Value
+from sparsh_ros.resources import config_path
 from sparsh_ros.sensors.rig import SensorEntry
 
 
@@ -49,6 +52,43 @@ def test_each_camera_gets_its_serial_number() -> None:
     assert [entry.settings["serial"] for entry in rig] == ["D20001", "D20002"]
     with pytest.raises(ParameterError, match="wanted 2, one for each sensor, found 1"):
         graph.processes(_values(*options, "--serial", "D20001"))
+
+
+def test_a_file_of_sensors_decides_for_all_processes(tmp_path: Path, monkeypatch) -> None:
+    shutil.copy(config_path("hand.yaml"), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    *sensors, perception = graph.processes(_values("--sensors", "hand.yaml"))
+    assert [sensor.namespace for sensor in sensors] == ["thumb", "index", "palm"]
+    for process in (*sensors, perception):
+        # Absolute, because the processes may run in another folder.
+        assert process.parameters["sensors"] == str(tmp_path / "hand.yaml")
+        assert len(_rig(process)) == 3
+
+
+def test_a_file_goes_with_the_launch_file_of_any_kind() -> None:
+    texts = {name: setting.text for name, setting in graph.arguments(GELSIGHT).items()}
+    values = graph.parse(texts | {"sensors": "hand.yaml"}, GELSIGHT)
+    assert len(graph.processes(values)) == 4
+    with pytest.raises(ParameterError, match=r"found both \(sensor\)"):
+        graph.parse(texts | {"sensors": "hand.yaml", "sensor": "gelsight_2017"}, GELSIGHT)
+
+
+def test_a_graph_goes_on_as_long_as_it_is_of_use() -> None:
+    thumb, index, perception = started = graph.processes(_values("--names", "thumb,index"))
+    survivors = graph.Survivors(started)
+    said = survivors.lose(thumb, -9)
+    assert said == "sensor thumb has ended (exit code -9): the others go on: index"
+    assert survivors.suffice
+    assert survivors.lose(index, 1).endswith("(exit code 1): stopping the graph")
+    assert not survivors.suffice
+    survivors = graph.Survivors(started)
+    assert survivors.lose(perception, 1) == "perception has ended (exit code 1): stopping the graph"
+    assert not survivors.suffice
+
+
+def test_a_process_that_hosts_the_sensors_needs_no_other() -> None:
+    survivors = graph.Survivors(graph.processes(_values("--in-process")))
+    assert survivors.suffice
 
 
 def test_in_process_is_one_process_that_names_its_own_nodes() -> None:
