@@ -5,27 +5,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from sparsh_ros.doctor.findings import Finding, ok, problem
 from sparsh_ros.doctor.machine import Machine
+from sparsh_ros.resources import user_data_path
 
 
 def check(machine: Machine) -> Iterator[Finding]:
     """Whether the folder can be written to, and which backgrounds it holds."""
-    folder = _folder(machine)
+    folder = user_data_path("backgrounds")
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         yield problem(
             f"{folder}: cannot be written to, because of {existing}; backgrounds will not be kept",
-            f"`sudo chown -R {machine.user()} {existing}`, or set XDG_DATA_HOME to another folder",
+            f"`sudo install -d -o {machine.user()} {folder}`, or set XDG_DATA_HOME to another folder",
         )
     else:
         yield ok(f"{folder} can be written to")
-    stored = sorted(path.stem for path in (folder / "backgrounds").glob("*.png"))
+    stored = sorted(path.stem for path in folder.glob("*.png"))
     yield ok(f"backgrounds kept: {', '.join(stored) or 'none yet'}")
-
-
-def _folder(machine: Machine) -> Path:
-    named = machine.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(named).expanduser() / "sparsh_ros"

@@ -39,14 +39,14 @@ def check_without_camera(machine: Machine, sensors: Sequence[TactileCamera]) -> 
         if device.kind == BOOTLOADER:
             yield problem(
                 f"USB port {device.port}: a DIGIT in its bootloader, which gives no images",
-                f"unplug the DIGIT at port {device.port} and plug it in again; if it comes back as a "
-                "bootloader, write its firmware anew, see https://digit.ml",
+                f"unplug the DIGIT at port {device.port} and plug it in again; if it comes back as "
+                "before, write its firmware anew, see https://digit.ml",
             )
         elif device.port not in ports:
             yield problem(
                 f"USB port {device.port}: a {LABELS[device.kind]} without a video device",
-                "`sudo modprobe uvcvideo`, the driver of USB cameras; then unplug the sensor at port "
-                f"{device.port} and plug it in again",
+                "`sudo modprobe uvcvideo` (the driver of USB cameras), then unplug the sensor at "
+                f"port {device.port} and plug it in again",
             )
 
 

@@ -93,7 +93,7 @@ def machine(tmp_path: Path) -> FakeMachine:
     for folder in ("sys/bus/usb/devices", "dev", "proc", "etc", "run/udev"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "run/udev/control").touch()
-    return FakeMachine(tmp_path, {"XDG_DATA_HOME": str(tmp_path / "home"), "PATH": "/nowhere"})
+    return FakeMachine(tmp_path, {"PATH": "/nowhere"})
 
 
 @pytest.fixture

@@ -98,22 +98,32 @@ def test_models_that_are_elsewhere_missing_or_unusable(machine, monkeypatch, tmp
     assert elsewhere.mark is Mark.OK and elsewhere.text == "weights not here: large"
 
 
-def test_data_folder_and_the_backgrounds_in_it(machine) -> None:
-    (writable, kept) = storage.check(machine)
-    folder = Path(machine.environ["XDG_DATA_HOME"]) / "sparsh_ros"
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's data folder, which does not exist yet."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_data_folder_and_the_backgrounds_in_it(machine, home: Path) -> None:
+    writable, kept = storage.check(machine)
+    folder = home / "sparsh_ros" / "backgrounds"
     assert writable.text == f"{folder} can be written to" and kept.text.endswith("none yet")
     assert not folder.exists()
-    (folder / "backgrounds").mkdir(parents=True)
-    (folder / "backgrounds" / "digit-D1.png").touch()
+    folder.mkdir(parents=True)
+    (folder / "digit-D1.png").touch()
     assert list(storage.check(machine))[1].text == "backgrounds kept: digit-D1"
 
 
-def test_data_folder_that_cannot_be_written_to(machine, monkeypatch) -> None:
+def test_data_folder_that_cannot_be_written_to(machine, home: Path, monkeypatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     problem = only(storage.check(machine), Mark.PROBLEM)
-    assert "cannot be written to" in problem.text and "sudo chown -R ada" in problem.remedy
+    assert (
+        "cannot be written to" in problem.text
+        and f"`sudo install -d -o ada {home}/sparsh_ros/backgrounds`" in problem.remedy
+    )
 
 
-def test_data_folder_below_a_file(machine, tmp_path: Path) -> None:
-    (tmp_path / "home").touch()
-    assert str(tmp_path / "home") in only(storage.check(machine), Mark.PROBLEM).text
+def test_data_folder_below_a_file(machine, home: Path) -> None:
+    home.touch()
+    assert f"because of {home};" in only(storage.check(machine), Mark.PROBLEM).text
