@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from sparsh_ros.sensors.watchdog import (
 )
 
 _PATIENCE_S = 0.1
+_ATTEMPTS = 3
 _GONE = (errno.ENODEV, errno.ENOENT, errno.ENXIO)
 _USB_ERRORS = (
     errno.EIO,
@@ -40,7 +42,7 @@ class V4l2Camera:
     """A camera that runs in a mode; a live source, see live.py.
 
     Attributes:
-        fps: the frame rate that the camera agreed to.
+        fps: the frame rate that the camera agreed to, None if it has no say in that.
         lost: frames that it made and that never arrived, by its own numbering.
         differences: one sentence for each setting that the camera did not take.
 
@@ -77,18 +79,24 @@ class V4l2Camera:
             known = " or ".join(_DECODERS)
             raise SensorError(f"{self._path}: wanted pixel format {known}, found {self._fourcc}")
         self._compare("size", (mode.width, mode.height), (self._width, self._height))
-        self.fps = self._device.set_rate(mode.fps)
-        self._compare("frame rate", round(mode.fps, 1), round(self.fps, 1))
+        self.fps = self._try("frame rate", mode.fps, self._device.set_rate, mode.fps)
         for number, value in mode.controls.items():
-            self._compare(f"control {number:#x}", value, self._set_control(number, value))
+            name = f"control {number:#x}"
+            self._try(name, value, self._device.set_control, number, value)
 
-    def _set_control(self, number: int, value: int) -> int | str:
+    def _try(
+        self, name: str, wanted: float, setter: Callable[..., float], *arguments: float
+    ) -> float | None:
+        """Set what a camera can do without; the value it has then, None if it cannot be set."""
         try:
-            return self._device.set_control(number, value)
+            found = _patiently(setter, *arguments)
         except OSError as error:
             if error.errno in _GONE:
                 raise
-            return f"none ({error.strerror})"
+            self._compare(name, round(wanted, 1), f"none ({error.strerror})")
+            return None
+        self._compare(name, round(wanted, 1), round(found, 1))
+        return found
 
     def _compare(self, setting: str, wanted: object, found: object) -> None:
         if found != wanted:
@@ -128,6 +136,17 @@ class V4l2Camera:
     def close(self) -> None:
         """Stop and release the camera."""
         self._device.close()
+
+
+def _patiently(setter: Callable[..., float], *arguments: float) -> float:
+    """Call it, and again where the transfer fails: a camera just plugged in may not listen yet."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return setter(*arguments)
+        except OSError as error:
+            if error.errno not in _USB_ERRORS:
+                raise
+    return setter(*arguments)
 
 
 def _decode_yuyv(content: bytes, width: int, height: int, path: str) -> np.ndarray:
@@ -174,6 +193,8 @@ def _explained(error: OSError, path: str) -> SensorError:
         )
     if error.errno == errno.EBUSY:
         hint = "another program uses it; `sparsh-ros doctor` names it"
+    elif error.errno == errno.ENOSPC:
+        hint = "no bandwidth left on this USB bus; use another port, or a lower rate or size"
     elif error.errno in (errno.EACCES, errno.EPERM):
         hint = "no right to use it; `sparsh-ros doctor` tells how to get it"
     else:

@@ -61,9 +61,12 @@ class GelSightSensor(LiveSensor):
     def _connect(self) -> LiveSource:
         if self._url:
             return MjpegStream(self._url)
+        cameras = self._host.cameras()
         if self._path:
+            found = [camera.serial for camera in cameras if camera.path == self._path]
+            self.serial = found[0] if found else ""
             return V4l2Camera(self._path, self._mode, self._host)
-        camera = choose_camera(self._host.cameras(), self._kind, self._serial)
+        camera = choose_camera(cameras, self._kind, self._serial)
         self.serial = camera.serial
         return V4l2Camera(camera.path, self._mode, self._host)
 

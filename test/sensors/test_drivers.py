@@ -160,7 +160,8 @@ def test_gelsight_2017_is_any_other_camera(host: FaultyHost) -> None:
     plugged(host, "digit", "D1", "1-1")
     camera = plugged(host, "", "2F2E1A50", "1-2")
     for settings in ({}, {"serial": "2F2E1A50"}, {"input": camera.path}, {"input": 2}):
-        assert first_frame(open_sensor("gelsight_2017", host=host, **settings))
+        sensor = open_sensor("gelsight_2017", host=host, **settings)
+        assert first_frame(sensor) and sensor.serial == "2F2E1A50"
     assert camera.opened == 4
 
 

@@ -109,6 +109,73 @@ def test_control_that_the_camera_lacks() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("failures", "differences"),
+    [
+        (2, []),
+        (3, ["/dev/video7: control 0x9a090d: wanted 4095, found none (Input/output error)"]),
+    ],
+)
+def test_control_whose_transfer_fails_is_tried_three_times(
+    failures: int, differences: list[str]
+) -> None:
+    class Deaf(OneFrame):
+        failures_left = failures
+
+        def set_control(self, number: int, value: int) -> int:
+            self.failures_left -= 1
+            if self.failures_left >= 0:
+                raise failure(errno.EIO)
+            return value
+
+    assert camera_on(Deaf()).differences == differences
+
+
+def test_camera_without_a_say_in_its_frame_rate_is_used() -> None:
+    class Webcam(OneFrame):
+        def set_rate(self, fps: float) -> float:
+            raise failure(errno.ENOTTY)
+
+    camera = camera_on(Webcam())
+    assert camera.fps is None
+    assert camera.differences == [
+        "/dev/video7: frame rate: wanted 60.0, found none (Inappropriate ioctl for device)"
+    ]
+
+
+def test_bus_without_bandwidth_for_one_more_camera() -> None:
+    class Crowded(OneFrame):
+        def start(self) -> None:
+            raise failure(errno.ENOSPC)
+
+    device = Crowded()
+    with pytest.raises(SensorError, match="no bandwidth left on this USB bus; use another port"):
+        camera_on(device)
+    assert device.closed
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.ENODEV, "vanished"),
+        (errno.EIO, "USB error"),
+        (errno.EPIPE, "USB error"),
+        (errno.EPROTO, "USB error"),
+        (errno.ETIMEDOUT, "USB error"),
+        (errno.EOVERFLOW, "USB error"),
+        (errno.ESHUTDOWN, "USB error"),
+    ],
+)
+def test_read_that_fails(number: int, kind: str) -> None:
+    class Failing(OneFrame):
+        def read(self, timeout_s: float) -> Buffer | None:
+            raise failure(number)
+
+    with pytest.raises(SensorError, match="/dev/video7: .*; check ") as caught:
+        camera_on(Failing()).read()
+    assert caught.value.kind == kind
+
+
 def test_unknown_pixel_format_is_refused_and_the_device_closed() -> None:
     device = OneFrame(format=(320, 240, "H264"))
     with pytest.raises(SensorError, match="wanted pixel format YUYV or MJPG, found H264"):
