@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from textwrap import shorten
 
-from sparsh_ros.doctor import udev, usb
+from sparsh_ros.doctor import ros, udev, usb
 from sparsh_ros.doctor.findings import Finding, note, ok, problem
 from sparsh_ros.doctor.machine import Machine
+from sparsh_ros.resources import config_path
 from sparsh_ros.sensors.discovery import TactileCamera, find_cameras
 from sparsh_ros.sensors.profiles import load_profile
 from sparsh_ros.sensors.v4l2 import Mode
@@ -41,15 +42,17 @@ def check(machine: Machine) -> Iterator[Finding]:
 
 
 def first_use(machine: Machine) -> str:
-    """The command that starts what is plugged in; empty without a sensor."""
+    """How to start what is plugged in."""
     sensors = [camera for camera in find_cameras(machine.path("/sys")) if camera.kind]
-    if not sensors:
-        return ""
+    if not ros.has_client():
+        return (
+            "read the sensor from Python as examples/touch_without_ros.py does; topics need ROS 2"
+        )
     if len(sensors) == 1:
         return f"`sparsh-ros run --source camera --sensor {sensors[0].kind}`"
     return (
-        "write a name and a serial number for each sensor into a file like config/hand.yaml, then "
-        "`sparsh-ros run --sensors FILE`"
+        f"copy {config_path('hand.yaml')}, put a name and a serial number for each sensor into the "
+        "copy, then `sparsh-ros run --sensors COPY`"
     )
 
 

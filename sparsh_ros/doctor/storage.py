@@ -18,7 +18,8 @@ def check(machine: Machine) -> Iterator[Finding]:
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         yield problem(
             f"{folder}: cannot be written to, because of {existing}; backgrounds will not be kept",
-            f"`sudo install -d -o {machine.user()} {folder}`, or set XDG_DATA_HOME to another folder",
+            f"`sudo install -d -o {machine.user()} {folder}`, or set XDG_DATA_HOME to a folder of "
+            "yours",
         )
     else:
         yield ok(f"{folder} can be written to")

@@ -8,8 +8,9 @@ import os
 
 import pytest
 
-from sparsh_ros.doctor import cameras
+from sparsh_ros.doctor import cameras, ros
 from sparsh_ros.doctor.findings import Finding, Mark
+from sparsh_ros.resources import config_path
 from sparsh_ros.sensors.v4l2_modes import OfferedMode
 
 
@@ -30,12 +31,15 @@ def test_sensor_that_works(machine, plug) -> None:
     assert "no other program uses it" in said
 
 
-def test_first_use_names_the_kind_and_a_file_for_several(machine, plug) -> None:
-    assert cameras.first_use(machine) == ""
+def test_first_use_names_the_kind_and_a_file_for_several(machine, plug, monkeypatch) -> None:
+    monkeypatch.setattr(ros, "has_client", lambda: True)
     plug("gelsight_mini", "28J0-AB12", "1-1")
     assert cameras.first_use(machine) == "`sparsh-ros run --source camera --sensor gelsight_mini`"
     plug("digit", "D1", "1-2")
-    assert "sparsh-ros run --sensors FILE" in cameras.first_use(machine)
+    assert f"copy {config_path('hand.yaml')}" in cameras.first_use(machine)
+    assert "`sparsh-ros run --sensors COPY`" in cameras.first_use(machine)
+    monkeypatch.setattr(ros, "has_client", lambda: False)
+    assert "from Python" in cameras.first_use(machine)
 
 
 def test_no_sensor_says_what_to_do_and_how_to_go_on(machine, plug) -> None:

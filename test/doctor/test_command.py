@@ -62,12 +62,12 @@ def test_a_check_that_fails_is_a_finding(machine, monkeypatch) -> None:
     assert groups["Models"][0].mark is Mark.OK
 
 
-def test_next_step_of_a_healthy_machine_is_to_start(machine, plug) -> None:
+def test_next_step_of_a_healthy_machine_is_to_start(machine, plug, monkeypatch) -> None:
     plug("digit", "D1", "1-1")
     healthy = [Group("Sensors", (ok("fine"), note("odd", "look at it")))]
-    assert command.next_step(healthy, machine) == (
-        "`sparsh-ros run --source camera --sensor digit`"
-    )
+    monkeypatch.setattr("sparsh_ros.doctor.ros.has_client", lambda: True)
+    wanted = "`sparsh-ros run --source camera --sensor digit`"
+    assert command.next_step(healthy, machine) == wanted
     assert command.next_step([Group("x", (problem("bad", "mend it"),))], machine) == "mend it"
 
 
