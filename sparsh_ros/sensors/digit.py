@@ -40,7 +40,8 @@ class DigitSensor(LiveSensor):
 
         Args:
             profile: that of a DIGIT.
-            serial: serial number, such as "D20123"; empty where only one DIGIT is plugged in.
+            serial: serial number, such as "D20123"; empty where only one DIGIT is plugged in,
+                which is then the one that is waited for when it is gone.
             stream: "QVGA", or "VGA", whose frames are known to shift and glitch.
             rate_hz: 60 or 30 for QVGA, 30 or 15 for VGA; None for the faster.
             intensity: of all LEDs, 0 to 15.
@@ -70,7 +71,7 @@ class DigitSensor(LiveSensor):
         self._is_sound = stream == "QVGA"
 
     def _connect(self) -> V4l2Camera:
-        camera = choose_camera(self._host.cameras(), "digit", self._serial)
+        camera = choose_camera(self._host.cameras(), "digit", self._serial or self.serial)
         if not self._is_sound:
             self._report(
                 SensorError("stream VGA: frames of a DIGIT are known to shift; QVGA is sound")

@@ -38,7 +38,8 @@ class GelSightSensor(LiveSensor):
 
         Args:
             profile: that of this kind of sensor.
-            serial: serial number, such as "28J0-AB12"; empty where only one is plugged in.
+            serial: serial number, such as "28J0-AB12"; empty where only one is plugged in, which is
+                then the one that is waited for when it is gone.
             input: in place of a serial number, the http(s) URL of an MJPEG stream, or the number
                 or path of a video device, which changes with every replug.
             rate_hz: frame rate to ask for; None for that of the profile.
@@ -66,7 +67,7 @@ class GelSightSensor(LiveSensor):
             found = [camera.serial for camera in cameras if camera.path == self._path]
             self.serial = found[0] if found else ""
             return V4l2Camera(self._path, self._mode, self._host)
-        camera = choose_camera(cameras, self._kind, self._serial)
+        camera = choose_camera(cameras, self._kind, self._serial or self.serial)
         self.serial = camera.serial
         return V4l2Camera(camera.path, self._mode, self._host)
 

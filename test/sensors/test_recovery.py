@@ -151,6 +151,23 @@ def test_replug_into_another_port_and_under_another_index(
     assert other.opened == 0
 
 
+@pytest.mark.parametrize("kind", ["digit", "gelsight_mini"])
+def test_camera_without_a_serial_asked_for_is_not_mistaken_for_another(
+    host: FaultyHost, kind: str
+) -> None:
+    first, second = FaultyCamera(kind, "28J0-AB11"), FaultyCamera(kind, "28J0-AB12")
+    host.plug(first, "1-1")
+    profile = replace(load_profile(kind), width=320, height=240)
+    with open_sensor(kind, profile, host=host) as sensor:
+        assert sensor.wait(0, LONG_S)
+        host.unplug(first)
+        host.plug(second, "1-2")
+        until(lambda: "28J0-AB11: not on USB (found 28J0-AB12)" in sensor.status().last_error)
+        host.plug(first, "1-3")
+        next_frame(sensor)
+    assert (first.opened, second.opened) == (2, 0)
+
+
 def test_camera_that_hangs_from_its_start_is_opened_anew(
     camera: FaultyCamera, host: FaultyHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
