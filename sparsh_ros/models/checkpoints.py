@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,7 @@ _DESCRIBED = ("width", "depth", "patch_size", "in_channels", "tubelet", "registe
 """What a model's description says of its encoder's tensors."""
 
 Shapes = Mapping[str, tuple[int, ...]]
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 def load_encoder(
@@ -141,6 +143,31 @@ def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor], path: str | P
     module.load_state_dict(tensors)
 
 
+def fill(module: _Module, file: TensorFile, names: Mapping[str, str]) -> _Module:
+    """Give a module the tensors of a file, all of them and nothing else, as float32.
+
+    Args:
+        module: Encoder or head on the meta device: shapes alone, so that a refused file costs no
+            memory and another no random start.
+        file: Where the tensors are.
+        names: The module's name of each tensor -> its name in the file.
+
+    Returns:
+        The module, in evaluation mode on the CPU.
+
+    Raises:
+        WeightsError: Names, shapes or types differ from the module's, or the file is damaged.
+    """
+    found = {name: file.tensors[in_file] for name, in_file in names.items()}
+    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    _check_shapes(wanted, {name: info.shape for name, info in found.items()}, file.path)
+    _check_types(found, file.path)
+    values = file.read(names.values())
+    tensors = {name: values[in_file].float() for name, in_file in names.items()}
+    module.load_state_dict(tensors, assign=True)
+    return module.eval()
+
+
 def _examine(file: TensorFile) -> tuple[EncoderKeys, EncoderFacts]:
     keys = find_encoder(file.tensors, str(file.path))
     if keys.unexpected:
@@ -153,16 +180,9 @@ def _examine(file: TensorFile) -> tuple[EncoderKeys, EncoderFacts]:
 
 
 def _build(file: TensorFile, keys: EncoderKeys, layout: EncoderLayout) -> VisionTransformer:
-    with torch.device("meta"):  # shapes alone: refused files cost no memory, others no random start
+    with torch.device("meta"):
         encoder = VisionTransformer.from_layout(layout)
-    found = {name: file.tensors[in_file] for name, in_file in keys.names.items()}
-    wanted = {name: tuple(value.shape) for name, value in encoder.state_dict().items()}
-    _check_shapes(wanted, {name: info.shape for name, info in found.items()}, file.path)
-    _check_types(found, file.path)
-    values = file.read(keys.names.values())
-    tensors = {name: values[in_file].float() for name, in_file in keys.names.items()}
-    encoder.load_state_dict(tensors, assign=True)
-    return encoder.eval()
+    return fill(encoder, file, keys.names)
 
 
 def _check_types(found: Mapping[str, TensorInfo], path: Path) -> None:

@@ -17,14 +17,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsh_ros.errors import ModelError
+from sparsh_ros.models.head_facts import FORCE_FIELD, MAPS
 
 if TYPE_CHECKING:
     from sparsh_ros.models.vit import VisionTransformer
 
 BLOCKS = (2, 5, 8, 11)  # whose outputs are read, counted from 0: of an encoder of depth 12
-MAPS = ("normal", "shear")
+IMAGE_SIZE = (224, 224)  # height and width that the published decoders were trained on
+PATCH_SIZE = 16  # the decoder makes 16 x 16 pixels of every token
 NEUTRAL = 127 / 255  # a frame that equals its background
-GRID = (14, 14)  # patches of 16 pixels in the 224 x 224 images that the decoders were trained on
 SHEAR_LIMIT = 20.0  # pixels
 
 
@@ -140,7 +141,7 @@ class MapProbe(nn.Module):
 
 
 class ForceFieldDecoder(nn.Module):
-    """Tapped blocks -> {"normal": (B, 1, 16 rows, 16 columns), "shear": (B, 2, ...)}.
+    """Tapped blocks -> {"normal": (B, 1, H, W), "shear": (B, 2, H, W)}, as large as the images.
 
     "normal" lies in [0, 1], without unit; "shear" is the motion of the gel's skin between the two
     frames as the decoder sees it, in pixels of its map, in [-20, 20].
@@ -148,33 +149,35 @@ class ForceFieldDecoder(nn.Module):
     Args:
         width: Channels D of a token.
         channels: Channels C of the maps on the way.
-        grid: Rows and columns of patches, each even: the deepest tap is halved and doubled again.
-        maps: Which maps there are weights for, of `MAPS`.
+        image_size: Height and width in pixels of the encoder's input, multiples of 32: two patches
+            of 16, because the deepest tap is halved and doubled again.
+        maps: Which of the two maps there are weights for.
 
     Raises:
-        ModelError: The grid is odd.
+        ModelError: The image size is no multiple.
     """
 
-    task = "forcefield"
+    task = FORCE_FIELD
 
     def __init__(
         self,
         width: int,
         channels: int = 128,
-        grid: tuple[int, int] = GRID,
-        maps: Sequence[str] = MAPS,
+        image_size: tuple[int, int] = IMAGE_SIZE,
+        maps: Sequence[str] = tuple(MAPS),
     ) -> None:
         super().__init__()
-        if any(side < 2 or side % 2 for side in grid):
+        rows, columns = (side // PATCH_SIZE for side in image_size)
+        if any(side < 2 * PATCH_SIZE or side % (2 * PATCH_SIZE) for side in image_size):
             raise ModelError(
-                f"force-field decoder: wanted an even number of patches in rows and columns, found "
-                f"{grid[0]} x {grid[1]}; use images of 224 x 224 pixels"
+                f"force-field decoder: wanted image_size in multiples of {2 * PATCH_SIZE} pixels, "
+                f"found {tuple(image_size)}; use {IMAGE_SIZE}"
             )
-        self.grid = tuple(grid)
+        self.grid = (rows, columns)
         self.outputs = tuple(maps)
         self.norm = nn.LayerNorm(width)
         self.reassembles = nn.ModuleList(
-            Reassemble(width, channels, scale, grid) for scale in (4, 2, 1, 0.5)
+            Reassemble(width, channels, scale, self.grid) for scale in (4, 2, 1, 0.5)
         )
         self.fusions = nn.ModuleList(Fusion(channels) for _ in BLOCKS)
         self.probe = MapProbe(channels, maps)
@@ -189,7 +192,7 @@ class ForceFieldDecoder(nn.Module):
         return {name: self.read(name, features) for name in self.outputs}
 
     def features(self, taps: Sequence[Tensor]) -> Tensor:
-        """Fuse the taps, deepest first, to (B, C, 16 rows, 16 columns)."""
+        """Fuse the taps, deepest first, to (B, C, H, W)."""
         self._check(taps)
         fused = None
         for tap, reassemble, fusion in reversed(

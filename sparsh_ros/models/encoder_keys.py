@@ -66,7 +66,7 @@ def find_encoder(names: Iterable[str], source: str) -> EncoderKeys:
     Raises:
         WeightsError: There is none, or two tensors have the same name without wrappers.
     """
-    plain = _unwrap(names, source)
+    plain = unwrap(names, source)
     prefix = next((p for p in _METHODS if p + PATCH_WEIGHT in plain), None)
     if prefix is None:
         raise WeightsError(
@@ -86,19 +86,12 @@ def find_encoder(names: Iterable[str], source: str) -> EncoderKeys:
     return EncoderKeys(prefix, _METHODS[prefix], own, others, unexpected)
 
 
-def describe_module(name: str) -> str:
-    """Say what a module of `EncoderKeys.others` is."""
-    last = name.split(".")[-1]
-    return _OTHER_MODULES.get(last, "loss of the pre-training")
+def unwrap(names: Iterable[str], source: str) -> dict[str, str]:
+    """Take the wrappers off names: short name -> name in the file.
 
-
-def describe_groups(names: Iterable[str]) -> str:
-    """The first components of names, each with its number of tensors."""
-    counts = Counter(name.split(".")[0] for name in names)
-    return some([f"{group} ({count})" for group, count in counts.items()])
-
-
-def _unwrap(names: Iterable[str], source: str) -> dict[str, str]:
+    Raises:
+        WeightsError: Two tensors have the same name without wrappers.
+    """
     plain: dict[str, str] = {}
     for name in names:
         short = ".".join(part for part in name.split(".") if part not in _WRAPPERS)
@@ -109,6 +102,18 @@ def _unwrap(names: Iterable[str], source: str) -> dict[str, str]:
             )
         plain[short] = name
     return plain
+
+
+def describe_module(name: str) -> str:
+    """Say what a module of `EncoderKeys.others` is."""
+    last = name.split(".")[-1]
+    return _OTHER_MODULES.get(last, "loss of the pre-training")
+
+
+def describe_groups(names: Iterable[str]) -> str:
+    """The first components of names, each with its number of tensors."""
+    counts = Counter(name.split(".")[0] for name in names)
+    return some([f"{group} ({count})" for group, count in counts.items()])
 
 
 def _other_module(name: str) -> str:

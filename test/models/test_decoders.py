@@ -13,8 +13,9 @@ from reference.official import random_weights, save_epoch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from sparsh_ros.errors import ModelError, WeightsError
-from sparsh_ros.models.decoders import load_head, recognise_head
+from sparsh_ros.errors import WeightsError
+from sparsh_ros.models.decoders import load_head
+from sparsh_ros.models.head_facts import read_head_facts, recognise_head
 
 WIDTH = 48
 TASKS = (*heads.PROBES, "forcefield")
@@ -83,6 +84,7 @@ def test_sizes_follow_from_the_tensors(tmp_path: Path) -> None:
     shapes |= {name: (11, 5) for name in shapes if name.endswith(".2.weight")}
     head = load_head(save_epoch(random_weights(shapes), tmp_path))
     assert head.fingers == 3
+    assert read_head_facts(shapes, "file").describe() == "a pose head (width 24, 3 fingers)"
     assert {name: tuple(value.shape) for name, value in head.state_dict().items()} == shapes
 
 
@@ -92,21 +94,23 @@ def test_attention_heads_are_those_given(tmp_path: Path) -> None:
     default = load_head(path)(tokens)["force"]
     assert torch.equal(load_head(path, attention_heads=12)(tokens)["force"], default)
     assert not torch.allclose(load_head(path, attention_heads=3)(tokens)["force"], default)
-    with pytest.raises(ModelError, match="a pooler of width 48 cannot have 5 attention heads"):
+    with pytest.raises(WeightsError, match="wanted 5 attention heads .* found width 48"):
         load_head(path, attention_heads=5)
 
 
 def test_a_width_that_twelve_does_not_divide(tmp_path: Path) -> None:
     path = save_epoch(random_weights(heads.shapes("force", 32)), tmp_path)
-    with pytest.raises(ModelError, match="width 32 cannot have 12 attention heads; give"):
+    with pytest.raises(WeightsError, match="wanted 12 attention heads .* found width 32"):
         load_head(path)
     assert load_head(path, attention_heads=4).task == "force"
 
 
 def test_another_task_than_wanted_names_both(tmp_path: Path) -> None:
+    field = read_head_facts(shapes_of("forcefield"), "file")
+    assert field.describe() == "a forcefield decoder of normal and shear (width 48)"
     path = save_epoch(official("grasp"), tmp_path)
     assert load_head(path, task="grasp").task == "grasp"
-    with pytest.raises(WeightsError, match="wanted a slip head, found a grasp head"):
+    with pytest.raises(WeightsError, match=r"wanted task=slip, found a grasp head \(width 48\)"):
         load_head(path, task="slip")
 
 
@@ -116,9 +120,12 @@ def test_another_task_than_wanted_names_both(tmp_path: Path) -> None:
         (lambda w: w.pop("probe.0.bias"), "missing: probe.0.bias"),
         (lambda w: w.update({"probe.4.bias": torch.zeros(3)}), "unexpected: probe.4.bias"),
         (lambda w: w.update({"probe.2.bias": torch.zeros(4)}), r"probe.2.bias \(4,\) instead of"),
-        (lambda w: w.pop("pooler.query_tokens"), "wanted a tensor pooler.query_tokens, found none"),
-        (lambda w: w.update({"pooler.query_tokens": torch.ones(1)}), r"found of shape \(1,\)"),
-        (lambda w: w.update({"probe.2.weight": torch.ones(7, 12)}), r"wanted a decoder, keys"),
+        (lambda w: w.pop("pooler.query_tokens"), r"one missing .* \('pooler.query_tokens'\)"),
+        (lambda w: w.update({"pooler.query_tokens": torch.ones(1)}), "or of another shape"),
+        (
+            lambda w: w.update({"probe.2.weight": torch.ones(7, 12)}),
+            r"wanted a decoder \(model_task",
+        ),
     ],
 )
 def test_other_tensors_are_listed(change, message: str, tmp_path: Path) -> None:
@@ -140,7 +147,9 @@ def test_a_force_field_lacks_a_part(part: str, tmp_path: Path) -> None:
 
 def test_files_of_something_else(tmp_path: Path) -> None:
     torch.save(ENCODER, tmp_path / "encoder.pth")
-    with pytest.raises(WeightsError, match=r"keys model_task\.\*, found those of model_encoder"):
+    with pytest.raises(
+        WeightsError, match=r"wanted a decoder \(model_task\.\*\), found model_encoder \(2\)"
+    ):
         load_head(tmp_path / "encoder.pth")
     (tmp_path / "broken.pth").write_bytes(b"no weights")
     with pytest.raises(WeightsError, match="broken.pth"):
