@@ -77,6 +77,6 @@ def _check(name: str, machine: Machine) -> list[Finding]:
         return [
             problem(
                 f"cannot be looked at: {type(error).__name__}: {error}",
-                "mend the other problems first; if it stays, report this line as a bug",
+                f"mend the other problems first; if this one stays ({name}), report it as a bug",
             )
         ]

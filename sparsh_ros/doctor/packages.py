@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import platform
+import sys
 from collections.abc import Iterator
 
 from sparsh_ros import __version__
@@ -31,7 +32,7 @@ def check(machine: Machine) -> Iterator[Finding]:
         except Exception as error:  # a broken build may raise anything
             yield problem(
                 f"{name} cannot be imported: {_first_line(error)}",
-                f"`python -m pip install --force-reinstall {project}`",
+                f"`{sys.executable} -m pip install --force-reinstall {project}`",
             )
         else:
             versions.append(f"{name} {version}".rstrip())

@@ -65,12 +65,12 @@ def install(
             answer. The message names the command to run instead.
     """
     target = machine.path(TARGET)
-    if target.exists() and not _is_ours(target):
-        raise SparshError(
-            f"{target}: wanted a file of sparsh_ros to replace, found another one; rename it, then "
-            f"`{INSTALL}`"
-        )
     try:
+        if target.exists() and not _is_ours(target):
+            raise SparshError(
+                f"{target}: wanted a file of sparsh_ros to replace, found another one; rename it, "
+                f"then `{INSTALL}`"
+            )
         yield from _write(target, shipped().read_bytes())
     except OSError as error:
         raise SparshError(

@@ -89,10 +89,10 @@ def test_install_udev_says_what_it_did(machine, monkeypatch, capsys) -> None:
     assert f"wrote {machine.path(udev.TARGET)}" in output and "ran udevadm control" in output
 
 
-def run_doctor(home: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    variables = os.environ | {"XDG_DATA_HOME": str(home), "COLUMNS": "80"}
+def run_doctor(home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    variables = os.environ | {"XDG_DATA_HOME": str(home), "COLUMNS": "80", **environment}
     return subprocess.run(
-        [sys.executable, "-m", "sparsh_ros.cli", "doctor", *options],
+        [sys.executable, "-m", "sparsh_ros.cli", "doctor"],
         cwd=ROOT,
         env=variables,
         capture_output=True,
@@ -111,6 +111,16 @@ def test_machine_without_a_sensor(tmp_path: Path) -> None:
     assert result.stdout.splitlines()[-1].startswith("Next step: ")
     assert "cannot be looked at" not in result.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_broken_opencv_is_what_to_mend_first(tmp_path: Path) -> None:
+    (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open')\n")
+    result = run_doctor(tmp_path, PYTHONPATH=str(tmp_path))
+    assert result.returncode == 1 and result.stderr == ""
+    assert "problem  cv2 cannot be imported: libGL.so.1: cannot open" in result.stdout
+    assert "rclpy" in result.stdout  # what does not need it is looked at all the same
+    last = result.stdout.splitlines()[-1]
+    assert last.startswith("Next step: ") and "opencv-python-headless" in last
 
 
 def test_nothing_of_ros_or_torch_is_imported(tmp_path: Path) -> None:

@@ -94,6 +94,18 @@ def test_installation_without_rights_names_the_command(machine, monkeypatch) -> 
     assert commands.seen == []
 
 
+def test_file_that_cannot_be_read_is_told_in_the_same_way(machine, monkeypatch) -> None:
+    target(machine).parent.mkdir(parents=True)
+    target(machine).touch()
+
+    def refuse(*_arguments):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(SparshError, match="Permission denied.*\n  sudo install"):
+        list(udev.install(machine, Commands()))
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
