@@ -15,7 +15,6 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from sparsh_ros.engines import free_gpu_memory
 from sparsh_ros.nodes import settings, spin
 from sparsh_ros.nodes.channel import Channel
 from sparsh_ros.nodes.diagnostics import Report
@@ -94,7 +93,6 @@ class PerceptionNode(ManagedNode):
         for channel in self._channels.values():
             channel.end()
         self._perception = None
-        free_gpu_memory()
 
     def _cleanup(self) -> None:
         self._features = None

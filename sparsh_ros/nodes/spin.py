@@ -19,6 +19,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
+from sparsh_ros.engines import free_gpu_memory
 from sparsh_ros.errors import SparshError
 from sparsh_ros.nodes.signals import StopRequest
 
@@ -87,9 +88,10 @@ def settle() -> None:
 
 
 def unsettle() -> None:
-    """Let the garbage collector have what was loaded."""
+    """Give back the memory of what was loaded and is dropped by now, on the GPU too."""
     gc.unfreeze()
     gc.collect()
+    free_gpu_memory()
 
 
 def _spin(nodes: Sequence[LiveNode], stop: StopRequest) -> None:
