@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from sparsh_ros.errors import SensorError
+from sparsh_ros.sensors.images import is_cut_off
 from sparsh_ros.sensors.live import LiveImage
 from sparsh_ros.sensors.v4l2 import Host, Mode
 from sparsh_ros.sensors.watchdog import (
@@ -34,8 +35,6 @@ _USB_ERRORS = (
     errno.EILSEQ,
     errno.ESHUTDOWN,
 )
-_JPEG_END = b"\xff\xd9"
-_JPEG_TAIL = 4096  # bytes that some cameras put behind the end of an image
 
 
 class V4l2Camera:
@@ -159,7 +158,7 @@ def _decode_yuyv(content: bytes, width: int, height: int, path: str) -> np.ndarr
 
 
 def _decode_jpeg(content: bytes, width: int, height: int, path: str) -> np.ndarray:
-    if content.rfind(_JPEG_END, -_JPEG_TAIL) < 0:
+    if is_cut_off(content):
         raise BrokenFrameError(TORN, f"{path}: JPEG image without an end ({len(content)} bytes)")
     factor = next(n for n in (8, 4, 2, 1) if n == 1 or min(width, height) >= 320 * n)
     image = cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED[factor])

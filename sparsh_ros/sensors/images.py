@@ -13,6 +13,14 @@ from sparsh_ros.errors import FrameError, RecordingError
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_JPEG_TAIL = 4096  # bytes that some cameras put behind the end of an image
+
+
+def is_cut_off(content: bytes) -> bool:
+    """Whether a JPEG file lacks its end, which OpenCV 4 fills up with grey and lets pass."""
+    return content.startswith(_JPEG_START) and content.rfind(_JPEG_END, -_JPEG_TAIL) < 0
+
 
 def decode_image(content: bytes, source: str) -> np.ndarray:
     """Decode an image file's content.

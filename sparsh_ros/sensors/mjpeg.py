@@ -13,7 +13,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from sparsh_ros.errors import FrameError, SensorError
-from sparsh_ros.sensors.images import decode_image
+from sparsh_ros.sensors.images import decode_image, is_cut_off
 from sparsh_ros.sensors.live import LiveImage
 from sparsh_ros.sensors.watchdog import (
     EMPTY,
@@ -89,6 +89,8 @@ class MjpegStream:
         except (OSError, http.client.HTTPException) as error:
             kind = HANG if isinstance(error, TimeoutError) else VANISHED
             raise BrokenStreamError(kind, f"{self.url}: stream broke off ({error})") from error
+        if is_cut_off(content):
+            raise BrokenFrameError(TORN, f"{self.url}: JPEG image without an end")
         try:
             return LiveImage(decode_image(content, self.url))
         except FrameError as error:

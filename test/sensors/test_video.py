@@ -18,6 +18,7 @@ from sparsh_ros.frames import IMAGE_SHAPE, FrameRing
 from sparsh_ros.sensors import Sensor, open_sensor
 from sparsh_ros.sensors.faulty import FaultyCamera, FaultyHost
 from sparsh_ros.sensors.images import list_images, read_image
+from sparsh_ros.sensors.mjpeg import MjpegStream
 from sparsh_ros.sensors.schedule import Schedule
 from sparsh_ros.sensors.watchdog import EMPTY, HANG, TORN, VANISHED
 
@@ -326,6 +327,19 @@ def test_broken_part_costs_that_frame_only() -> None:
     assert in_order(seen, [50, 150])
     assert (sensor.status().refused, sensor.status().errors) == (2, 0)
     assert sensor.status().faults == {TORN: 2}
+
+
+def test_image_without_its_end_is_torn() -> None:
+    def script(handler: http.server.BaseHTTPRequestHandler) -> None:
+        start_stream(handler)
+        handler.wfile.write(part(jpeg(100)[:-2]))
+
+    with server(script) as url:
+        stream = MjpegStream(url)
+        with pytest.raises(FrameError, match="JPEG image without an end") as caught:
+            stream.read()
+        stream.close()
+    assert caught.value.kind == TORN
 
 
 def test_stream_that_breaks_off_is_opened_again() -> None:
