@@ -86,6 +86,7 @@ _STORAGE_TYPES = {
 # are not needed, so not even these are called.
 _HARMLESS = {
     "_codecs.encode",
+    "__builtin__.set",
     "builtins.set",
     "collections.defaultdict",
     "numpy.core.multiarray._reconstruct",
@@ -185,17 +186,17 @@ class _Machine:
         del self.stack[-count:]
         return items
 
-    def _fill(self, items: list[Any]) -> None:
+    def _fill(self, kind: type, items: list[Any]) -> None:
         """Put items into the container on top; those of objects are dropped with their state."""
         container = self.stack[-1]
-        if isinstance(container, dict):
-            container.update(_pairs(items))
-        elif isinstance(container, list):
+        if isinstance(container, Inert):
+            return
+        if not isinstance(container, kind):
+            raise DamagedPickleError(f"items of a {kind.__name__} for something else")
+        if kind is list:
             container.extend(items)
-        elif isinstance(container, set):
-            container.update(items)
-        elif not isinstance(container, Inert):
-            raise DamagedPickleError("items without a container")
+        else:
+            container.update(_pairs(items) if kind is dict else items)
 
     def _collect(self, make: Callable[[list[Any]], Any]) -> None:
         items = self._since_mark()  # first: it exchanges the stack
@@ -267,11 +268,11 @@ _INSTRUCTIONS: dict[str, Callable[[_Machine, Any], None]] = {
     "TUPLE1": lambda m, _: m.stack.append(tuple(m._pop(1))),
     "TUPLE2": lambda m, _: m.stack.append(tuple(m._pop(2))),
     "TUPLE3": lambda m, _: m.stack.append(tuple(m._pop(3))),
-    "APPEND": lambda m, _: m._fill(m._pop(1)),
-    "SETITEM": lambda m, _: m._fill(m._pop(2)),
-    "APPENDS": lambda m, _: m._fill(m._since_mark()),
-    "SETITEMS": lambda m, _: m._fill(m._since_mark()),
-    "ADDITEMS": lambda m, _: m._fill(m._since_mark()),
+    "APPEND": lambda m, _: m._fill(list, m._pop(1)),
+    "SETITEM": lambda m, _: m._fill(dict, m._pop(2)),
+    "APPENDS": lambda m, _: m._fill(list, m._since_mark()),
+    "SETITEMS": lambda m, _: m._fill(dict, m._since_mark()),
+    "ADDITEMS": lambda m, _: m._fill(set, m._since_mark()),
     "GLOBAL": lambda m, argument: m._global(*argument.split(" ", 1)),
     "STACK_GLOBAL": lambda m, _: m._global(*m._pop(2)),
     "REDUCE": lambda m, _: m._call(),

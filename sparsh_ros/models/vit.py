@@ -265,7 +265,8 @@ class VisionTransformer(nn.Module):
     def _embed(self, images: Tensor) -> Tensor:
         wanted = self.layout.input_shape
         if images.shape[1:] != wanted:  # a transposed image would get the positions of another
-            raise FrameError(f"encoder input: wanted (B, *{wanted}), found {tuple(images.shape)}")
+            sizes = ", ".join(map(str, wanted))
+            raise FrameError(f"encoder input: wanted (B, {sizes}), found {tuple(images.shape)}")
         return self.patch_embed(images) + self._positions()
 
     def _prepend_registers(self, x: Tensor) -> Tensor:
