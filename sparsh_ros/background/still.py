@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -27,6 +28,17 @@ def block_means(image: np.ndarray) -> np.ndarray:
     return cv2.resize(image.astype(np.float32), _BLOCKS, interpolation=cv2.INTER_AREA)
 
 
+class _Held:
+    """A frame, with its block means once somebody asks: most frames are never looked at."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.image, self.stamp_ns = frame.image, frame.stamp_ns
+
+    @cached_property
+    def blocks(self) -> np.ndarray:
+        return block_means(self.image)
+
+
 class StillFrames:
     """The frames of the last half second of one sensor, and their mean if nothing moved.
 
@@ -37,25 +49,25 @@ class StillFrames:
 
     def __init__(self) -> None:
         """Start with no frames."""
-        self._frames: deque[tuple[Frame, np.ndarray]] = deque()
+        self._frames: deque[_Held] = deque()
 
     def push(self, frame: Frame) -> None:
         """Take in the newest frame."""
         if self._frames and not 0 < frame.stamp_ns - self.stamp_ns <= _WINDOW_NS:
             self._frames.clear()
-        self._frames.append((frame, block_means(frame.image)))
+        self._frames.append(_Held(frame))
         while len(self._frames) > MINIMUM_FRAMES and self._span_ns(1) >= _WINDOW_NS:
             self._frames.popleft()
 
     @property
     def stamp_ns(self) -> int:
         """Stamp of the newest frame, which must exist."""
-        return self._stamp_ns(-1)
+        return self._frames[-1].stamp_ns
 
     @property
     def newest_blocks(self) -> np.ndarray:
         """`block_means` of the newest frame, which must exist."""
-        return self._frames[-1][1]
+        return self._frames[-1].blocks
 
     def blocks(self) -> np.ndarray:
         """Mean of the blocks of all frames of a still gel, float32 (20, 15, 3).
@@ -69,7 +81,7 @@ class StillFrames:
                 f"background: wanted {MINIMUM_FRAMES} frames over {WINDOW_S} s, found "
                 f"{len(self._frames)} over {span_s:.2f} s; check that the sensor delivers images"
             )
-        blocks = np.stack([blocks for _, blocks in self._frames])
+        blocks = np.stack([held.blocks for held in self._frames])
         change = blocks.std(axis=0).max()
         if change > _STILL_LEVELS:
             raise FrameError(
@@ -87,13 +99,10 @@ class StillFrames:
         """
         self.blocks()
         total = np.zeros(IMAGE_SHAPE, np.float32)
-        for frame, _ in self._frames:
-            cv2.accumulate(frame.image, total)
+        for held in self._frames:
+            cv2.accumulate(held.image, total)
         return (total / len(self._frames)).round().astype(np.uint8)
-
-    def _stamp_ns(self, index: int) -> int:
-        return self._frames[index][0].stamp_ns
 
     def _span_ns(self, first: int) -> int:
         """From the frame at index `first` to the newest one."""
-        return self._stamp_ns(-1) - self._stamp_ns(first)
+        return self.stamp_ns - self._frames[first].stamp_ns
