@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import rclpy
@@ -127,7 +129,11 @@ def test_close_may_follow_a_shutdown(probe: Probe) -> None:
     assert (probe.state, probe.report.message) == ("finalized", "finalized")
 
 
-def test_a_deactivated_perception_holds_no_engine_and_no_thread(ros) -> None:
+def test_a_deactivated_perception_holds_no_engine_and_no_thread(ros, monkeypatch) -> None:
+    # What torch keeps for later is returned once the engine is gone, not before.
+    freed = []
+    cuda = SimpleNamespace(empty_cache=lambda: freed.append(engine() is None))
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
     before = threading.active_count()
     node = PerceptionNode()
     node.trigger_configure()
@@ -137,6 +143,7 @@ def test_a_deactivated_perception_holds_no_engine_and_no_thread(ros) -> None:
         assert engine() is not None and threading.active_count() == before + 1
         node.trigger_deactivate()
         assert engine() is None and threading.active_count() == before
+        assert freed.pop()
     node.close()
     node.destroy_node()
 
