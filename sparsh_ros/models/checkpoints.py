@@ -99,19 +99,18 @@ def load_model_head(name: str, spec: ModelSpec, path: Path | None = None) -> nn.
         WeightsError: The file is missing, broken, unsafe, of another architecture, or has no
             such head.
     """
-    path = path or spec.weights / HEADS_FILE
-    tensors = read_tensors(path)
+    file = open_tensor_file(path or spec.weights / HEADS_FILE)
     prefix = f"{name}."
-    own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
-    if not own:
-        found = sorted({key.split(".")[0] for key in tensors})
+    names = {key.removeprefix(prefix): key for key in file.tensors if key.startswith(prefix)}
+    if not names:
+        found = sorted({key.split(".")[0] for key in file.tensors})
         raise WeightsError(
-            f"{path}: wanted keys {prefix}*, found those of {', '.join(found)}; "
-            f"see `sparsh-ros weights inspect {path}`"
+            f"{file.path}: wanted keys {prefix}*, found those of {', '.join(found)}; "
+            f"see `sparsh-ros weights inspect {file.path}`"
         )
-    head = build_head(name, spec)
-    load_tensors(head, own, path)
-    return head.eval()
+    with torch.device("meta"):
+        head = build_head(name, spec)
+    return fill(head, file, names)
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
@@ -122,25 +121,6 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     """
     file = open_tensor_file(path)
     return file.read(file.tensors)
-
-
-def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
-    """Copy tensors into a module, all of them and nothing else, converting to its types.
-
-    Args:
-        module: Encoder or head; unchanged if an error is raised.
-        tensors: State dict with the module's parameter names.
-        path: Where the tensors come from, for the message.
-
-    Raises:
-        WeightsError: Names or shapes differ from the module's.
-    """
-    _check_shapes(
-        {name: tuple(value.shape) for name, value in module.state_dict().items()},
-        {name: tuple(value.shape) for name, value in tensors.items()},
-        path,
-    )
-    module.load_state_dict(tensors)
 
 
 def fill(module: _Module, file: TensorFile, names: Mapping[str, str]) -> _Module:
