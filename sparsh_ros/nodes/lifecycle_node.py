@@ -70,7 +70,7 @@ class ManagedNode(LifecycleNode):
 
     @property
     def state(self) -> str:
-        """Where the node is in its life: "unconfigured", "inactive", "active", "finalized"."""
+        """Where the node is in its life: "active", "inactive"; on its way: "activating"."""
         return self._state_machine.current_state[1]
 
     def start(self) -> None:

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from sparsh_ros.nodes import diagnostics
-from sparsh_ros.nodes.diagnostics import LatencyMeter, RateMeter
+from sparsh_ros.nodes.diagnostics import ERROR, OK, WARN, LatencyMeter, RateMeter, Report
 
 
 class Clock:
@@ -53,3 +53,17 @@ def test_latency_percentiles(clock: Clock) -> None:
         meter.add(clock.time_ns() - milliseconds * 1_000_000)
     assert meter.percentile_ms(50) == pytest.approx(50.0)
     assert meter.percentile_ms(99) == pytest.approx(99.0)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "level", "message"),
+    [
+        ((OK, "running"), (OK, "stored"), OK, "running"),
+        ((OK, "running"), (WARN, "touched at start"), WARN, "touched at start"),
+        ((WARN, "too slow"), (OK, "running"), WARN, "too slow"),
+        ((ERROR, "unplugged"), (WARN, "drifts"), ERROR, "unplugged; drifts"),
+    ],
+)
+def test_two_reports_as_one(first, second, level: bytes, message: str) -> None:
+    both = Report(*first, {"rate": 1}).with_more(Report(*second, {"origin": "file"}))
+    assert both == Report(level, message, {"rate": 1, "origin": "file"})
