@@ -14,8 +14,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.models.decoders import load_head
+from sparsh_ros.models import load_encoder, load_head
 from sparsh_ros.models.head_facts import read_head_facts, recognise_head
+from sparsh_ros.models.vit import VisionTransformer
 
 WIDTH = 48
 TASKS = (*heads.PROBES, "forcefield")
@@ -75,6 +76,17 @@ def test_whole_modules_and_training_checkpoints(task: str, tmp_path: Path) -> No
     torch.save({"model": module, "global_step": 7, "optim": {}}, tmp_path / "last.ckpt")
     for name in ("epoch-0051.pth", "last.ckpt"):
         assert holds(load_head(tmp_path / name), weights)
+
+
+def test_encoder_and_head_from_one_file(tmp_path: Path) -> None:
+    encoder = VisionTransformer(64, 2, 1, image_size=(32, 48), registers=0)
+    weights = random_weights(heads.shapes("textile", 64))
+    module = named(encoder.state_dict(), "model_encoder.") | named(weights, "model_task.")
+    torch.save(module, tmp_path / "epoch-0051.pth")
+    loaded = load_encoder(tmp_path / "epoch-0051.pth", image_size=(32, 48))
+    assert holds(loaded, encoder.state_dict())
+    head = load_head(tmp_path / "epoch-0051.pth", attention_heads=4)
+    assert head(loaded(torch.rand(2, 6, 32, 48)))["textile"].shape == (2, 20)
 
 
 def test_sizes_follow_from_the_tensors(tmp_path: Path) -> None:
