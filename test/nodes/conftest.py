@@ -114,14 +114,6 @@ class Graph:
     def log(self) -> str:
         return self._log_path.read_text()
 
-    def kill(self, namespace: str) -> None:
-        """Kills the process of the sensor in this namespace."""
-        word = f"__ns:={namespace}".encode()
-        for process in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):  # processes come and go
-                if word in (process / "cmdline").read_bytes().split(b"\0"):
-                    os.kill(int(process.name), signal.SIGKILL)
-
     def wait(self) -> int:
         """Waits until it ends by itself, then stops what is left; the worst exit code."""
         self._running.wait()
@@ -183,6 +175,20 @@ def without_torch(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("without_torch")
     (folder / "torch.py").write_text("raise ImportError('torch is blocked in this test')\n")
     return str(folder)
+
+
+@pytest.fixture
+def kill_sensor() -> Callable[[str], None]:
+    """Kills the process of the sensor in a namespace, such as "/hand/thumb"."""
+
+    def kill(namespace: str) -> None:
+        word = f"__ns:={namespace}".encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # processes come and go
+                if word in (process / "cmdline").read_bytes().split(b"\0"):
+                    os.kill(int(process.name), signal.SIGKILL)
+
+    return kill
 
 
 @pytest.fixture(scope="module")

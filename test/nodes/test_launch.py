@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,11 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource  # n
 LAUNCH = Path(__file__).resolve().parents[2] / "launch"
 FILES = [LAUNCH / "digit_perception.launch.py", LAUNCH / "gelsight_perception.launch.py"]
 GIVE_UP_S = 120.0
+HAND = """
+sensors:
+  - {name: thumb, driver: simulated, rate_hz: 15}
+  - {name: palm, driver: simulated, kind: gelsight_mini, rate_hz: 15}
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +73,30 @@ def test_slip_arrives_and_everything_stops_cleanly(path: Path, outsider) -> None
     assert known and known[0].header.frame_id.endswith("_gel_frame")
     assert len(exit_codes) == 2
     assert set(exit_codes.values()) == {0}
+
+
+def test_the_launch_outlives_one_of_two_sensors(tmp_path: Path, outsider, kill_sensor) -> None:
+    hand = tmp_path / "hand.yaml"
+    hand.write_text(HAND)
+    service, exit_codes = _launch_service(FILES[0], sensors=str(hand), namespace="hand")
+    slips = {name: outsider.listen(Slip, f"/hand/{name}/slip") for name in ("thumb", "palm")}
+
+    def kill_the_thumb_and_wait() -> None:
+        try:
+            for name, heard in slips.items():
+                outsider.wait_for(lambda heard=heard: any(s.valid for s in heard), name)
+            kill_sensor("/hand/thumb")
+            outsider.wait_for(lambda: not slips["thumb"][-1].valid, "the end of the thumb")
+            before = len(slips["palm"])
+            outsider.wait_for(lambda: len(slips["palm"]) > before + 10, "more from the palm")
+        finally:
+            service.shutdown()
+
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(kill_the_thumb_and_wait)
+        service.run()
+        done.result()
+    assert sorted(exit_codes.values()) == [-signal.SIGKILL, 0, 0]
 
 
 def _launch_service(path: Path, **arguments: str) -> tuple[LaunchService, dict[str, int]]:
