@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,6 +151,16 @@ def test_sensors_share_one_call_and_keep_their_own_backgrounds(fake: Perception)
     np.testing.assert_allclose(right.force_n[0], 25 / 255 * 1.5)
 
 
+def test_a_background_can_be_forgotten(fake: Perception) -> None:
+    fake.add_sensor("right", GELSIGHT_2017)
+    for name in ("left", "right"):
+        fake.set_background(name, None)
+        push(fake, name, range(6))
+    left, right = sorted(fake.infer(), key=lambda touch: touch.sensor)
+    assert not left.valid and "no background" in left.reason
+    assert right.valid
+
+
 def test_a_sensor_that_is_not_ready_delays_nobody(fake: Perception) -> None:
     fake.add_sensor("first", DIGIT)
     fake.add_sensor("aa", GELSIGHT_2017)
@@ -247,13 +258,13 @@ def test_gap_is_not_taken_for_a_slow_camera(fake: Perception, clock: Clock) -> N
         clock.now_s -= STALE_S + 0.001
 
 
-def test_wait_ends_with_silence(fake: Perception, clock: Clock) -> None:
+def test_wait_ends_with_silence(fake: Perception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fake, "_monotonic", time.monotonic)
     push(fake, "left", range(6))
-    assert fake.infer()[0].valid and not fake.wait(0.0)
-    clock.now_s += STALE_S + 0.001
-    assert fake.wait(LONG_S)
     fake.infer()
-    assert not fake.wait(0.0)
+    assert fake.wait(LONG_S)
+    assert "stale" in fake.infer()[0].reason
+    assert not fake.wait(0.01)
 
 
 def test_frame_that_waited_too_long_is_stale(fake: Perception, clock: Clock) -> None:
