@@ -38,7 +38,8 @@ _COMMANDS = {
     "faults": _Command(
         "sparsh_ros.evaluation.faults", "time how estimates end and return when cameras fail"
     ),
-    "simulate": _Command("sparsh_ros.training.dataset", "make simulated touches with labels"),
+    "import": _Command("sparsh_ros.evaluation.importing", "turn data sets into bags with labels"),
+    "simulate": _Command("sparsh_ros.training.simulate", "make simulated touches with labels"),
     "train": _Command("sparsh_ros.training.train", "train an encoder and its heads"),
     "export": _Command("sparsh_ros.models.export", "write a trained model as ONNX"),
     "contact-sheet": _Command("sparsh_ros.gel.contact_sheet", "render simulated sensors to a PNG"),
@@ -48,6 +49,8 @@ _COMMANDS = {
 # What to do about a package that is not there.
 _HINTS = {
     "torch": "`pip install torch==2.13.0`",
+    "mcap": "`pip install mcap rosbags`",
+    "rosbags": "`pip install mcap rosbags`",
     "rclpy": "source a ROS 2 distribution, or `make setup` in a source checkout",
     "sparsh_ros.msg": "build the package with colcon, or `make setup` in a source checkout",
 }
@@ -61,6 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return arguments.execute(arguments)
     except SparshError as error:
         sys.stderr.write(f"sparsh-ros: {error}\n")
+        return 1
+    except ModuleNotFoundError as error:
+        if error.name.startswith("sparsh_ros"):
+            raise
+        sys.stderr.write(f"sparsh-ros: {_missing(argv[0], error.name)}\n")
         return 1
     except KeyboardInterrupt:
         return 130

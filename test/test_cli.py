@@ -37,6 +37,15 @@ def test_an_error_is_one_sentence(command, capsys) -> None:
     assert capsys.readouterr().err == "sparsh-ros: times: wanted more, found 1\n"
 
 
+def test_a_package_that_a_command_needs_late_is_named(command, capsys) -> None:
+    def need(_arguments):
+        raise ModuleNotFoundError("No module named 'rosbags'", name="rosbags")
+
+    command.run = need
+    assert cli.main(["bench"]) == 1
+    assert "rosbags" in (message := capsys.readouterr().err) and "pip install" in message
+
+
 def test_ctrl_c(command) -> None:
     def interrupt(_arguments):
         raise KeyboardInterrupt

@@ -11,17 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.evaluation.definitions import known_types
+from sparsh_ros.sensors.images import encode_jpeg
 
 # Version 8 of metadata.yaml is read by every rosbag2; version 9 only by those since 2024.
 _METADATA_VERSION = 8
 _NANOSECONDS = 1_000_000_000
+_PNG = b"\x89PNG"
 
 
 @contextmanager
@@ -93,7 +94,7 @@ class BagWriter:
     ) -> None:
         """A (height, width, 3) uint8 RGB image: an Image, or with a quality a JPEG of 1 to 100."""
         if jpeg_quality is not None:
-            self.jpeg(topic, stamp_ns, encode_jpeg(rgb, jpeg_quality), frame_id)
+            self.compressed(topic, stamp_ns, encode_jpeg(rgb, jpeg_quality).tobytes(), frame_id)
             return
         height, width, channels = rgb.shape
         self._write(
@@ -109,16 +110,21 @@ class BagWriter:
             data=np.ascontiguousarray(rgb).ravel(),
         )
 
-    def jpeg(self, topic: str, stamp_ns: int, data: np.ndarray, frame_id: str) -> None:
-        """The bytes of a JPEG file, (n,) uint8, as a CompressedImage."""
-        format_ = "rgb8; jpeg compressed bgr8"
+    def compressed(
+        self, topic: str, stamp_ns: int, content: bytes, frame_id: str, swapped: bool = False
+    ) -> None:
+        """The content of a JPEG or PNG file, as a CompressedImage.
+
+        `swapped` says that it holds red and blue in each other's place; readers put that right.
+        """
+        kind = "png" if content.startswith(_PNG) else "jpeg"
         self._write(
             topic,
             "sensor_msgs/msg/CompressedImage",
             stamp_ns,
             frame_id,
-            format=format_,
-            data=data,
+            format=f"rgb8; {kind} compressed {'rgb8' if swapped else 'bgr8'}",
+            data=np.frombuffer(content, np.uint8),
         )
 
     def wrench(self, topic: str, stamp_ns: int, force_n: np.ndarray, frame_id: str) -> None:
@@ -240,12 +246,6 @@ class BagWriter:
 
     def _make(self, type_name: str, **fields: Any) -> Any:
         return self._types.types[type_name](**fields)
-
-
-def encode_jpeg(rgb: np.ndarray, quality: int) -> np.ndarray:
-    """(height, width, 3) uint8 RGB as the bytes of a JPEG file, (n,) uint8."""
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
 
 
 def _refuse_existing(path: Path) -> None:

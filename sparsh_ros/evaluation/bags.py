@@ -231,13 +231,20 @@ def list_bags(path: str | Path) -> list[Path]:
     path = Path(path).expanduser()
     if path.is_file() or (path / METADATA).is_file():
         return [path]
+    if not path.exists():
+        raise RecordingError(f"bag {path}: not found; check the path")
     folders = [path, *(folder for folder in path.rglob("*") if folder.is_dir())]
-    found = [folder for folder in folders if _holds_files(folder)]
+    found = [folder for folder in folders if _holds_files(folder) and not _hidden(folder, path)]
     if not found:
         raise RecordingError(
             f"{path}: wanted bags ({', '.join(SUFFIXES)} files or rosbag2 folders), found none"
         )
     return sorted(found)
+
+
+def _hidden(folder: Path, root: Path) -> bool:
+    """Whether a folder is not meant to be seen, such as that of a bag being written."""
+    return any(part.startswith(".") for part in folder.relative_to(root).parts)
 
 
 def _holds_files(folder: Path) -> bool:

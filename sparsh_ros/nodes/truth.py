@@ -10,6 +10,7 @@ from geometry_msgs.msg import PoseWithCovarianceStamped, Vector3, WrenchStamped
 from rclpy.node import Node
 
 from sparsh_ros.gel.simulation import TouchSample
+from sparsh_ros.gel.truth import MotionSinceContact
 from sparsh_ros.msg import Slip
 from sparsh_ros.nodes import conversions, qos
 
@@ -31,14 +32,14 @@ class TruthPublisher:
         self._pose = node.create_publisher(
             PoseWithCovarianceStamped, f"{prefix}truth/pose", qos.ESTIMATE
         )
-        self._origin: np.ndarray | None = None
+        self._motion = MotionSinceContact()
 
     def publish(self, stamp_ns: int, truth: TouchSample) -> None:
         """Publish what is true of the frame with this stamp."""
         where = (stamp_ns, self._frame_id)
         self._force.publish(conversions.force_to_msg(truth.force_n, *where))
         self._slip.publish(self._slip_message(stamp_ns, truth))
-        moved = self._motion_since_contact(truth)
+        moved = self._motion.update(truth)
         self._pose.publish(conversions.pose_to_msg(moved, _EXACT, *where))
 
     def _slip_message(self, stamp_ns: int, truth: TouchSample) -> Slip:
@@ -51,10 +52,3 @@ class TruthPublisher:
             threshold=math.nan,
             delta_force=Vector3(x=math.nan, y=math.nan, z=math.nan),
         )
-
-    def _motion_since_contact(self, truth: TouchSample) -> np.ndarray:
-        if not truth.in_contact:
-            self._origin = None
-        elif self._origin is None:
-            self._origin = truth.pose
-        return truth.pose - (truth.pose if self._origin is None else self._origin)

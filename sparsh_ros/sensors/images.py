@@ -38,6 +38,12 @@ def decode_image(content: bytes, source: str) -> np.ndarray:
     return image
 
 
+def encode_jpeg(rgb: np.ndarray, quality: int) -> np.ndarray:
+    """(height, width, 3) uint8 RGB as the bytes of a JPEG file, (n,) uint8; quality 1 to 100."""
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
+
+
 def read_image(path: str | Path) -> np.ndarray:
     """Read one image file, such as a background.
 

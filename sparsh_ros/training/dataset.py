@@ -1,22 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Simulated touch recordings with exact labels: making them, and reading them back.
 
-    sparsh-ros simulate --out data --split train --episodes 600 --seed 0 --workers 2
-
 An episode is one sensor instance touched for some seconds, in one `.npz` file. Splits never share
 a sensor instance, and the test split is touched only by shapes that training never saw.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import zipfile
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -24,6 +19,7 @@ import numpy as np
 
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.gel.simulation import TouchSample, TouchSimulation
+from sparsh_ros.sensors.images import encode_jpeg
 from sparsh_ros.sensors.profiles import load_profile
 
 SPLITS = {
@@ -37,6 +33,7 @@ SENSORS = ("digit", "digit", "digit", "gelsight_mini")
 TOUCHES = ("random", "protocol")
 SEED_STRIDE = 100_000
 """Instance seeds that one `--seed` may use; so different seeds share no instance."""
+RATE_HZ = 60.0
 JPEG_QUALITY = 95
 LABELS = ("stamp_ns", "force_n", "in_contact", "slipping", "slip_share", "pose")
 
@@ -124,35 +121,81 @@ def list_episodes(folder: Path, split: str) -> list[Path]:
     return paths
 
 
-def record(path: Path, split: str, seed: int, index: int, seconds: float) -> None:
-    """Simulate episode `index` of a split and write it to `path`, whole or not at all."""
-    first, kinds = SPLITS[split]
-    instance_seed = first + seed * SEED_STRIDE + index
-    sensor, touch = SENSORS[index % len(SENSORS)], TOUCHES[index // len(SENSORS) % len(TOUCHES)]
-    load = float(load_profile(sensor).force_scale_n[2])
-    simulation = TouchSimulation(sensor, instance_seed, touch, kinds=kinds, maximum_load_n=load)
+@dataclass(frozen=True)
+class SimulatedTouch:
+    """Sensor instance `index` of a split and how it is touched; the same seed, the same frames.
+
+    Attributes:
+        split: name of the split, see `SPLITS`.
+        seed: 0 to 99; different seeds share no instance.
+        index: running number in the split, below `SEED_STRIDE`.
+    """
+
+    split: str
+    seed: int
+    index: int
+
+    @property
+    def sensor(self) -> str:
+        """Kind of sensor."""
+        return SENSORS[self.index % len(SENSORS)]
+
+    @property
+    def meta(self) -> dict:
+        """What the touch is: `Episode.meta`."""
+        first, kinds = SPLITS[self.split]
+        return {
+            "sensor": self.sensor,
+            "instance_seed": first + self.seed * SEED_STRIDE + self.index,
+            "kinds": list(kinds),
+            "touch": TOUCHES[self.index // len(SENSORS) % len(TOUCHES)],
+            "rate_hz": RATE_HZ,
+            "split": self.split,
+        }
+
+    def simulation(self) -> TouchSimulation:
+        """The simulation, at its beginning."""
+        meta = self.meta
+        return TouchSimulation(
+            self.sensor,
+            meta["instance_seed"],
+            meta["touch"],
+            rate_hz=RATE_HZ,
+            kinds=meta["kinds"],
+            maximum_load_n=float(load_profile(self.sensor).force_scale_n[2]),
+        )
+
+
+def frame_count(seconds: float) -> int:
+    """Frames of so many seconds of touch."""
+    return round(seconds * RATE_HZ)
+
+
+def record(
+    path: Path, touch: SimulatedTouch, seconds: float, tick: Callable[[], object] = lambda: None
+) -> None:
+    """Write the first seconds of a touch as an episode, whole or not at all.
+
+    Calls `tick` after each frame.
+    """
+    simulation = touch.simulation()
     background = simulation.background()
-    samples = [simulation.step() for _ in range(round(seconds * simulation.rate_hz))]
-    meta = {
-        "sensor": sensor,
-        "instance_seed": instance_seed,
-        "kinds": list(kinds),
-        "touch": touch,
-        "rate_hz": simulation.rate_hz,
-        "split": split,
-    }
-    _write(path, background, samples, meta)
+    samples = []
+    for _ in range(frame_count(seconds)):
+        samples.append(simulation.step())
+        tick()
+    _write(path, background, samples, touch.meta)
 
 
 def _write(path: Path, background: np.ndarray, samples: list[TouchSample], meta: dict) -> None:
-    frames = [_encode(sample.image) for sample in samples]
+    frames = [encode_jpeg(sample.image, JPEG_QUALITY) for sample in samples]
     partial_path = path.with_suffix(".partial")
     with partial_path.open("wb") as file:
         np.savez(
             file,
             jpeg=np.concatenate(frames),
             jpeg_offset=np.cumsum([0, *map(len, frames)], dtype=np.int64),
-            background_jpeg=_encode(background),
+            background_jpeg=encode_jpeg(background, JPEG_QUALITY),
             stamp_ns=np.array([round(s.time_s * 1e9) for s in samples], dtype=np.int64),
             force_n=np.array([s.force_n for s in samples]),
             in_contact=np.array([s.in_contact for s in samples]),
@@ -162,46 +205,3 @@ def _write(path: Path, background: np.ndarray, samples: list[TouchSample], meta:
             meta=np.array(json.dumps(meta)),
         )
     os.replace(partial_path, path)
-
-
-def _encode(image: np.ndarray) -> np.ndarray:
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `sparsh-ros simulate`."""
-    parser.description = "Record simulated touches with exact labels; existing episodes are kept."
-    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--split", choices=sorted(SPLITS), default="train")
-    parser.add_argument("--episodes", type=int, default=100, help="how many sensor instances")
-    parser.add_argument("--seconds", type=float, default=2.5, help="length of an episode")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="0 to 99; different seeds share nothing"
-    )
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Run `sparsh-ros simulate`."""
-    from rich.progress import track
-
-    if not 0 <= arguments.seed < 100:
-        raise DatasetError(f"--seed must lie in 0 to 99, not {arguments.seed}")
-    if not 0 < arguments.episodes <= SEED_STRIDE:
-        raise DatasetError(f"--episodes must lie in 1 to {SEED_STRIDE}, not {arguments.episodes}")
-    folder = arguments.out / arguments.split
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = {index: folder / f"episode_{index:05d}.npz" for index in range(arguments.episodes)}
-    missing = [(index, path) for index, path in paths.items() if not path.exists()]
-    # Spawned, not forked: a fork of a process whose OpenCV threads run can hang.
-    with ProcessPoolExecutor(
-        arguments.workers, get_context("spawn"), partial(cv2.setNumThreads, 1)
-    ) as pool:
-        jobs = [
-            pool.submit(record, path, arguments.split, arguments.seed, index, arguments.seconds)
-            for index, path in missing
-        ]
-        for job in track(jobs, description=f"Simulating {arguments.split}"):
-            job.result()
-    return 0

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.training import dataset
-from sparsh_ros.training.dataset import SPLITS, Episode, list_episodes
+from sparsh_ros.training.dataset import SPLITS, Episode, SimulatedTouch, list_episodes
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +19,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     (folder / "train").mkdir()
     for index in range(2):
-        dataset.record(folder / "train" / f"episode_{index:05d}.npz", "train", 0, index, 0.5)
+        touch = SimulatedTouch("train", 0, index)
+        dataset.record(folder / "train" / f"episode_{index:05d}.npz", touch, 0.5)
     return folder
 
 
@@ -50,17 +50,6 @@ def test_splits_share_neither_instances_nor_test_shapes() -> None:
     assert all(a.stop <= b.start for a, b in pairwise(ranges))
     assert not set(SPLITS["train"][1]) & set(SPLITS["test"][1])
     assert not set(SPLITS["validation"][1]) & set(SPLITS["test"][1])
-
-
-def test_existing_episodes_are_kept(tmp_path: Path) -> None:
-    parser = argparse.ArgumentParser()
-    dataset.add_arguments(parser)
-    command = ["--out", str(tmp_path), "--episodes", "1", "--seconds", "0.2", "--workers", "1"]
-    assert dataset.run(parser.parse_args(command)) == 0
-    before = list_episodes(tmp_path, "train")[0].stat().st_mtime_ns
-    assert dataset.run(parser.parse_args(command)) == 0
-    assert list_episodes(tmp_path, "train")[0].stat().st_mtime_ns == before
-    assert not list(tmp_path.rglob("*.partial"))
 
 
 def test_damaged_and_missing_episodes_are_named(folder: Path, tmp_path: Path) -> None:
