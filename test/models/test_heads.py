@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sparsh_ros.errors import ModelError
 from sparsh_ros.models.decoders import load_head
-from sparsh_ros.models.heads import AttentivePooler, PoseHead
+from sparsh_ros.models.heads import HEADS, AttentivePooler, PoseHead
 
 WIDTH, TOKENS, POOLER_HEADS = 48, 20, 12
 TASKS = tuple(reference.PROBES)
@@ -88,8 +88,12 @@ def test_a_pose_head_counts_its_fingers() -> None:
         ("textile", 7_240_148),
     ],
 )
-def test_shapes_are_the_published_ones(task: str, count: int) -> None:
-    assert sum(math.prod(shape) for shape in reference.shapes(task, 768).values()) == count
+def test_the_published_heads(task: str, count: int) -> None:
+    shapes = reference.shapes(task, 768)
+    assert sum(math.prod(shape) for shape in shapes.values()) == count
+    with torch.device("meta"):
+        state = HEADS[task](768, POOLER_HEADS).state_dict()
+    assert {name: tuple(value.shape) for name, value in state.items()} == shapes
 
 
 def test_pooler_equals_its_plain_form() -> None:
