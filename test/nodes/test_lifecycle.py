@@ -57,6 +57,18 @@ def test_estimates_end_with_the_sensor_and_come_back_with_it(outsider, start_gra
         _change(outsider, ["/pause/sensor"], "activate")
 
 
+def test_perception_that_comes_late_finds_the_background(outsider, start_graph) -> None:
+    start_graph(namespace="tardy", autostart="false", rate_hz="30", listeners="0")
+    _change(outsider, ["/tardy/sensor"], "configure")
+    _change(outsider, ["/tardy/sensor"], "activate")
+    touched = outsider.listen(Slip, "/tardy/truth/slip", 100)
+    outsider.wait_for(lambda: touched and touched[-1].in_contact, "a touch")
+    slips = outsider.listen(Slip, "/tardy/slip", 100)
+    _change(outsider, ["/tardy/perception"], "configure")
+    _change(outsider, ["/tardy/perception"], "activate")
+    outsider.wait_for(lambda: any(slip.valid for slip in slips), "valid estimates")
+
+
 def test_a_model_that_is_not_there_yet(outsider, start_graph, tmp_path: Path) -> None:
     model = tmp_path / "late.yaml"
     slips = outsider.listen(Slip, "/late/slip", 100)

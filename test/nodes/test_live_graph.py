@@ -10,7 +10,7 @@ from geometry_msgs.msg import PoseWithCovarianceStamped, WrenchStamped
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import Trigger
 
 from sparsh_ros.msg import PoseChange, Slip
@@ -130,6 +130,16 @@ def test_compressed_images_exist_once_somebody_listens(heard, outsider) -> None:
     assert bytes(images[0].data[:2]) == b"\xff\xd8"
 
 
+def test_camera_info_comes_with_the_images_once_somebody_listens(heard, outsider) -> None:
+    infos = outsider.listen(CameraInfo, "/tactile/camera_info")
+    outsider.wait_for(lambda: infos, "camera_info")
+    stamp = _stamp(infos[0])
+    outsider.wait_for(
+        lambda: any(_stamp(image) == stamp for image in heard["image_raw"]), "its image"
+    )
+    assert infos[0].header.frame_id == "digit_camera_optical_frame"
+
+
 @pytest.mark.parametrize("topic", ["image_diff", "overlay"])
 def test_pictures_exist_once_somebody_listens(heard, outsider, topic) -> None:
     images = outsider.listen(Image, f"/tactile/{topic}")
@@ -186,6 +196,20 @@ def test_an_image_of_the_wrong_form_costs_only_itself(heard, outsider) -> None:
     outsider.node.destroy_publisher(intruder)
     before = len(heard["slip"])
     outsider.wait_for(lambda: len(heard["slip"]) > before + 10, "slip after bad images")
+
+
+def test_the_sensor_tells_its_health(heard, outsider) -> None:
+    values = outsider.diagnostics["tactile/sensor: digit"]
+    assert (values["state"], values["driver"], values["faults"]) == ("active", "simulated", "none")
+    assert float(values["nominal rate (Hz)"]) == 30.0
+    assert float(values["rate (Hz)"]) > 0.0 and float(values["frame age (s)"]) < 10.0
+    assert 0.0 <= float(values["saturated (%)"]) <= 100.0
+    assert values["background"]
+
+
+def test_the_background_comes_from_the_sensor(heard, outsider) -> None:
+    (publisher,) = outsider.node.get_publishers_info_by_topic("/tactile/background")
+    assert (publisher.node_namespace, publisher.node_name) == ("/tactile", "sensor")
 
 
 def test_every_frame_is_accounted_for(heard, outsider) -> None:
