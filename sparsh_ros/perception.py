@@ -116,16 +116,18 @@ class Perception:
             self._slots[name] = _Slot(name, profile, self.spec.interval_s)
         self._decoder.add_sensor(name, profile)
 
-    def set_background(self, name: str, image: NDArray[np.uint8]) -> None:
-        """Set a sensor's no-contact reference, a standard image.
+    def set_background(self, name: str, image: NDArray[np.uint8] | None) -> None:
+        """Set a sensor's no-contact reference, a standard image; None forgets the one it had.
 
         Raises:
             FrameError: the image is no standard image.
             ParameterError: the sensor is unknown.
         """
-        check_image(image)
+        if image is not None:
+            check_image(image)
         with self._arrived:
-            self._slot(name).background = image.copy()
+            slot = self._slot(name)
+            slot.background = slot.first_background if image is None else image.copy()
 
     def push(self, name: str, frame: Frame) -> None:
         """Take a frame in; never waits for the encoder.
@@ -203,7 +205,8 @@ class _Slot:
     """The frames of one sensor on their way to the encoder."""
 
     def __init__(self, name: str, profile: SensorProfile, interval_s: float) -> None:
-        self.background = None if profile.subtract_background else _NO_BACKGROUND
+        self.first_background = None if profile.subtract_background else _NO_BACKGROUND
+        self.background = self.first_background
         self.pending = False
         self._name = name
         self._ring = FrameRing(interval_s)

@@ -25,6 +25,7 @@ _SILENT_S = 1.0
 class BackgroundTopic:
     """Publishes `background`, latched, whenever it changes, and serves `capture_background`.
 
+    An empty image, 0 x 0, means that the one before no longer holds: another sensor was plugged in.
     Frames come in on one thread, requests on another.
     """
 
@@ -34,7 +35,7 @@ class BackgroundTopic:
         prefix: str,
         entry: SensorEntry,
         sensor_serial: Callable[[], str],
-        then: Callable[[np.ndarray], None] | None = None,
+        then: Callable[[np.ndarray | None], None] | None = None,
     ) -> None:
         """Make topic and service, named below `prefix`; nothing is published before a frame comes.
 
@@ -43,7 +44,8 @@ class BackgroundTopic:
             prefix: of their names, such as "left/".
             entry: the sensor.
             sensor_serial: gives its serial number now, "" while unknown or where it has none.
-            then: takes each new background within this process, (320, 240, 3) uint8 RGB.
+            then: takes each new background within this process, (320, 240, 3) uint8 RGB, or None
+                when the one before no longer holds.
 
         Raises:
             SparshError: the image file that the entry names cannot be read.
@@ -63,7 +65,7 @@ class BackgroundTopic:
         with self._lock:
             self._newest_s = time.monotonic()
             if self._sensor_serial() != self._serial:
-                self._use_serial(self._sensor_serial())
+                self._replace_sensor(self._sensor_serial())
             if self._keeper.push(frame):
                 self._announce()
             self._warn()
@@ -77,6 +79,16 @@ class BackgroundTopic:
         is_needed = self._entry.profile.subtract_background
         return Report(WARN if trouble and is_needed else OK, trouble or "running", values)
 
+    def _replace_sensor(self, serial: str) -> None:
+        held = self._keeper.image is not None
+        self._use_serial(serial)
+        if held and self._keeper.image is None:
+            self._publish(None)
+            self._node.get_logger().warning(
+                f"{self._entry.name}: another sensor, {serial or 'without serial number'}: "
+                "the background of the one before is dropped"
+            )
+
     def _use_serial(self, serial: str) -> None:
         """Begin anew: the background of one sensor says nothing about another."""
         self._serial = serial
@@ -85,12 +97,17 @@ class BackgroundTopic:
         )
 
     def _announce(self) -> None:
-        keeper = self._keeper
+        self._publish(self._keeper.image)
+        self._node.get_logger().info(f"{self._entry.name}: background {self._keeper.origin}")
+
+    def _publish(self, image: np.ndarray | None) -> None:
         if self._then is not None:
-            self._then(keeper.image)
-        message = conversions.image_to_msg(keeper.image, keeper.stamp_ns, self._entry.optical_frame)
-        self._topic.publish(message)
-        self._node.get_logger().info(f"{self._entry.name}: background {keeper.origin}")
+            self._then(image)
+        where = (self._keeper.stamp_ns, self._entry.optical_frame)
+        if image is None:
+            self._topic.publish(Image(header=conversions.header(*where)))
+        else:
+            self._topic.publish(conversions.image_to_msg(image, *where))
 
     def _warn(self) -> None:
         warnings = self._keeper.warnings

@@ -84,8 +84,8 @@ class Channel:
                 self._newest = frame
                 self._perception.push(self._entry.name, frame)
 
-    def use_background(self, background: np.ndarray) -> None:
-        """Take this as the no-contact reference, (320, 240, 3) uint8 RGB."""
+    def use_background(self, background: np.ndarray | None) -> None:
+        """Take this as the no-contact reference, (320, 240, 3) uint8 RGB; None: there is none."""
         with self._lock:
             self._background = background
             self._hand_over_background()
@@ -138,8 +138,7 @@ class Channel:
         }
 
     def _hand_over_background(self) -> None:
-        wanted = self._entry.profile.subtract_background
-        if wanted and self._perception is not None and self._background is not None:
+        if self._entry.profile.subtract_background and self._perception is not None:
             self._perception.set_background(self._entry.name, self._background)
 
     def _subscribe(self, topic: str, take: Callable[[Image], None], quality: QoSProfile) -> None:
@@ -159,7 +158,7 @@ class Channel:
 
     def _take_background(self, message: Image) -> None:
         try:
-            self.use_background(self._standard_image(message))
+            self.use_background(self._standard_image(message) if message.data else None)
         except FrameError as error:
             self._complain("background", error)
 

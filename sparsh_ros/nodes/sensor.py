@@ -46,7 +46,7 @@ class SensorNode(ManagedNode):
         entry: SensorEntry | None = None,
         prefix: str = "",
         sink: Callable[[Frame], None] | None = None,
-        take_background: Callable[[np.ndarray], None] | None = None,
+        take_background: Callable[[np.ndarray | None], None] | None = None,
     ) -> None:
         """Declare the parameters.
 
@@ -54,7 +54,7 @@ class SensorNode(ManagedNode):
             entry: the sensor, in place of the parameters, where one process hosts several.
             prefix: of the topics in that case, such as "left/".
             sink: takes each frame within this process, so that images need not be published.
-            take_background: takes each new background within this process.
+            take_background: takes each new background within this process, None for no more.
 
         Raises:
             SparshError: a parameter is not allowed.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sparsh_ros.errors import RecordingError
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
 from sparsh_ros.nodes import background, conversions, qos
 from sparsh_ros.nodes.background import BackgroundTopic
+from sparsh_ros.nodes.channel import Channel
 from sparsh_ros.nodes.diagnostics import OK, WARN
 from sparsh_ros.sensors import load_profile
 from sparsh_ros.sensors.rig import SensorEntry
@@ -58,12 +60,16 @@ class Finger:
 @pytest.fixture
 def make(outsider, monkeypatch, tmp_path) -> Iterator:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    before = set(outsider.node.publishers), set(outsider.node.services)
+    node = outsider.node
+    before = {*node.publishers, *node.services, *node.subscriptions}
     yield lambda **entry: Finger(outsider, monkeypatch, **entry)
-    for publisher in set(outsider.node.publishers) - before[0]:
-        outsider.node.destroy_publisher(publisher)
-    for service in set(outsider.node.services) - before[1]:
-        outsider.node.destroy_service(service)
+    for entities, destroy in (
+        (node.publishers, node.destroy_publisher),
+        (node.services, node.destroy_service),
+        (node.subscriptions, node.destroy_subscription),
+    ):
+        for entity in set(entities) - before:
+            destroy(entity)
 
 
 def test_a_late_listener_gets_the_background_that_was_captured(make, outsider) -> None:
@@ -116,17 +122,49 @@ def test_touched_at_start_is_said_once_and_stays_on_diagnostics(make) -> None:
     np.testing.assert_array_equal(finger.handed_over, [GREY])
 
 
-def test_another_sensor_on_the_same_plug_needs_another_background(make) -> None:
+def test_another_sensor_on_the_same_plug_needs_another_background(make, outsider) -> None:
     finger = make()
     finger.serial = "D1"
     finger.see(GREY)
     finger.serial = "D2"
     finger.see(GREY + 60, 20)
-    assert finger.topic.report().level == WARN
+    assert finger.topic.report().level == WARN and finger.handed_over[-1] is None
+    heard = outsider.listen(Image, "index/background", qos.LATCHED)
+    outsider.wait_for(lambda: heard, "the news that there is no background")
+    assert (heard[0].width, heard[0].height, len(heard[0].data)) == (0, 0, 0)
     finger.see(GREY + 60)
-    assert [image[0, 0, 0] for image in finger.handed_over] == [100, 160]
+    before, none, after = finger.handed_over
+    assert none is None and before[0, 0, 0] == 100 and after[0, 0, 0] == 160
+    assert (
+        finger.logged[1] == "index: another sensor, D2: the background of the one before is dropped"
+    )
     store = BackgroundStore()
     assert store.load("digit", "D1")[0, 0, 0] == 100 and store.load("digit", "D2")[0, 0, 0] == 160
+
+
+def test_perception_forgets_the_background_of_a_sensor_that_was_replaced(make, outsider) -> None:
+    used: list[np.ndarray | None] = []
+    heard = threading.Event()
+
+    class Listening:
+        def add_sensor(self, _name: str, _profile: object) -> None: ...
+
+        def set_background(self, _name: str, image: np.ndarray | None) -> None:
+            used.append(image)
+            heard.set()
+
+    finger = make()
+    channel = Channel(outsider.node, SensorEntry("index", "digit", load_profile("digit")), "index/")
+    channel.begin(Listening(), listen=True)
+    heard.clear()  # so far only that there is none
+    for serial, frames in (("D1", 31), ("D2", 1)):
+        finger.serial = serial
+        finger.see(GREY, frames)
+        assert heard.wait(30.0)
+        heard.clear()
+    nothing, image, none = used
+    assert nothing is none is None
+    np.testing.assert_array_equal(image, GREY)
 
 
 def test_the_file_of_the_entry_is_used_from_the_first_frame(make, tmp_path: Path) -> None:
