@@ -47,7 +47,8 @@ def _node(process: graph.Process, survivors: graph.Survivors, log_level: str) ->
         if context.is_shutdown:
             return None
         sentence = survivors.lose(process, event.returncode)
-        return [LogInfo(msg=sentence)] if survivors.suffice else [Shutdown(reason=sentence)]
+        end = [] if survivors.suffice else [Shutdown(reason=sentence)]
+        return [LogInfo(msg=sentence), *end]
 
     return Node(
         package="sparsh_ros",

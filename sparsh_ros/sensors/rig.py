@@ -68,7 +68,7 @@ class SensorEntry:
 
 
 def rig_path(given: str | Path) -> Path:
-    """Absolute path of a rig file: `given`, else the one of that name in the folder config.
+    """Absolute path of a rig file: `given`, else the one that ships, as "config/hand.yaml".
 
     Raises:
         ParameterError: there is no such file.
@@ -77,10 +77,10 @@ def rig_path(given: str | Path) -> Path:
     if path.is_file():
         return path.resolve()
     with suppress(SparshError):
-        return config_path(str(given))
+        return config_path(str(given).removeprefix("config/"))
     raise ParameterError(
-        f"sensors: wanted a YAML file of sensors, found none at {path.absolute()} nor of that name "
-        "in the package's folder config; copy config/hand.yaml and name your copy"
+        f"sensors: wanted a YAML file of sensors, found none at {path.absolute()} and none of that "
+        "name that ships; copy config/hand.yaml and give the path of your copy"
     )
 
 
@@ -155,8 +155,10 @@ def _parsed(item: Mapping[str, Any], folder: Path) -> SensorEntry:
     settings = {key: value for key, value in item.items() if key not in _OWN_KEYS}
     for key, value in settings.items():
         _check_setting(key, value, takes, driver)
-    if driver == "video" and (folder / str(settings.get("input", ""))).exists():
-        settings["input"] = folder / settings["input"]
+    recording = settings.get("input")
+    if driver == "video" and isinstance(recording, str) and recording:
+        path = folder / recording
+        settings["input"] = path if path.exists() else recording
     background = _text(item, "background", "")
     return SensorEntry(
         name=name,

@@ -95,6 +95,8 @@ def test_urls_and_numbers_of_cameras_stay_what_they_are(rig_of) -> None:
         (THUMB | {"profile": "digit"}, "profile: wanted fields to change, found 'digit'"),
         (THUMB | {"profile": {"gel": 3}}, "profile: wanted one of width, .* found 'gel'"),
         (THUMB | {"profile": {"fps": -1}}, "profile: fps: wanted a number above 0, found -1"),
+        ({"name": "thumb", "driver": "video"}, "sensor thumb: driver video: .*'input'"),
+        ({"name": "thumb", "driver": "video", "input": ""}, "sensor thumb: video input: wanted"),
         (
             {"name": "thumb", "driver": "simulated", "kind": "finger"},
             "sensor thumb: kind: wanted one of digit, .* found 'finger'",
@@ -133,7 +135,7 @@ def test_a_missing_file_is_told_with_what_to_do() -> None:
 
 def test_a_file_here_comes_before_the_one_that_ships(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert rig_path("hand.yaml") == config_path("hand.yaml")
+    assert rig_path("hand.yaml") == rig_path("config/hand.yaml") == config_path("hand.yaml")
     (tmp_path / "hand.yaml").touch()
     assert rig_path("hand.yaml") == tmp_path / "hand.yaml"
 
