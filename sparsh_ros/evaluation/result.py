@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an evaluation finds out: estimates and labels of each frame, moments to look at, scores.
+
+Vectors are in the gel frame. What is not known is NaN, in whole numbers `UNKNOWN`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNKNOWN = -1
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """What perception said about n frames of one sensor, in the order of the recording.
+
+    Attributes:
+        stamp_ns: (n,) int64, stamp of the frame; steps back where the recorder's clock did.
+        reason: (n,) int16, index in `reasons` of why nothing is known; `UNKNOWN` while valid.
+        reasons: sentences.
+        interval_s: (n,) float32, seconds between the frames of the pair.
+        force_n: (n, 3) float32, N.
+        in_contact: (n,) int8: 1, 0 or `UNKNOWN`.
+        slip_probability: (n,) float32, 0 to 1.
+        slipping: (n,) int8: 1, 0 or `UNKNOWN`, with the threshold and the contact as live.
+        delta_force_n: (n, 3) float32, N, change over the interval.
+        pose_change: (n, 3) float32, m, m, rad over the interval.
+        pose_bins: (n, 3) int8, most probable bin of x, y, rotation, or `UNKNOWN`.
+        pose: (n, 3) float32, m, m, rad since the estimated contact began.
+    """
+
+    stamp_ns: NDArray[np.int64]
+    reason: NDArray[np.int16]
+    reasons: tuple[str, ...]
+    interval_s: Floats
+    force_n: Floats
+    in_contact: NDArray[np.int8]
+    slip_probability: Floats
+    slipping: NDArray[np.int8]
+    delta_force_n: Floats
+    pose_change: Floats
+    pose_bins: NDArray[np.int8]
+    pose: Floats
+
+    def __len__(self) -> int:
+        return len(self.stamp_ns)
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """(n,) whether anything is known."""
+        return self.reason == UNKNOWN
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """What is true at the frames of `Estimates`, aligned by stamp; see `alignment`.
+
+    Attributes:
+        force_n: (n, 3) float32, N.
+        delta_force_n: (n, 3) float32, N, its change over the interval of the estimate.
+        in_contact, slipping: (n,) int8: 1, 0 or `UNKNOWN`.
+        pose_change: (n, 3) float32, m, m, rad over the interval of the estimate; NaN unless the
+            contact lasted throughout.
+        pose_bins: (n, 3) int8, bin of that motion, or `UNKNOWN`.
+        pose: (n, 3) float32, m, m, rad, NaN without contact.
+    """
+
+    force_n: Floats
+    delta_force_n: Floats
+    in_contact: NDArray[np.int8]
+    slipping: NDArray[np.int8]
+    pose_change: Floats
+    pose_bins: NDArray[np.int8]
+    pose: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A frame worth looking at.
+
+    Attributes:
+        task: "force", "slip" or "pose": the estimate that is among the worst there; "" for one of
+            those that lie evenly over the recording.
+        row: its row in the estimates and labels.
+        stamp_ns: its stamp.
+        error: how wrong it is, in `unit`; NaN where task is "".
+        unit: "mN", "probability" (distance from the right answer) or "mm".
+        jpeg: the standard image, upright, as a JPEG file.
+    """
+
+    task: str
+    row: int
+    stamp_ns: int
+    error: float
+    unit: str
+    jpeg: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class SensorResult:
+    """One sensor of one recording.
+
+    Attributes:
+        recording: name of the recording.
+        sensor: name of the sensor.
+        kind: kind of sensor: "digit".
+        kind_source: how the kind is known, in words.
+        background: where the background comes from, in words.
+        estimates: what perception said.
+        labels: what is true.
+        label_topics: "force", "slip", "pose" -> the topic the labels come from; "" without one.
+        unaligned: "force", "slip", "pose" -> reason -> number of frames without a label.
+        frames: "received", "encoded", "unpaired", "duplicates", "late", "clock_steps" as
+            `SensorCounters`, and "missing": frames that the stamps show to be lacking.
+        notes: what else to know, in sentences.
+        moments: images, worst first within each task.
+    """
+
+    recording: str
+    sensor: str
+    kind: str
+    kind_source: str
+    background: str
+    estimates: Estimates
+    labels: Labels
+    label_topics: Mapping[str, str]
+    unaligned: Mapping[str, Mapping[str, int]]
+    frames: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+    moments: tuple[Moment, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Runtime:
+    """How long the evaluation took; differs from run to run, and is no score.
+
+    Attributes:
+        latency_ms: (n,) float32, of perception for each frame: pairing, encoder and heads.
+        wall_s: seconds for all recordings, reading and decoding included.
+        engine: what ran the model, in words.
+    """
+
+    latency_ms: Floats
+    wall_s: float
+    engine: str
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frames evaluated per second of wall time."""
+        return len(self.latency_ms) / self.wall_s if self.wall_s else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A whole evaluation.
+
+    Attributes:
+        model: name, licence, slip threshold, bin edges and more of the model, as in metrics.json.
+        sensors: sorted by recording, then sensor.
+        skipped: recording -> why it gave nothing, in a sentence.
+        runtime: how long it took.
+        metrics: what metrics.json holds: `{"schema": 1, "model", "recordings", "scores",
+            "runtime", ...}`, see `scores.document`.
+    """
+
+    model: Mapping[str, Any]
+    sensors: tuple[SensorResult, ...]
+    runtime: Runtime
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
