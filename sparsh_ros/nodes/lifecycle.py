@@ -30,7 +30,7 @@ _KIND = "lifecycle_msgs/srv/ChangeState"
 
 _POLL_S = 0.1
 # Nodes turn up one by one: all are there once no more came for a while.
-_QUIET_S = 1.0
+_QUIET_S = 2.0
 _GIVE_UP_S = 5.0
 _ANSWER_S = 10.0
 # A large model may have to be read from a slow disk.
@@ -70,11 +70,9 @@ def run(options: argparse.Namespace) -> int:
     try:
         for name in _find(node, options.namespace.strip("/"), options.node):
             try:
-                if options.transition:
-                    _change(node, name, options.transition)
+                _visit(node, name, options.transition)
             except LifecycleError as error:
                 failures.append(str(error))
-            sys.stdout.write(f"{name}: {_state(node, name)}\n")
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
@@ -116,6 +114,14 @@ def _managed_nodes(node: Node, root: str, wanted: set[str]) -> set[str]:
         if found != before and not wanted:
             deadline_s = time.monotonic() + _QUIET_S
     return found
+
+
+def _visit(node: Node, name: str, transition: str | None) -> None:
+    try:
+        if transition:
+            _change(node, name, transition)
+    finally:
+        sys.stdout.write(f"{name}: {_state(node, name)}\n")
 
 
 def _change(node: Node, name: str, transition: str) -> None:

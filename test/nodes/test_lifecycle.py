@@ -104,30 +104,30 @@ def test_a_model_that_is_not_there_yet(outsider, start_graph, tmp_path: Path) ->
 
 
 def test_the_command_takes_a_graph_through_its_life(outsider, start_graph, capsys) -> None:
-    namespace = ("--namespace", "hand")
     graph = start_graph(
         namespace="hand", names="thumb,index", in_process="true", autostart="false", rate_hz="20"
     )
     nodes = ("/hand/index_sensor", "/hand/thumb_sensor", "/hand/perception")
-    for words, states in (
-        ((), ["unconfigured"] * 3),
-        (("configure",), ["inactive"] * 3),
-        (("activate",), ["active"] * 3),
-        (("activate",), ["active"] * 3),
+    in_hand = ("--namespace", "hand", "--node", "perception", "/hand/thumb_sensor", "index_sensor")
+    for node in nodes:
+        _state(outsider, node)
+    for words, state in (
+        (("configure", "--namespace", "hand"), "inactive"),
+        (("activate", *in_hand), "active"),
+        (("activate", *in_hand), "active"),
     ):
-        assert cli.main(["lifecycle", *words, *namespace]) == 0
-        shown = capsys.readouterr().out.splitlines()
-        assert shown == [f"{node}: {state}" for node, state in zip(nodes, states, strict=True)]
+        assert cli.main(["lifecycle", *words]) == 0
+        assert capsys.readouterr().out.splitlines() == [f"{node}: {state}" for node in nodes]
     heard = {name: outsider.listen(Slip, f"/hand/{name}/slip", 100) for name in ("thumb", "index")}
     for name, slips in heard.items():
         outsider.wait_for(lambda slips=slips: any(slip.valid for slip in slips), name)
-    assert cli.main(["lifecycle", "deactivate", *namespace, "--node", "perception"]) == 0
+    assert cli.main(["lifecycle", "deactivate", "--node", "/hand/perception", *in_hand[:2]]) == 0
     assert capsys.readouterr().out == "/hand/perception: inactive\n"
-    assert cli.main(["lifecycle", "cleanup", *namespace]) == 1
+    assert cli.main(["lifecycle", "cleanup", *in_hand]) == 1
     told = capsys.readouterr()
     assert told.out.splitlines()[-1] == "/hand/perception: unconfigured"
     assert "/hand/thumb_sensor: cleanup wants state inactive, found active" in told.err
-    assert cli.main(["lifecycle", "shutdown", *namespace]) == 0
+    assert cli.main(["lifecycle", "shutdown", *in_hand]) == 0
     assert capsys.readouterr().out.splitlines() == [f"{node}: finalized" for node in nodes]
     assert graph.stop() == 0
 
