@@ -145,7 +145,8 @@ def measure(cases: Sequence[Case], runs: int) -> list[Timing]:
 def _time_turn(case: Case, runs: int) -> tuple[float, float]:
     """Median milliseconds until the tokens, and until all heads' numbers, are there."""
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (3, case.batch, *IMAGE_SHAPE), dtype=np.uint8)
+    shape = (case.engine.frames + 1, case.batch, *IMAGE_SHAPE)
+    images = rng.integers(0, 256, shape, dtype=np.uint8)
     samples = [_time_run(case.engine, images) for _ in range(WARM_UP_RUNS + runs)]
     encode_ms, total_ms = zip(*samples[WARM_UP_RUNS:], strict=True)
     return statistics.median(encode_ms), statistics.median(total_ms)

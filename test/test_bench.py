@@ -21,16 +21,18 @@ from sparsh_ros.models.zoo import ModelSpec
 class CountingEngine:
     """Engine that only counts its calls."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, frames: int = 2) -> None:
         self.description = name
+        self.frames = frames
         self.heads = ("force", "slip")
         self.encoded: list[int] = []
         self.decoded: list[str] = []
 
-    def encode(self, current: np.ndarray, previous: np.ndarray, background: np.ndarray) -> int:
-        assert current.shape == previous.shape == background.shape
-        self.encoded.append(len(current))
-        return len(current)
+    def encode(self, *images: np.ndarray) -> int:
+        assert len(images) == self.frames + 1
+        assert len({image.shape for image in images}) == 1
+        self.encoded.append(len(images[0]))
+        return len(images[0])
 
     def decode(self, head: str, tokens: int) -> dict[str, np.ndarray]:
         self.decoded.append(head)
@@ -38,7 +40,7 @@ class CountingEngine:
 
 
 def test_every_case_runs_as_often_as_asked() -> None:
-    one, two = CountingEngine("one"), CountingEngine("two")
+    one, two = CountingEngine("one"), CountingEngine("two", frames=4)
     timings = measure([Case(one), Case(two, 4)], runs=2)
     calls = bench.TURNS * (bench.WARM_UP_RUNS + 2)
     assert one.encoded == [1] * calls

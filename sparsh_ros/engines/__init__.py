@@ -28,30 +28,27 @@ class Engine(Protocol):
 
     Attributes:
         description: Library, version, device and threads, in words.
+        frames: Frames that `encode` takes before the background.
         heads: Names of the heads that `decode` knows.
     """
 
     description: str
+    frames: int
     heads: tuple[str, ...]
 
-    def encode(
-        self,
-        current: NDArray[np.uint8],
-        previous: NDArray[np.uint8],
-        background: NDArray[np.uint8],
-    ) -> Any:
-        """Encode pairs of standard images to tokens.
+    def encode(self, *images: NDArray[np.uint8]) -> Any:
+        """Encode standard images to tokens.
 
         Args:
-            current: (B, 320, 240, 3) uint8 RGB, the newest frames.
-            previous: Same shape, the frames one interval older.
-            background: Same shape, the no-contact references; 127 everywhere for none.
+            images: (B, 320, 240, 3) uint8 RGB each: as many frames as the model sees at once,
+                newest first and as old as its `frame_offsets_s`, then the no-contact references,
+                127 everywhere for none.
 
         Returns:
             Tokens (B, N, D) float32, on the device that made them: an array of NumPy or a tensor.
 
         Raises:
-            FrameError: The images have another shape or type.
+            FrameError: The images have another number, shape or type.
         """
 
     def decode(self, head: str, tokens: Any) -> dict[str, NDArray[np.float32]]:
@@ -121,8 +118,13 @@ def free_gpu_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def check_images(*images: NDArray[np.uint8]) -> None:
-    """Raise FrameError unless all are (B, 320, 240, 3) uint8 with the same B."""
+def check_images(images: Sequence[NDArray[np.uint8]], frames: int) -> None:
+    """Raise FrameError unless there are so many frames and a background, all (B, 320, 240, 3)
+    uint8 with the same B."""
+    if len(images) != frames + 1:
+        raise FrameError(
+            f"engine input: wanted {frames} frames and a background, found {len(images)} images"
+        )
     for image in images:
         if image.shape != (len(images[0]), *IMAGE_SHAPE) or image.dtype != np.uint8:
             raise FrameError(

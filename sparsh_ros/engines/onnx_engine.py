@@ -16,7 +16,11 @@ from sparsh_ros.errors import WeightsError
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.zoo import ModelSpec
 
-IMAGE_INPUTS = ("current", "previous", "background")
+
+def image_inputs(frames: int) -> tuple[str, ...]:
+    """Names of an encoder graph's inputs: so many frames, newest first, then the background."""
+    older = [f"previous_{age}" if age > 1 else "previous" for age in range(1, frames)]
+    return ("current", *older, "background")
 
 
 class OnnxEngine:
@@ -45,10 +49,11 @@ class OnnxEngine:
         self.heads = tuple(heads)
         threads = threads or len(os.sched_getaffinity(0))
         token_inputs = {"tokens": ("tensor(float)", self._token_shape)}
-        image_inputs = dict.fromkeys(IMAGE_INPUTS, ("tensor(uint8)", IMAGE_SHAPE))
+        self.frames = spec.frames
+        images = dict.fromkeys(image_inputs(spec.frames), ("tensor(uint8)", IMAGE_SHAPE))
         self._encoder = None
         if encoder:
-            self._encoder = _open(spec.weights / "encoder.onnx", image_inputs, threads, cuda)
+            self._encoder = _open(spec.weights / "encoder.onnx", images, threads, cuda)
             _check_outputs(self._encoder, spec, self._token_shape)
         # A head is a tenth of a millisecond of work: a second thread would cost more than it saves.
         self._heads = {
@@ -57,16 +62,12 @@ class OnnxEngine:
         place = "CUDA" if cuda else f"CPU, {threads} thread{'s' if threads > 1 else ''}"
         self.description = f"ONNX Runtime {ort.__version__} on {place}, float32"
 
-    def encode(
-        self,
-        current: NDArray[np.uint8],
-        previous: NDArray[np.uint8],
-        background: NDArray[np.uint8],
-    ) -> NDArray[np.float32]:
-        """Encode pairs of standard images to tokens (B, N, D) float32."""
-        images = (current, previous, background)
-        check_images(*images)
-        return self._encoder.run(None, dict(zip(IMAGE_INPUTS, images, strict=True)))[0]
+    def encode(self, *images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Encode standard images to tokens (B, N, D) float32."""
+        check_images(images, self.frames)
+        return self._encoder.run(None, dict(zip(image_inputs(self.frames), images, strict=True)))[
+            0
+        ]
 
     def decode(self, head: str, tokens: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Run one head on tokens (B, N, D) float32."""
@@ -80,7 +81,7 @@ class OnnxEngine:
         tokens = np.zeros((1, *self._token_shape), np.float32)
         if self._encoder is not None:
             image = np.zeros((1, *IMAGE_SHAPE), np.uint8)
-            tokens = self.encode(image, image, image)
+            tokens = self.encode(*[image] * (self.frames + 1))
         for head in self.heads:
             self.decode(head, tokens)
 

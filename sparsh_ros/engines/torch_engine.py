@@ -41,9 +41,13 @@ class TorchEngine:
     ) -> None:
         self._device = torch.device(device)
         self._token_shape = (spec.tokens, spec.width)
+        self.frames = spec.frames
         self.heads = tuple(heads)
-        image_size = (spec.image_height, spec.image_width)
-        self._preprocess = Preprocess((IMAGE_HEIGHT, IMAGE_WIDTH), image_size).to(self._device)
+        self._preprocess = Preprocess(
+            (IMAGE_HEIGHT, IMAGE_WIDTH),
+            (spec.image_height, spec.image_width),
+            clip=spec.tubelet is not None,
+        ).to(self._device)
         self._encoder = load_model_encoder(spec).to(self._device) if encoder else None
         self._heads = {name: load_model_head(name, spec).to(self._device) for name in heads}
         cuda = self._device.type == "cuda"
@@ -51,19 +55,13 @@ class TorchEngine:
         self.description = f"torch {torch.__version__} on {place}, float32"
 
     @torch.inference_mode()
-    def encode(
-        self,
-        current: NDArray[np.uint8],
-        previous: NDArray[np.uint8],
-        background: NDArray[np.uint8],
-    ) -> Tensor:
-        """Encode pairs of standard images to tokens (B, N, D) float32 on the device."""
-        images = (current, previous, background)
-        check_images(*images)
-        pair = self._preprocess(*(self._upload(image) for image in images))
+    def encode(self, *images: NDArray[np.uint8]) -> Tensor:
+        """Encode standard images to tokens (B, N, D) float32 on the device."""
+        check_images(images, self.frames)
+        pixels = self._preprocess(*(self._upload(image) for image in images))
         # cuDNN would project the patches in TF32, three digits short of the other engines.
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            return self._encoder(pair)
+            return self._encoder(pixels)
 
     @torch.inference_mode()
     def decode(
@@ -80,7 +78,7 @@ class TorchEngine:
         tokens = np.zeros((1, *self._token_shape), np.float32)
         if self._encoder is not None:
             image = np.zeros((1, *IMAGE_SHAPE), np.uint8)
-            tokens = self.encode(image, image, image)
+            tokens = self.encode(*[image] * (self.frames + 1))
         for head in self.heads:
             self.decode(head, tokens)
 

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write a trained model as a weights folder: ONNX graphs beside safetensors.
 
-    encoder.onnx           preprocessing and encoder: three uint8 images -> tokens
+    encoder.onnx           preprocessing and encoder: uint8 frames and background -> tokens
     <head>.onnx            one graph per head: tokens -> outputs
     encoder.safetensors    the same weights for torch
     heads.safetensors      the same, keys `<head>.<parameter>`
     heads.json             what training found out: heads, slip threshold, pose bins
 
-Weight matrices are rounded to float16 here, once. Both formats then hold the same numbers in half
-the space, and every engine computes with them in float32.
+Weight matrices are rounded to float16 here, once, unless they must stay exact. Both formats then
+hold the same numbers in half the space, and every engine computes with them in float32.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from rich.console import Console
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from sparsh_ros.engines.onnx_engine import IMAGE_INPUTS, OnnxEngine
+from sparsh_ros.engines.onnx_engine import OnnxEngine, image_inputs
 from sparsh_ros.engines.torch_engine import TorchEngine
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_SHAPE, IMAGE_WIDTH
@@ -52,16 +52,18 @@ _MIN_FLOAT16_VALUES = 1024  # below this a second node costs more than the bytes
 
 
 class EncoderGraph(nn.Module):
-    """Preprocessing and encoder in one: three uint8 (B, 320, 240, 3) -> tokens (B, N, D)."""
+    """Preprocessing and encoder in one: frames, newest first, and background, uint8
+    (B, 320, 240, 3) each -> tokens (B, N, D)."""
 
-    def __init__(self, encoder: VisionTransformer, spec: ModelSpec) -> None:
+    def __init__(self, encoder: VisionTransformer) -> None:
         super().__init__()
-        image_size = (spec.image_height, spec.image_width)
-        self.preprocess = Preprocess((IMAGE_HEIGHT, IMAGE_WIDTH), image_size)
+        layout = encoder.layout
+        clip = layout.frames is not None
+        self.preprocess = Preprocess((IMAGE_HEIGHT, IMAGE_WIDTH), layout.image_size, clip)
         self.encoder = encoder
 
-    def forward(self, current: Tensor, previous: Tensor, background: Tensor) -> Tensor:
-        return self.encoder(self.preprocess(current, previous, background))
+    def forward(self, *images: Tensor) -> Tensor:
+        return self.encoder(self.preprocess(*images))
 
 
 def export_model(
@@ -69,6 +71,7 @@ def export_model(
     heads: Mapping[str, nn.Module],
     spec: ModelSpec,
     folder: str | Path,
+    exact: bool = False,
 ) -> ModelSpec:
     """Write all files of a weights folder and prove that ONNX Runtime and torch agree on them.
 
@@ -81,6 +84,7 @@ def export_model(
             `dataclasses.replace(load_model_spec(name), ...)`. `heads` is filled in here.
         folder: Weights folder, made if needed. Other files in it stay; ours are replaced only
             after the check passed.
+        exact: Keep every digit of the weights, at twice the size.
 
     Returns:
         The spec as it can be loaded from the folder.
@@ -90,8 +94,8 @@ def export_model(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    encoder = _rounded_copy(encoder)
-    heads = {name: _rounded_copy(head) for name, head in heads.items()}
+    encoder = _copy(encoder, exact)
+    heads = {name: _copy(head, exact) for name, head in heads.items()}
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         draft = replace(spec, heads=tuple(heads), weights=Path(scratch))
         _write_safetensors(encoder, heads, draft)
@@ -108,11 +112,12 @@ def _is_matrix(name: str, value: Tensor) -> bool:
 
 
 @torch.no_grad()
-def _rounded_copy(module: nn.Module) -> nn.Module:
-    """Copy a module to the CPU for inference, its weight matrices rounded to float16 values."""
+def _copy(module: nn.Module, exact: bool) -> nn.Module:
+    """Copy a module to the CPU for inference, its weight matrices rounded to float16 values unless
+    they are to stay exact."""
     module = copy.deepcopy(module).cpu().float().eval()
     for name, parameter in module.named_parameters():
-        if _is_matrix(name, parameter):
+        if _is_matrix(name, parameter) and not exact:
             parameter.copy_(parameter.half())
     return module
 
@@ -129,16 +134,23 @@ def _write_safetensors(encoder: nn.Module, heads: Mapping[str, nn.Module], spec:
 
 def _compact_state(module: nn.Module) -> dict[str, Tensor]:
     return {
-        name: value.half() if _is_matrix(name, value) else value
+        name: value.half() if _fits_half(name, value) else value
         for name, value in module.state_dict().items()
     }
+
+
+def _fits_half(name: str, value: Tensor) -> bool:
+    return _is_matrix(name, value) and torch.equal(value.half().float(), value)
 
 
 def _write_graphs(encoder: nn.Module, heads: Mapping[str, nn.Module], spec: ModelSpec) -> None:
     # Batches of 2: one of 1 would be taken for a constant. One tensor each: the exporter takes a
     # tensor given twice for one and the same input.
-    images = {name: torch.zeros((2, *IMAGE_SHAPE), dtype=torch.uint8) for name in IMAGE_INPUTS}
-    write_graph(EncoderGraph(encoder, spec), images, ["tokens"], spec, "encoder")
+    images = {
+        name: torch.zeros((2, *IMAGE_SHAPE), dtype=torch.uint8)
+        for name in image_inputs(spec.frames)
+    }
+    write_graph(EncoderGraph(encoder), images, ["tokens"], spec, "encoder")
     tokens = {"tokens": torch.zeros(2, spec.tokens, spec.width)}
     for name, head in heads.items():
         write_graph(head, tokens, list(head.outputs), spec, name)
@@ -156,18 +168,21 @@ def write_graph(
         spec: The model that the file says it belongs to.
         part: "encoder" or the head's name.
     """
-    batch = torch.export.Dim("batch")
+    module, examples = module.eval(), tuple(inputs.values())
+    batch, shapes = torch.export.Dim("batch"), torch.export.ShapesCollection()
+    for example in examples:
+        shapes[example] = {0: batch}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of operators not in use
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            module.eval(),
-            tuple(inputs.values()),
+            module,
+            examples,
             dynamo=True,
             opset_version=OPSET,
             input_names=list(inputs),
             output_names=outputs,
-            dynamic_shapes=tuple({0: batch} for _ in inputs),
+            dynamic_shapes=shapes.dynamic_shapes(module, examples),
             verbose=False,
         )
     model = program.model_proto
@@ -211,7 +226,8 @@ def _store_as_float16(graph: onnx.GraphProto) -> None:
 
 def _check_parity(spec: ModelSpec) -> None:
     """Raise WeightsError unless both engines, loading what was written, give the same numbers."""
-    images = np.random.default_rng(0).integers(0, 256, (3, 2, *IMAGE_SHAPE), dtype=np.uint8)
+    shape = (spec.frames + 1, 2, *IMAGE_SHAPE)
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     ours, reference = OnnxEngine(spec, spec.heads), TorchEngine(spec, spec.heads, device="cpu")
     tokens = ours.encode(*images)
     expected = reference.encode(*images)
@@ -233,6 +249,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="name of a model, or its .yaml file")
     parser.add_argument("--encoder", type=Path, help="encoder weights (default: the model's own)")
     parser.add_argument("--heads", type=Path, help="head weights (default: the model's own)")
+    parser.add_argument(
+        "--exact", action="store_true", help="keep every digit of the weights, at twice the size"
+    )
     parser.add_argument("--out", type=Path, help="weights folder (default: the model's own)")
 
 
@@ -241,6 +260,7 @@ def run(arguments: argparse.Namespace) -> int:
     spec = load_model_spec(arguments.model)
     encoder = load_model_encoder(spec, arguments.encoder)
     heads = {name: load_model_head(name, spec, arguments.heads) for name in spec.heads}
-    written = export_model(encoder, heads, spec, arguments.out or spec.weights)
+    folder = arguments.out or spec.weights
+    written = export_model(encoder, heads, spec, folder, arguments.exact)
     Console().print(f"{written.weights}: encoder and {', '.join(written.heads) or 'no heads'}")
     return 0

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From two camera images and a no-contact reference to the encoder's input, as Sparsh's weights
-expect it: background taken away per frame, frames joined, values in [0, 1], nothing else.
+"""From camera images and a no-contact reference to the encoder's input, as Sparsh's weights expect
+it: background taken away per frame, frames joined, values in [0, 1], nothing else.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ NEUTRAL = 127  # what a pixel equal to its background becomes, and a background 
 
 
 class Preprocess(nn.Module):
-    """Three batches of uint8 RGB images -> (B, 6, H', W') float32 in [0, 1], current frame first.
+    """Batches of uint8 RGB images -> float32 in [0, 1], newest frame first.
 
+    F frames become (B, 3 F, H', W') for an image encoder, (B, 3, F, H', W') for a video encoder.
     Each frame becomes clip(frame - background + 127, 0, 255); a background filled with 127 leaves
     it as it is, for sensors whose background is not taken away.
 
@@ -23,10 +24,14 @@ class Preprocess(nn.Module):
         source_size: Height and width of the images given.
         image_size: Height and width the encoder wants; resampled like PIL's bilinear filter
             (antialiased, horizontally then vertically, rounded to 8 bit each time) if they differ.
+        clip: Whether the encoder wants the frames along an axis of their own.
     """
 
-    def __init__(self, source_size: tuple[int, int], image_size: tuple[int, int]) -> None:
+    def __init__(
+        self, source_size: tuple[int, int], image_size: tuple[int, int], clip: bool = False
+    ) -> None:
         super().__init__()
+        self.clip = clip
         self.resample = source_size != image_size
         if self.resample:
             rows, columns = (
@@ -36,17 +41,18 @@ class Preprocess(nn.Module):
             self.register_buffer("rows", rows, persistent=False)  # (H', H)
             self.register_buffer("columns", columns, persistent=False)  # (W', W)
 
-    def forward(self, current: Tensor, previous: Tensor, background: Tensor) -> Tensor:
-        """Prepare uint8 RGB images, (B, H, W, 3) each; ``previous`` is the older frame."""
+    def forward(self, *images: Tensor) -> Tensor:
+        """Prepare uint8 RGB images, (B, H, W, 3) each: frames, newest first, then background."""
         # Transposed while a pixel is one byte: the cheapest moment for it.
-        frames = [image.permute(0, 3, 1, 2) for image in (current, previous)]
-        reference = background.permute(0, 3, 1, 2).to(torch.int32) - NEUTRAL
-        shifted = torch.cat([frame.to(torch.int32) - reference for frame in frames], dim=1)
-        images = shifted.clamp(0, 255).to(torch.float32)
+        *frames, background = (image.permute(0, 3, 1, 2) for image in images)
+        reference = background.to(torch.int32) - NEUTRAL
+        shifted = [frame.to(torch.int32) - reference for frame in frames]
+        joined = torch.stack(shifted, dim=2) if self.clip else torch.cat(shifted, dim=1)
+        pixels = joined.clamp(0, 255).to(torch.float32)
         if self.resample:
-            images = _round(_round(images @ self.columns.T).transpose(2, 3) @ self.rows.T)
-            images = images.transpose(2, 3)
-        return images / 255.0
+            pixels = _round(_round(pixels @ self.columns.T).transpose(-2, -1) @ self.rows.T)
+            pixels = pixels.transpose(-2, -1)
+        return pixels / 255.0
 
 
 def _round(values: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sparsh_ros.errors import FrameError, ModelError
 from sparsh_ros.models import load_encoder
-from sparsh_ros.models.vit import VisionTransformer
+from sparsh_ros.models.vit import SinusoidalPositions, VisionTransformer
 
 TOLERANCE = 1e-4
 SMALLEST_COSINE = 0.999
@@ -166,6 +166,13 @@ def test_images_of_another_shape(tmp_path: Path, shape: tuple[int, ...]) -> None
     encoder = load_encoder(path, image_size=(64, 48))
     with pytest.raises(FrameError, match=r"wanted \(B, 6, 64, 48\), found"):
         encoder(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("width", [46, 48])
+@pytest.mark.parametrize("grid", [(5, 3), (2, 5, 3)])
+def test_positions(width: int, grid: tuple[int, ...]) -> None:
+    wanted = reference.positions(list(grid), width)
+    assert np.abs(SinusoidalPositions(grid, width)()[0].numpy() - wanted).max() < 1e-6
 
 
 def test_frequencies_are_those_of_the_file(tmp_path: Path) -> None:
