@@ -52,9 +52,17 @@ def user_data_path(*parts: str) -> Path:
     """Path inside this package's folder in the user's data folder, whether or not it exists.
 
     That is $XDG_DATA_HOME, or ~/.local/share (XDG Base Directory Specification).
+
+    Raises:
+        SparshError: the user has no home folder.
     """
     given = Path(os.environ.get("XDG_DATA_HOME", ""))
-    folder = given if given.is_absolute() else Path.home() / ".local" / "share"
+    try:
+        folder = given if given.is_absolute() else Path.home() / ".local" / "share"
+    except RuntimeError as error:
+        raise SparshError(
+            "user's data folder: found neither XDG_DATA_HOME nor a home folder; set XDG_DATA_HOME"
+        ) from error
     return folder.joinpath("sparsh_ros", *parts)
 
 

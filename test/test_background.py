@@ -215,6 +215,26 @@ def test_a_store_that_cannot_be_written_is_a_warning(gel: dict, store: Backgroun
     assert "cannot be written" in keeper.warnings["store"]
 
 
+def test_a_user_without_a_home_has_no_store_but_a_background(
+    gel: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("no home")
+
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.setattr(Path, "home", no_home)
+    keeper = BackgroundKeeper(DIGIT, SERIAL, BackgroundStore())
+    assert push(keeper, gel["free"]) == [30]
+    assert "set XDG_DATA_HOME" in keeper.warnings["store"]
+
+
+def test_the_store_is_in_the_home_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    for unusable in ("", "not/absolute"):
+        monkeypatch.setenv("XDG_DATA_HOME", unusable)
+        expected = Path.home() / ".local/share/sparsh_ros/backgrounds/digit-D20123.png"
+        assert BackgroundStore().path("digit", SERIAL) == expected
+
+
 def test_serial_numbers_cannot_leave_the_folder(store: BackgroundStore) -> None:
     path = store.path("digit", "../../etc/x y")
     store.save("digit", "../../etc/x y", np.zeros(IMAGE_SHAPE, np.uint8))

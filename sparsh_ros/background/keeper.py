@@ -76,7 +76,8 @@ class BackgroundKeeper:
         self._still = StillFrames()
         self._pushed: np.ndarray | None = None
         self._settled = file is not None
-        self._first_ns = self._looked_ns = -1
+        self._first_ns: int | None = None
+        self._looked_ns = 0
         self._stored = self._load()
         if file is not None:
             self._use(read_background(file, profile), 0, f"from {file}")
@@ -84,7 +85,8 @@ class BackgroundKeeper:
     def push(self, frame: Frame) -> bool:
         """Take in the newest frame; whether `image` is another one than at the last push."""
         self._still.push(frame)
-        self._first_ns = frame.stamp_ns if self._first_ns < 0 else self._first_ns
+        if self._first_ns is None or frame.stamp_ns < self._first_ns:
+            self._first_ns = frame.stamp_ns
         if self.image is None or self._is_due(frame.stamp_ns):
             self._looked_ns = frame.stamp_ns
             if not self._settled:

@@ -17,21 +17,22 @@ from sparsh_ros.sensors.images import read_image
 
 
 class BackgroundStore:
-    """Keeps `<kind>-<serial>.png`, upright, below the user's data folder."""
-
-    def __init__(self) -> None:
-        """Use the folder `backgrounds`, which is made when the first one is saved."""
-        self._folder = user_data_path("backgrounds")
+    """Keeps `backgrounds/<kind>-<serial>.png`, upright, in the user's data folder."""
 
     def path(self, kind: str, serial: str) -> Path:
-        """File of the sensor of this kind with this serial number."""
-        return self._folder / f"{quote(kind, safe='')}-{quote(serial, safe='')}.png"
+        """File of the sensor of this kind with this serial number.
+
+        Raises:
+            SparshError: the user has no data folder.
+        """
+        name = f"{quote(kind, safe='')}-{quote(serial, safe='')}.png"
+        return user_data_path("backgrounds", name)
 
     def load(self, kind: str, serial: str) -> np.ndarray | None:
         """The background of a sensor, (320, 240, 3) uint8 RGB; None where there is none.
 
         Raises:
-            RecordingError: the file cannot be read.
+            SparshError: the user has no data folder, or the file cannot be read.
             FrameError: the file holds no standard image.
         """
         path = self.path(kind, serial)
@@ -46,13 +47,13 @@ class BackgroundStore:
         """Put the background of a sensor, whole or not at all, in place of the one before.
 
         Raises:
-            RecordingError: the file cannot be written.
+            SparshError: the user has no data folder, or the file cannot be written.
         """
         path = self.path(kind, serial)
         partial = path.with_suffix(f".{os.getpid()}.partial")
         content = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             partial.write_bytes(content)
             partial.replace(path)
         except OSError as error:
