@@ -8,12 +8,17 @@ from collections.abc import Iterator
 
 from sparsh_ros.doctor.findings import Finding, ok, problem
 from sparsh_ros.doctor.machine import Machine
+from sparsh_ros.errors import SparshError
 from sparsh_ros.resources import user_data_path
 
 
 def check(machine: Machine) -> Iterator[Finding]:
     """Whether the folder can be written to, and which backgrounds it holds."""
-    folder = user_data_path("backgrounds")
+    try:
+        folder = user_data_path("backgrounds")
+    except SparshError as error:
+        yield problem(f"{error}; backgrounds will not be kept", "`export XDG_DATA_HOME=FOLDER`")
+        return
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         yield problem(

@@ -125,3 +125,12 @@ def test_data_folder_that_cannot_be_written_to(machine, home: Path, monkeypatch)
 def test_data_folder_below_a_file(machine, home: Path) -> None:
     home.touch()
     assert f"because of {home};" in only(storage.check(machine), Mark.PROBLEM).text
+
+
+def test_user_without_a_home(machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("no home")
+
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.setattr(Path, "home", no_home)
+    assert "will not be kept" in only(storage.check(machine), Mark.PROBLEM).text
