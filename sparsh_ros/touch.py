@@ -50,6 +50,7 @@ class Touch:
         pose_change: (3,) motion of the object over the interval: x (m), y (m), rotation (rad).
             NaN unless the contact lasted all that time: what does not touch has no motion.
         pose_change_covariance: (3, 3) of `pose_change`; m^2, m rad, rad^2.
+        pose_bins: (3,) most probable bin of each axis of `pose_change`; -1 where that is NaN.
         pose: (3,) motion of the object since contact began: x (m), y (m), rotation (rad).
         pose_covariance: (3, 3) of `pose`.
     """
@@ -67,6 +68,7 @@ class Touch:
     delta_force_n: NDArray[np.float64] = field(default_factory=lambda: _unknown(3))
     pose_change: NDArray[np.float64] = field(default_factory=lambda: _unknown(3))
     pose_change_covariance: NDArray[np.float64] = field(default_factory=lambda: _unknown(3, 3))
+    pose_bins: NDArray[np.int64] = field(default_factory=lambda: np.full(3, -1))
     pose: NDArray[np.float64] = field(default_factory=lambda: _unknown(3))
     pose_covariance: NDArray[np.float64] = field(default_factory=lambda: _unknown(3, 3))
 
@@ -110,6 +112,10 @@ class MotionBins:
         mean[self._unknown] = covariance[self._unknown] = np.nan
         covariance[:, self._unknown] = np.nan
         return mean, covariance
+
+    def most_probable(self, tx: NDArray, ty: NDArray, yaw: NDArray) -> NDArray[np.int64]:
+        """Most probable bin of each axis, (3,); -1 for an axis that the model cannot tell."""
+        return np.where(self._unknown, -1, np.stack([tx, ty, yaw]).argmax(axis=1))
 
 
 def _widths(edges: tuple[float, ...]) -> NDArray[np.float64]:
@@ -248,9 +254,16 @@ class TouchReader:
         )
 
     def _with_motion(self, touch: Touch, output: Mapping[str, NDArray]) -> Touch:
-        change, covariance = self._bins.decode(output["tx"], output["ty"], output["yaw"])
+        logits = (output["tx"], output["ty"], output["yaw"])
+        change, covariance = self._bins.decode(*logits)
+        moved = replace(
+            touch,
+            pose_change=change,
+            pose_change_covariance=covariance,
+            pose_bins=self._bins.most_probable(*logits),
+        )
         if touch.in_contact is None:
-            return replace(touch, pose_change=change, pose_change_covariance=covariance)
+            return moved
         if not touch.in_contact:
             self._motion.stop()
             return touch
@@ -260,13 +273,7 @@ class TouchReader:
         if not self._touched_throughout(touch):
             return touch
         self._motion.add(touch.stamp_ns, touch.interval_s, change, covariance)
-        return replace(
-            touch,
-            pose_change=change,
-            pose_change_covariance=covariance,
-            pose=self._motion.pose,
-            pose_covariance=self._motion.covariance,
-        )
+        return replace(moved, pose=self._motion.pose, pose_covariance=self._motion.covariance)
 
     def _touched_throughout(self, touch: Touch) -> bool:
         """Whether the contact began no later than the pair's older frame."""

@@ -112,6 +112,13 @@ def test_an_axis_that_the_model_cannot_tell_is_unknown() -> None:
     assert np.isnan(covariance[2]).all() and np.isnan(covariance[:, 2]).all()
 
 
+def test_most_probable_bins_are_those_of_the_logits_and_unknown_where_the_motion_is() -> None:
+    bins = MotionBins(replace(SPEC, pose_axes=("tx", "ty")))
+    np.testing.assert_array_equal(
+        bins.most_probable(certain(8), certain(1), certain(5)), [8, 1, -1]
+    )
+
+
 def test_wider_doubt_means_more_variance() -> None:
     bins = MotionBins(SPEC)
     sure = bins.decode(*[certain(5)] * 3)[1]
