@@ -7,7 +7,8 @@ import numpy as np
 
 _LASTING_S = 10.0
 # A touch brightens some blocks and darkens others. The shift that three quarters of them share was
-# at most 1.2 under all recorded and simulated contacts; a lamp that is 10 % dimmer makes 7 to 9.
+# at most 1.2 under the contacts of 21 recordings, 2.4 after one, 0.02 in simulation; light that is
+# 10 % dimmer makes 9.
 _QUARTILES = (25, 75)
 _LEVELS = 3.0
 
