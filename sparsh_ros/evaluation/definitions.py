@@ -66,8 +66,9 @@ def _store(type_name: str, definition: MessageDefinition) -> Typestore:
     types = _parse(type_name, definition)
     if all(known.fielddefs.get(name) == fields for name, fields in types.items()):
         return known
-    if type_name.startswith(OWN):
-        _refuse(type_name, types[type_name], known.fielddefs.get(type_name))
+    for name, fields in types.items():
+        if name.startswith(OWN) and known.fielddefs.get(name) != fields:
+            _refuse(name, fields, known.fielddefs.get(name))
     store = get_typestore(Stores.EMPTY)
     store.register(types)
     return store

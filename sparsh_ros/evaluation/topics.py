@@ -22,6 +22,7 @@ LABEL_TYPES = {
 """Kind of label -> message types that can hold it."""
 
 _COMPRESSED = "/compressed"
+_BY_NAME_ALONE = ("background", "pose_change")
 # Images that this package makes of a sensor's images.
 _DERIVED = ("background", "image_diff", "overlay")
 
@@ -68,7 +69,7 @@ def find_sensors(
         RecordingError: no image; or a given topic is missing, of another type, or one too many.
     """
     known = {topic.name: topic for topic in topics}
-    images = _images(known, image)
+    images = _images(known, image, background)
     sensors = [
         SensorTopics(_last(_prefix(name)) or _last(name), _prefix(name), name) for name in images
     ]
@@ -78,9 +79,9 @@ def find_sensors(
         for sensor in sensors
     ]
     sensors = _give(sensors, known, "background", background, IMAGE_TYPES)
-    given = {"force": force, "slip": slip, "pose": pose, "pose_change": ()}
+    given = {"force": force, "slip": slip, "pose": pose}
     for kind, types in LABEL_TYPES.items():
-        sensors = _give(sensors, known, kind, given[kind], types)
+        sensors = _give(sensors, known, kind, given.get(kind, ()), types)
     return tuple(sensors)
 
 
@@ -92,7 +93,7 @@ def _last(name: str) -> str:
     return name.removesuffix(_COMPRESSED).rpartition("/")[2]
 
 
-def _images(known: dict[str, Topic], given: Sequence[str]) -> list[str]:
+def _images(known: dict[str, Topic], given: Sequence[str], backgrounds: Sequence[str]) -> list[str]:
     if given:
         for name in given:
             _check(known, name, IMAGE_TYPES)
@@ -100,7 +101,10 @@ def _images(known: dict[str, Topic], given: Sequence[str]) -> list[str]:
     found = sorted(
         topic.name
         for topic in known.values()
-        if topic.type in IMAGE_TYPES and topic.count and _last(topic.name) not in _DERIVED
+        if topic.type in IMAGE_TYPES
+        and topic.count
+        and topic.name not in backgrounds
+        and _last(topic.name) not in _DERIVED
     )
     found = [
         name
@@ -146,7 +150,7 @@ def _find(
     for name in (f"{sensor.prefix}/{usual}", f"{sensor.prefix}/{usual}{_COMPRESSED}"):
         if name in known and known[name].type in types and _alone(sensor, sensors):
             return replace(sensor, **{kind: name})
-    if kind == "background":
+    if kind in _BY_NAME_ALONE:
         return sensor
     candidates = _candidates(sensor, sensors, known, kind, types)
     if len(candidates) == 1 and (len(sensors) == 1 or _below(candidates[0], sensor, sensors)):
