@@ -53,8 +53,8 @@ class BackgroundTopic:
         self._node, self._entry, self._then = node, entry, then
         self._sensor_serial = sensor_serial
         self._lock = threading.Lock()
-        self._store = BackgroundStore()
-        self._use_serial("")
+        self._store, self._serial = BackgroundStore(), ""
+        self._keeper = BackgroundKeeper(entry.profile, file=entry.background)
         self._told: set[str] = set()
         self._newest_s = time.monotonic()
         self._topic = node.create_publisher(Image, f"{prefix}background", qos.LATCHED)
@@ -64,8 +64,7 @@ class BackgroundTopic:
         """Take in the newest frame; publish what is new, log once what is wrong."""
         with self._lock:
             self._newest_s = time.monotonic()
-            if self._sensor_serial() != self._serial:
-                self._replace_sensor(self._sensor_serial())
+            self._heed(self._sensor_serial())
             if self._keeper.push(frame):
                 self._announce()
             self._warn()
@@ -75,26 +74,26 @@ class BackgroundTopic:
         with self._lock:
             keeper = self._keeper
             values = {"background": keeper.origin or "none"}
-            trouble = "; ".join(filter(None, (keeper.reason, *keeper.warnings.values())))
+            told = {"start": keeper.reason} | keeper.warnings
+        trouble = "; ".join(filter(None, told.values()))
         is_needed = self._entry.profile.subtract_background
         return Report(WARN if trouble and is_needed else OK, trouble or "running", values)
 
-    def _replace_sensor(self, serial: str) -> None:
-        held = self._keeper.image is not None
-        self._use_serial(serial)
-        if held and self._keeper.image is None:
+    def _heed(self, serial: str) -> None:
+        """Begin anew if this is another sensor, of which the background says nothing.
+
+        The sensor is unknown ("") while it is unplugged; a file holds for any.
+        """
+        if self._entry.background is not None or serial in ("", self._serial):
+            return
+        if self._keeper.image is not None:
             self._publish(None)
             self._node.get_logger().warning(
-                f"{self._entry.name}: another sensor, {serial or 'without serial number'}: "
-                "the background of the one before is dropped"
+                f"{self._entry.name}: another sensor, {serial}: the background of the one before "
+                "is dropped"
             )
-
-    def _use_serial(self, serial: str) -> None:
-        """Begin anew: the background of one sensor says nothing about another."""
         self._serial = serial
-        self._keeper = BackgroundKeeper(
-            self._entry.profile, serial, self._store, self._entry.background
-        )
+        self._keeper = BackgroundKeeper(self._entry.profile, serial, self._store)
 
     def _announce(self) -> None:
         self._publish(self._keeper.image)

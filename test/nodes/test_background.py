@@ -126,6 +126,9 @@ def test_another_sensor_on_the_same_plug_needs_another_background(make, outsider
     finger = make()
     finger.serial = "D1"
     finger.see(GREY)
+    finger.serial = ""  # on its way out
+    finger.see(GREY, 1)
+    assert len(finger.handed_over) == 1
     finger.serial = "D2"
     finger.see(GREY + 60, 20)
     assert finger.topic.report().level == WARN and finger.handed_over[-1] is None
@@ -173,6 +176,9 @@ def test_the_file_of_the_entry_is_used_from_the_first_frame(make, tmp_path: Path
     finger = make(background=file)
     assert finger.topic.report().level == OK and finger.handed_over == []
     finger.see(GREY, 1)
+    file.unlink()
+    finger.serial = "D1"
+    finger.see(GREY)
     np.testing.assert_array_equal(finger.handed_over, [GREY + 7])
     with pytest.raises(RecordingError, match="nowhere.png"):
         make(background=tmp_path / "nowhere.png")
