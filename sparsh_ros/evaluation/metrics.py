@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics of force, slip and planar motion, each defined once, with its formula. NumPy only.
 
-With n samples, estimates e and truths t:
+Each is a ratio of sums over samples. `*_sums` gives the sums, which add up over recordings, and
+`*_of_sums` the metric, of one set of sums or of many along leading axes; so a bootstrap over
+recordings needs their sums alone. With n samples, estimates e and truths t:
 
 * force, per axis and for the norm: MAE = mean |e - t|, RMSE = sqrt(mean (e - t)^2), in
   millinewtons; for the norm, e and t are the lengths of the force vectors;
@@ -9,6 +11,8 @@ With n samples, estimates e and truths t:
   "slipping" wherever probability >= threshold; a ratio without cases is 0;
 * motion: the share of samples in the right one of 11 bins; the same averaged over the bins that
   occur (balanced: most samples hardly move, so the middle bin is a good guess); MAE in mm, degrees.
+
+Over no samples they are NaN, except for the three of slip.
 
 The figure published as "RMSE" for the Sparsh force task takes the root of each squared error before
 averaging, so it is a mean absolute error over samples and axes. It is reported here as
@@ -20,12 +24,43 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sparsh_ros.models.zoo import POSE_AXES
+from sparsh_ros.models.zoo import POSE_AXES, POSE_BINS
 
 FORCE_AXES = ("x", "y", "z")
 
 Scores = dict[str, float]
 Floats = NDArray[np.float64]
+Sums = dict[str, Floats]
+Values = dict[str, Floats]
+
+_FORCE_COLUMNS = (*FORCE_AXES, "norm")
+_POSE_ERRORS = ("mae_tx_mm", "mae_ty_mm", "mae_yaw_deg")
+
+
+def force_sums(estimate_n: ArrayLike, truth_n: ArrayLike) -> Sums:
+    """Sums behind `force_errors`, of (n, 3) forces in newtons; n may be 0.
+
+    Returns:
+        count (), and over x, y, z and the norm absolute (4,), N, and squared (4,), N^2.
+    """
+    estimate, truth = np.asarray(estimate_n, np.float64), np.asarray(truth_n, np.float64)
+    norm = np.linalg.norm(estimate, axis=1) - np.linalg.norm(truth, axis=1)
+    error = np.column_stack([estimate - truth, norm])
+    return {
+        "count": np.array(len(error), np.float64),
+        "absolute": np.abs(error).sum(axis=0),
+        "squared": (error**2).sum(axis=0),
+    }
+
+
+def force_of_sums(sums: Sums) -> Values:
+    """`force_errors` from the sums of `force_sums`."""
+    count = sums["count"][..., None]
+    mae = _share(sums["absolute"], count) * 1e3
+    rmse = np.sqrt(_share(sums["squared"], count)) * 1e3
+    values = {f"mae_{name}_mn": mae[..., i] for i, name in enumerate(_FORCE_COLUMNS)}
+    values |= {f"rmse_{name}_mn": rmse[..., i] for i, name in enumerate(_FORCE_COLUMNS)}
+    return values | {"published_rmse_mn": mae[..., :3].mean(axis=-1)}
 
 
 def force_errors(estimate_n: ArrayLike, truth_n: ArrayLike) -> Scores:
@@ -39,35 +74,45 @@ def force_errors(estimate_n: ArrayLike, truth_n: ArrayLike) -> Scores:
     Raises:
         ValueError: The arrays are empty or differ in shape.
     """
-    estimate, truth = _matching(estimate_n, truth_n)
-    error = estimate - truth
-    norm = np.linalg.norm(estimate, axis=1) - np.linalg.norm(truth, axis=1)
-    columns = dict(zip((*FORCE_AXES, "norm"), (*error.T, norm), strict=True))
-    scores = {f"mae_{name}_mn": _millis(np.abs(column).mean()) for name, column in columns.items()}
-    scores |= {
-        f"rmse_{name}_mn": _millis(np.sqrt((column**2).mean())) for name, column in columns.items()
+    return _floats(force_of_sums(force_sums(*_matching(estimate_n, truth_n))))
+
+
+def slip_sums(estimate: ArrayLike, slipping: ArrayLike) -> Sums:
+    """Hits, false alarms and misses () of (n,) booleans against (n,) booleans; n may be 0."""
+    estimate, truth = np.asarray(estimate, bool), np.asarray(slipping, bool)
+    return {
+        "hits": np.sum(estimate & truth, dtype=np.float64),
+        "false_alarms": np.sum(estimate & ~truth, dtype=np.float64),
+        "misses": np.sum(~estimate & truth, dtype=np.float64),
     }
-    return scores | {"published_rmse_mn": _millis(np.abs(error).mean())}
+
+
+def slip_of_sums(sums: Sums) -> Values:
+    """Precision, recall and F1 from the sums of `slip_sums`."""
+    hits, false_alarms, misses = (sums[name] for name in ("hits", "false_alarms", "misses"))
+    return {
+        "precision": _share(hits, hits + false_alarms, 0.0),
+        "recall": _share(hits, hits + misses, 0.0),
+        "f1": _share(2 * hits, 2 * hits + false_alarms + misses, 0.0),
+    }
 
 
 def slip_scores(probability: ArrayLike, slipping: ArrayLike, threshold: float) -> Scores:
     """Precision, recall and F1 of "probability >= threshold" against (n,) booleans."""
     estimate = np.asarray(probability, dtype=np.float64) >= threshold
-    truth = np.asarray(slipping, dtype=bool)
-    estimate, truth = _matching(estimate, truth)
-    hits, false_alarms, misses = _counts(estimate, truth)
-    return {
-        "precision": _ratio(hits, hits + false_alarms),
-        "recall": _ratio(hits, hits + misses),
-        "f1": _ratio(2 * hits, 2 * hits + false_alarms + misses),
-        "threshold": float(threshold),
-    }
+    sums = slip_sums(*_matching(estimate, np.asarray(slipping, dtype=bool)))
+    return _floats(slip_of_sums(sums)) | {"threshold": float(threshold)}
 
 
 def precision_recall_points(
-    probability: ArrayLike, slipping: ArrayLike
+    probability: ArrayLike, slipping: ArrayLike, weights: ArrayLike | None = None
 ) -> tuple[Floats, Floats, Floats]:
     """Precision and recall at every threshold that separates the samples.
+
+    Args:
+        probability: (n,) of slip.
+        slipping: (n,) whether it slips.
+        weights: (n,) how often each sample counts; None counts each once.
 
     Returns:
         thresholds (k,) descending, all the distinct probabilities; precision (k,); recall (k,).
@@ -76,17 +121,21 @@ def precision_recall_points(
     probability, truth = _matching(
         np.asarray(probability, dtype=np.float64), np.asarray(slipping, dtype=bool)
     )
+    weights = np.ones(len(truth)) if weights is None else np.asarray(weights, np.float64)
     order = np.argsort(-probability, kind="stable")
-    ranked, hits = probability[order], np.cumsum(truth[order])
+    ranked, weights = probability[order], weights[order]
+    hits, all_above = np.cumsum(weights * truth[order]), np.cumsum(weights)
     last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)  # ends of runs of ties
-    precision = hits[last] / (last + 1.0)
-    recall = hits[last] / max(int(hits[-1]), 1)
+    precision = _share(hits[last], all_above[last], 0.0)
+    recall = _share(hits[last], hits[-1], 0.0)
     return ranked[last], precision, recall
 
 
-def average_precision(probability: ArrayLike, slipping: ArrayLike) -> float:
+def average_precision(
+    probability: ArrayLike, slipping: ArrayLike, weights: ArrayLike | None = None
+) -> float:
     """Area under the precision-recall steps: sum over k of (R_k - R_(k-1)) P_k."""
-    _, precision, recall = precision_recall_points(probability, slipping)
+    _, precision, recall = precision_recall_points(probability, slipping, weights)
     return float(np.sum(np.diff(recall, prepend=0.0) * precision))
 
 
@@ -113,6 +162,46 @@ def assign_bins(values: ArrayLike, edges: ArrayLike) -> NDArray[np.int64]:
     return np.searchsorted(np.asarray(edges), np.asarray(values), side="right").astype(np.int64)
 
 
+def pose_sums(
+    estimated_bins: ArrayLike, true_bins: ArrayLike, estimate: ArrayLike, truth: ArrayLike
+) -> Sums:
+    """Sums behind `pose_scores`, with the same arguments; n may be 0.
+
+    A bin below 0 and a motion that is NaN are not known, and do not count.
+
+    Returns:
+        confusion (3, 11, 11): samples by axis, true bin and estimated bin; known (3,): samples
+        with an error; absolute (3,): the errors added up.
+    """
+    found, wanted = np.asarray(estimated_bins, np.int64), np.asarray(true_bins, np.int64)
+    confusion = np.zeros((len(POSE_AXES), POSE_BINS, POSE_BINS))
+    for axis in range(len(POSE_AXES)):
+        known = (found[:, axis] >= 0) & (wanted[:, axis] >= 0)
+        np.add.at(confusion[axis], (wanted[known, axis], found[known, axis]), 1)
+    error = np.abs(np.asarray(estimate, np.float64) - np.asarray(truth, np.float64))
+    return {
+        "confusion": confusion,
+        "known": np.isfinite(error).sum(axis=0, dtype=np.float64),
+        "absolute": np.nansum(error, axis=0),
+    }
+
+
+def pose_of_sums(sums: Sums) -> Values:
+    """`pose_scores` from the sums of `pose_sums`; NaN for an axis of which nothing is known.
+
+    The means over the axes are those of the known axes.
+    """
+    confusion = sums["confusion"]
+    right, wanted = np.diagonal(confusion, axis1=-2, axis2=-1), confusion.sum(axis=-1)
+    accuracy = _share(right.sum(axis=-1), wanted.sum(axis=-1))
+    balanced = _known_mean(_share(right, wanted))
+    error = _share(sums["absolute"], sums["known"])
+    values = {f"accuracy_{axis}": accuracy[..., i] for i, axis in enumerate(POSE_AXES)}
+    values |= {f"balanced_accuracy_{axis}": balanced[..., i] for i, axis in enumerate(POSE_AXES)}
+    values |= {"accuracy": _known_mean(accuracy), "balanced_accuracy": _known_mean(balanced)}
+    return values | {name: error[..., i] for i, name in enumerate(_POSE_ERRORS)}
+
+
 def pose_scores(
     estimated_bins: ArrayLike, true_bins: ArrayLike, estimate: ArrayLike, truth: ArrayLike
 ) -> Scores:
@@ -128,20 +217,8 @@ def pose_scores(
         `accuracy_<axis>`, `balanced_accuracy_<axis>` and their means over the axes, `accuracy` and
         `balanced_accuracy`; `mae_tx_mm`, `mae_ty_mm`, `mae_yaw_deg`.
     """
-    found, wanted = _matching(estimated_bins, true_bins)
-    right = (found == wanted).mean(axis=0)
-    estimate, truth = _matching(estimate, truth)
-    error = np.abs(estimate - truth).mean(axis=0)
-    balanced = [_balanced(*columns) for columns in zip(found.T, wanted.T, strict=True)]
-    scores = {f"accuracy_{axis}": float(right[i]) for i, axis in enumerate(POSE_AXES)}
-    scores |= {f"balanced_accuracy_{axis}": balanced[i] for i, axis in enumerate(POSE_AXES)}
-    return scores | {
-        "accuracy": float(right.mean()),
-        "balanced_accuracy": float(np.mean(balanced)),
-        "mae_tx_mm": float(error[0]),
-        "mae_ty_mm": float(error[1]),
-        "mae_yaw_deg": float(error[2]),
-    }
+    bins, motions = _matching(estimated_bins, true_bins), _matching(estimate, truth)
+    return _floats(pose_of_sums(pose_sums(*bins, *motions)))
 
 
 def trivial_force(train_force_n: ArrayLike, truth_n: ArrayLike) -> Scores:
@@ -183,21 +260,16 @@ def _matching(estimate: ArrayLike, truth: ArrayLike) -> tuple[NDArray, NDArray]:
     return first, second
 
 
-def _counts(estimate: NDArray, truth: NDArray) -> tuple[int, int, int]:
-    return (
-        int(np.sum(estimate & truth)),
-        int(np.sum(estimate & ~truth)),
-        int(np.sum(~estimate & truth)),
-    )
+def _share(part: Floats, whole: Floats, without_cases: float = np.nan) -> Floats:
+    """part / whole, `without_cases` where whole is 0; as an array."""
+    part, whole = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
+    return np.divide(part, whole, out=np.full(part.shape, without_cases), where=whole > 0)
 
 
-def _balanced(found: NDArray, wanted: NDArray) -> float:
-    return float(np.mean([(found[wanted == index] == index).mean() for index in np.unique(wanted)]))
+def _known_mean(values: Floats) -> Floats:
+    """Mean over the last axis of what is not NaN; NaN if all is."""
+    return _share(np.nansum(values, axis=-1), np.isfinite(values).sum(axis=-1))
 
 
-def _ratio(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0
-
-
-def _millis(value: float) -> float:
-    return float(value) * 1e3
+def _floats(values: Values) -> Scores:
+    return {name: float(value) for name, value in values.items()}
