@@ -19,6 +19,9 @@ from sparsh_ros.errors import RecordingError
 from sparsh_ros.evaluation.definitions import known_types
 from sparsh_ros.sensors.images import encode_jpeg
 
+START_NS = 1_000_000_000
+"""Stamp of the first frame of what has no times: to ROS, time 0 means that there is no time yet."""
+
 # Version 8 of metadata.yaml is read by every rosbag2; version 9 only by those since 2024.
 _METADATA_VERSION = 8
 _NANOSECONDS = 1_000_000_000

@@ -27,9 +27,6 @@ from sparsh_ros.training import dataset
 from sparsh_ros.training.dataset import JPEG_QUALITY, SimulatedTouch
 
 PREFIX = "/tactile"
-START_NS = 1_000_000_000
-"""Stamp of the first frame of a bag: to ROS, time 0 means that there is no time yet."""
-
 _REFRESH_S = 0.2
 _frames_done: Synchronized
 
@@ -42,7 +39,7 @@ def record_bag(
     In `truth/slip`, `probability` is the share of the contact area that slides, as live.
     Calls `tick` after each frame.
     """
-    from sparsh_ros.evaluation.bag_writer import BagWriter, whole_or_nothing
+    from sparsh_ros.evaluation.bag_writer import START_NS, BagWriter, whole_or_nothing
     from sparsh_ros.evaluation.bags import profile_key
     from sparsh_ros.gel.truth import MotionSinceContact
 

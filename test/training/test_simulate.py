@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sparsh_ros.errors import DatasetError
+from sparsh_ros.evaluation.bag_writer import START_NS
 from sparsh_ros.evaluation.bags import list_bags, open_bag, profile_key
 from sparsh_ros.evaluation.labels import read_events
 from sparsh_ros.evaluation.topics import find_sensors
@@ -65,7 +66,7 @@ def test_a_bag_holds_the_frames_and_labels_of_the_episode(tmp_path: Path, index:
     for i, frame in enumerate(frames):
         assert np.array_equal(frame.value, episode.image(i))
     for labels in (frames, forces, slips, poses):
-        stamps = [event.stamp_ns - simulate.START_NS for event in labels]
+        stamps = [event.stamp_ns - START_NS for event in labels]
         assert stamps == episode.stamp_ns.tolist()
     assert np.array_equal([event.value for event in forces], episode.force_n)
     assert np.array_equal([event.value.slipping for event in slips], episode.slipping)

@@ -27,7 +27,7 @@ import numpy as np
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.evaluation.bag_writer import BagWriter
 from sparsh_ros.evaluation.importing.pickles import load_pickle
-from sparsh_ros.evaluation.importing.recording import Options, Recording, SensorTopics
+from sparsh_ros.evaluation.importing.recording import Options, Recording, SensorWriter
 
 LABELS = "dataset_slip_forces.pkl"
 PREFIX = "/tactile"
@@ -69,7 +69,7 @@ def _write(
     batch: Path, sensor: str, paths: list[Path], options: Options, bag: BagWriter
 ) -> list[str]:
     in_contact, samples = _labels(batch / LABELS)
-    topics = SensorTopics(bag, PREFIX, sensor, options)
+    topics = SensorWriter(bag, PREFIX, sensor, options)
     notes = _write_background(topics, paths, in_contact, options)
     count = 0
     for index, content in enumerate(_frames(paths)):
@@ -85,7 +85,7 @@ def _write(
 
 
 def _write_background(
-    topics: SensorTopics, paths: list[Path], in_contact: np.ndarray, options: Options
+    topics: SensorWriter, paths: list[Path], in_contact: np.ndarray, options: Options
 ) -> list[str]:
     if options.background is not None:
         note = topics.background_file(options.background, next(_frames(paths)))

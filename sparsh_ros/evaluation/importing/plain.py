@@ -9,7 +9,8 @@ The columns of the CSV file are found by name; each may be absent, and an empty 
     slipping, in_contact        0 or 1; a row that tells of slip alone counts as in contact
     x_m, y_m, theta_rad         planar pose of the object in the gel frame
 
-A folder is `labels.csv` in it where no other file is given. Video is stored as JPEG of quality 95.
+In a folder of images, `labels.csv` and an image named `background` are taken where no other is
+given. Video is stored as JPEG of quality 95.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ import cv2
 import numpy as np
 
 from sparsh_ros.errors import DatasetError
-from sparsh_ros.evaluation.bag_writer import BagWriter
-from sparsh_ros.evaluation.importing.recording import START_NS, Options, Recording, SensorTopics
+from sparsh_ros.evaluation.bag_writer import START_NS, BagWriter
+from sparsh_ros.evaluation.importing.recording import Options, Recording, SensorWriter
 from sparsh_ros.sensors.images import encode_jpeg, list_images
 from sparsh_ros.sensors.profiles import load_profile
 from sparsh_ros.sensors.sources import VideoFile
 
 PREFIX = "/tactile"
 LABELS = "labels.csv"
+BACKGROUND = "background"
 JPEG_QUALITY = 95
 VIDEO_SUFFIXES = (".avi", ".mkv", ".mov", ".mp4", ".webm")
 
@@ -48,10 +50,15 @@ def find(source: Path, options: Options) -> list[Recording]:
         DatasetError: it is none of them, or labels are given for several videos at once.
     """
     options = replace(options, official=False)
-    if source.is_dir() and list_images(source):
-        labels = options.labels or (source / LABELS if (source / LABELS).is_file() else None)
-        frames = partial(_folder, source)
-        return [_recording(source, frames, replace(options, labels=labels))]
+    if source.is_dir() and (images := list_images(source)):
+        background = next((path for path in images if path.stem == BACKGROUND), None)
+        labels = source / LABELS if (source / LABELS).is_file() else None
+        options = replace(
+            options,
+            labels=options.labels or labels,
+            background=options.background or background,
+        )
+        return [_recording(source, partial(_folder, source), options)]
     inside = sorted(source.iterdir()) if source.is_dir() else [source]
     videos = [path for path in inside if path.suffix.lower() in VIDEO_SUFFIXES]
     if not videos:
@@ -89,7 +96,7 @@ def _recording(source: Path, frames: partial, options: Options) -> Recording:
 def _folder(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Name and content of the images of a folder, without its background."""
     for path in list_images(folder):
-        if path.stem != "background":
+        if path.stem != BACKGROUND:
             yield path.name, path.read_bytes()
 
 
@@ -105,7 +112,7 @@ def _video(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _write(frames: partial, options: Options, bag: BagWriter) -> list[str]:
     rows, timed = _read_labels(options.labels)
-    topics = SensorTopics(bag, PREFIX, load_profile(options.sensor).name, options)
+    topics = SensorWriter(bag, PREFIX, load_profile(options.sensor).name, options)
     notes, skipped, used = [], 0, set()
     for index, (name, content) in enumerate(frames()):
         if index == 0 and options.background is not None:
@@ -128,7 +135,7 @@ def _write(frames: partial, options: Options, bag: BagWriter) -> list[str]:
     return [*notes, *topics.notes()]
 
 
-def _write_labels(topics: SensorTopics, stamp_ns: int, row: _Row) -> None:
+def _write_labels(topics: SensorWriter, stamp_ns: int, row: _Row) -> None:
     if row.force_n is not None:
         topics.force(stamp_ns, row.force_n)
     if row.slip is not None:

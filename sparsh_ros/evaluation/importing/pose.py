@@ -25,7 +25,7 @@ import numpy as np
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.evaluation.bag_writer import BagWriter
 from sparsh_ros.evaluation.importing.pickles import load_pickle
-from sparsh_ros.evaluation.importing.recording import Options, Recording, SensorTopics
+from sparsh_ros.evaluation.importing.recording import Options, Recording, SensorWriter
 
 FINGERS = ("index", "middle", "ring")
 SPAN = 5
@@ -70,7 +70,7 @@ def _write(path: Path, options: Options, bag: BagWriter) -> list[str]:
     writers = {}
     for finger in fingers:
         frames, motions = _read(path, content, finger)
-        topics = SensorTopics(bag, f"/{finger}", _SENSOR, options)
+        topics = SensorWriter(bag, f"/{finger}", _SENSOR, options)
         notes += _write_background(topics, path, finger, frames, options)
         writers[finger] = (topics, frames, motions)
     for index in range(max(len(frames) for _, frames, _ in writers.values())):
@@ -82,7 +82,7 @@ def _write(path: Path, options: Options, bag: BagWriter) -> list[str]:
 
 
 def _write_frame(
-    topics: SensorTopics, index: int, frames: list[bytes], motions: np.ndarray
+    topics: SensorWriter, index: int, frames: list[bytes], motions: np.ndarray
 ) -> None:
     if index >= len(frames):
         return
@@ -93,7 +93,7 @@ def _write_frame(
 
 
 def _write_background(
-    topics: SensorTopics, path: Path, finger: str, frames: list[bytes], options: Options
+    topics: SensorWriter, path: Path, finger: str, frames: list[bytes], options: Options
 ) -> list[str]:
     found = options.background or find_above(path, f"bgs/digit_{finger}.png")
     if found is None:

@@ -18,7 +18,7 @@ from sparsh_ros.errors import DatasetError
 from sparsh_ros.evaluation.bag_writer import BagWriter
 from sparsh_ros.evaluation.importing.pickles import load_pickle
 from sparsh_ros.evaluation.importing.pose import find_above
-from sparsh_ros.evaluation.importing.recording import Options, Recording, SensorTopics
+from sparsh_ros.evaluation.importing.recording import Options, Recording, SensorWriter
 
 PREFIX = "/tactile"
 # Beginning of an object's name -> number of its background.
@@ -76,7 +76,7 @@ def _write(path: Path, options: Options, bag: BagWriter) -> list[str]:
     if not isinstance(images, list) or not images or not all(isinstance(i, bytes) for i in images):
         raise DatasetError(f"{path}: wanted a list of JPEG files, found something else")
     sensor = _sensor(path, options)
-    topics = SensorTopics(bag, PREFIX, sensor, options)
+    topics = SensorWriter(bag, PREFIX, sensor, options)
     notes = []
     wanted = _background_name(path.resolve().parent.name, sensor)
     found = options.background or (find_above(path, wanted) if wanted else None)

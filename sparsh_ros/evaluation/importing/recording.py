@@ -11,12 +11,9 @@ import cv2
 import numpy as np
 
 from sparsh_ros.errors import DatasetError, FrameError
-from sparsh_ros.evaluation.bag_writer import BagWriter
+from sparsh_ros.evaluation.bag_writer import START_NS, BagWriter
 from sparsh_ros.sensors.images import decode_image, read_image
 from sparsh_ros.sensors.profiles import load_profile
-
-START_NS = 1_000_000_000
-"""Stamp of the first frame: to ROS, time 0 means that there is no time yet."""
 
 _AXES = ("x", "y", "z")
 _STORED_AS_IT_IS = (b"\xff\xd8\xff", b"\x89PNG")  # JPEG and PNG files
@@ -75,7 +72,7 @@ def parse_axes(text: str) -> tuple[str, str, str]:
     return axes
 
 
-class SensorTopics:
+class SensorWriter:
     """Writes the topics of one sensor, with stamps at a fixed rate from `START_NS` on."""
 
     def __init__(self, bag: BagWriter, prefix: str, sensor: str, options: Options) -> None:

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from sparsh_ros import cli
+from sparsh_ros.evaluation.bag_writer import START_NS
 from sparsh_ros.evaluation.bags import list_bags, open_bag, profile_key
-from sparsh_ros.evaluation.importing.recording import START_NS
 from sparsh_ros.evaluation.labels import Event, read_events
 from sparsh_ros.evaluation.topics import find_sensors
 from sparsh_ros.sensors.images import encode_jpeg
@@ -252,6 +252,8 @@ def test_a_folder_of_images_with_labels(tmp_path: Path, imported) -> None:
     frames = said["tactile", "frame"]
     assert [frame.stamp_ns for frame in frames] == stamps
     assert _close(frames[2].value, 3, 240, 320)  # as recorded: the sensor's profile turns it
+    (background,) = said["tactile", "background"]
+    assert np.array_equal(background.value, _picture(9))
     forces = said["tactile", "force"]
     assert [event.stamp_ns for event in forces] == stamps[:2]
     assert forces[1].value.tolist() == [0.5, 0.25, 2.0]
