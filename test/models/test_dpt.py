@@ -122,9 +122,13 @@ def encoder(image_size: tuple[int, int] = IMAGE_SIZE) -> VisionTransformer:
 def test_normal_and_shear_come_from_two_passes(tmp_path: Path) -> None:
     decoder, _ = official_decoder(tmp_path)
     images = torch.rand(2, 6, *IMAGE_SIZE, generator=torch.Generator().manual_seed(1))
-    maps = ForceField(encoder(), decoder)(images)
+    field, seen = ForceField(encoder(), decoder), []
+    field.encoder.patch_embed.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    maps = field(images)
     untouched = torch.full((2, 3, *IMAGE_SIZE), 127 / 255)
     against_gel = torch.cat([images[:, :3], untouched], dim=1)
+    assert len(seen) == 1
+    assert torch.equal(seen[0], torch.cat([against_gel, images]))
     for name, given in (("normal", against_gel), ("shear", images)):
         wanted = decoder(encoder().intermediate(given, [2, 5, 8, 11]))[name]
         assert maps[name].shape == wanted.shape
