@@ -57,16 +57,28 @@ def load_head(
     facts = read_head_facts(shapes, str(file.path))
     if task not in (None, facts.task):
         raise WeightsError(f"{file.path}: wanted task={task}, found {facts.describe()}")
+    return fill(outline(facts, attention_heads, image_size), file, names)
+
+
+def outline(
+    facts: ProbeFacts | ForceFieldFacts,
+    attention_heads: int | None = None,
+    image_size: tuple[int, int] = IMAGE_SIZE,
+) -> Head | ForceFieldDecoder:
+    """Build a decoder without values, on the meta device; arguments and errors of `load_head`."""
+    return fill(outline_head(facts, attention_heads, image_size), file, names)
+
+
+def outline_head(
+    facts: ProbeFacts | ForceFieldFacts,
+    attention_heads: int | None = None,
+    image_size: tuple[int, int] = IMAGE_SIZE,
+) -> Head | ForceFieldDecoder:
+    """Build a decoder on the meta device: names and shapes, no values. See `load_head`."""
     with torch.device("meta"):
         if isinstance(facts, ForceFieldFacts):
-            head = ForceFieldDecoder(facts.width, facts.channels, image_size, facts.maps)
-        else:
-            head = _build_probe(facts, attention_heads)
-    return fill(head, file, names)
-
-
-def _build_probe(facts: ProbeFacts, attention_heads: int | None) -> Head:
-    sizes = {"mlp_width": facts.mlp_width, "hidden": facts.hidden}
-    if facts.task == "pose":
-        sizes["fingers"] = facts.fingers
-    return HEADS[facts.task](facts.width, facts.attention_heads(attention_heads), **sizes)
+            return ForceFieldDecoder(facts.width, facts.channels, image_size, facts.maps)
+        sizes = {"mlp_width": facts.mlp_width, "hidden": facts.hidden}
+        if facts.task == "pose":
+            sizes["fingers"] = facts.fingers
+        return HEADS[facts.task](facts.width, facts.attention_heads(attention_heads), **sizes)
