@@ -26,7 +26,7 @@ class Estimates:
         stamp_ns: (n,) int64, stamp of the frame; steps back where the recorder's clock did.
         reason: (n,) int16, index in `reasons` of why nothing is known; `UNKNOWN` while valid.
         reasons: sentences.
-        interval_s: (n,) float32, seconds between the frames of the pair.
+        interval_ns: (n,) int64, from the older frame of the pair to the newer; 0 without a pair.
         force_n: (n, 3) float32, N.
         in_contact: (n,) int8: 1, 0 or `UNKNOWN`.
         slip_probability: (n,) float32, 0 to 1.
@@ -40,7 +40,7 @@ class Estimates:
     stamp_ns: NDArray[np.int64]
     reason: NDArray[np.int16]
     reasons: tuple[str, ...]
-    interval_s: Floats
+    interval_ns: NDArray[np.int64]
     force_n: Floats
     in_contact: NDArray[np.int8]
     slip_probability: Floats
