@@ -66,15 +66,6 @@ def outline(
     image_size: tuple[int, int] = IMAGE_SIZE,
 ) -> Head | ForceFieldDecoder:
     """Build a decoder without values, on the meta device; arguments and errors of `load_head`."""
-    return fill(outline_head(facts, attention_heads, image_size), file, names)
-
-
-def outline_head(
-    facts: ProbeFacts | ForceFieldFacts,
-    attention_heads: int | None = None,
-    image_size: tuple[int, int] = IMAGE_SIZE,
-) -> Head | ForceFieldDecoder:
-    """Build a decoder on the meta device: names and shapes, no values. See `load_head`."""
     with torch.device("meta"):
         if isinstance(facts, ForceFieldFacts):
             return ForceFieldDecoder(facts.width, facts.channels, image_size, facts.maps)
