@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rosbags.interfaces import Connection
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from sparsh_ros.errors import RecordingError
@@ -26,6 +34,19 @@ START_NS = 1_000_000_000
 _METADATA_VERSION = 8
 _NANOSECONDS = 1_000_000_000
 _PNG = b"\x89PNG"
+_UNSPECIFIED = QosTime(0, 0)
+# Of backgrounds, so that `ros2 bag play` sends them to whoever comes later too.
+_LATCHED = Qos(
+    history=QosHistory.KEEP_LAST,
+    depth=1,
+    reliability=QosReliability.RELIABLE,
+    durability=QosDurability.TRANSIENT_LOCAL,
+    deadline=_UNSPECIFIED,
+    lifespan=_UNSPECIFIED,
+    liveliness=QosLiveliness.SYSTEM_DEFAULT,
+    liveliness_lease_duration=_UNSPECIFIED,
+    avoid_ros_namespace_conventions=False,
+)
 
 
 @contextmanager
@@ -220,8 +241,12 @@ class BagWriter:
                     f"{topic}: wanted a standard message type or one of sparsh_ros, "
                     f"found {type_name}"
                 )
+            latched = topic.removesuffix("/compressed").endswith("/background")
             self._connections[topic] = self._writer.add_connection(
-                topic, type_name, typestore=self._types
+                topic,
+                type_name,
+                typestore=self._types,
+                offered_qos_profiles=[_LATCHED] if latched else [],
             )
         connection = self._connections[topic]
         if connection.msgtype != type_name:
