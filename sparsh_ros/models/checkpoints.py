@@ -9,26 +9,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.models.encoder_keys import EncoderKeys, find_encoder
 from sparsh_ros.models.heads import build_head
 from sparsh_ros.models.infer import IMAGE_SIZE, EncoderFacts, EncoderLayout
-from sparsh_ros.models.tensor_files import TensorFile, TensorInfo, open_tensor_file, some
+from sparsh_ros.models.tensor_files import TensorFile, open_tensor_file, some
 from sparsh_ros.models.vit import VisionTransformer
-from sparsh_ros.models.zoo import ModelSpec, describe_encoder, recognise_encoder
+from sparsh_ros.models.zoo import ModelSpec, describe_encoder
 
 ENCODER_FILE = "encoder.safetensors"
 HEADS_FILE = "heads.safetensors"
 _DESCRIBED = ("width", "depth", "patch_size", "in_channels", "tubelet", "registers")
 """What a model's description says of its encoder's tensors."""
 
-Shapes = Mapping[str, tuple[int, ...]]
 _Module = TypeVar("_Module", bound=nn.Module)
+
+
+class Differences(NamedTuple):
+    """In what the tensors of a file are not those of a module; all empty if they are.
+
+    Attributes:
+        missing: Names that the file lacks.
+        unexpected: Names that the module lacks.
+        reshaped: Names with the shape found and the one wanted.
+        retyped: Names with a type that is no floating-point number.
+    """
+
+    missing: list[str]
+    unexpected: list[str]
+    reshaped: list[str]
+    retyped: list[str]
+
+    def labelled(self) -> list[tuple[str, list[str]]]:
+        """Each kind of difference in words, with its names."""
+        words = ("missing", "unexpected", "other shape", "not floating-point")
+        return list(zip(words, self, strict=True))
 
 
 def load_encoder(
@@ -65,7 +85,7 @@ def load_encoder(
     """
     file = open_tensor_file(path)
     keys, facts = _examine(file)
-    return _build(file, keys, facts.layout(image_size, frames, heads))
+    return fill(outline(facts.layout(image_size, frames, heads)), file, keys.names)
 
 
 def load_model_encoder(spec: ModelSpec, path: Path | None = None) -> VisionTransformer:
@@ -83,7 +103,7 @@ def load_model_encoder(spec: ModelSpec, path: Path | None = None) -> VisionTrans
     _check_described(file.path, facts, spec)
     wanted = spec.layout
     layout = facts.layout(wanted.image_size, wanted.frames, wanted.heads)
-    return _build(file, keys, layout)
+    return fill(outline(layout), file, keys.names)
 
 
 def load_model_head(name: str, spec: ModelSpec, path: Path | None = None) -> nn.Module:
@@ -113,16 +133,6 @@ def load_model_head(name: str, spec: ModelSpec, path: Path | None = None) -> nn.
     return fill(head, file, names)
 
 
-def read_tensors(path: str | Path) -> dict[str, Tensor]:
-    """Read all tensors of a `.safetensors` or torch file, without running anything.
-
-    Raises:
-        WeightsError: The file is missing, truncated, unsafe, or holds anything but named tensors.
-    """
-    file = open_tensor_file(path)
-    return file.read(file.tensors)
-
-
 def fill(module: _Module, file: TensorFile, names: Mapping[str, str]) -> _Module:
     """Give a module the tensors of a file, all of them and nothing else, as float32.
 
@@ -138,14 +148,33 @@ def fill(module: _Module, file: TensorFile, names: Mapping[str, str]) -> _Module
     Raises:
         WeightsError: Names, shapes or types differ from the module's, or the file is damaged.
     """
-    found = {name: file.tensors[in_file] for name, in_file in names.items()}
-    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-    _check_shapes(wanted, {name: info.shape for name, info in found.items()}, file.path)
-    _check_types(found, file.path)
+    _refuse(differences(module, file, names), file.path)
     values = file.read(names.values())
     tensors = {name: values[in_file].float() for name, in_file in names.items()}
     module.load_state_dict(tensors, assign=True)
     return module.eval()
+
+
+def differences(module: nn.Module, file: TensorFile, names: Mapping[str, str]) -> Differences:
+    """Compare a module's tensors with those of a file.
+
+    Args:
+        module: Encoder or head, on the meta device if one likes.
+        file: Where the tensors are.
+        names: The module's name of each tensor -> its name in the file.
+    """
+    found = {name: file.tensors[in_file] for name, in_file in names.items()}
+    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    return Differences(
+        missing=[name for name in wanted if name not in found],
+        unexpected=[name for name in found if name not in wanted],
+        reshaped=[
+            f"{name} {info.shape} instead of {wanted[name]}"
+            for name, info in found.items()
+            if name in wanted and info.shape != wanted[name]
+        ],
+        retyped=[f"{name} {i.dtype}" for name, i in found.items() if "float" not in i.dtype],
+    )
 
 
 def _examine(file: TensorFile) -> tuple[EncoderKeys, EncoderFacts]:
@@ -159,16 +188,10 @@ def _examine(file: TensorFile) -> tuple[EncoderKeys, EncoderFacts]:
     return keys, EncoderFacts.of(shapes, str(file.path))
 
 
-def _build(file: TensorFile, keys: EncoderKeys, layout: EncoderLayout) -> VisionTransformer:
+def outline(layout: EncoderLayout) -> VisionTransformer:
+    """Build an encoder without values, on the meta device."""
     with torch.device("meta"):
-        encoder = VisionTransformer.from_layout(layout)
-    return fill(encoder, file, keys.names)
-
-
-def _check_types(found: Mapping[str, TensorInfo], path: Path) -> None:
-    others = [f"{name} {info.dtype}" for name, info in found.items() if "float" not in info.dtype]
-    if others:
-        raise WeightsError(f"{path}: wanted floating-point tensors, found {some(others)}")
+        return VisionTransformer.from_layout(layout)
 
 
 def _check_described(path: Path, facts: EncoderFacts, spec: ModelSpec) -> None:
@@ -184,23 +207,10 @@ def _check_described(path: Path, facts: EncoderFacts, spec: ModelSpec) -> None:
         )
 
 
-def _check_shapes(wanted: Shapes, found: Shapes, path: str | Path) -> None:
-    if found == wanted:
-        return
-    missing = [name for name in wanted if name not in found]
-    unexpected = [name for name in found if name not in wanted]
-    reshaped = [
-        f"{name} {shape} instead of {wanted[name]}"
-        for name, shape in found.items()
-        if name in wanted and shape != wanted[name]
-    ]
-    raise WeightsError(
-        f"{path}: of another architecture: wanted {_describe_shapes(wanted)}, "
-        f"found {_describe_shapes(found)}; missing: {some(missing)}; "
-        f"unexpected: {some(unexpected)}; other shape: {some(reshaped)}; "
-        f"see `sparsh-ros weights inspect {path}`"
-    )
-
-
-def _describe_shapes(shapes: Shapes) -> str:
-    return recognise_encoder(shapes) or f"{len(shapes)} tensors"
+def _refuse(found: Differences, path: Path) -> None:
+    if any(found):
+        listed = [f"{label}: {some(names)}" for label, names in found.labelled() if names]
+        raise WeightsError(
+            f"{path}: wanted exactly the tensors of the module it is for, found "
+            f"{'; '.join(listed)}; see `sparsh-ros weights inspect {path}`"
+        )

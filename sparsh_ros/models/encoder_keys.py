@@ -60,6 +60,16 @@ class EncoderKeys:
     unexpected: list[str]
 
 
+def has_encoder(names: Iterable[str], source: str) -> bool:
+    """Whether `find_encoder` finds one.
+
+    Raises:
+        WeightsError: Two tensors have the same name without wrappers.
+    """
+    plain = unwrap(names, source)
+    return any(prefix + PATCH_WEIGHT in plain for prefix in _METHODS)
+
+
 def find_encoder(names: Iterable[str], source: str) -> EncoderKeys:
     """Find the encoder among the tensors of a file.
 

@@ -124,6 +124,15 @@ class EncoderFacts:
             )
         return facts
 
+    def default_heads(self) -> int | None:
+        """Attention heads, one per 64 channels; None where that does not come out even."""
+        return None if self.width % HEAD_WIDTH else self.width // HEAD_WIDTH
+
+    def any_layout(self) -> EncoderLayout:
+        """An architecture with these tensors, whatever its image: enough to compare tensors."""
+        image_size = (self.patch_size * (self.learned_tokens or 1), self.patch_size)
+        return self.layout(image_size, self.tubelet, self.default_heads() or 1)
+
     def layout(
         self,
         image_size: tuple[int, int] = IMAGE_SIZE,
@@ -165,13 +174,13 @@ class EncoderFacts:
         return layout
 
     def _heads(self, given: int | None) -> int:
-        if given is None and self.width % HEAD_WIDTH:
+        heads = self.default_heads() if given is None else given
+        if heads is None:
             raise self._conflict(
                 f"one attention head per {HEAD_WIDTH} channels",
                 f"width {self.width}",
                 "give their number, heads=...",
             )
-        heads = self.width // HEAD_WIDTH if given is None else given
         if heads < 1 or self.width % heads:
             raise self._conflict(
                 f"heads={heads}", f"width {self.width}, no multiple of it", "give another number"

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sparsh-ros weights list` and `sparsh-ros weights inspect FILE`.
-
-torch and safetensors are imported only to look into a file of theirs; nothing in a file is run.
-"""
+"""`sparsh-ros weights list` and `sparsh-ros weights inspect FILE`."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-import onnxruntime as ort
 from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 
-from sparsh_ros.engines.onnx_engine import open_session
 from sparsh_ros.errors import SparshError
-from sparsh_ros.models.zoo import ModelSpec, list_models, load_model_spec, recognise_encoder
+from sparsh_ros.models.inspection import inspect_file
+from sparsh_ros.models.zoo import ModelSpec, list_models, load_model_spec
+
+_LARGE = 1 << 26  # bytes from which reading a file takes long enough to show how far it is
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,20 +25,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands.add_parser("list", help="the models, and which of their weights are here")
     inspect = commands.add_parser("inspect", help="what a weights file holds")
     inspect.add_argument("file", type=Path, help=".onnx, .safetensors or a torch file")
+    inspect.add_argument("--keys", action="store_true", help="list every tensor")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the list or the inspection.
+    """Print the list or the inspection; 1 if what was inspected would not load.
 
     Raises:
-        WeightsError: The file to inspect is missing, broken or unsafe.
+        WeightsError: The file to inspect is missing, broken, unsafe or of another kind.
     """
     console = Console()
-    if arguments.action == "list":
-        console.print(models_table(list_models()))
-    else:
-        for line in inspect_file(arguments.file):
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if arguments.action == "inspect":
+        return _inspect(arguments.file, arguments.keys, console)
+    console.print(models_table(list_models()))
     return 0
 
 
@@ -70,43 +69,31 @@ def _disk_use(spec: ModelSpec) -> str:
     return f"{size / 1e6:.1f} MB"
 
 
-def inspect_file(path: Path) -> list[str]:
-    """Describe a weights file in lines of text: format, contents, and what it belongs to.
+def _inspect(path: Path, keys: bool, console: Console) -> int:
+    size = path.stat().st_size if path.is_file() else 0
+    bar = Progress(
+        TextColumn("reading {task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=size < _LARGE or not sys.stderr.isatty(),
+    )
+    with bar:
+        task = bar.add_task(path.name, total=size)
+        report = inspect_file(path, lambda count: bar.advance(task, count))
 
-    Raises:
-        WeightsError: The file is missing, broken or unsafe.
-    """
-    if path.suffix == ".onnx":
-        return _inspect_onnx(path)
-    from sparsh_ros.models.checkpoints import read_tensors
+    def show(line: str) -> None:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
-    tensors = read_tensors(path)
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    types = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values()})
-    values = sum(tensor.numel() for tensor in tensors.values())
-    summary = f"{path}: {len(shapes)} tensors, {values:,} values, {' and '.join(types)}"
-    return [summary, *_belongs_to(shapes), *(f"  {name} {shapes[name]}" for name in shapes)]
-
-
-def _belongs_to(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-    if encoder := recognise_encoder(shapes):
-        return [encoder]
-    marker = ".pooler.query_tokens"
-    heads = [name.removesuffix(marker) for name in shapes if name.endswith(marker)]
-    return [f"heads: {', '.join(heads)}"] if heads else []
-
-
-def _inspect_onnx(path: Path) -> list[str]:
-    session = open_session(path, threads=1)
-    facts = session.get_modelmeta().custom_metadata_map
-    return [
-        f"{path}: ONNX graph, {path.stat().st_size / 1e6:.1f} MB",
-        *(f"{key}: {value}" for key, value in facts.items()),
-        *(f"  input {_signature(node)}" for node in session.get_inputs()),
-        *(f"  output {_signature(node)}" for node in session.get_outputs()),
-    ]
-
-
-def _signature(node: ort.NodeArg) -> str:
-    shape = ", ".join(str(size) for size in node.shape)
-    return f"{node.name} ({shape}) {node.type.removeprefix('tensor(').removesuffix(')')}"
+    show(f"{path}")
+    for label, text in report.facts:
+        show(f"  {label:<9}  {text}")
+    for kind, names in report.problems.items():
+        show(f"  {kind} ({len(names)})")
+        for name in names:
+            show(f"    {name}")
+    if keys:
+        for line in report.keys:
+            show(f"    {line}")
+    return 1 if report.problems else 0

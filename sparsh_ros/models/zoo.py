@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from sparsh_ros.errors import ModelError, WeightsError
-from sparsh_ros.models.infer import EncoderFacts, EncoderLayout, Shapes
+from sparsh_ros.models.infer import EncoderFacts, EncoderLayout
 from sparsh_ros.resources import config_path, weights_path
 
 POSE_BINS = 11
@@ -287,14 +287,6 @@ def write_trained_values(spec: ModelSpec, folder: Path) -> None:
     values = asdict(spec)
     text = json.dumps({name: values[name] for name in _TRAINED_FIELDS}, indent=2)
     (folder / HEADS_FILE).write_text(text + "\n")
-
-
-def recognise_encoder(shapes: Shapes) -> str:
-    """Say in words which encoder a state dict's shapes belong to; "" if to none."""
-    try:
-        return describe_encoder(EncoderFacts.of(shapes, "state dict"))
-    except WeightsError:
-        return ""
 
 
 def describe_encoder(facts: EncoderFacts | EncoderLayout) -> str:

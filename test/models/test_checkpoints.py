@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.models.checkpoints import load_model_encoder, load_model_head, read_tensors
+from sparsh_ros.models.checkpoints import load_model_encoder, load_model_head
 from sparsh_ros.models.heads import build_head
+from sparsh_ros.models.tensor_files import open_tensor_file
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import ModelSpec
 
@@ -91,7 +92,7 @@ def test_truncated_files(tmp_path: Path, suffix: str, kept: float) -> None:
     data = path.read_bytes()
     path.write_bytes(data[: kept if isinstance(kept, int) else int(kept * len(data))])
     with pytest.raises(WeightsError, match=f"{path.name}: wanted .* found"):
-        read_tensors(path)
+        open_tensor_file(path)
 
 
 @pytest.mark.parametrize("wrap", [lambda evil: evil, lambda evil: {"weight": evil}])
@@ -101,7 +102,7 @@ def test_a_hostile_pickle_runs_nothing(tmp_path: Path, wrap) -> None:
         path = tmp_path / "encoder.pt"
         save(wrap(Hostile(sign)), path)
         with pytest.raises(WeightsError, match="nothing in it was run"):
-            read_tensors(path)
+            open_tensor_file(path)
         assert not sign.exists()
 
 
@@ -113,7 +114,7 @@ def test_files_that_are_no_flat_state_dict(tmp_path: Path, value: object, found:
     path = tmp_path / "encoder.pt"
     torch.save(value, path)
     with pytest.raises(WeightsError, match=f"flat dictionary of tensors, found .*{found}"):
-        read_tensors(path)
+        open_tensor_file(path)
 
 
 def test_a_missing_file_says_what_to_do(spec: ModelSpec) -> None:

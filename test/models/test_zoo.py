@@ -14,7 +14,6 @@ from sparsh_ros.models.zoo import (
     bin_centres,
     list_models,
     load_model_spec,
-    recognise_encoder,
     write_trained_values,
 )
 
@@ -121,11 +120,3 @@ def test_bins_are_checked() -> None:
 
 def test_bin_centres() -> None:
     assert bin_centres((-2.0, 0.0, 1.0)) == (-3.0, -1.0, 0.5, 1.5)
-
-
-def test_encoders_are_recognised_by_their_shapes() -> None:
-    shapes = {"patch_embed.proj.weight": (384, 6, 16, 16), "register_tokens": (1, 2, 384)}
-    shapes |= {f"blocks.{layer}.norm1.bias": (384,) for layer in range(12)}
-    assert "size small" in recognise_encoder(shapes)
-    assert "registers 2" in recognise_encoder(shapes)
-    assert recognise_encoder({"weight": (3, 3)}) == ""
