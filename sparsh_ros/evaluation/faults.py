@@ -57,8 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     kept, sentences = _judged(outages)
     sys.stdout.write(
         f"Estimates of a simulated DIGIT, 60 frames/s, that takes {START_S} s from being opened to "
-        f"its first frame;\n{arguments.tries} tries of each fault; times in seconds. Its frames are "
-        "noise: what counts is whether\nestimates are valid, not what they say.\n\n"
+        f"its first frame;\n{arguments.tries} tries of each fault; times in seconds. Its frames "
+        "are noise: what counts is whether\nestimates are valid, not what they say.\n\n"
         "| fault | what the driver does | estimates said invalid after | no valid estimate for, "
         "median | longest |\n|---|---|---|---|---|\n"
         + "\n".join(rows)
