@@ -23,7 +23,7 @@ from rosbags.rosbag2 import Reader as Reader2
 
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.evaluation.definitions import Decoder, decoder, one_line
-from sparsh_ros.evaluation.mcap_stream import McapStream, has_index
+from sparsh_ros.evaluation.mcap_stream import McapStream, custom_data, has_index
 
 SUFFIXES = (".mcap", ".db3", ".bag")
 METADATA = "metadata.yaml"
@@ -59,7 +59,7 @@ class Bag:
     Attributes:
         path: what was opened.
         topics: all topics, sorted by name.
-        custom: what the recorder wrote beside the messages, from metadata.yaml.
+        custom: what the recorder wrote beside the messages.
         warnings: what cannot be read, in sentences; more may come while messages are read.
     """
 
@@ -101,6 +101,11 @@ class Bag:
         for topic, log_time_ns, data in merge(*streams, key=lambda message: message[1]):
             yield Message(topic, self._definitions[topic][0], log_time_ns, data)
 
+    def warn(self, text: str) -> None:
+        """Add to `warnings`; what is found again in a second reading is told once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+
     def check(self, topic: str) -> None:
         """Raise RecordingError if no message of a topic can be decoded, because of its type."""
         self._decoder(topic)
@@ -136,7 +141,7 @@ class Bag:
                 return
             except Exception as error:  # a damaged file can fail anywhere in the library
                 where = "its beginning" if last_ns is None else f"{last_ns * 1e-9:.3f} s"
-                self.warnings.append(
+                self.warn(
                     f"{part.path.name}: damaged after {where} ({one_line(error)}); read up to there"
                 )
                 return
@@ -156,11 +161,13 @@ class _Indexed:
         self.counts = dict.fromkeys(self.definitions, 0)
         for connection in self._reader.connections:
             self.counts[connection.topic] += self._reads(connection) * connection.msgcount
+        self.custom = self._custom()
 
-    @property
-    def custom(self) -> Mapping[str, str]:
+    def _custom(self) -> Mapping[str, str]:
         if self.ros1:
             return {}
+        if self.path.suffix == ".mcap":
+            return custom_data(self.path)
         return self._reader.storage.metadata.custom or {}
 
     def messages(self, topics: set[str]) -> Iterator[tuple[str, int, bytes]]:
@@ -248,7 +255,7 @@ def _hidden(folder: Path, root: Path) -> bool:
 
 
 def _holds_files(folder: Path) -> bool:
-    return any(file.suffix in SUFFIXES for file in folder.iterdir())
+    return any(file.suffix in SUFFIXES or file.name == METADATA for file in folder.iterdir())
 
 
 def _files(folder: Path, warnings: list[str]) -> list[Path]:

@@ -84,10 +84,11 @@ def read_events(bag: Bag, sensors: Sequence[SensorTopics]) -> Iterator[Event]:
             for kind, sensor in routes[message.topic]:
                 yield Event(kind, sensor, stamp_ns, value)
     for topic, count in broken.items():
-        bag.warnings.append(
+        bag.warn(
             f"{topic}: {count} messages could not be decoded (the first: {first_trouble[topic]})"
         )
-    bag.warnings.extend(clock.warnings())
+    for warning in clock.warnings():
+        bag.warn(warning)
 
 
 class _Clock:
@@ -125,7 +126,7 @@ def _routes(bag: Bag, sensors: Sequence[SensorTopics]) -> dict[str, list[tuple[s
         try:
             bag.check(topic)
         except SparshError as error:
-            bag.warnings.append(str(error))
+            bag.warn(str(error))
             del routes[topic]
     return routes
 
@@ -138,6 +139,11 @@ def _read(bag: Bag, message: Message) -> tuple[int, Any]:
     if header is not None:
         stamp_ns = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
     return stamp_ns, _VALUES[message.type](decoded)
+
+
+def _image(message: Any) -> np.ndarray | None:
+    """An empty background says that there is none."""
+    return raw_image(message) if message.width or message.height or len(message.data) else None
 
 
 def _force(message: Any) -> np.ndarray:
@@ -170,7 +176,7 @@ def _vector(vector: Any) -> np.ndarray:
 
 
 _VALUES: dict[str, Callable[[Any], Any]] = {
-    "sensor_msgs/msg/Image": raw_image,
+    "sensor_msgs/msg/Image": _image,
     "sensor_msgs/msg/CompressedImage": compressed_image,
     "geometry_msgs/msg/Wrench": _force,
     "geometry_msgs/msg/WrenchStamped": lambda message: _force(message.wrench),

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
 from mcap.exceptions import EndOfFile, RecordLengthLimitExceeded
 from mcap.reader import make_reader
 from mcap.records import Channel, Chunk, McapRecord, Message, Schema
@@ -33,6 +34,16 @@ def has_index(path: Path) -> bool:
     except Exception:  # a damaged file can fail anywhere in the library
         return False
     return summary is not None and bool(summary.chunk_indexes)
+
+
+def custom_data(path: Path) -> dict[str, str]:
+    """What the recorder wrote beside the messages, which an MCAP file with an index repeats."""
+    with path.open("rb") as file:
+        for record in make_reader(file).iter_metadata():
+            if record.name == "rosbag2":
+                bag = yaml.safe_load(record.metadata.get("serialized_metadata", ""))
+                return dict((bag or {}).get("custom_data") or {})
+    return {}
 
 
 class McapStream:

@@ -138,8 +138,9 @@ def test_a_ros_1_bag(tmp_path: Path, messages) -> None:
 
 
 def test_what_the_recorder_wrote_beside_the_messages(whole: Path) -> None:
-    with open_bag(whole) as bag:
-        assert bag.custom == {"sensor": "digit"}
+    for path in (whole, whole / "bag.mcap"):
+        with open_bag(path) as bag:
+            assert bag.custom == {"sensor": "digit"}
 
 
 def test_a_split_bag_is_one(tmp_path: Path) -> None:
@@ -221,6 +222,7 @@ def test_a_damaged_chunk_ends_the_reading_with_a_warning(tmp_path: Path) -> None
     (folder / "bag.mcap").write_bytes(content)
     with open_bag(folder) as bag:
         read = list(bag.messages(["/tactile/truth/force"]))
+        assert len(list(bag.messages(["/tactile/truth/force"]))) == len(read)
         (warning,) = bag.warnings
     assert 100 < len(read) < 400
     assert "bag: damaged after" in warning and "read up to there" in warning
@@ -319,6 +321,7 @@ def test_bags_of_a_folder(tmp_path: Path, whole: Path) -> None:
     for name in ("b/two", "a", ".partial-x/three"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copytree(whole, tmp_path / name)
+    (tmp_path / "a" / "bag.mcap").rename(tmp_path / "a" / "bag.mcap.zstd")
     assert list_bags(tmp_path) == [tmp_path / "a", tmp_path / "b" / "two"]
     assert list_bags(tmp_path / "a") == [tmp_path / "a"]
     assert list_bags(whole / "bag.mcap") == [whole / "bag.mcap"]

@@ -63,6 +63,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         bag.pose("/t/truth/pose", 5, np.array([1e-3, -2e-3, -3.0]), "gel")
         bag.pose("/t/truth/pose", 6, np.full(3, math.nan), "gel")
         bag.pose_change("/t/truth/pose_change", 7, 5 / 60, np.array([1e-3, 0, 0.1]), "gel")
+    assert "durability: 1" in (tmp_path / "bag" / "metadata.yaml").read_text()  # latched
     events, warnings = read(tmp_path / "bag")
     assert warnings == [] and {event.sensor for event in events} == {"t"}
     assert [(event.kind, event.stamp_ns) for event in events] == [
@@ -80,6 +81,16 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert pose == pytest.approx([1e-3, -2e-3, -3.0]) and np.isnan(unknown).all()
     assert isinstance(change, PoseChangeLabel) and change.interval_s == pytest.approx(5 / 60)
     assert change.change.tolist() == [1e-3, 0, 0.1]
+
+
+def test_an_empty_background_says_that_there_is_none(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "bag") as bag:
+        bag.image("/t/image_raw", 1, PICTURE, "camera")
+        bag.image("/t/background", 2, np.empty((0, 0, 3), np.uint8), "camera")
+        bag.image("/t/background", 3, PICTURE, "camera")
+    events, warnings = read(tmp_path / "bag")
+    assert warnings == []
+    assert [(event.kind, event.stamp_ns) for event in events] == [("frame", 1), ("background", 3)]
 
 
 def test_jpeg_images_are_those_that_were_compressed(tmp_path: Path) -> None:
