@@ -25,7 +25,7 @@ _SILENT_S = 1.0
 class BackgroundTopic:
     """Publishes `background`, latched, whenever it changes, and serves `capture_background`.
 
-    An empty image, 0 x 0, means that the one before no longer holds: another sensor was plugged in.
+    An empty image, 0 x 0, means that the one before no longer holds: this may be another sensor.
     Frames come in on one thread, requests on another.
     """
 
@@ -36,6 +36,7 @@ class BackgroundTopic:
         entry: SensorEntry,
         sensor_serial: Callable[[], str],
         then: Callable[[np.ndarray | None], None] | None = None,
+        again: bool = False,
     ) -> None:
         """Make topic and service, named below `prefix`; nothing is published before a frame comes.
 
@@ -46,6 +47,7 @@ class BackgroundTopic:
             sensor_serial: gives its serial number now, "" while unknown or where it has none.
             then: takes each new background within this process, (320, 240, 3) uint8 RGB, or None
                 when the one before no longer holds.
+            again: this node has published backgrounds before, perhaps of another sensor.
 
         Raises:
             SparshError: the image file that the entry names cannot be read.
@@ -56,6 +58,7 @@ class BackgroundTopic:
         self._store, self._serial = BackgroundStore(), ""
         self._keeper = BackgroundKeeper(entry.profile, file=entry.background)
         self._told: set[str] = set()
+        self._is_outdated = again
         self._newest_s = time.monotonic()
         self._topic = node.create_publisher(Image, f"{prefix}background", qos.LATCHED)
         node.create_service(Trigger, f"{prefix}capture_background", self._capture)
@@ -67,6 +70,8 @@ class BackgroundTopic:
             self._heed(self._sensor_serial())
             if self._keeper.push(frame):
                 self._announce()
+            elif self._is_outdated:
+                self._publish(None)
             self._warn()
 
     def report(self) -> Report:
@@ -100,6 +105,7 @@ class BackgroundTopic:
         self._node.get_logger().info(f"{self._entry.name}: background {self._keeper.origin}")
 
     def _publish(self, image: np.ndarray | None) -> None:
+        self._is_outdated = False
         if self._then is not None:
             self._then(image)
         where = (self._keeper.stamp_ns, self._entry.optical_frame)

@@ -64,6 +64,7 @@ class SensorNode(ManagedNode):
         self._prefix = prefix
         self._sink, self._take_background = sink, take_background
         self._sensor: Sensor | None = None
+        self._background: BackgroundTopic | None = None
         self._published = 0
         self._stop = threading.Event()
         self._starting = threading.Lock()
@@ -89,7 +90,12 @@ class SensorNode(ManagedNode):
         if entry.driver == "simulated":
             self._truth = TruthPublisher(self, prefix, entry.gel_frame)
         self._background = BackgroundTopic(
-            self, prefix, entry, lambda: self._sensor.serial, self._take_background
+            self,
+            prefix,
+            entry,
+            lambda: self._sensor.serial,
+            self._take_background,
+            again=self._background is not None,
         )
 
     def _activate(self) -> None:

@@ -29,7 +29,9 @@ GREY = np.full(IMAGE_SHAPE, 100, np.uint8)
 class Finger:
     """A sensor's background topic, fed by the test, and what became of it."""
 
-    def __init__(self, outsider, monkeypatch: pytest.MonkeyPatch, **entry: object) -> None:
+    def __init__(
+        self, outsider, monkeypatch: pytest.MonkeyPatch, again: bool = False, **entry: object
+    ) -> None:
         self.serial = ""
         self.handed_over: list[np.ndarray] = []
         self.logged: list[str] = []
@@ -40,6 +42,7 @@ class Finger:
             SensorEntry("index", **settings),
             lambda: self.serial,
             self.handed_over.append,
+            again,
         )
         self.outsider = outsider
         self._frames = 0
@@ -168,6 +171,13 @@ def test_perception_forgets_the_background_of_a_sensor_that_was_replaced(make, o
     nothing, image, none = used
     assert nothing is none is None
     np.testing.assert_array_equal(image, GREY)
+
+
+def test_a_node_that_begins_again_withdraws_what_it_published_before(make) -> None:
+    finger = make(again=True)
+    finger.see(GREY)
+    none, image = finger.handed_over
+    assert none is None and image[0, 0, 0] == 100
 
 
 def test_the_file_of_the_entry_is_used_from_the_first_frame(make, tmp_path: Path) -> None:
