@@ -157,14 +157,17 @@ def test_the_wheel_has_all_modules_and_data(wheel: Path) -> None:
 
 def test_the_core_of_the_wheel_works_without_ros(wheel: Path) -> None:
     program = (
-        "from sparsh_ros.resources import config_path; import sparsh_ros.perception;"
-        "print(config_path('sensors', 'digit.yaml'), sparsh_ros.__version__)"
+        "from sparsh_ros.resources import config_path, message_definitions;"
+        "import sparsh_ros.perception;"
+        "print(config_path('sensors', 'digit.yaml'), message_definitions()[-1],"
+        " sparsh_ros.__version__)"
     )
     result = subprocess.run(
         [sys.executable, "-c", program], cwd=wheel, capture_output=True, text=True, timeout=60
     )
     found = str(wheel / "sparsh_ros" / "config" / "sensors" / "digit.yaml")
-    assert result.stdout.split() == [found, sparsh_ros.__version__], result.stderr
+    slip = str(wheel / "sparsh_ros" / "message_definitions" / "Slip.msg")
+    assert result.stdout.split() == [found, slip, sparsh_ros.__version__], result.stderr
     metadata = next(wheel.glob("*.dist-info/METADATA")).read_text()
     assert f"\nVersion: {sparsh_ros.__version__}\n" in metadata
 
