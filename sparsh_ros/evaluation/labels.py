@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -46,7 +46,8 @@ class Event:
 
     Attributes:
         kind: what it is, and with it the type of `value`:
-            "frame", "background": (height, width, 3) uint8 RGB as recorded;
+            "frame", "background": (height, width, 3) uint8 RGB as recorded; None for a background
+            that the recorder took back;
             "force": (3,) float64, N, of the world on the gel, gel frame;
             "slip": SlipLabel;
             "pose": (3,) float64, x (m), y (m), rotation in (-pi, pi] (rad); NaN without contact;
@@ -80,8 +81,8 @@ def read_events(bag: Bag, sensors: Sequence[SensorTopics]) -> Iterator[Event]:
             first_trouble.setdefault(message.topic, str(error))
             continue
         clock.watch(message.topic, stamp_ns)
-        if value is not None:
-            for kind, sensor in routes[message.topic]:
+        for kind, sensor in routes[message.topic]:
+            if value is not None or kind == "background":
                 yield Event(kind, sensor, stamp_ns, value)
     for topic, count in broken.items():
         bag.warn(
@@ -89,6 +90,27 @@ def read_events(bag: Bag, sensors: Sequence[SensorTopics]) -> Iterator[Event]:
         )
     for warning in clock.warnings():
         bag.warn(warning)
+
+
+def read_frames(
+    bag: Bag, topic: str, wanted_ns: Collection[int]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Stamps and images, as recorded, of the frames with some stamps; decodes no others."""
+    left = set(wanted_ns)
+    for message in bag.messages([topic]):
+        try:
+            decoded = bag.decode(message)
+            stamp_ns = _stamp(message, decoded)
+            if stamp_ns not in left:
+                continue
+            value = _VALUES[message.type](decoded)
+        except SparshError:
+            continue  # told when the events were read
+        left.discard(stamp_ns)
+        if value is not None:
+            yield stamp_ns, value
+        if not left:
+            return
 
 
 class _Clock:
@@ -134,11 +156,14 @@ def _routes(bag: Bag, sensors: Sequence[SensorTopics]) -> dict[str, list[tuple[s
 def _read(bag: Bag, message: Message) -> tuple[int, Any]:
     """Stamp and value of a message; the value is None if it says that it knows nothing."""
     decoded = bag.decode(message)
+    return _stamp(message, decoded), _VALUES[message.type](decoded)
+
+
+def _stamp(message: Message, decoded: Any) -> int:
     header = getattr(decoded, "header", None)
-    stamp_ns = message.log_time_ns
-    if header is not None:
-        stamp_ns = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
-    return stamp_ns, _VALUES[message.type](decoded)
+    if header is None:
+        return message.log_time_ns
+    return header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
 
 
 def _image(message: Any) -> np.ndarray | None:
