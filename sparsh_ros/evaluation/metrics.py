@@ -56,8 +56,8 @@ def force_sums(estimate_n: ArrayLike, truth_n: ArrayLike) -> Sums:
 def force_of_sums(sums: Sums) -> Values:
     """`force_errors` from the sums of `force_sums`."""
     count = sums["count"][..., None]
-    mae = _share(sums["absolute"], count) * 1e3
-    rmse = np.sqrt(_share(sums["squared"], count)) * 1e3
+    mae = share(sums["absolute"], count) * 1e3
+    rmse = np.sqrt(share(sums["squared"], count)) * 1e3
     values = {f"mae_{name}_mn": mae[..., i] for i, name in enumerate(_FORCE_COLUMNS)}
     values |= {f"rmse_{name}_mn": rmse[..., i] for i, name in enumerate(_FORCE_COLUMNS)}
     return values | {"published_rmse_mn": mae[..., :3].mean(axis=-1)}
@@ -91,9 +91,9 @@ def slip_of_sums(sums: Sums) -> Values:
     """Precision, recall and F1 from the sums of `slip_sums`."""
     hits, false_alarms, misses = (sums[name] for name in ("hits", "false_alarms", "misses"))
     return {
-        "precision": _share(hits, hits + false_alarms, 0.0),
-        "recall": _share(hits, hits + misses, 0.0),
-        "f1": _share(2 * hits, 2 * hits + false_alarms + misses, 0.0),
+        "precision": share(hits, hits + false_alarms, 0.0),
+        "recall": share(hits, hits + misses, 0.0),
+        "f1": share(2 * hits, 2 * hits + false_alarms + misses, 0.0),
     }
 
 
@@ -126,8 +126,8 @@ def precision_recall_points(
     ranked, weights = probability[order], weights[order]
     hits, all_above = np.cumsum(weights * truth[order]), np.cumsum(weights)
     last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)  # ends of runs of ties
-    precision = _share(hits[last], all_above[last], 0.0)
-    recall = _share(hits[last], hits[-1], 0.0)
+    precision = share(hits[last], all_above[last], 0.0)
+    recall = share(hits[last], hits[-1], 0.0)
     return ranked[last], precision, recall
 
 
@@ -193,9 +193,9 @@ def pose_of_sums(sums: Sums) -> Values:
     """
     confusion = sums["confusion"]
     right, wanted = np.diagonal(confusion, axis1=-2, axis2=-1), confusion.sum(axis=-1)
-    accuracy = _share(right.sum(axis=-1), wanted.sum(axis=-1))
-    balanced = _known_mean(_share(right, wanted))
-    error = _share(sums["absolute"], sums["known"])
+    accuracy = share(right.sum(axis=-1), wanted.sum(axis=-1))
+    balanced = _known_mean(share(right, wanted))
+    error = share(sums["absolute"], sums["known"])
     values = {f"accuracy_{axis}": accuracy[..., i] for i, axis in enumerate(POSE_AXES)}
     values |= {f"balanced_accuracy_{axis}": balanced[..., i] for i, axis in enumerate(POSE_AXES)}
     values |= {"accuracy": _known_mean(accuracy), "balanced_accuracy": _known_mean(balanced)}
@@ -260,7 +260,7 @@ def _matching(estimate: ArrayLike, truth: ArrayLike) -> tuple[NDArray, NDArray]:
     return first, second
 
 
-def _share(part: Floats, whole: Floats, without_cases: float = np.nan) -> Floats:
+def share(part: Floats, whole: Floats, without_cases: float = np.nan) -> Floats:
     """part / whole, `without_cases` where whole is 0; as an array."""
     part, whole = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
     return np.divide(part, whole, out=np.full(part.shape, without_cases), where=whole > 0)
@@ -268,7 +268,7 @@ def _share(part: Floats, whole: Floats, without_cases: float = np.nan) -> Floats
 
 def _known_mean(values: Floats) -> Floats:
     """Mean over the last axis of what is not NaN; NaN if all is."""
-    return _share(np.nansum(values, axis=-1), np.isfinite(values).sum(axis=-1))
+    return share(np.nansum(values, axis=-1), np.isfinite(values).sum(axis=-1))
 
 
 def _floats(values: Values) -> Scores:
