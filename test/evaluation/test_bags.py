@@ -228,10 +228,13 @@ def test_a_damaged_chunk_ends_the_reading_with_a_warning(tmp_path: Path) -> None
     assert "bag: damaged after" in warning and "read up to there" in warning
 
 
-def test_an_mcap_without_chunks(tmp_path: Path, messages) -> None:
+@pytest.mark.parametrize("compression", [None, CompressionType.NONE, CompressionType.LZ4])
+def test_mcap_files_of_another_writer(tmp_path: Path, messages, compression) -> None:
     path = tmp_path / "plain.mcap"
     with path.open("wb") as file:
-        writer = PlainMcapWriter(file, use_chunking=False, compression=CompressionType.NONE)
+        chunks = compression is not None
+        compression = compression or CompressionType.NONE
+        writer = PlainMcapWriter(file, 50_000, compression, use_chunking=chunks)
         writer.start(profile="ros2")
         channels = {}
         for topic, type_name in TOPICS.items():
