@@ -77,18 +77,25 @@ def _store(type_name: str, definition: MessageDefinition) -> Typestore:
 def _parse(type_name: str, definition: MessageDefinition) -> dict[str, Any]:
     try:
         if definition.format == MessageDefinitionFormat.MSG:
-            return get_types_from_msg(definition.data, type_name)
-        types = {}
-        # One IDL file, or several, each after a ruler and a line that names it.
-        for part in definition.data.split(_IDL_RULER):
-            text = part.split("\n", 1)[-1] if part.startswith("IDL: ") else part
-            types.update(get_types_from_idl(text) if text.strip() else {})
-        types[type_name]
-        return types
+            types = get_types_from_msg(definition.data, type_name)
+        else:
+            types = _parse_idl(definition.data)
     except Exception as error:  # whatever the parser trips over, the definition is unreadable
         raise RecordingError(
             f"{type_name}: its definition in the bag is unreadable ({one_line(error)})"
         ) from error
+    if type_name not in types:
+        raise RecordingError(f"{type_name}: its definition in the bag is of {sorted(types)}")
+    return types
+
+
+def _parse_idl(text: str) -> dict[str, Any]:
+    """One IDL file, or several, each below a ruler and a line that names it."""
+    types: dict[str, Any] = {}
+    for part in filter(None, text.split(_IDL_RULER)):
+        idl = part.partition("\n")[2] if part.startswith("IDL: ") else part
+        types.update(get_types_from_idl(idl))
+    return types
 
 
 def _refuse(type_name: str, found: Any, wanted: Any) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 import cv2
 
 from sparsh_ros.errors import DatasetError
+from sparsh_ros.gel.truth import MotionSinceContact
 from sparsh_ros.training import dataset
 from sparsh_ros.training.dataset import JPEG_QUALITY, SimulatedTouch
 
@@ -39,9 +40,9 @@ def record_bag(
     In `truth/slip`, `probability` is the share of the contact area that slides, as live.
     Calls `tick` after each frame.
     """
+    # Here, because episodes need no library for bags.
     from sparsh_ros.evaluation.bag_writer import START_NS, BagWriter, whole_or_nothing
     from sparsh_ros.evaluation.bags import profile_key
-    from sparsh_ros.gel.truth import MotionSinceContact
 
     simulation, motion = touch.simulation(), MotionSinceContact()
     camera, gel = f"{touch.sensor}_camera_optical_frame", f"{touch.sensor}_gel_frame"

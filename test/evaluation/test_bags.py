@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from mcap.writer import CompressionType
 from mcap.writer import Writer as PlainMcapWriter
+from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 from rosbags.rosbag1 import Writer as Writer1
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
@@ -20,7 +21,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.evaluation.bag_writer import BagWriter, whole_or_nothing
 from sparsh_ros.evaluation.bags import Bag, list_bags, open_bag
-from sparsh_ros.evaluation.definitions import known_types
+from sparsh_ros.evaluation.definitions import decoder, known_types
 
 COUNT = 40
 PERIOD_NS = 16_666_667
@@ -268,6 +269,31 @@ def test_messages_of_unknown_packages_are_read_by_their_own_definition(tmp_path:
     with open_bag(path) as bag:
         (message,) = bag.messages(["/topic"])
         assert bag.decode(message).reading == 7
+
+
+GAUGE = "module lab_msgs { module msg { struct Gauge { int32 reading; }; }; };\n"
+
+
+@pytest.mark.parametrize("text", [GAUGE, f"{'=' * 80}\nIDL: lab_msgs/msg/Gauge\n{GAUGE}"])
+def test_definitions_in_idl(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "bag.mcap"
+    with path.open("wb") as file:
+        writer = PlainMcapWriter(file)
+        writer.start(profile="ros2")
+        schema = writer.register_schema("lab_msgs/msg/Gauge", "ros2idl", text.encode())
+        channel = writer.register_channel("/topic", "cdr", schema)
+        writer.add_message(channel, 1, b"\x00\x01\x00\x00\x07\x00\x00\x00", 1)
+        writer.finish()
+    with open_bag(path) as bag:
+        (message,) = bag.messages(["/topic"])
+        assert bag.decode(message).reading == 7
+
+
+@pytest.mark.parametrize(("text", "named"), [("?!", "unreadable"), (GAUGE, "is of .*Gauge")])
+def test_a_definition_that_is_none_is_a_sentence(text: str, named: str) -> None:
+    definition = MessageDefinition(MessageDefinitionFormat.IDL, text)
+    with pytest.raises(RecordingError, match=f"lab_msgs/msg/Scale: its definition.*{named}"):
+        decoder("lab_msgs/msg/Scale", definition, False)
 
 
 def test_our_messages_in_another_version_are_refused_by_their_fields(tmp_path: Path) -> None:
