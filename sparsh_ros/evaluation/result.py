@@ -111,6 +111,7 @@ class SensorResult:
     Attributes:
         recording: name of the recording.
         sensor: name of the sensor.
+        image_topic: topic of its images.
         kind: kind of sensor: "digit".
         kind_source: how the kind is known, in words.
         background: where the background comes from, in words.
@@ -120,12 +121,14 @@ class SensorResult:
         unaligned: "force", "slip", "pose" -> reason -> number of frames without a label.
         frames: "received", "encoded", "unpaired", "duplicates", "late", "clock_steps" as
             `SensorCounters`, and "missing": frames that the stamps show to be lacking.
+        period_ns: median time between frames.
         notes: what else to know, in sentences.
         moments: images, worst first within each task.
     """
 
     recording: str
     sensor: str
+    image_topic: str
     kind: str
     kind_source: str
     background: str
@@ -134,8 +137,17 @@ class SensorResult:
     label_topics: Mapping[str, str]
     unaligned: Mapping[str, Mapping[str, int]]
     frames: Mapping[str, int]
+    period_ns: float
     notes: tuple[str, ...] = ()
     moments: tuple[Moment, ...] = ()
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether any estimate has a label."""
+        labels, valid = self.labels, self.estimates.valid[:, None]
+        known = [np.isfinite(labels.force_n), labels.pose_bins != UNKNOWN]
+        known.append(labels.slipping[:, None] != UNKNOWN)
+        return any(bool((flags & valid).any()) for flags in known)
 
 
 @dataclass(frozen=True, eq=False)
