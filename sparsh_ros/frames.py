@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames and their pairing by time.
+"""Frames, and those that an encoder sees at once, chosen by time.
 
-The Sparsh image encoders read two frames, the current one and the one 5/60 s older. Cameras run at
-18 to 60 fps, drop frames and deliver late, so the older frame is chosen by its stamp and never by
-its position in a queue.
+The Sparsh image encoders read two frames, the current one and the one 5/60 s older; the video
+encoder reads four, 2/60 s apart. Cameras run at 18 to 60 fps, drop frames and deliver late, so the
+older frames are chosen by their stamps and never by their position in a queue.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ IMAGE_HEIGHT = 320
 IMAGE_WIDTH = 240
 IMAGE_SHAPE = (IMAGE_HEIGHT, IMAGE_WIDTH, 3)
 PAIR_INTERVAL_S = 5 / 60
+PAIR_OFFSETS_S = (0.0, PAIR_INTERVAL_S)
 
 # Twice the fastest sensor: bursts after a hiccup still fit, memory stays below 5 MB per sensor.
 _MAX_RATE_HZ = 120.0
@@ -58,28 +60,28 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FramePair:
-    """The newest frame and its partner, about 5/60 s older."""
+class Clip:
+    """The newest frame and its partners, newest first: a pair, or as many as a model sees."""
 
-    current: Frame
-    previous: Frame
+    frames: tuple[Frame, ...]
 
     @property
     def interval_s(self) -> float:
-        """Seconds from the previous frame to the current one, by their stamps."""
-        return (self.current.stamp_ns - self.previous.stamp_ns) * 1e-9
+        """Seconds from the oldest frame to the newest one, by their stamps."""
+        return (self.frames[0].stamp_ns - self.frames[-1].stamp_ns) * 1e-9
 
 
 class FrameRing:
-    """The last few frames of one sensor, and the pair they make.
+    """The last few frames of one sensor, and the clip they make.
 
-    The partner of the newest frame at time t is the frame whose stamp is closest to t - interval;
-    it counts only if it is at most half an interval off. At 18 fps the worst such error is 28 ms,
-    so every rate from 18 fps up gives a pair for each frame.
+    For each of the model's offsets, the partner of the newest frame at time t is the older frame
+    whose stamp is closest to t - offset; it counts only if it is at most half the largest offset
+    off. At 18 fps the worst such error is 28 ms, so every rate from 18 fps up gives a clip for each
+    frame; where frames are rarer than offsets, neighbouring offsets share one.
 
-    A frame that comes after its successor, by at most half an interval, is filed in its place. A
-    stamp further back means that the clock was set back: what was held is then on another time
-    scale and is forgotten. After a step forward the old frames simply are too old.
+    A frame that comes after its successor, by at most half the largest offset, is filed in its
+    place. A stamp further back means that the clock was set back: what was held is then on another
+    time scale and is forgotten. After a step forward the old frames simply are too old.
 
     Attributes:
         duplicates: frames ignored because their stamp was held already.
@@ -87,14 +89,21 @@ class FrameRing:
         clock_steps: how often the clock stepped back.
     """
 
-    def __init__(self, interval_s: float = PAIR_INTERVAL_S) -> None:
-        """Make an empty ring whose pairs are `interval_s` seconds apart."""
-        if not (math.isfinite(interval_s) and interval_s > 0):
-            raise FrameError(f"pair interval: wanted a number above 0 s, found {interval_s}")
-        self._interval_ns = round(interval_s * 1e9)
-        self._tolerance_ns = self._interval_ns // 2
-        self._reach_ns = self._interval_ns + self._tolerance_ns
-        capacity = math.ceil(1.5 * interval_s * _MAX_RATE_HZ) + 2
+    def __init__(self, offsets_s: Sequence[float] = PAIR_OFFSETS_S) -> None:
+        """Make an empty ring.
+
+        Args:
+            offsets_s: how much older than the newest frame each frame of a clip is to be, seconds:
+                0 for the newest itself, then ascending.
+
+        Raises:
+            FrameError: the offsets are not such.
+        """
+        _check_offsets(offsets_s)
+        self._offsets_ns = [round(offset * 1e9) for offset in offsets_s[1:]]
+        self._tolerance_ns = self._offsets_ns[-1] // 2
+        self._reach_ns = self._offsets_ns[-1] + self._tolerance_ns
+        capacity = math.ceil(1.5 * offsets_s[-1] * _MAX_RATE_HZ) + 2
         self._frames: deque[Frame] = deque(maxlen=capacity)
         self.duplicates = 0
         self.late = 0
@@ -132,31 +141,42 @@ class FrameRing:
         place = sum(held.stamp_ns < frame.stamp_ns for held in self._frames)
         self._frames.insert(place, frame)
 
-    def pair(self) -> FramePair | None:
-        """The newest frame with its partner, or None (then `reason` says why)."""
-        partner, error_ns = self._closest()
-        if partner is None or error_ns > self._tolerance_ns:
+    def clip(self) -> Clip | None:
+        """The newest frame with its partners, or None (then `reason` says why)."""
+        if not self._frames or self.reason:
             return None
-        return FramePair(current=self._frames[-1], previous=partner)
+        partners = (self._closest(offset_ns) for offset_ns in self._offsets_ns)
+        return Clip((self._frames[-1], *partners))
 
     @property
     def reason(self) -> str:
-        """Why there is no pair, in one sentence; empty when there is one."""
+        """Why there is no clip, in one sentence; empty when there is one."""
         if not self._frames:
             return "no frame yet"
-        partner, error_ns = self._closest()
-        wanted = f"one {self._interval_ns * 1e-6:.0f} +- {self._tolerance_ns * 1e-6:.0f} ms"
+        return next(filter(None, map(self._objection, self._offsets_ns)), "")
+
+    def _objection(self, offset_ns: int) -> str:
+        """Why no held frame is that much older than the newest; empty when one is."""
+        partner = self._closest(offset_ns)
+        wanted = f"one {offset_ns * 1e-6:.0f} +- {self._tolerance_ns * 1e-6:.0f} ms"
         if partner is None:
             return f"no partner frame: wanted {wanted} before the newest, found none"
-        if error_ns > self._tolerance_ns:
-            found_ms = (self._frames[-1].stamp_ns - partner.stamp_ns) * 1e-6
-            return f"no partner frame: wanted {wanted} before the newest, found {found_ms:.0f} ms"
+        age_ns = self._frames[-1].stamp_ns - partner.stamp_ns
+        if abs(age_ns - offset_ns) > self._tolerance_ns:
+            found = f"{age_ns * 1e-6:.0f} ms"
+            return f"no partner frame: wanted {wanted} before the newest, found {found}"
         return ""
 
-    def _closest(self) -> tuple[Frame | None, int]:
-        if len(self._frames) < 2:
-            return None, 0
-        wanted_ns = self._frames[-1].stamp_ns - self._interval_ns
-        candidates = list(self._frames)[:-1]
-        partner = min(candidates, key=lambda held: abs(held.stamp_ns - wanted_ns))
-        return partner, abs(partner.stamp_ns - wanted_ns)
+    def _closest(self, offset_ns: int) -> Frame | None:
+        """The older frame closest to that age; None while there is none."""
+        older = list(self._frames)[:-1]
+        wanted_ns = self._frames[-1].stamp_ns - offset_ns
+        return min(older, key=lambda held: abs(held.stamp_ns - wanted_ns), default=None)
+
+
+def _check_offsets(offsets_s: Sequence[float]) -> None:
+    ascending = sorted(set(offsets_s)) == list(offsets_s) and all(map(math.isfinite, offsets_s))
+    if not ascending or len(offsets_s) < 2 or offsets_s[0] != 0:
+        raise FrameError(
+            f"frame offsets: wanted 0, then ascending seconds, found {list(offsets_s)}"
+        )

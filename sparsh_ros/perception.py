@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames in, touches out: pairing, encoding and the heads for any number of sensors.
+"""Frames in, touches out: clips, encoding and the heads for any number of sensors.
 
 `Perception` does it all. Its two halves can also live in different processes: `Perception.encode`
 gives tokens, and a `sparsh_ros.decoder.TouchDecoder` elsewhere makes touches of them.
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from sparsh_ros.decoder import CONTACT_THRESHOLD_N, Encoded, Encoding, TouchDecoder
 from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import ModelError, ParameterError
-from sparsh_ros.frames import IMAGE_SHAPE, Frame, FramePair, FrameRing, check_image
+from sparsh_ros.frames import IMAGE_SHAPE, Frame, FrameRing, check_image
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.sensors.profiles import SensorProfile
 from sparsh_ros.touch import HEADS, Touch
@@ -44,7 +44,7 @@ class SensorCounters:
 
     Attributes:
         received: frames pushed.
-        encoded: frames whose pair was encoded.
+        encoded: frames that were encoded, with their partners.
         unpaired: frames reported invalid: no background, no partner, or stale.
         replaced: frames that a newer one replaced before they were looked at.
         duplicates: frames ignored because their stamp was known.
@@ -113,7 +113,7 @@ class Perception:
     def add_sensor(self, name: str, profile: SensorProfile) -> None:
         """Make a sensor known, by its own name and its kind; starts it anew if it is."""
         with self._arrived:
-            self._slots[name] = _Slot(name, profile, self.spec.interval_s)
+            self._slots[name] = _Slot(name, profile, self.spec.frame_offsets_s)
         self._decoder.add_sensor(name, profile)
 
     def set_background(self, name: str, image: NDArray[np.uint8] | None) -> None:
@@ -177,18 +177,15 @@ class Perception:
         return self.interpret(self.encode())
 
     def encode(self) -> Encoded:
-        """The first half of `infer`: pair and encode whatever is new."""
+        """The first half of `infer`: encode whatever is new, with its partners."""
         with self._arrived:
             now_s = self._monotonic()
             looks = [slot.look(now_s) for slot in self._slots.values() if slot.has_news(now_s)]
-        pairs = [(pair, background) for _, pair, background in looks if pair is not None]
+        seen = [images for _, images in looks if images is not None]
         tokens = None
-        if pairs:
-            current = np.stack([pair.current.image for pair, _ in pairs])
-            previous = np.stack([pair.previous.image for pair, _ in pairs])
-            background = np.stack([background for _, background in pairs])
-            tokens = self.engine.encode(current, previous, background)
-        return Encoded(tuple(encoding for encoding, _, _ in looks), tokens)
+        if seen:
+            tokens = self.engine.encode(*(np.stack(batch) for batch in zip(*seen, strict=True)))
+        return Encoded(tuple(encoding for encoding, _ in looks), tokens)
 
     def interpret(self, encoded: Encoded) -> list[Touch]:
         """The second half of `infer`: run the heads and read their outputs."""
@@ -204,12 +201,12 @@ class Perception:
 class _Slot:
     """The frames of one sensor on their way to the encoder."""
 
-    def __init__(self, name: str, profile: SensorProfile, interval_s: float) -> None:
+    def __init__(self, name: str, profile: SensorProfile, offsets_s: Sequence[float]) -> None:
         self.first_background = None if profile.subtract_background else _NO_BACKGROUND
         self.background = self.first_background
         self.pending = False
         self._name = name
-        self._ring = FrameRing(interval_s)
+        self._ring = FrameRing(offsets_s)
         self._nominal_s = 1 / profile.fps
         self._arrivals_s: deque[float] = deque(maxlen=_PERIODS_MEASURED + 1)
         self._stale_s = math.inf  # moment at which the newest frame goes stale
@@ -233,16 +230,18 @@ class _Slot:
     def has_news(self, now_s: float) -> bool:
         return self.pending or now_s >= self.silent_s
 
-    def look(self, now_s: float) -> tuple[Encoding, FramePair | None, NDArray[np.uint8] | None]:
-        """The newest frame's encoding to be, with its pair and background where it is valid."""
-        pair = self._ring.pair()
+    def look(self, now_s: float) -> tuple[Encoding, list[NDArray[np.uint8]] | None]:
+        """The newest frame's encoding to be; its images, newest first, and the background, unless
+        it is invalid."""
+        clip = self._ring.clip()
         stamp_ns = self._ring.newest.stamp_ns
         reason = self._reason(now_s)
         self._count(encoded=self.pending and not reason, unpaired=self.pending and bool(reason))
         self.pending = False
         if reason:
-            return Encoding(self._name, stamp_ns, reason=reason), None, None
-        return Encoding(self._name, stamp_ns, pair.interval_s), pair, self.background
+            return Encoding(self._name, stamp_ns, reason=reason), None
+        images = [frame.image for frame in clip.frames]
+        return Encoding(self._name, stamp_ns, clip.interval_s), [*images, self.background]
 
     def counters(self) -> SensorCounters:
         ring = self._ring

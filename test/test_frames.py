@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pairing by time: jitter, drops, late frames, clock steps, duplicates, long runs."""
+"""Partners by time: jitter, drops, late frames, clock steps, duplicates, long runs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from sparsh_ros.errors import FrameError
-from sparsh_ros.frames import IMAGE_SHAPE, PAIR_INTERVAL_S, Frame, FrameRing
+from sparsh_ros.frames import IMAGE_SHAPE, PAIR_INTERVAL_S, PAIR_OFFSETS_S, Frame, FrameRing
 
 BLACK = np.zeros(IMAGE_SHAPE, np.uint8)
 INTERVAL_NS = round(PAIR_INTERVAL_S * 1e9)
+VIDEO_OFFSETS_S = (0.0, 2 / 60, 4 / 60, 6 / 60)
 MILLISECOND = 1_000_000
 START = 1_700_000_000_000_000_000
 
@@ -27,50 +28,77 @@ def stamps(rate_hz: float, count: int, jitter: float, drop: float, seed: int) ->
     return times[rng.random(count) >= drop].astype(np.int64)
 
 
-def closest_partner(pushed: np.ndarray, index: int) -> int | None:
-    """Reference: search the whole history instead of the ring."""
-    wanted = pushed[index] - INTERVAL_NS
-    older = pushed[:index]
-    if not len(older):
+def closest_errors(pushed: np.ndarray, index: int, offsets_s: tuple) -> list[int] | None:
+    """Reference: search the whole history instead of the ring; how far off each partner is."""
+    wanted = pushed[index] - np.round(np.array(offsets_s[1:]) * 1e9).astype(np.int64)
+    if not index:
         return None
-    best = int(older[np.argmin(np.abs(older - wanted))])
-    return best if abs(best - wanted) <= INTERVAL_NS // 2 else None
+    errors = np.abs(pushed[:index] - wanted[:, None]).min(axis=1)
+    return errors.tolist() if (errors <= round(offsets_s[-1] * 1e9) // 2).all() else None
 
 
+@pytest.mark.parametrize("offsets_s", [PAIR_OFFSETS_S, VIDEO_OFFSETS_S])
 @pytest.mark.parametrize("rate_hz", [18, 25, 30, 60, 90])
 @pytest.mark.parametrize("drop", [0.0, 0.1, 0.4])
-def test_agrees_with_a_search_of_the_whole_history(rate_hz: float, drop: float) -> None:
-    ring = FrameRing()
+def test_agrees_with_a_search_of_the_whole_history(
+    rate_hz: float, drop: float, offsets_s: tuple[float, ...]
+) -> None:
+    ring = FrameRing(offsets_s)
     pushed = stamps(rate_hz, 400, jitter=0.6, drop=drop, seed=rate_hz)
     for index, stamp in enumerate(pushed):
         ring.push(frame(stamp))
-        pair, wanted = ring.pair(), closest_partner(pushed, index)
-        assert (pair is None) == (wanted is None) == (ring.reason != "")
-        if pair is not None:
-            assert pair.current.stamp_ns == stamp
-            error = abs(pair.previous.stamp_ns - (stamp - INTERVAL_NS))
-            assert error == abs(wanted - (stamp - INTERVAL_NS))
+        clip, wanted = ring.clip(), closest_errors(pushed, index, offsets_s)
+        assert (clip is None) == (wanted is None) == (ring.reason != "")
+        if clip is not None:
+            current, *partners = clip.frames
+            assert current.stamp_ns == stamp
+            assert wanted == [
+                abs(partner.stamp_ns - (stamp - round(offset * 1e9)))
+                for partner, offset in zip(partners, offsets_s[1:], strict=True)
+            ]
 
 
+@pytest.mark.parametrize("offsets_s", [PAIR_OFFSETS_S, VIDEO_OFFSETS_S])
 @pytest.mark.parametrize("rate_hz", [18, 25, 30, 60])
-def test_every_frame_has_a_partner_once_the_ring_is_warm(rate_hz: float) -> None:
-    ring = FrameRing()
-    pairs = []
+def test_every_frame_has_partners_once_the_ring_is_warm(
+    rate_hz: float, offsets_s: tuple[float, ...]
+) -> None:
+    ring = FrameRing(offsets_s)
+    clips = []
     for stamp in stamps(rate_hz, 200, jitter=0.1, drop=0.0, seed=1):
         ring.push(frame(stamp))
-        pairs.append(ring.pair())
-    warm = int(np.ceil(rate_hz * PAIR_INTERVAL_S)) + 1
-    assert None not in pairs[warm:]
-    assert all(abs(p.interval_s - PAIR_INTERVAL_S) <= PAIR_INTERVAL_S / 2 for p in pairs[warm:])
+        clips.append(ring.clip())
+    warm = int(np.ceil(rate_hz * offsets_s[-1])) + 1
+    assert None not in clips[warm:]
+    assert all(abs(c.interval_s - offsets_s[-1]) <= offsets_s[-1] / 2 for c in clips[warm:])
 
 
-def test_picks_the_frame_five_back_at_60_fps() -> None:
-    ring = FrameRing()
+@pytest.mark.parametrize(
+    ("offsets_s", "wanted"), [(PAIR_OFFSETS_S, [19, 14]), (VIDEO_OFFSETS_S, [19, 17, 15, 13])]
+)
+def test_picks_whole_frames_back_at_60_fps(offsets_s: tuple[float, ...], wanted: list[int]) -> None:
+    ring = FrameRing(offsets_s)
     for index in range(20):
         ring.push(frame(START + index * 1e9 / 60, sequence=index))
-    pair = ring.pair()
-    assert (pair.current.sequence, pair.previous.sequence) == (19, 14)
-    assert pair.interval_s == pytest.approx(5 / 60, abs=1e-6)
+    clip = ring.clip()
+    assert [held.sequence for held in clip.frames] == wanted
+    assert clip.interval_s == pytest.approx(offsets_s[-1], abs=1e-6)
+
+
+def test_a_slow_camera_repeats_frames_within_a_clip_but_never_the_newest() -> None:
+    ring = FrameRing(VIDEO_OFFSETS_S)
+    for index in range(8):
+        ring.push(frame(START + index * 1e9 / 18, sequence=index))
+    assert [held.sequence for held in ring.clip().frames] == [7, 6, 6, 5]
+
+
+def test_a_clip_needs_every_partner() -> None:
+    ring = FrameRing(VIDEO_OFFSETS_S)
+    for millisecond in (0, 98, 100):
+        ring.push(frame(START + millisecond * MILLISECOND))
+    assert ring.clip() is not None
+    ring.push(frame(START + 185 * MILLISECOND))
+    assert ring.clip() is None and "one 33 +- 50 ms" in ring.reason and "85 ms" in ring.reason
 
 
 @pytest.mark.parametrize(("gap_ms", "valid"), [(42, True), (41, False), (124, True), (126, False)])
@@ -78,7 +106,7 @@ def test_half_an_interval_is_the_limit(gap_ms: int, valid: bool) -> None:
     ring = FrameRing()
     ring.push(frame(START))
     ring.push(frame(START + gap_ms * MILLISECOND))
-    assert (ring.pair() is not None) is valid
+    assert (ring.clip() is not None) is valid
     assert (ring.reason == "") is valid
 
 
@@ -99,7 +127,7 @@ def test_late_frame_is_filed_in_its_place() -> None:
     assert ring.late == 1 and ring.clock_steps == 0
     assert ring.newest.stamp_ns == START + 117 * MILLISECOND
     ring.push(frame(START + 173 * MILLISECOND))
-    assert ring.pair().previous.stamp_ns == START + 90 * MILLISECOND
+    assert ring.clip().frames[1].stamp_ns == START + 90 * MILLISECOND
 
 
 def test_clock_step_back_starts_anew() -> None:
@@ -108,10 +136,10 @@ def test_clock_step_back_starts_anew() -> None:
         ring.push(frame(START + index * 1e9 / 60))
     earlier = START - 3_600 * 10**9
     ring.push(frame(earlier))
-    assert ring.clock_steps == 1 and len(ring) == 1 and ring.pair() is None
+    assert ring.clock_steps == 1 and len(ring) == 1 and ring.clip() is None
     for index in range(1, 6):
         ring.push(frame(earlier + index * 1e9 / 60))
-    assert ring.pair().previous.stamp_ns == earlier
+    assert ring.clip().frames[1].stamp_ns == earlier
 
 
 def test_clock_step_forward_leaves_no_partner_until_the_interval_has_passed() -> None:
@@ -120,10 +148,10 @@ def test_clock_step_forward_leaves_no_partner_until_the_interval_has_passed() ->
         ring.push(frame(START + index * 1e9 / 60))
     later = START + 3_600 * 10**9
     ring.push(frame(later))
-    assert ring.pair() is None and len(ring) == 1
+    assert ring.clip() is None and len(ring) == 1
     for index in range(1, 6):
         ring.push(frame(later + index * 1e9 / 60))
-    assert ring.pair().previous.stamp_ns == later
+    assert ring.clip().frames[1].stamp_ns == later
 
 
 def test_one_stamp_far_ahead_costs_no_more_than_one_interval() -> None:
@@ -132,7 +160,7 @@ def test_one_stamp_far_ahead_costs_no_more_than_one_interval() -> None:
     for index, stamp in enumerate(times):
         ring.push(frame(stamp + 10**12 if index == 10 else stamp))
     assert ring.clock_steps == 1
-    assert ring.pair().current.stamp_ns == times[-1]
+    assert ring.clip().frames[0].stamp_ns == times[-1]
 
 
 def test_duplicates_are_ignored_and_counted() -> None:
@@ -159,10 +187,13 @@ def test_never_grows() -> None:
     assert len(ring) <= 17
 
 
-@pytest.mark.parametrize("interval", [0.0, -1.0, float("nan"), float("inf")])
-def test_refuses_an_impossible_interval(interval: float) -> None:
-    with pytest.raises(FrameError, match="above 0"):
-        FrameRing(interval)
+@pytest.mark.parametrize(
+    "offsets_s",
+    [(0.0,), (), (0.0, 0.0), (0.0, -1.0), (0.1, 0.2), (0, 2, 1), (0.0, np.nan), (0.0, np.inf)],
+)
+def test_refuses_impossible_offsets(offsets_s: tuple[float, ...]) -> None:
+    with pytest.raises(FrameError, match="ascending seconds"):
+        FrameRing(offsets_s)
 
 
 @pytest.mark.parametrize(

@@ -37,19 +37,17 @@ class FakeEngine:
 
     def __init__(self, heads: tuple[str, ...]) -> None:
         self.heads = heads
-        self.calls: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self.calls: list[tuple[np.ndarray, ...]] = []
         self.warm = 0
 
     def warm_up(self) -> None:
         self.warm += 1
 
-    def encode(
-        self, current: np.ndarray, previous: np.ndarray, background: np.ndarray
-    ) -> np.ndarray:
-        self.calls.append((current, previous, background))
-        tokens = np.zeros((len(current), TOKENS, WIDTH), np.float32)
-        for column, images in enumerate((current, previous, background)):
-            tokens[:, 0, column] = images[:, 0, 0, 0]
+    def encode(self, *images: np.ndarray) -> np.ndarray:
+        self.calls.append(images)
+        tokens = np.zeros((len(images[0]), TOKENS, WIDTH), np.float32)
+        for column, batch in enumerate(images):
+            tokens[:, 0, column] = batch[:, 0, 0, 0]
         return tokens
 
     def decode(self, head: str, tokens: np.ndarray) -> dict[str, np.ndarray]:
@@ -112,6 +110,24 @@ def test_pairs_current_with_the_frame_one_interval_older(fake: Perception) -> No
         touch.delta_force_n, np.array([8, 3, 100]) / 255 * DIGIT.delta_force_scale_n, rtol=1e-6
     )
     assert touch.slip_probability == 0.5 and fake.engine.warm == 1
+
+
+def test_a_video_model_sees_its_clip_newest_first(
+    fake: Perception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offsets_s = (0.0, 2 / 60, 4 / 60, 6 / 60)
+    spec = replace(fake.spec, frame_offsets_s=offsets_s, tubelet=2)
+    monkeypatch.setattr(module, "load_model_spec", lambda model: spec)
+    video = Perception()
+    for name, profile in (("left", DIGIT), ("right", GELSIGHT_2017)):
+        video.add_sensor(name, profile)
+    video.set_background("left", image(100))
+    push(video, "left", range(9))
+    push(video, "right", range(20, 29))
+    left, right = video.infer()
+    assert left.valid and right.valid and left.interval_s == pytest.approx(0.1, abs=1e-6)
+    seen = [list(batch[:, 0, 0, 0]) for batch in video.engine.calls[0]]
+    assert seen == [[8, 28], [6, 26], [4, 24], [2, 22], [100, 127]]
 
 
 def test_each_frame_is_inferred_once(fake: Perception) -> None:

@@ -116,9 +116,10 @@ def test_loop_goes_on_and_no_pair_spans_the_seam(tmp_path: Path) -> None:
             rounds += frame.image.mean() < previous
             previous = frame.image.mean()
             ring.push(frame)
-            if pair := ring.pair():
+            if clip := ring.clip():
                 pairs += 1
-                assert pair.previous.image.mean() < pair.current.image.mean()
+                newest, oldest = clip.frames
+                assert oldest.image.mean() < newest.image.mean()
         assert not sensor.finished
     assert pairs > 0
 
