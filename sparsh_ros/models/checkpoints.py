@@ -8,6 +8,7 @@ file either has exactly the tensors of the module, or is refused with what diffe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -57,6 +58,7 @@ def load_encoder(
     image_size: tuple[int, int] = IMAGE_SIZE,
     frames: int | None = None,
     heads: int | None = None,
+    zero_registers: int = 0,
 ) -> VisionTransformer:
     """Load a Sparsh encoder from any file that holds one.
 
@@ -71,6 +73,8 @@ def load_encoder(
             else 4.
         heads: Attention heads, which no tensor tells; None takes one per 64 channels, as all
             published encoders have.
+        zero_registers: Registers of zeros to add, for probes of TacBench on an I-JEPA or V-JEPA
+            encoder; see `VisionTransformer.add_zero_registers`.
 
     Returns:
         The encoder in evaluation mode, float32, on the CPU. An image encoder maps
@@ -81,11 +85,15 @@ def load_encoder(
     Raises:
         WeightsError: The file is missing, broken, unsafe, holds no encoder, lacks tensors or has
             unknown ones, or contradicts an argument.
+        ModelError: Zero registers are wanted and the file has registers of its own.
         MissingDependencyError: The package safetensors is needed and not installed.
     """
     file = open_tensor_file(path)
     keys, facts = _examine(file)
-    return fill(outline(facts.layout(image_size, frames, heads)), file, keys.names)
+    encoder = fill(outline(facts.layout(image_size, frames, heads)), file, keys.names)
+    if zero_registers:
+        encoder.add_zero_registers(zero_registers)
+    return encoder
 
 
 def load_model_encoder(spec: ModelSpec, path: Path | None = None) -> VisionTransformer:
@@ -103,7 +111,10 @@ def load_model_encoder(spec: ModelSpec, path: Path | None = None) -> VisionTrans
     _check_described(file.path, facts, spec)
     wanted = spec.layout
     layout = facts.layout(wanted.image_size, wanted.frames, wanted.heads)
-    return fill(outline(layout), file, keys.names)
+    encoder = fill(outline(layout), file, keys.names)
+    if spec.zero_registers and not facts.registers:  # a file of our own has them already
+        encoder.add_zero_registers(spec.zero_registers)
+    return encoder
 
 
 def load_model_head(name: str, spec: ModelSpec, path: Path | None = None) -> nn.Module:
@@ -195,6 +206,7 @@ def outline(layout: EncoderLayout) -> VisionTransformer:
 
 
 def _check_described(path: Path, facts: EncoderFacts, spec: ModelSpec) -> None:
+    facts = replace(facts, registers=facts.registers or spec.zero_registers)
     stated = {name: getattr(spec.layout, name) for name in _DESCRIBED}
     if spec.registers is None:
         del stated["registers"]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -194,6 +194,23 @@ class VisionTransformer(nn.Module):
     def from_spec(cls, spec: ModelSpec) -> VisionTransformer:
         """Build the encoder that a model's spec describes, with fresh weights."""
         return cls.from_layout(spec.layout)
+
+    def add_zero_registers(self, count: int) -> None:
+        """Give an encoder that was trained without registers some that are zero.
+
+        TacBench's configurations did so to the I-JEPA and V-JEPA encoders, so the probes that were
+        trained with it know only tokens that have attended to such a register.
+
+        Raises:
+            ModelError: The encoder has registers of its own.
+        """
+        if count < 1 or self.layout.registers:
+            raise ModelError(
+                f"encoder: wanted zero_registers={count} for an encoder without registers, found "
+                f"{self.layout.registers} trained; leave zero_registers out"
+            )
+        self.layout = replace(self.layout, registers=count)
+        self.register_tokens = nn.Parameter(self.norm.weight.new_zeros(1, count, self.layout.width))
 
     def forward(self, images: Tensor) -> Tensor:
         """Encode images to patch tokens.

@@ -85,7 +85,8 @@ class ModelSpec:
         size: Key of `SIZES`.
         licence: SPDX name of the licence of the weights.
         weights: Folder of the weights files.
-        registers: Register tokens of the encoder; None takes what the weights have.
+        registers: Trained register tokens of the encoder; None takes what the weights have.
+        zero_registers: Register tokens of zeros to add to weights that have none.
         patch_size: Side of a patch in pixels.
         image_height: Height in pixels of the encoder's input.
         image_width: Width in pixels of the encoder's input.
@@ -108,6 +109,7 @@ class ModelSpec:
     licence: str
     weights: Path
     registers: int | None = 1
+    zero_registers: int = 0
     patch_size: int = 16
     image_height: int = 320
     image_width: int = 240
@@ -127,7 +129,12 @@ class ModelSpec:
             raise ModelError(
                 f"model {self.name}: size {self.size!r} is unknown; use one of {', '.join(SIZES)}"
             )
-        for name, least in (("registers", 0), ("patch_size", 1), ("tubelet", 1)):
+        for name, least in (
+            ("registers", 0),
+            ("zero_registers", 0),
+            ("patch_size", 1),
+            ("tubelet", 1),
+        ):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ModelError(f"model {self.name}: {name} wants {least} or more, found {value}")
@@ -219,7 +226,7 @@ class ModelSpec:
             image_size=(self.image_height, self.image_width),
             patch_size=self.patch_size,
             in_channels=3 if self.tubelet else 3 * self.frames,
-            registers=self.registers or 0,
+            registers=self.registers or self.zero_registers,
             frames=self.frames if self.tubelet else None,
             tubelet=self.tubelet,
         )

@@ -168,6 +168,18 @@ def test_images_of_another_shape(tmp_path: Path, shape: tuple[int, ...]) -> None
         encoder(torch.zeros(shape))
 
 
+def test_registers_of_zeros_are_those_of_a_file_with_zeros(tmp_path: Path) -> None:
+    path, weights = save(tmp_path, 64, 3, registers=0)
+    encoder = load_encoder(path, image_size=(64, 48), zero_registers=1)
+    images = random_input(encoder)
+    wanted = expected(images, weights | {"register_tokens": torch.zeros(1, 1, 64)}, 1)
+    assert error(encoder, images, wanted) < TOLERANCE
+    assert error(load_encoder(path, image_size=(64, 48)), images, wanted) > 10 * TOLERANCE
+    path, _ = save(tmp_path, 64, 3, registers=1)
+    with pytest.raises(ModelError, match="zero_registers=1 .* found 1 trained"):
+        load_encoder(path, image_size=(64, 48), zero_registers=1)
+
+
 @pytest.mark.parametrize("width", [46, 48])
 @pytest.mark.parametrize("grid", [(5, 3), (2, 5, 3)])
 def test_positions(width: int, grid: tuple[int, ...]) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ KINDS = {
     "image": ({}, {}),
     "no register, no layer scale": ({"registers": 0}, {"registers": 0, "layer_scale": False}),
     "learned positions": ({}, {"learned": 300}),
+    "any number of registers": ({"registers": None}, {"registers": 3}),
     "video": (VIDEO, {"channels": 3, "kernel": (2, 16, 16)}),
 }
 
@@ -69,6 +69,9 @@ def test_exact_files_hold_every_digit(tmp_path: Path) -> None:
     assert all(own[name].equal(kept[name]) for name in own)
 
 
-def test_a_model_that_takes_its_registers_from_the_file(tmp_path: Path) -> None:
-    spec = replace(exported(tmp_path, {"registers": 3}, {"registers": 3}, True), registers=None)
-    assert load_model_encoder(spec).layout.registers == 3
+@pytest.mark.parametrize("registers", [None, 0])
+def test_registers_of_zeros_are_exported(tmp_path: Path, registers: int | None) -> None:
+    described = {"registers": registers, "zero_registers": 1}
+    spec = exported(tmp_path, described, {"registers": 0}, True)
+    assert load_model_encoder(spec).layout.registers == 1
+    assert not load_file(spec.weights / "encoder.safetensors")["register_tokens"].any()
