@@ -97,6 +97,7 @@ def test_estimates_end_with_each_fault_and_come_back(outsider, start_graph, came
     outsider.wait_for(
         lambda: outsider.diagnostics["frail/sensor: digit"]["serial"] == "D7", "the serial number"
     )
-    assert int(outsider.diagnostics["frail/sensor: digit"]["reopened"]) >= 3
+    # After it hung and after it was unplugged; single broken frames cost no more than themselves.
+    assert int(outsider.diagnostics["frail/sensor: digit"]["reopened"]) >= 2
     assert graph.stop() == 0
     assert "Traceback" not in graph.log
