@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsh_ros.sensors.profiles import SensorProfile
+
 UNKNOWN = -1
 
 Floats = NDArray[np.float32]
@@ -57,6 +59,12 @@ class Estimates:
     def valid(self) -> NDArray[np.bool_]:
         """(n,) whether anything is known."""
         return self.reason == UNKNOWN
+
+    @property
+    def slip_answer(self) -> NDArray[np.float64]:
+        """(n,) probability of slip as it is compared with a threshold live: 0 without contact."""
+        probability = self.slip_probability.astype(np.float64)
+        return np.where((self.in_contact == 0) & np.isfinite(probability), 0.0, probability)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +120,7 @@ class SensorResult:
         recording: name of the recording.
         sensor: name of the sensor.
         image_topic: topic of its images.
-        kind: kind of sensor: "digit".
+        profile: of its kind; None where that cannot be told.
         kind_source: how the kind is known, in words.
         background: where the background comes from, in words.
         estimates: what perception said.
@@ -129,7 +137,7 @@ class SensorResult:
     recording: str
     sensor: str
     image_topic: str
-    kind: str
+    profile: SensorProfile | None
     kind_source: str
     background: str
     estimates: Estimates
@@ -140,6 +148,11 @@ class SensorResult:
     period_ns: float
     notes: tuple[str, ...] = ()
     moments: tuple[Moment, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Kind of sensor, such as "digit"; empty where it cannot be told."""
+        return self.profile.name if self.profile else ""
 
     @property
     def has_pairs(self) -> bool:

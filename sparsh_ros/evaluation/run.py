@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluation of a model on recordings, offline, by the same `Perception` as live."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sparsh_ros.errors import RecordingError
+from sparsh_ros.evaluation.bags import list_bags, open_bag
+from sparsh_ros.evaluation.moments import with_moments
+from sparsh_ros.evaluation.recording import Evaluator, Source, StampClock
+from sparsh_ros.evaluation.result import Result, Runtime, SensorResult
+from sparsh_ros.evaluation.scores import document
+from sparsh_ros.models.zoo import ModelSpec, load_model_spec
+from sparsh_ros.perception import Perception
+
+Progress = Callable[[str, int], object]
+"""Takes the name of a recording, and how many of its frames are done."""
+
+
+def evaluate(
+    paths: Iterable[Path],
+    model: str | Path,
+    source: Source | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    seed: int = 0,
+    progress: Progress = lambda _name, _frames: None,
+) -> Result:
+    """Evaluate a model on recordings.
+
+    A recording that gives nothing is skipped, with a sentence. The same recordings, model, device
+    and seed give the same scores.
+
+    Args:
+        paths: bags, or folders with bags.
+        model: name of a model, or path of its description.
+        source: which topics, files and kind of sensor to take; None finds them.
+        device: "auto", "cpu" or "cuda".
+        threads: CPU threads of the encoder; None takes one per core.
+        seed: of the bootstrap.
+        progress: told of each frame.
+
+    Raises:
+        RecordingError: no recording gives a result; the message says why.
+        SparshError: the model cannot be used.
+    """
+    bags = named_bags(paths)
+    clock = StampClock(round(load_model_spec(model).interval_s * 0.5e9))
+    perception = Perception(model, device=device, threads=threads, monotonic=clock)
+    evaluator = Evaluator(perception, clock, source or Source())
+    start_s = time.perf_counter()
+    sensors, skipped = _run_all(evaluator, bags, progress)
+    wall_s = time.perf_counter() - start_s
+    if reason := _why_nothing(sensors, skipped):
+        raise RecordingError(reason)
+    runtime = Runtime(
+        latency_ms=np.array(evaluator.latency_ms, np.float32),
+        wall_s=wall_s,
+        engine=perception.engine.description,
+    )
+    model_facts = describe(perception.spec)
+    result = Result(model_facts, with_moments(sensors, bags), runtime, skipped)
+    return replace(result, metrics=document(result, seed))
+
+
+def named_bags(paths: Iterable[Path]) -> dict[str, Path]:
+    """Name -> bag, sorted: the last part of its path, or all of it where that is not unique.
+
+    Raises:
+        RecordingError: a path holds no bag.
+    """
+    found = sorted({bag for path in paths for bag in list_bags(path)})
+    names = [bag.name for bag in found]
+    return {bag.name if names.count(bag.name) == 1 else str(bag): bag for bag in found}
+
+
+def describe(spec: ModelSpec) -> dict[str, Any]:
+    """What to know of a model to read its scores."""
+    return {
+        "name": spec.name,
+        "licence": spec.licence,
+        "heads": list(spec.heads),
+        "interval_s": spec.interval_s,
+        "slip_threshold": spec.slip_threshold,
+        "pose_axes": list(spec.pose_axes),
+        "pose_bin_edges_mm": list(spec.pose_bin_edges_mm),
+        "pose_bin_edges_deg": list(spec.pose_bin_edges_deg),
+    }
+
+
+def _run_all(
+    evaluator: Evaluator, bags: Mapping[str, Path], progress: Progress
+) -> tuple[list[SensorResult], dict[str, str]]:
+    sensors: list[SensorResult] = []
+    skipped: dict[str, str] = {}
+    for name, path in bags.items():
+        done = len(evaluator.latency_ms)
+
+        def tick(name: str = name, done: int = done) -> None:
+            progress(name, len(evaluator.latency_ms) - done)
+
+        try:
+            with open_bag(path) as bag:
+                sensors += evaluator.run(bag, name, tick)
+        except RecordingError as error:
+            skipped[name] = str(error)
+    return sensors, skipped
+
+
+def _why_nothing(sensors: list[SensorResult], skipped: Mapping[str, str]) -> str:
+    """Why nothing can be scored, in one sentence; empty if something can."""
+    if any(sensor.has_pairs for sensor in sensors):
+        return ""
+    reasons = [f"{name}: {reason}" for name, reason in skipped.items()]
+    for sensor in sensors:
+        reasons.append(f"{sensor.recording}, {sensor.sensor}: {_why_no_pairs(sensor)}")
+    return f"no estimate can be compared with a label; {'; '.join(reasons)}"
+
+
+def _why_no_pairs(sensor: SensorResult) -> str:
+    estimates = sensor.estimates
+    if not estimates.valid.any():
+        numbers = np.bincount(estimates.reason[estimates.reason >= 0], minlength=1)
+        reasons = [
+            f"{reason} ({number} frames)"
+            for reason, number in zip(estimates.reasons, numbers, strict=False)
+        ]
+        return "; ".join([*reasons, *sensor.notes])
+    return "; ".join(sensor.notes) or "no label lies near an estimate"
