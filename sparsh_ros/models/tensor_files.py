@@ -40,6 +40,8 @@ _SAFETENSORS_TYPES = {
 }
 _STATE_KEYS = ("model", "state_dict")
 """Under which a training checkpoint keeps the state dict."""
+_DAMAGE = (zipfile.BadZipFile, OSError, ValueError, KeyError, EOFError, RuntimeError)
+"""What zipfile raises on damage, encryption and features that torch does not use."""
 _LONGEST_PICKLE = 1 << 28  # bytes; that of a training checkpoint is below a megabyte
 _KINDS = {TensorRef: "tensor"}
 _LISTED = 4  # names spelled out in a message before it only counts
@@ -171,25 +173,25 @@ class _TorchFile:
             if not entry.file_size:
                 return torch.empty(0, dtype=dtype)
             values = bytearray(_read_stored(archive, entry))
-        except (KeyError, zipfile.BadZipFile, OSError, DamagedPickleError) as error:
+        except (*_DAMAGE, DamagedPickleError) as error:
             raise self._damaged(error) from error
         return torch.frombuffer(values, dtype=dtype)
 
     def _open(self) -> zipfile.ZipFile:
-        if not zipfile.is_zipfile(self.path):
-            with self.path.open("rb") as file:
-                start = file.read(2)
-            if start[:1] == b"\x80":
-                raise WeightsError(
-                    f"{self.path}: wanted a .safetensors file or what torch.save writes since "
-                    "torch 1.6, found a bare pickle or an older torch file; nothing in it was "
-                    "run; save the module's state_dict() as .safetensors"
-                )
-            raise self._damaged("truncated" if start == b"PK" else "no zip archive")
         try:
-            return zipfile.ZipFile(self.path)
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
+            if zipfile.is_zipfile(self.path):
+                return zipfile.ZipFile(self.path)
+        except _DAMAGE as error:
             raise self._damaged(error) from error
+        with self.path.open("rb") as file:
+            start = file.read(2)
+        if start[:1] == b"\x80":
+            raise WeightsError(
+                f"{self.path}: wanted a .safetensors file or what torch.save writes since torch "
+                "1.6, found a bare pickle or an older torch file; nothing in it was run; save the "
+                "module's state_dict() as .safetensors"
+            )
+        raise self._damaged("truncated" if start == b"PK" else "no zip archive")
 
     def _read_content(self, archive: zipfile.ZipFile) -> tuple[str, Any]:
         """Return the folder in the archive and the object that was saved."""
@@ -208,7 +210,7 @@ class _TorchFile:
                 f"{self.path}: wanted tensors only, found a pickle that calls {error}; nothing "
                 "in it was run; do not load it elsewhere, fetch the weights again"
             ) from error
-        except (ValueError, zipfile.BadZipFile, OSError, DamagedPickleError) as error:
+        except (*_DAMAGE, DamagedPickleError) as error:
             raise self._damaged(error) from error
 
     def _find_state(self, content: Any) -> tuple[str, dict[str, TensorRef]]:

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from reference import checkpoints as official
@@ -204,3 +205,22 @@ def test_older_torch_files_are_explained(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
     with pytest.raises(WeightsError, match="an older torch file; nothing in it was run"):
         loaded(tmp_path / "old.pth")
+
+
+def test_damage_anywhere_is_a_weights_error(tmp_path: Path, weights: dict[str, Tensor]) -> None:
+    path = tmp_path / "model.ckpt"
+    official.save_training("dino", weights, path)
+    good = path.read_bytes()
+    directory = good.index(b"PK\x01\x02")
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(200):
+        data = bytearray(good)
+        for place in (rng.integers(0, 9000), rng.integers(directory, len(data))):
+            data[place] = rng.integers(0, 256)
+        path.write_bytes(data)
+        try:
+            loaded(path)
+        except WeightsError:
+            refused += 1
+    assert refused > 100
