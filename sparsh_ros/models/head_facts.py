@@ -73,6 +73,11 @@ class ProbeFacts:
         fingers = f", {self.fingers} fingers" if self.fingers > 1 else ""
         return f"a {self.task} head (width {self.width}{fingers})"
 
+    def untold(self) -> str:
+        """Say what no tensor tells."""
+        number = "to be given" if self.width % POOLER_HEADS else f"{POOLER_HEADS} unless given"
+        return f"attention heads of the pooler: {number}"
+
 
 @dataclass(frozen=True)
 class ForceFieldFacts:
@@ -93,6 +98,10 @@ class ForceFieldFacts:
     def describe(self) -> str:
         """Say in words what the decoder is."""
         return f"a {self.task} decoder of {' and '.join(self.maps)} (width {self.width})"
+
+    def untold(self) -> str:
+        """Say what no tensor tells."""
+        return "image size of the decoder: 224 x 224 unless given"
 
 
 def find_head(names: Iterable[str], source: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from reference import checkpoints as official
+from reference import dpt
 from reference import encoder as reference
 from reference import heads as head_reference
 from safetensors.torch import save_file
@@ -98,6 +99,23 @@ def test_a_decoder_beside_its_encoder(tmp_path: Path, capsys: pytest.CaptureFixt
     assert code == 0
     assert "decoder a slip head (width 48)" in output
     assert "prefix model_encoder. (fine-tuned together with a task)" in output
+
+
+@pytest.mark.parametrize(
+    ("shapes", "untold"),
+    [
+        (head_reference.shapes("force", 48), "attention heads of the pooler: 12 unless given"),
+        (head_reference.shapes("force", 32), "attention heads of the pooler: to be given"),
+        (dpt.shapes(48, 8), "image size of the decoder: 224 x 224 unless given"),
+    ],
+)
+def test_what_a_decoder_does_not_tell(
+    shapes: dict, untold: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save({name: torch.zeros(shape) for name, shape in shapes.items()}, tmp_path / "head.pth")
+    code, output = inspect(capsys, tmp_path / "head.pth")
+    assert code == 0
+    assert untold in output
 
 
 def test_what_would_not_load_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
