@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="x,y,z",
         metavar="X,Y,Z",
         help="the gel frame's x (right in the image), y (up), z (pressing) in terms of the axes "
-        "of the forces, such as y,x,-z",
+        "of the forces, as in --force-axes=-y,x,z",
     )
     parser.add_argument(
         "--swap-red-blue", action="store_true", help="the images hold red and blue exchanged"

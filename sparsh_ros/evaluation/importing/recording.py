@@ -79,6 +79,7 @@ class SensorWriter:
         """Write below `prefix`; nothing is written yet."""
         self._frames = 0
         self._damaged = 0
+        self._pressed_n = 0.0
         self._profile = load_profile(sensor)
         self._bag = bag
         self._prefix = prefix
@@ -132,6 +133,7 @@ class SensorWriter:
         signs = [-1.0 if axis.startswith("-") else 1.0 for axis in self._options.force_axes]
         order = [_AXES.index(axis.removeprefix("-")) for axis in self._options.force_axes]
         in_gel_frame = np.asarray(force_n, np.float64)[order] * signs
+        self._pressed_n += in_gel_frame[2]
         self._bag.wrench(f"{self._prefix}/truth/force", stamp_ns, in_gel_frame, self._gel)
 
     def slip(self, stamp_ns: int, slipping: bool, in_contact: bool) -> None:
@@ -158,9 +160,17 @@ class SensorWriter:
             raise DatasetError(
                 f"{self._prefix}: wanted images, found {self._damaged} that cannot be decoded"
             )
-        if not self._damaged:
-            return []
-        return [f"{self._prefix}: {self._damaged} images could not be decoded and were left out"]
+        notes = []
+        if self._damaged:
+            notes.append(
+                f"{self._prefix}: {self._damaged} images could not be decoded and were left out"
+            )
+        if self._pressed_n < 0:
+            notes.append(
+                f"{self._prefix}: forces pull at the gel on the whole, where z presses on it; "
+                "if the data mean pressing, delete the bag and give --force-axes x,y,-z"
+            )
+        return notes
 
     def _image(self, name: str, stamp_ns: int, content: bytes) -> None:
         topic = f"{self._prefix}/{name}/compressed"

@@ -100,7 +100,7 @@ def _force_slip(folder: Path, sensor: str = "digit") -> Path:
 )
 def test_force_and_slip(tmp_path: Path, imported, name: str, profile: str, rate_hz: int) -> None:
     result = imported("force-slip", _force_slip(tmp_path / "T1", name))
-    assert result.code == 0
+    assert (result.code, result.said) == (0, "")
     bag = result.out / "sphere" / "batch_1"
     assert list_bags(result.out) == [bag] and _profile(bag, "/tactile") == profile
     said = _events(bag)
@@ -126,6 +126,11 @@ def test_axes_and_rate_of_force_data(tmp_path: Path, imported) -> None:
         [event.value for event in forces], np.stack([FORCES[:, 1], -FORCES[:, 0], FORCES[:, 2]], 1)
     )
     assert forces[0].stamp_ns == START_NS + 100_000_000
+
+
+def test_forces_of_the_other_sign_are_told(tmp_path: Path, imported) -> None:
+    source = _force_slip(tmp_path / "T1")
+    assert "--force-axes x,y,-z" in imported("force-slip", source, "--force-axes=x,y,-z").said
 
 
 def test_landscape_frames_lie_as_the_loaders_of_sparsh_turn_them(tmp_path: Path, imported) -> None:
