@@ -38,6 +38,9 @@ _COMMANDS = {
     "faults": _Command(
         "sparsh_ros.evaluation.faults", "time how estimates end and return when cameras fail"
     ),
+    "evaluate": _Command(
+        "sparsh_ros.evaluation.evaluate", "score a model on recordings, compare two evaluations"
+    ),
     "import": _Command("sparsh_ros.evaluation.importing", "turn data sets into bags with labels"),
     "simulate": _Command("sparsh_ros.training.simulate", "make simulated touches with labels"),
     "train": _Command("sparsh_ros.training.train", "train an encoder and its heads"),

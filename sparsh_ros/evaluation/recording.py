@@ -87,14 +87,20 @@ class Evaluator:
         self._perception, self._clock, self._source = perception, clock, source
         self._step_back_ns = round(perception.spec.interval_s * 0.5e9)
 
-    def run(self, bag: Bag, name: str, tick: Callable[[], object]) -> list[SensorResult]:
-        """Evaluate all sensors of a recording; calls `tick` after each frame.
+    def run(
+        self, bag: Bag, name: str, progress: Callable[[int, int], object]
+    ) -> list[SensorResult]:
+        """Evaluate all sensors of a recording; tells `progress` how many frames are done, of how
+        many.
 
         Raises:
             SparshError: there is nothing that can be evaluated.
         """
         self._clock.forget()
         feeds = self._feeds(bag)
+        images = {feed.topics.image for feed in feeds}
+        total = sum(topic.count for topic in bag.topics if topic.name in images)
+        done = 0
         with closing(ahead(_prepare(bag, feeds), _DEPTH)) as items:
             for feed, kind, stamp_ns, value in items:
                 if kind == "profile":
@@ -103,7 +109,8 @@ class Evaluator:
                     self._perception.set_background(feed.key, value)
                 elif kind == "frame":
                     self._look(feed, value)
-                    tick()
+                    done += 1
+                    progress(done, total)
                 else:
                     feed.streams[kind].add(stamp_ns, value)
         if not any(len(feed.columns) for feed in feeds):

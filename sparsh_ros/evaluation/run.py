@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from sparsh_ros.evaluation.moments import with_moments
 from sparsh_ros.evaluation.recording import Evaluator, Source, StampClock
 from sparsh_ros.evaluation.result import Result, Runtime, SensorResult
 from sparsh_ros.evaluation.scores import document
-from sparsh_ros.models.zoo import ModelSpec, load_model_spec
+from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.perception import Perception
 
-Progress = Callable[[str, int], object]
-"""Takes the name of a recording, and how many of its frames are done."""
+Progress = Callable[[str, int, int], object]
+"""Takes the name of a recording, and how many of its frames are done, of how many."""
 
 
 def evaluate(
@@ -31,7 +33,7 @@ def evaluate(
     device: str = "auto",
     threads: int | None = None,
     seed: int = 0,
-    progress: Progress = lambda _name, _frames: None,
+    progress: Progress = lambda *_: None,
 ) -> Result:
     """Evaluate a model on recordings.
 
@@ -101,14 +103,9 @@ def _run_all(
     sensors: list[SensorResult] = []
     skipped: dict[str, str] = {}
     for name, path in bags.items():
-        done = len(evaluator.latency_ms)
-
-        def tick(name: str = name, done: int = done) -> None:
-            progress(name, len(evaluator.latency_ms) - done)
-
         try:
             with open_bag(path) as bag:
-                sensors += evaluator.run(bag, name, tick)
+                sensors += evaluator.run(bag, name, partial(progress, name))
         except RecordingError as error:
             skipped[name] = str(error)
     return sensors, skipped

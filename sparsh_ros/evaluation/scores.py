@@ -27,6 +27,9 @@ REPLICATES = 1000
 SWEEP = np.arange(1, 100) / 100
 """Thresholds at which precision, recall and F1 of slip are listed."""
 
+COUNTS = ("labelled", "onsets", "missed_onsets")
+"""Scores that count cases: drawing other recordings says nothing about them."""
+
 _PUBLISHED = "published_"
 _DELTA = "delta_"
 _DIGITS = 6
@@ -186,7 +189,8 @@ def _scored(task: str, recordings: list[list[SensorResult]], seed: int) -> dict[
             )
     scores = {}
     for key, value in values.items():
-        low, high = interval(drawn[key]) if len(parts) > 1 else (None, None)
+        has_interval = len(parts) > 1 and key not in COUNTS
+        low, high = interval(drawn[key]) if has_interval else (None, None)
         scores[key] = {"value": rounded(value), "low": low, "high": high}
     return scores
 
