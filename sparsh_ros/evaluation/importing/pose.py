@@ -15,7 +15,6 @@ the nominal 60 Hz, or as `rate_hz` says.
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -87,9 +86,11 @@ def _write_frame(
     if index >= len(frames):
         return
     stamp_ns = topics.stamp_ns(index)
-    # Before that, the benchmark repeats the first frame: no interval, no motion over it.
-    if topics.frame(stamp_ns, frames[index]) and index >= SPAN:
-        topics.pose_change(stamp_ns, SPAN, motions[index - len(frames)])
+    if not topics.frame(stamp_ns, frames[index]) or index < SPAN:
+        return  # before that, the benchmark repeats the first frame: no interval, no motion over it
+    motion = motions[index - len(frames)]
+    if np.isfinite(motion).all():
+        topics.pose_change(stamp_ns, SPAN, motion)
 
 
 def _write_background(
@@ -114,7 +115,7 @@ def _has(content: Any, finger: str) -> bool:
 
 
 def _read(path: Path, content: dict, finger: str) -> tuple[list[bytes], np.ndarray]:
-    """Images of a finger, and the motions (n, 3) that end at the last n of them."""
+    """Images of a finger, and the motions (n, 3) that end at the last n of them; NaN is unknown."""
     frames = content[f"digit_{finger}"]
     matrices = np.asarray(content[f"object_{finger}_rel_pose_n{SPAN}"])
     if not isinstance(frames, list) or not all(isinstance(f, bytes) for f in frames) or not frames:
@@ -133,8 +134,9 @@ def _read(path: Path, content: dict, finger: str) -> tuple[list[bytes], np.ndarr
         ],
         axis=1,
     ).astype(np.float64)
-    farthest_m = float(np.abs(motions[:, :2]).max(initial=0.0))
-    if not math.isfinite(farthest_m) or farthest_m > _FARTHEST_M:
+    known = np.isfinite(motions).all(axis=1)
+    farthest_m = float(np.abs(motions[known, :2]).max(initial=0.0))
+    if farthest_m > _FARTHEST_M:
         raise DatasetError(
             f"{path}: {finger}: wanted motions in metres, found one of {farthest_m:.3g} over "
             f"{SPAN} samples"

@@ -214,6 +214,18 @@ def test_exchanged_colours_can_be_put_right(tmp_path: Path, imported) -> None:
     assert _close(said["tactile", "background"][0].value[..., ::-1], 1)
 
 
+def test_motions_that_are_unknown_are_no_labels(tmp_path: Path, imported) -> None:
+    path = tmp_path / "000.pkl"
+    _pose_file(path)
+    content = pickle.loads(path.read_bytes())
+    content["object_ring_rel_pose_n5"][6] = math.nan
+    _dump(path, content)
+    changes = _events(imported("pose", path).out / "000")["ring", "pose_change"]
+    assert [change.stamp_ns for change in changes] == [
+        START_NS + round(i * 1e9 / 60) for i in (5, 7)
+    ]
+
+
 def test_motions_in_millimetres_are_refused(tmp_path: Path, imported) -> None:
     _pose_file(tmp_path / "T3" / "000.pkl", scale=1.0)
     result = imported("pose", tmp_path / "T3")
