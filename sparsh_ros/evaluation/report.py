@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 
@@ -12,39 +11,9 @@ import cv2
 import numpy as np
 
 from sparsh_ros.evaluation import plots
+from sparsh_ros.evaluation.page import jpeg_url, key, page, table, tiles
 from sparsh_ros.evaluation.plots import Curve
 from sparsh_ros.evaluation.record import Record, Series, join
-
-_CSS = """
-:root { color-scheme: light dark; --back: #fff; --card: #f4f5f7; --ink: #16181d; --muted: #656b76;
-  --grid: #dfe2e7; --estimate: #0b6bcb; --truth: #e8871e; }
-@media (prefers-color-scheme: dark) { :root { --back: #14161a; --card: #1e2127; --ink: #e8eaee;
-  --muted: #9aa1ad; --grid: #31353d; --estimate: #5aa9f5; --truth: #f0a04b; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.2rem 1rem 3rem; max-width: 68rem; background: var(--back);
-  color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; line-height: 1.2; margin: .4rem 0 1rem; }
-h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; }
-p { max-width: 46rem; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .7rem; }
-.tile { background: var(--card); border-radius: .6rem; padding: .7rem .9rem; }
-.tile b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums; }
-.tile span, .unit, .quiet { color: var(--muted); font-size: .85rem; font-weight: 400; }
-.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr));
-  gap: 0 2rem; align-items: start; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .3rem .5rem; border-bottom: 1px solid var(--grid); }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
-th { font-weight: 600; }
-td.number { white-space: nowrap; }
-.key { display: inline-block; width: 1.6rem; height: .3rem; border-radius: .2rem;
-  vertical-align: middle; margin: 0 .4rem 0 1rem; }
-.images { display: grid; gap: .8rem;
-  grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)); }
-.images figure { margin: 0; } .images img { width: 100%; border-radius: .4rem; display: block; }
-.images figcaption { font-size: .8rem; color: var(--muted); }
-"""
 
 _MILLIMETRES, _DEGREES = 1e3, 180 / np.pi
 _IMAGES_SHOWN = 8
@@ -60,7 +29,7 @@ def render(record: Record, title: str, facts: Mapping[str, str]) -> str:
     """The report as HTML."""
     sections = [
         f"<h1>{escape(title)}</h1>",
-        _tiles(record),
+        _figures(record),
         _legend(record),
         "<h2>Force of the world on the gel</h2>",
         *_force_plots(record),
@@ -79,30 +48,21 @@ def render(record: Record, title: str, facts: Mapping[str, str]) -> str:
         _errors(record),
         _images(record),
         "<h2>How this was made</h2>",
-        _table(("", ""), facts.items()),
+        table(("", ""), facts.items()),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_CSS}{plots.CSS}</style></head>\n<body>"
-        + "\n".join(sections)
-        + "</body></html>\n"
-    )
+    return page(title, sections)
 
 
-def _tiles(record: Record) -> str:
+def _figures(record: Record) -> str:
     losses = dict(record.journey())
-    tiles = (
+    cells = (
         (f"{record.slip.rate_hz:.2f} Hz", "slip messages"),
         (f"{record.latency_ms(50):.1f} ms", "stamp to slip, median"),
         (f"{record.latency_ms(99):.1f} ms", "stamp to slip, 99 of 100 below"),
         (str(losses["lost between sensor and encoder"]), "images lost on the way to the encoder"),
         (str(losses["replaced by a newer one while encoding"]), "frames replaced by a newer one"),
     )
-    cells = "".join(
-        f'<div class="tile"><b>{big}</b><span>{small}</span></div>' for big, small in tiles
-    )
-    return f'<div class="tiles">{cells}</div>'
+    return tiles(cells)
 
 
 def _legend(record: Record) -> str:
@@ -111,11 +71,8 @@ def _legend(record: Record) -> str:
             "<p>The images are a recording: what really happened is not known, so the plots show "
             "the estimate alone.</p>"
         )
-    return (
-        '<p><span class="key" style="background:var(--estimate);margin-left:0"></span>estimate'
-        '<span class="key" style="background:var(--truth)"></span>truth, known from the '
-        "simulation</p>"
-    )
+    truth = key("truth", "truth, known from the simulation")
+    return f"<p>{key('estimate', 'estimate')}{truth}</p>"
 
 
 def _force_plots(record: Record) -> Iterable[str]:
@@ -184,12 +141,12 @@ def _rates(record: Record) -> str:
         "truth/pose": record.truth_pose,
     }
     rows = [(name, f"{s.rate_hz:.2f}", len(s)) for name, s in topics.items() if len(s)]
-    return "<div><h2>Rates</h2>" + _table(("topic", "Hz", "messages"), rows) + "</div>"
+    return "<div><h2>Rates</h2>" + table(("topic", "Hz", "messages"), rows) + "</div>"
 
 
 def _journey(record: Record) -> str:
-    table = _table(("", "number"), record.journey())
-    return f"<div><h2>The way of the frames</h2>{table}</div>"
+    rows = table(("", "number"), record.journey())
+    return f"<div><h2>The way of the frames</h2>{rows}</div>"
 
 
 def _errors(record: Record) -> str:
@@ -211,7 +168,7 @@ def _errors(record: Record) -> str:
         for i, (name, unit) in enumerate((("x", "mm"), ("y", "mm"), ("rotation", "deg")))
     ]
     rows.append(("slip, frames in contact judged right", _mean(100.0 * agree, "%")))
-    return "<h2>Estimate against truth in this run</h2>" + _table(("", ""), rows)
+    return "<h2>Estimate against truth in this run</h2>" + table(("", ""), rows)
 
 
 def _mean(values: np.ndarray, unit: str) -> str:
@@ -234,16 +191,4 @@ def _images(record: Record) -> str:
 
 def _data_url(image: np.ndarray) -> str:
     encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
-    return "data:image/jpeg;base64," + base64.b64encode(encoded).decode()
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head) if any(head) else ""
-    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table><tr>{top}</tr>{body}</table></div>'
-
-
-def _cell(content: object) -> str:
-    text = str(content)
-    kind = ' class="number"' if text[:1].isdigit() else ""
-    return f"<td{kind}>{escape(text)}</td>"
+    return jpeg_url(encoded.tobytes())
