@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sparsh_ros.engines import Engine
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.models.zoo import ModelSpec
+from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.sensors.profiles import SensorProfile
 from sparsh_ros.touch import Touch, TouchReader
 

@@ -15,7 +15,7 @@ from sparsh_ros.bench import Case, Timing, measure, timings_table
 from sparsh_ros.cli import main
 from sparsh_ros.gel import bench as gel_bench
 from sparsh_ros.gel.instance import SENSORS
-from sparsh_ros.models.zoo import ModelSpec
+from sparsh_ros.models.spec import ModelSpec
 
 
 class CountingEngine:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsh_ros.models.zoo import ModelSpec
+from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.sensors import load_profile
 from sparsh_ros.touch import Contact, MotionBins, MotionIntegrator, Touch, TouchReader, softmax
 

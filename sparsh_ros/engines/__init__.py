@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sparsh_ros.errors import FrameError, MissingDependencyError, ModelError
 from sparsh_ros.frames import IMAGE_SHAPE
-from sparsh_ros.models.zoo import ModelSpec
+from sparsh_ros.models.spec import ModelSpec
 
 DEVICES = ("auto", "cpu", "cuda")
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sparsh_ros.engines import check_decode, check_images
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.frames import IMAGE_SHAPE
-from sparsh_ros.models.zoo import ModelSpec
+from sparsh_ros.models.spec import ModelSpec
 
 
 def image_inputs(frames: int) -> tuple[str, ...]:
@@ -65,9 +65,7 @@ class OnnxEngine:
     def encode(self, *images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Encode standard images to tokens (B, N, D) float32."""
         check_images(images, self.frames)
-        return self._encoder.run(None, dict(zip(image_inputs(self.frames), images, strict=True)))[
-            0
-        ]
+        return self._encoder.run(None, dict(zip(image_inputs(self.frames), images, strict=True)))[0]
 
     def decode(self, head: str, tokens: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Run one head on tokens (B, N, D) float32."""

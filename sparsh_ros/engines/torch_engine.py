@@ -14,7 +14,7 @@ from sparsh_ros.engines import check_decode, check_images
 from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_SHAPE, IMAGE_WIDTH
 from sparsh_ros.models.checkpoints import load_model_encoder, load_model_head
 from sparsh_ros.models.preprocess import Preprocess
-from sparsh_ros.models.zoo import ModelSpec
+from sparsh_ros.models.spec import ModelSpec
 
 
 class TorchEngine:

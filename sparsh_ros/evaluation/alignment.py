@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from sparsh_ros.evaluation.metrics import assign_bins
 from sparsh_ros.evaluation.result import UNKNOWN, Estimates, Labels
-from sparsh_ros.models.zoo import ModelSpec
+from sparsh_ros.models.spec import ModelSpec
 
 GAP_PERIODS = 3.0
 FORCE, SLIP, POSE = "force", "slip", "pose"

@@ -24,7 +24,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sparsh_ros.models.zoo import POSE_AXES, POSE_BINS
+from sparsh_ros.models.spec import POSE_AXES, POSE_BINS
 
 FORCE_AXES = ("x", "y", "z")
 

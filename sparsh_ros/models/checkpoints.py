@@ -19,9 +19,10 @@ from sparsh_ros.errors import WeightsError
 from sparsh_ros.models.encoder_keys import EncoderKeys, find_encoder
 from sparsh_ros.models.heads import build_head
 from sparsh_ros.models.infer import IMAGE_SIZE, EncoderFacts, EncoderLayout
+from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.tensor_files import TensorFile, open_tensor_file, some
 from sparsh_ros.models.vit import VisionTransformer
-from sparsh_ros.models.zoo import ModelSpec, describe_encoder
+from sparsh_ros.models.zoo import describe_encoder
 
 ENCODER_FILE = "encoder.safetensors"
 HEADS_FILE = "heads.safetensors"

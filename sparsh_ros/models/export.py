@@ -42,8 +42,9 @@ from sparsh_ros.models.checkpoints import (
     load_model_head,
 )
 from sparsh_ros.models.preprocess import Preprocess
+from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
-from sparsh_ros.models.zoo import ModelSpec, load_model_spec, write_trained_values
+from sparsh_ros.models.zoo import load_model_spec, write_trained_values
 
 OPSET = 20  # the first with Gelu, which ONNX Runtime fuses with the bias before it
 IR_VERSION = 9  # the one that came with opset 20; older ONNX Runtimes refuse later ones

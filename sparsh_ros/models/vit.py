@@ -24,7 +24,7 @@ from sparsh_ros.errors import FrameError, ModelError
 from sparsh_ros.models.infer import EncoderLayout
 
 if TYPE_CHECKING:
-    from sparsh_ros.models.zoo import ModelSpec
+    from sparsh_ros.models.spec import ModelSpec
 
 ENCODER_NORM_EPS = 1e-6  # the attentive pooler uses torch's 1e-5
 INIT_STD = 0.02

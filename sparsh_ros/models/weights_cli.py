@@ -14,7 +14,8 @@ from rich.table import Table
 
 from sparsh_ros.errors import SparshError
 from sparsh_ros.models.inspection import inspect_file
-from sparsh_ros.models.zoo import ModelSpec, list_models, load_model_spec
+from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.models.zoo import list_models, load_model_spec
 
 _LARGE = 1 << 26  # bytes from which reading a file takes long enough to show how far it is
 

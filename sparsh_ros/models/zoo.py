@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which models there are: architecture, input, licence, weights folder and how to read the heads.
+"""Which models there are, and where their weights lie.
 
 What a model is stands in `config/models/<name>.yaml`. What training found out (which heads are
 worth having, the slip threshold, the bins of the pose head) stands in `heads.json` beside the
@@ -9,241 +9,19 @@ weights, because it changes with them. `ModelSpec` joins both. No torch here.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
-from itertools import pairwise
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
 from sparsh_ros.errors import ModelError, WeightsError
 from sparsh_ros.models.infer import EncoderFacts, EncoderLayout
-from sparsh_ros.resources import config_path, weights_path
+from sparsh_ros.models.spec import SIZES, ModelSpec, Source
+from sparsh_ros.models.weight_files import find_weight_files
+from sparsh_ros.resources import config_path, user_data_path, weights_path
 
-POSE_BINS = 11
-POSE_AXES = ("tx", "ty", "yaw")
-GRASPS = ("not stable", "stable")
-TEXTILES = (
-    "cotton",
-    "satin",
-    "polyester",
-    "denim",
-    "gabardine",
-    "broad cloth",
-    "parka",
-    "leather",
-    "crepe",
-    "corduroy",
-    "velvet",
-    "flannel",
-    "fleece",
-    "hairy",
-    "wool",
-    "knit",
-    "net",
-    "suit",
-    "woven",
-    "other",
-)
 HEADS_FILE = "heads.json"
-
-
-class Architecture(NamedTuple):
-    """Channels of a token, number of transformer blocks, attention heads per block."""
-
-    width: int
-    depth: int
-    heads: int
-
-
-SIZES = {
-    "micro": Architecture(192, 6, 3),  # not a published size: fits 60 Hz on two CPU cores
-    "tiny": Architecture(192, 12, 3),
-    "small": Architecture(384, 12, 6),
-    "base": Architecture(768, 12, 12),
-    "large": Architecture(1024, 24, 16),
-}
-
-_EDGES_MM = (-5.0, -2.0, -1.0, -0.5, -0.1, 0.1, 0.5, 1.0, 2.0, 5.0)
-_EDGES_DEG = (-2.0, -1.0, -0.5, -0.2, -0.03, 0.03, 0.2, 0.5, 1.0, 2.0)
-
-
-def bin_centres(edges: tuple[float, ...]) -> tuple[float, ...]:
-    """Middle of each bin between ``edges``; the two open bins count as wide as their neighbours."""
-    middles = [(low + high) / 2 for low, high in pairwise(edges)]
-    first = edges[0] - (edges[1] - edges[0]) / 2
-    last = edges[-1] + (edges[-1] - edges[-2]) / 2
-    return (first, *middles, last)
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """Everything about a model that is not a tensor.
-
-    Attributes:
-        name: Name under which the model is found.
-        size: Key of `SIZES`.
-        licence: SPDX name of the licence of the weights.
-        weights: Folder of the weights files.
-        registers: Trained register tokens of the encoder; None takes what the weights have.
-        zero_registers: Register tokens of zeros to add to weights that have none.
-        patch_size: Side of a patch in pixels.
-        image_height: Height in pixels of the encoder's input.
-        image_width: Width in pixels of the encoder's input.
-        frame_offsets_s: How much older than the current frame each frame is that the encoder
-            sees, newest first, in seconds.
-        tubelet: Frames of a clip that a video encoder joins to one token; None for an image
-            encoder, which takes the frames as channels.
-        heads: Names of the heads that have trained weights.
-        slip_threshold: Slip probability at and above which the slip head's answer is "slipping".
-        pose_axes: Axes of the pose head that are worth reading, of `POSE_AXES`; the others' motion
-            is unknown.
-        pose_bin_edges_mm: The 10 edges between the bins of tx and ty, ascending, in mm.
-        pose_bin_edges_deg: The 10 edges between the bins of yaw, ascending, in degrees.
-        pose_bin_values_mm: Typical motion in each of the 11 bins, for tx and for ty, in mm.
-        pose_bin_values_deg: Typical rotation in each of the 11 bins, in degrees.
-    """
-
-    name: str
-    size: str
-    licence: str
-    weights: Path
-    registers: int | None = 1
-    zero_registers: int = 0
-    patch_size: int = 16
-    image_height: int = 320
-    image_width: int = 240
-    frame_offsets_s: tuple[float, ...] = (0.0, 5 / 60)
-    tubelet: int | None = None
-    heads: tuple[str, ...] = ()
-    slip_threshold: float = 0.4  # TacBench's
-    pose_axes: tuple[str, ...] = POSE_AXES
-    pose_bin_edges_mm: tuple[float, ...] = _EDGES_MM
-    pose_bin_edges_deg: tuple[float, ...] = _EDGES_DEG
-    pose_bin_values_mm: tuple[tuple[float, ...], ...] = (bin_centres(_EDGES_MM),) * 2
-    pose_bin_values_deg: tuple[float, ...] = bin_centres(_EDGES_DEG)
-
-    def __post_init__(self) -> None:
-        self._check_types()
-        if self.size not in SIZES:
-            raise ModelError(
-                f"model {self.name}: size {self.size!r} is unknown; use one of {', '.join(SIZES)}"
-            )
-        for name, least in (
-            ("registers", 0),
-            ("zero_registers", 0),
-            ("patch_size", 1),
-            ("tubelet", 1),
-        ):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ModelError(f"model {self.name}: {name} wants {least} or more, found {value}")
-        self._check_frames()
-        for side in (self.image_height, self.image_width):
-            if side < self.patch_size or side % self.patch_size:
-                raise ModelError(
-                    f"model {self.name}: image side {side} is no multiple of the patch size "
-                    f"{self.patch_size}"
-                )
-        self._check_bins()
-
-    def _check_types(self) -> None:
-        for entry in fields(self):
-            value, wanted = getattr(self, entry.name), _TYPES.get(entry.type)
-            if wanted and (not isinstance(value, wanted) or isinstance(value, bool)):
-                raise ModelError(
-                    f"model {self.name}: {entry.name} wants {entry.type}, found {value!r}"
-                )
-
-    def _check_frames(self) -> None:
-        offsets = self.frame_offsets_s
-        ascending = all(isinstance(offset, (int, float)) for offset in offsets) and (
-            sorted(set(offsets)) == list(offsets)
-        )
-        if not ascending or len(offsets) < 2 or offsets[0] != 0:
-            raise ModelError(
-                f"model {self.name}: frame_offsets_s wants 0, then ascending seconds, "
-                f"found {list(offsets)}"
-            )
-        if self.tubelet and self.frames % self.tubelet:
-            raise ModelError(
-                f"model {self.name}: {self.frames} frames are no multiple of the tubelet "
-                f"{self.tubelet}"
-            )
-
-    def _check_bins(self) -> None:
-        if unknown := set(self.pose_axes) - set(POSE_AXES):
-            raise ModelError(
-                f"model {self.name}: pose_axes want some of {', '.join(POSE_AXES)}, "
-                f"found {sorted(unknown)}"
-            )
-        for name in ("pose_bin_edges_mm", "pose_bin_edges_deg"):
-            edges = getattr(self, name)
-            if len(edges) != POSE_BINS - 1 or sorted(set(edges)) != list(edges):
-                raise ModelError(
-                    f"model {self.name}: {name} wants {POSE_BINS - 1} ascending values, "
-                    f"found {list(edges)}"
-                )
-        if [len(row) for row in (*self.pose_bin_values_mm, self.pose_bin_values_deg)] != [
-            POSE_BINS
-        ] * 3:
-            raise ModelError(
-                f"model {self.name}: pose_bin_values want {POSE_BINS} values each for tx, ty, yaw"
-            )
-
-    @property
-    def width(self) -> int:
-        """Channels D of a token."""
-        return SIZES[self.size].width
-
-    @property
-    def depth(self) -> int:
-        """Number of transformer blocks."""
-        return SIZES[self.size].depth
-
-    @property
-    def attention_heads(self) -> int:
-        """Attention heads per block, also of the attentive pooler."""
-        return SIZES[self.size].heads
-
-    @property
-    def frames(self) -> int:
-        """Frames that the encoder sees at once."""
-        return len(self.frame_offsets_s)
-
-    @property
-    def interval_s(self) -> float:
-        """Time between the newest and the oldest of them, in seconds."""
-        return self.frame_offsets_s[-1]
-
-    @property
-    def layout(self) -> EncoderLayout:
-        """The encoder's architecture, as far as it is described here."""
-        return EncoderLayout(
-            width=self.width,
-            depth=self.depth,
-            heads=self.attention_heads,
-            image_size=(self.image_height, self.image_width),
-            patch_size=self.patch_size,
-            in_channels=3 if self.tubelet else 3 * self.frames,
-            registers=self.registers or self.zero_registers,
-            frames=self.frames if self.tubelet else None,
-            tubelet=self.tubelet,
-        )
-
-    @property
-    def tokens(self) -> int:
-        """Tokens N that the encoder returns: one per patch, of a clip one per tubelet."""
-        return self.layout.tokens
-
-
-_TYPES = {
-    "str": str,
-    "int": int,
-    "int | None": (int, type(None)),
-    "float": (int, float),
-    "tuple[float, ...]": tuple,
-}
 _TRAINED_FIELDS = (
     "heads",
     "slip_threshold",
@@ -253,7 +31,7 @@ _TRAINED_FIELDS = (
     "pose_bin_values_mm",
     "pose_bin_values_deg",
 )
-_YAML_FIELDS = {f.name for f in fields(ModelSpec)} - set(_TRAINED_FIELDS)
+_YAML_FIELDS = {f.name for f in fields(ModelSpec)} - {*_TRAINED_FIELDS, "files"}
 
 
 def list_models() -> list[str]:
@@ -261,15 +39,22 @@ def list_models() -> list[str]:
     return sorted(path.stem for path in config_path("models").glob("*.yaml"))
 
 
-def load_model_spec(name_or_path: str | Path) -> ModelSpec:
+def load_model_spec(name_or_path: str | Path, weights_dir: str | Path | None = None) -> ModelSpec:
     """Load a model's spec by its name, or from a YAML file of one's own.
 
-    In a file of one's own, ``weights`` names the weights folder, relative to that file; without
-    it the weights are those that ship under the model's name.
+    Args:
+        name_or_path: Name of a model, or a `.yaml` file.
+        weights_dir: Folder with its weights: our own format, as `sparsh-ros weights convert` and
+            training write it, or published files, see `find_weight_files`. None takes what the
+            description names as ``weights``, relative to it; else, of a published model, the
+            user's data folder, where `sparsh-ros weights get` puts them; else what ships.
+
+    Returns:
+        The spec. A published model that is not on this machine has neither files nor heads.
 
     Raises:
         ModelError: There is no such model, or its description cannot be used.
-        WeightsError: The weights folder's `heads.json` cannot be used.
+        WeightsError: The weights folder cannot be used.
     """
     path = Path(name_or_path)
     if path.suffix not in (".yaml", ".yml"):
@@ -280,13 +65,16 @@ def load_model_spec(name_or_path: str | Path) -> ModelSpec:
             )
         path = config_path("models", f"{name_or_path}.yaml")
     values = _read_yaml(path)
-    own = path.parent / str(values["weights"]) if "weights" in values else None
-    values["weights"] = own or weights_path(str(values.get("name", path.stem)))
+    values["weights"] = _weights_folder(path, values, weights_dir)
     try:
         spec = ModelSpec(**{name: _as_tuple(value) for name, value in values.items()})
     except TypeError as error:
         raise ModelError(f"{path}: {str(error).removeprefix('ModelSpec.__init__() ')}") from None
-    return _with_trained_values(spec)
+    if (spec.weights / HEADS_FILE).is_file():
+        return _with_trained_values(spec)
+    if weights_dir is not None or (spec.sources and spec.weights.is_dir()):
+        return _with_published_files(spec)
+    return spec
 
 
 def write_trained_values(spec: ModelSpec, folder: Path) -> None:
@@ -320,13 +108,31 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             f"model file {path}: unknown entries {sorted(unknown)}; "
             f"known are {sorted(_YAML_FIELDS)}"
         )
+    values["sources"] = [_source(path, entry) for entry in values.get("sources", [])]
     return values
+
+
+def _source(path: Path, entry: Any) -> Source:
+    try:
+        return Source(**{name: _as_tuple(value) for name, value in entry.items()})
+    except (TypeError, AttributeError):
+        raise ModelError(
+            f"model file {path}: sources: wanted repository, files and, where known, size and "
+            f"sha256, found {entry!r}"
+        ) from None
+
+
+def _weights_folder(path: Path, values: dict[str, Any], given: str | Path | None) -> Path:
+    if given is not None:
+        return Path(given).expanduser()
+    if "weights" in values:
+        return path.parent / str(values["weights"])
+    name = str(values.get("name", path.stem))
+    return user_data_path("models", name) if values.get("sources") else weights_path(name)
 
 
 def _with_trained_values(spec: ModelSpec) -> ModelSpec:
     path = spec.weights / HEADS_FILE
-    if not path.is_file():
-        return spec
     try:
         values = json.loads(path.read_text())
         return replace(spec, **{name: _as_tuple(values[name]) for name in _TRAINED_FIELDS})
@@ -334,6 +140,12 @@ def _with_trained_values(spec: ModelSpec) -> ModelSpec:
         raise WeightsError(
             f"{path}: cannot be used ({error}); write it again with `sparsh-ros export`"
         ) from error
+
+
+def _with_published_files(spec: ModelSpec) -> ModelSpec:
+    names = spec.sources[0].files if spec.sources else ()
+    files = find_weight_files(spec.weights, names)
+    return replace(spec, files=files, heads=tuple(files.heads))
 
 
 def _as_tuple(value: Any) -> Any:

@@ -11,7 +11,7 @@ from rclpy.node import Node
 
 from sparsh_ros.decoder import Encoded, Encoding
 from sparsh_ros.errors import FrameError
-from sparsh_ros.models.zoo import ModelSpec
+from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.msg import Features
 from sparsh_ros.nodes import conversions, qos
 from sparsh_ros.nodes.graph import prefixes

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from sparsh_ros.models.heads import build_head
+from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
-from sparsh_ros.models.zoo import ModelSpec
 from sparsh_ros.training.patches import scale_patches
 from sparsh_ros.training.schedule import BAR, Budget, build_optimiser, learning_rate, take_step
 from sparsh_ros.training.store import PairStore

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sparsh_ros.models.zoo import POSE_AXES, ModelSpec
+from sparsh_ros.models.spec import POSE_AXES, ModelSpec
 
 ROWS = {
     "force": (

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from sparsh_ros.models.heads import build_head
-from sparsh_ros.models.zoo import ModelSpec
+from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.training.schedule import CLIP_NORM
 from sparsh_ros.training.tasks import HEAD_NAMES, ClassWeights, Targets, head_loss
 

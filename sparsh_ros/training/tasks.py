@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sparsh_ros.evaluation import metrics
-from sparsh_ros.models.zoo import POSE_AXES, POSE_BINS, ModelSpec
+from sparsh_ros.models.spec import POSE_AXES, POSE_BINS, ModelSpec
 from sparsh_ros.training.store import PairLabels
 
 HEAD_NAMES = ("force", "slip", "pose")

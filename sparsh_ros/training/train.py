@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.models.zoo import ModelSpec, load_model_spec
+from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.training import recipes
 from sparsh_ros.training.end_to_end import EndToEndSettings
 from sparsh_ros.training.mae import MaeSettings

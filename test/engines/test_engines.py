@@ -22,11 +22,11 @@ from sparsh_ros.engines import create_engine
 from sparsh_ros.engines.onnx_engine import OnnxEngine
 from sparsh_ros.engines.torch_engine import TorchEngine
 from sparsh_ros.errors import FrameError, MissingDependencyError, ModelError, WeightsError
-from sparsh_ros.models import zoo
 from sparsh_ros.models.export import export_model
 from sparsh_ros.models.heads import build_head
+from sparsh_ros.models.spec import SIZES, Architecture, ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
-from sparsh_ros.models.zoo import Architecture, ModelSpec, load_model_spec
+from sparsh_ros.models.zoo import load_model_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 TOLERANCE = 1e-4  # absolute; tokens have unit variance
@@ -36,7 +36,7 @@ YAML = "name: toy\nsize: toy\nlicence: MIT\nweights: weights\n"
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """YAML file of an exported model with random weights and three heads."""
-    zoo.SIZES["toy"] = Architecture(64, 2, 2)
+    SIZES["toy"] = Architecture(64, 2, 2)
     path = tmp_path_factory.mktemp("model") / "toy.yaml"
     path.write_text(YAML)
     torch.manual_seed(0)
@@ -48,7 +48,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     heads = {name: build_head(name, spec) for name in ("force", "slip", "pose")}
     export_model(encoder, heads, replace(spec, slip_threshold=0.6), spec.weights)
     yield path
-    del zoo.SIZES["toy"]
+    del SIZES["toy"]
 
 
 @pytest.fixture
@@ -158,9 +158,11 @@ for name in ("torch", "onnx", "onnxscript", "safetensors", "rclpy"):
     sys.modules[name] = None
 import numpy as np
 from sparsh_ros.engines import create_engine
-from sparsh_ros.models import zoo
-zoo.SIZES["toy"] = zoo.Architecture(64, 2, 2)
-spec = zoo.load_model_spec(sys.argv[1])
+from sparsh_ros.models.spec import SIZES, Architecture
+from sparsh_ros.models.zoo import load_model_spec
+
+SIZES["toy"] = Architecture(64, 2, 2)
+spec = load_model_spec(sys.argv[1])
 engine = create_engine(spec, "auto", threads=1)
 engine.warm_up()
 image = np.zeros((1, 320, 240, 3), np.uint8)

@@ -15,9 +15,9 @@ from torch import nn
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.models.checkpoints import load_model_encoder, load_model_head
 from sparsh_ros.models.heads import build_head
+from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.tensor_files import open_tensor_file
 from sparsh_ros.models.vit import VisionTransformer
-from sparsh_ros.models.zoo import ModelSpec
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from sparsh_ros.models.decoders import load_head
 from sparsh_ros.models.dpt import ForceField, ForceFieldDecoder
 from sparsh_ros.models.export import write_graph
+from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
-from sparsh_ros.models.zoo import ModelSpec
 
 WIDTH, CHANNELS, TOKENS = 48, 8, 20
 GRID, IMAGE_SIZE = (4, 2), (64, 32)

@@ -13,10 +13,9 @@ from reference.preprocess import preprocess
 from safetensors.torch import load_file, save_file
 
 from sparsh_ros.engines.onnx_engine import OnnxEngine
-from sparsh_ros.models import zoo
 from sparsh_ros.models.checkpoints import load_model_encoder
 from sparsh_ros.models.export import export_model
-from sparsh_ros.models.zoo import Architecture, ModelSpec
+from sparsh_ros.models.spec import SIZES, Architecture, ModelSpec
 
 TOLERANCE = 1e-4
 WIDTH, DEPTH = 64, 2
@@ -32,7 +31,7 @@ KINDS = {
 
 @pytest.fixture(autouse=True)
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(zoo.SIZES, "toy", Architecture(WIDTH, DEPTH, 1))
+    monkeypatch.setitem(SIZES, "toy", Architecture(WIDTH, DEPTH, 1))
 
 
 def exported(folder: Path, described: dict[str, Any], kind: dict[str, Any], exact: bool):

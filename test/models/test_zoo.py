@@ -9,13 +9,8 @@ from pathlib import Path
 import pytest
 
 from sparsh_ros.errors import ModelError, WeightsError
-from sparsh_ros.models.zoo import (
-    ModelSpec,
-    bin_centres,
-    list_models,
-    load_model_spec,
-    write_trained_values,
-)
+from sparsh_ros.models.spec import ModelSpec, bin_centres
+from sparsh_ros.models.zoo import list_models, load_model_spec, write_trained_values
 
 YAML = "name: mine\nsize: small\nlicence: MIT\nregisters: 0\nweights: files\n"
 

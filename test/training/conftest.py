@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from sparsh_ros.models import zoo
-from sparsh_ros.models.zoo import Architecture, load_model_spec
+from sparsh_ros.models.spec import SIZES, Architecture
+from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.training.dataset import SPLITS
 
 FRAMES = 24
@@ -89,5 +89,5 @@ def dataset(tmp_path_factory):
 @pytest.fixture
 def spec(monkeypatch):
     """The shipped model's spec, of a size that trains in seconds."""
-    monkeypatch.setitem(zoo.SIZES, "micro", Architecture(32, 2, 2))
+    monkeypatch.setitem(SIZES, "micro", Architecture(32, 2, 2))
     return load_model_spec("sparsh-sim-micro")

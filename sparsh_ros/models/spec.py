@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a model is, apart from its tensors: architecture, input, licence, files, bins. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from sparsh_ros.errors import ModelError
+from sparsh_ros.models.image_rules import PLAIN, ImageRule, load_image_rules
+from sparsh_ros.models.infer import EncoderLayout
+from sparsh_ros.models.weight_files import WeightFiles
+
+POSE_BINS = 11
+POSE_AXES = ("tx", "ty", "yaw")
+GRASPS = ("not stable", "stable")
+TEXTILES = (
+    "cotton",
+    "satin",
+    "polyester",
+    "denim",
+    "gabardine",
+    "broad cloth",
+    "parka",
+    "leather",
+    "crepe",
+    "corduroy",
+    "velvet",
+    "flannel",
+    "fleece",
+    "hairy",
+    "wool",
+    "knit",
+    "net",
+    "suit",
+    "woven",
+    "other",
+)
+
+
+class Architecture(NamedTuple):
+    """Channels of a token, number of transformer blocks, attention heads per block."""
+
+    width: int
+    depth: int
+    heads: int
+
+
+SIZES = {
+    "micro": Architecture(192, 6, 3),  # not a published size: fits 60 Hz on two CPU cores
+    "tiny": Architecture(192, 12, 3),
+    "small": Architecture(384, 12, 6),
+    "base": Architecture(768, 12, 12),
+    "large": Architecture(1024, 24, 16),
+}
+
+_EDGES_MM = (-5.0, -2.0, -1.0, -0.5, -0.1, 0.1, 0.5, 1.0, 2.0, 5.0)
+_EDGES_DEG = (-2.0, -1.0, -0.5, -0.2, -0.03, 0.03, 0.2, 0.5, 1.0, 2.0)
+
+
+def bin_centres(edges: tuple[float, ...]) -> tuple[float, ...]:
+    """Middle of each bin between ``edges``; the two open bins count as wide as their neighbours."""
+    middles = [(low + high) / 2 for low, high in pairwise(edges)]
+    first = edges[0] - (edges[1] - edges[0]) / 2
+    last = edges[-1] + (edges[-1] - edges[-2]) / 2
+    return (first, *middles, last)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a part of a published model can be had.
+
+    Attributes:
+        repository: Repository on the Hugging Face Hub.
+        files: Names of its files that hold that part, each a pattern as of a shell; the first is
+            fetched, in its last version by name.
+        size: Bytes of the first, as far as known.
+        sha256: Its hash, or as much of the beginning as is known.
+    """
+
+    repository: str
+    files: tuple[str, ...]
+    size: int | None = None
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Everything about a model that is not a tensor.
+
+    Attributes:
+        name: Name under which the model is found.
+        size: Key of `SIZES`.
+        licence: SPDX name of the licence of the weights.
+        weights: Folder of the weights files.
+        registers: Trained register tokens of the encoder; None takes what the weights have.
+        zero_registers: Register tokens of zeros to add to weights that have none.
+        patch_size: Side of a patch in pixels.
+        image_height: Height in pixels of the encoder's input.
+        image_width: Width in pixels of the encoder's input.
+        frame_offsets_s: How much older than the current frame each frame is that the encoder
+            sees, newest first, in seconds.
+        tubelet: Frames of a clip that a video encoder joins to one token; None for an image
+            encoder, which takes the frames as channels.
+        pooler_heads: Attention heads of the heads' poolers; None: as many as the encoder's.
+        images: Name of the rules by which its images differ from the standard image; "" for none.
+        sources: Where its published files can be had, the encoder's first.
+        unverified: What nobody can tell without these files, or not even with them.
+        files: The published files, where the weights are such; None where the folder is our own.
+        heads: Names of the heads that have trained weights.
+        slip_threshold: Slip probability at and above which the slip head's answer is "slipping".
+        pose_axes: Axes of the pose head that are worth reading, of `POSE_AXES`; the others' motion
+            is unknown.
+        pose_bin_edges_mm: The 10 edges between the bins of tx and ty, ascending, in mm.
+        pose_bin_edges_deg: The 10 edges between the bins of yaw, ascending, in degrees.
+        pose_bin_values_mm: Typical motion in each of the 11 bins, for tx and for ty, in mm.
+        pose_bin_values_deg: Typical rotation in each of the 11 bins, in degrees.
+    """
+
+    name: str
+    size: str
+    licence: str
+    weights: Path
+    registers: int | None = 1
+    zero_registers: int = 0
+    patch_size: int = 16
+    image_height: int = 320
+    image_width: int = 240
+    frame_offsets_s: tuple[float, ...] = (0.0, 5 / 60)
+    tubelet: int | None = None
+    pooler_heads: int | None = None
+    images: str = ""
+    sources: tuple[Source, ...] = ()
+    unverified: tuple[str, ...] = ()
+    files: WeightFiles | None = None
+    heads: tuple[str, ...] = ()
+    slip_threshold: float = 0.4  # TacBench's
+    pose_axes: tuple[str, ...] = POSE_AXES
+    pose_bin_edges_mm: tuple[float, ...] = _EDGES_MM
+    pose_bin_edges_deg: tuple[float, ...] = _EDGES_DEG
+    pose_bin_values_mm: tuple[tuple[float, ...], ...] = (bin_centres(_EDGES_MM),) * 2
+    pose_bin_values_deg: tuple[float, ...] = bin_centres(_EDGES_DEG)
+
+    def __post_init__(self) -> None:
+        self._check_types()
+        if self.size not in SIZES:
+            raise ModelError(
+                f"model {self.name}: size {self.size!r} is unknown; use one of {', '.join(SIZES)}"
+            )
+        for name, least in (
+            ("registers", 0),
+            ("zero_registers", 0),
+            ("patch_size", 1),
+            ("tubelet", 1),
+            ("pooler_heads", 1),
+        ):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ModelError(f"model {self.name}: {name} wants {least} or more, found {value}")
+        self._check_frames()
+        for side in (self.image_height, self.image_width):
+            if side < self.patch_size or side % self.patch_size:
+                raise ModelError(
+                    f"model {self.name}: image side {side} is no multiple of the patch size "
+                    f"{self.patch_size}"
+                )
+        self._check_bins()
+        self.image_rule("")
+
+    def _check_types(self) -> None:
+        for entry in fields(self):
+            value, wanted = getattr(self, entry.name), _TYPES.get(entry.type)
+            if wanted and (not isinstance(value, wanted) or isinstance(value, bool)):
+                raise ModelError(
+                    f"model {self.name}: {entry.name} wants {entry.type}, found {value!r}"
+                )
+
+    def _check_frames(self) -> None:
+        offsets = self.frame_offsets_s
+        ascending = all(isinstance(offset, (int, float)) for offset in offsets) and (
+            sorted(set(offsets)) == list(offsets)
+        )
+        if not ascending or len(offsets) < 2 or offsets[0] != 0:
+            raise ModelError(
+                f"model {self.name}: frame_offsets_s wants 0, then ascending seconds, "
+                f"found {list(offsets)}"
+            )
+        if self.tubelet and self.frames % self.tubelet:
+            raise ModelError(
+                f"model {self.name}: {self.frames} frames are no multiple of the tubelet "
+                f"{self.tubelet}"
+            )
+
+    def _check_bins(self) -> None:
+        if unknown := set(self.pose_axes) - set(POSE_AXES):
+            raise ModelError(
+                f"model {self.name}: pose_axes want some of {', '.join(POSE_AXES)}, "
+                f"found {sorted(unknown)}"
+            )
+        for name in ("pose_bin_edges_mm", "pose_bin_edges_deg"):
+            edges = getattr(self, name)
+            if len(edges) != POSE_BINS - 1 or sorted(set(edges)) != list(edges):
+                raise ModelError(
+                    f"model {self.name}: {name} wants {POSE_BINS - 1} ascending values, "
+                    f"found {list(edges)}"
+                )
+        if [len(row) for row in (*self.pose_bin_values_mm, self.pose_bin_values_deg)] != [
+            POSE_BINS
+        ] * 3:
+            raise ModelError(
+                f"model {self.name}: pose_bin_values want {POSE_BINS} values each for tx, ty, yaw"
+            )
+
+    def image_rule(self, kind: str) -> ImageRule:
+        """How the model wants the images of a kind of sensor, such as "digit".
+
+        Raises:
+            ModelError: Its set of rules is unknown or cannot be used.
+        """
+        try:
+            return _image_rules(self.images).get(kind, PLAIN)
+        except ModelError as error:
+            raise ModelError(f"model {self.name}: {error}") from None
+
+    @property
+    def width(self) -> int:
+        """Channels D of a token."""
+        return SIZES[self.size].width
+
+    @property
+    def depth(self) -> int:
+        """Number of transformer blocks."""
+        return SIZES[self.size].depth
+
+    @property
+    def attention_heads(self) -> int:
+        """Attention heads per block, also of the attentive pooler."""
+        return SIZES[self.size].heads
+
+    @property
+    def frames(self) -> int:
+        """Frames that the encoder sees at once."""
+        return len(self.frame_offsets_s)
+
+    @property
+    def interval_s(self) -> float:
+        """Time between the newest and the oldest of them, in seconds."""
+        return self.frame_offsets_s[-1]
+
+    @property
+    def layout(self) -> EncoderLayout:
+        """The encoder's architecture, as far as it is described here."""
+        return EncoderLayout(
+            width=self.width,
+            depth=self.depth,
+            heads=self.attention_heads,
+            image_size=(self.image_height, self.image_width),
+            patch_size=self.patch_size,
+            in_channels=3 if self.tubelet else 3 * self.frames,
+            registers=self.registers or self.zero_registers,
+            frames=self.frames if self.tubelet else None,
+            tubelet=self.tubelet,
+        )
+
+    @property
+    def tokens(self) -> int:
+        """Tokens N that the encoder returns: one per patch, of a clip one per tubelet."""
+        return self.layout.tokens
+
+
+_TYPES = {
+    "str": str,
+    "int": int,
+    "int | None": (int, type(None)),
+    "float": (int, float),
+    "tuple[float, ...]": tuple,
+}
+
+_image_rules = cache(load_image_rules)
