@@ -19,6 +19,8 @@ three frame periods. Within a run:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -43,6 +45,30 @@ def find_runs(stamp_ns: NDArray[np.int64], known: NDArray[np.bool_], period_ns: 
     return np.split(rows, np.flatnonzero(apart) + 1)
 
 
+@dataclass(frozen=True)
+class Onset:
+    """A slip that begins: its row, and the delay of the estimate in ms; NaN if it was missed."""
+
+    row: int
+    delay_ms: float
+
+
+def find_onsets(
+    stamp_ns: NDArray[np.int64], estimate: ArrayLike, slipping: ArrayLike, runs: list[Run]
+) -> list[Onset]:
+    """The onsets in some runs of n frames, in their order; arguments as of `slip_events`."""
+    estimate, slipping = np.asarray(estimate, bool), np.asarray(slipping, bool)
+    found = []
+    for run in runs:
+        said, stamps = estimate[run], stamp_ns[run]
+        for first, last in stretches(slipping[run]):
+            heard = np.flatnonzero(said[first:last])
+            delay_ms = (stamps[first + heard[0]] - stamps[first]) * 1e-6 if len(heard) else np.nan
+            if first:
+                found.append(Onset(int(run[first]), float(delay_ms)))
+    return found
+
+
 def slip_events(
     stamp_ns: NDArray[np.int64], estimate: ArrayLike, slipping: ArrayLike, runs: list[Run]
 ) -> tuple[Sums, Floats]:
@@ -59,26 +85,21 @@ def slip_events(
         delays in ms (k,) of the slips that were not missed.
     """
     estimate, slipping = np.asarray(estimate, bool), np.asarray(slipping, bool)
-    delays_ms: list[float] = []
-    missed = false_alarms = 0
-    quiet_ns = 0.0
+    delays = np.array([o.delay_ms for o in find_onsets(stamp_ns, estimate, slipping, runs)], float)
+    delays_ms = delays[np.isfinite(delays)]
+    false_alarms, quiet_ns = 0, 0.0
     for run in runs:
         said, true, stamps = estimate[run], slipping[run], stamp_ns[run]
         quiet_ns += float(np.diff(stamps)[~true[:-1]].sum())
-        false_alarms += sum(not true[first:last].any() for first, last in _stretches(said))
-        for first, last in _stretches(true):
-            heard = np.flatnonzero(said[first:last])
-            if first and len(heard):
-                delays_ms.append((stamps[first + heard[0]] - stamps[first]) * 1e-6)
-            missed += bool(first) and not len(heard)
+        false_alarms += sum(not true[first:last].any() for first, last in stretches(said))
     sums = {
-        "onsets": len(delays_ms) + missed,
-        "missed_onsets": missed,
-        "delay_ms": sum(delays_ms),
+        "onsets": len(delays),
+        "missed_onsets": len(delays) - len(delays_ms),
+        "delay_ms": delays_ms.sum(),
         "false_alarm_count": false_alarms,
         "quiet_minutes": quiet_ns / _MINUTE_NS,
     }
-    return {key: np.array(value, float) for key, value in sums.items()}, np.array(delays_ms)
+    return {key: np.array(value, float) for key, value in sums.items()}, delays_ms
 
 
 def slip_events_of_sums(sums: Sums) -> Values:
@@ -136,7 +157,7 @@ def drift_of_sums(sums: Sums) -> Values:
     return {f"{name}_per_s": share(sums[name], sums[f"{name}_s"]) for name in names}
 
 
-def _stretches(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def stretches(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """First and one past the last index of each stretch of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]])))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

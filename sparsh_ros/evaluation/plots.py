@@ -28,8 +28,12 @@ CSS = """
 .plot .mark { stroke: var(--muted); stroke-dasharray: 5 4; stroke-width: 1.2px; }
 .plot .truth { stroke: var(--truth); stroke-width: 2.2px; stroke-linejoin: round; }
 .plot .estimate { stroke: var(--estimate); stroke-linejoin: round; }
+.plot .other { stroke: var(--ink); stroke-dasharray: 2 3; }
 .plot .bar { fill: var(--estimate); }
 .plot .band { fill: var(--truth); opacity: .22; }
+.plot .spread { fill: var(--estimate); stroke: none; opacity: .18; }
+.plot .dot { position: absolute; width: .6rem; height: .6rem; margin: -.3rem; border-radius: 50%;
+  background: var(--truth); border: 2px solid var(--back); }
 .plot .y, .plot .x, .plot .note { position: absolute; font-size: .75rem; color: var(--muted);
   white-space: nowrap; font-variant-numeric: tabular-nums; }
 .plot .y { right: 100%; padding-right: .4rem; transform: translateY(-50%); }
@@ -40,11 +44,24 @@ CSS = """
 
 @dataclass(frozen=True)
 class Curve:
-    """A line through (x, y), broken where y is NaN. `style`: "estimate", "truth" or "mark"."""
+    """A line through (x, y), broken where y is NaN.
+
+    `style`: "estimate", "truth", "other" (dotted), "mark" (thin, dashed), or "spread": the area
+    within a closed line.
+    """
 
     x: np.ndarray
     y: np.ndarray
     style: str
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A point of a plot, with its name beside it."""
+
+    x: float
+    y: float
+    name: str
 
 
 @dataclass(frozen=True)
@@ -67,9 +84,12 @@ def line_plot(
     curves: Sequence[Curve],
     bands: Sequence[tuple[float, float]] = (),
     y_range: tuple[float, float] | None = None,
+    x_range: tuple[float, float] | None = None,
+    x_unit: str = "s",
+    dots: Sequence[Dot] = (),
 ) -> str:
-    """Curves over time in seconds; `bands` are shaded intervals of x."""
-    x_range = _span([curve.x for curve in curves])
+    """Curves; `bands` are shaded intervals of x. Without a range, all that is known is shown."""
+    x_range = x_range or _span([curve.x for curve in curves])
     y_range = y_range or _with_margin(_span([curve.y for curve in curves]))
     axes = Axes(x_range, y_range)
     shapes = [_band(axes, start, end) for start, end in bands]
@@ -77,23 +97,23 @@ def line_plot(
         f'<path class="{curve.style}" d="{_path(*axes.place(curve.x, curve.y))}"/>'
         for curve in curves
     ]
-    return _figure(title, unit, axes, "".join(shapes), "s")
+    marks = "".join(_dot(axes, dot) for dot in dots)
+    return _figure(title, unit, axes, "".join(shapes), x_unit, marks)
 
 
 def histogram(title: str, unit: str, values: np.ndarray, marks: dict[str, float]) -> str:
-    """How often each value occurs; `marks` are vertical lines with a name."""
+    """How often each value occurs, from 0 on; `marks` are vertical lines with a name."""
     values = values[np.isfinite(values)]
     top = max(float(np.percentile(values, 99.5)) * 1.15, *marks.values()) if len(values) else 1.0
-    counts, edges = np.histogram(np.minimum(values, top), bins=60, range=(0.0, top))
-    axes = Axes((0.0, top), (0.0, max(1.0, counts.max() * 1.12)))
-    shapes = [_bar(axes, edges[i], edges[i + 1], count) for i, count in enumerate(counts) if count]
-    shapes += [_vertical(axes, value) for value in marks.values()]
-    notes = [
-        f'<span class="note" style="{_beside(value / top)};top:{1.1 * i:.1f}rem">'
-        f"{escape(name)} {value:.1f} {unit}</span>"
-        for i, (name, value) in enumerate(marks.items())
-    ]
-    return _figure(title, "frames", axes, "".join(shapes), unit, "".join(notes))
+    return _bars(title, unit, values, (0.0, top), marks)
+
+
+def error_histogram(title: str, unit: str, errors: np.ndarray) -> str:
+    """How often each error occurs, on both sides of 0; their mean is marked."""
+    errors = errors[np.isfinite(errors)]
+    top = float(np.percentile(np.abs(errors), 99)) * 1.15 if len(errors) else 0.0
+    mean = {"mean": float(errors.mean())} if len(errors) else {}
+    return _bars(title, unit, errors, (-top or -1.0, top or 1.0), mean)
 
 
 def ticks(low: float, high: float, wanted: int) -> list[float]:
@@ -103,6 +123,28 @@ def ticks(low: float, high: float, wanted: int) -> list[float]:
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
     first = math.ceil(low / step - 1e-9)
     return [step * k for k in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _bars(
+    title: str, unit: str, values: np.ndarray, span: tuple[float, float], marks: dict[str, float]
+) -> str:
+    """A histogram over a span; what lies beyond is in the outermost bars."""
+    low, high = span
+    marks = {name: value for name, value in marks.items() if math.isfinite(value)}
+    counts, edges = np.histogram(np.clip(values, low, high), bins=60, range=span)
+    axes = Axes(span, (0.0, max(1.0, counts.max() * 1.12)))
+    shapes = [_bar(axes, edges[i], edges[i + 1], count) for i, count in enumerate(counts) if count]
+    shapes += [_vertical(axes, value) for value in marks.values()]
+    notes = [
+        f'<span class="note" style="{_beside((value - low) / (high - low))};top:{1.1 * i:.1f}rem">'
+        f"{escape(name)} {_plain(value)} {unit}</span>"
+        for i, (name, value) in enumerate(marks.items())
+    ]
+    return _figure(title, "frames", axes, "".join(shapes), unit, "".join(notes))
+
+
+def _plain(value: float) -> str:
+    return f"{value:.1f}" if abs(value) >= 1 else f"{value:.2g}"
 
 
 def _figure(title: str, unit: str, axes: Axes, shapes: str, x_unit: str, notes: str = "") -> str:
@@ -123,6 +165,16 @@ def _figure(title: str, unit: str, axes: Axes, shapes: str, x_unit: str, notes: 
         f'<svg viewBox="0 0 {_WIDTH:.0f} {_HEIGHT:.0f}" preserveAspectRatio="none" role="img" '
         f'aria-label="{escape(title)}">{"".join(grid)}{shapes}</svg>{"".join(labels)}{notes}'
         "</div></figure>"
+    )
+
+
+def _dot(axes: Axes, dot: Dot) -> str:
+    left, top = axes.place(dot.x, dot.y)
+    place = f"top:{top:.1f}%"
+    beside = _beside(left / _WIDTH)
+    return (
+        f'<span class="dot" style="left:{left * 100 / _WIDTH:.1f}%;{place}"></span>'
+        f'<span class="note" style="{beside};{place};padding:.2rem .5rem">{escape(dot.name)}</span>'
     )
 
 
