@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsh_ros.errors import ModelError
-from sparsh_ros.models.spec import GRASPS, POSE_AXES, POSE_BINS, TEXTILES
-from sparsh_ros.models.vit import (
+from sparsh_ros.models.layers import (
     INIT_STD,
     Mlp,
     initialise_linear_layers,
     shrink_residual_branch,
 )
+from sparsh_ros.models.spec import GRASPS, POSE_AXES, POSE_BINS, TEXTILES
 
 if TYPE_CHECKING:
     from sparsh_ros.models.spec import ModelSpec

@@ -11,7 +11,6 @@ arXiv:2410.24090), so that a checkpoint loads without renaming.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -22,140 +21,18 @@ from torch.nn import functional as F
 
 from sparsh_ros.errors import FrameError, ModelError
 from sparsh_ros.models.infer import EncoderLayout
+from sparsh_ros.models.layers import (
+    ENCODER_NORM_EPS,
+    INIT_STD,
+    Block,
+    PatchEmbed,
+    SinusoidalPositions,
+    initialise_linear_layers,
+    shrink_residual_branch,
+)
 
 if TYPE_CHECKING:
     from sparsh_ros.models.spec import ModelSpec
-
-ENCODER_NORM_EPS = 1e-6  # the attentive pooler uses torch's 1e-5
-INIT_STD = 0.02
-
-
-class PatchEmbed(nn.Module):
-    """Cut an image or a clip into patches and project each one to a token.
-
-    (B, C, H, W) -> (B, N, D), row-major; with ``tubelet``, (B, C, T, H, W) -> (B, N, D), time
-    first.
-    """
-
-    def __init__(
-        self, in_channels: int, width: int, patch_size: int, tubelet: int | None = None
-    ) -> None:
-        super().__init__()
-        convolution = nn.Conv2d if tubelet is None else nn.Conv3d
-        kernel = (*([] if tubelet is None else [tubelet]), patch_size, patch_size)
-        self.proj = convolution(in_channels, width, kernel_size=kernel, stride=kernel)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.proj(images).flatten(2).transpose(1, 2)
-
-
-class SinusoidalPositions(nn.Module):
-    """Sine and cosine of the patch indices, one block of channels per grid axis.
-
-    With n axes and K = ceil(D / 2n), axis a contributes [sin(p_a w_k), cos(p_a w_k)] for
-    w_k = 10000^(-k / K); the blocks are joined and cut to D channels (Vaswani et al., 2017,
-    section 3.5, in several dimensions).
-    """
-
-    frequency_bands: Tensor
-    table: Tensor
-
-    def __init__(self, grid: tuple[int, ...], width: int) -> None:
-        super().__init__()
-        count = math.ceil(width / (2 * len(grid)))
-        exponents = torch.linspace(0.0, 1.0, count + 1)[:-1]
-        bands = (10000.0**-exponents).repeat(len(grid), 1)
-        self._grid, self._width = grid, width
-        self.register_buffer("frequency_bands", bands)  # part of published state dicts
-        self.register_buffer("table", self._tabulate(), persistent=False)
-        self.register_load_state_dict_post_hook(_tabulate_again)
-
-    def _tabulate(self) -> Tensor:
-        axes = [
-            torch.arange(length, dtype=torch.float32, device=self.frequency_bands.device)
-            for length in self._grid
-        ]
-        indices = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flatten(0, -2)
-        angles = indices[:, :, None] * self.frequency_bands.float()  # (N, n, K)
-        blocks = torch.cat([angles.sin(), angles.cos()], dim=-1)
-        return blocks.flatten(1)[None, :, : self._width].to(self.frequency_bands.dtype)
-
-    def forward(self) -> Tensor:
-        """Return the position embedding, (1, N, D) float32."""
-        return self.table
-
-
-def _tabulate_again(positions: SinusoidalPositions, _: Any) -> None:
-    """The table follows the frequencies that were loaded."""
-    positions.table = positions._tabulate()
-
-
-def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """softmax(Q K^T / sqrt(d)) V for (B, heads, N, d) each."""
-    if query.device.type == "cpu" and query.dtype == torch.bfloat16:
-        # Training on a CPU: plain products take a quarter of the time of torch's fused kernel.
-        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
-        return scores.softmax(dim=-1) @ value
-    return F.scaled_dot_product_attention(query, key, value)
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention with one fused projection, rows ordered [q | k | v]."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        batch, tokens, width = x.shape
-        qkv = self.qkv(x).reshape(batch, tokens, 3, self.heads, width // self.heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, heads, N, D / heads)
-        mixed = attend(query, key, value)
-        return self.proj(mixed.transpose(1, 2).reshape(batch, tokens, width))
-
-
-class Mlp(nn.Module):
-    """Linear, exact GELU, Linear: (..., D) -> (..., D) through ``hidden`` units, else 4 D."""
-
-    def __init__(self, width: int, hidden: int | None = None) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, hidden or 4 * width)
-        self.fc2 = nn.Linear(hidden or 4 * width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x)))
-
-
-class LayerScale(nn.Module):
-    """A learned gain per channel on a residual branch."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.gamma = nn.Parameter(torch.ones(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.gamma
-
-
-class Block(nn.Module):
-    """Pre-norm transformer block: attention, then MLP, each scaled and added to its input."""
-
-    def __init__(
-        self, width: int, heads: int, mlp_width: int | None = None, layer_scale: bool = True
-    ) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(width, eps=ENCODER_NORM_EPS)
-        self.attn = Attention(width, heads)
-        self.ls1 = LayerScale(width) if layer_scale else nn.Identity()
-        self.norm2 = nn.LayerNorm(width, eps=ENCODER_NORM_EPS)
-        self.mlp = Mlp(width, mlp_width)
-        self.ls2 = LayerScale(width) if layer_scale else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.ls1(self.attn(self.norm1(x)))
-        return x + self.ls2(self.mlp(self.norm2(x)))
 
 
 class VisionTransformer(nn.Module):
@@ -306,20 +183,3 @@ class VisionTransformer(nn.Module):
             nn.init.trunc_normal_(self.pos_embed, std=INIT_STD)
         for layer, block in enumerate(self.blocks, start=1):
             shrink_residual_branch(block.attn.proj, block.mlp.fc2, layer)
-
-
-@torch.no_grad()
-def initialise_linear_layers(module: nn.Module) -> None:
-    """Draw every linear layer's weight from a normal truncated at +-2, std 0.02; zero its bias."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Linear):
-            nn.init.trunc_normal_(layer.weight, std=INIT_STD)
-            nn.init.zeros_(layer.bias)
-
-
-@torch.no_grad()
-def shrink_residual_branch(attention_out: nn.Linear, mlp_out: nn.Linear, layer: int) -> None:
-    """Divide the last weights of layer l's two branches by sqrt(2 l): the residual sum of a deep
-    stack then starts with bounded variance (Bao et al., "BEiT", 2022)."""
-    for linear in (attention_out, mlp_out):
-        linear.weight.div_(math.sqrt(2.0 * layer))

@@ -30,12 +30,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from sparsh_ros.models.vit import (
-    Block,
-    SinusoidalPositions,
-    VisionTransformer,
-    initialise_linear_layers,
-)
+from sparsh_ros.models.layers import Block, SinusoidalPositions, initialise_linear_layers
+from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.training.patches import (
     GRID,
     PATCH_BYTES,

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from sparsh_ros.errors import FrameError, ModelError
 from sparsh_ros.models import load_encoder
-from sparsh_ros.models.vit import SinusoidalPositions, VisionTransformer
+from sparsh_ros.models.layers import SinusoidalPositions
+from sparsh_ros.models.vit import VisionTransformer
 
 TOLERANCE = 1e-4
 SMALLEST_COSINE = 0.999
