@@ -24,6 +24,7 @@ _METHODS = {
     "target_encoder.": "I-JEPA, moving average",
     "teacher_encoder.backbone.": "DINO or DINOv2, moving average",
     "encoder.": "MAE",
+    "encoder.backbone.": "MAE, masked by a wrapper",
     "model_encoder.": "fine-tuned together with a task",
     "model_encoder.backbone.": "video encoder, fine-tuned together with a task",
 }
