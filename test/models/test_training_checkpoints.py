@@ -54,7 +54,9 @@ def test_the_encoder_of_each_method(tmp_path: Path, method: str) -> None:
 
 
 @pytest.mark.parametrize("wrap", ["module.{}", "_orig_mod.{}", "_orig_mod.module._orig_mod.{}"])
-@pytest.mark.parametrize("prefix", ["", "encoder.backbone.", "teacher_encoder.backbone.", "model_encoder."])
+@pytest.mark.parametrize(
+    "prefix", ["", "encoder.backbone.", "teacher_encoder.backbone.", "model_encoder."]
+)
 def test_wrappers_around_everything(
     tmp_path: Path, weights: dict[str, Tensor], wrap: str, prefix: str
 ) -> None:
