@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics against cases worked out by hand."""
+"""Metrics against cases worked out by hand, and against scikit-learn where it has them."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn import metrics as reference
 
 from sparsh_ros.evaluation import metrics
 
@@ -124,3 +125,97 @@ def test_trivial_guesses():
 def test_unusable_shapes_are_refused(shapes):
     with pytest.raises(ValueError, match="one shape"):
         metrics.force_errors(np.zeros(shapes[0]), np.zeros(shapes[1]))
+
+
+def noisy_slips() -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities with ties, and what is true of them."""
+    rng = np.random.default_rng(3)
+    slipping = rng.random(300) < 0.3
+    return np.round(np.clip(0.3 * slipping + 0.7 * rng.random(300), 0, 1), 2), slipping
+
+
+def test_slip_scores_are_those_of_scikit_learn():
+    probability, slipping = noisy_slips()
+    for threshold in (0.2, 0.45, 0.8):
+        scores = metrics.slip_scores(probability, slipping, threshold)
+        answer = probability >= threshold
+        assert scores["precision"] == pytest.approx(reference.precision_score(slipping, answer))
+        assert scores["recall"] == pytest.approx(reference.recall_score(slipping, answer))
+        assert scores["f1"] == pytest.approx(reference.f1_score(slipping, answer))
+
+
+def test_precision_recall_curve_is_that_of_scikit_learn():
+    probability, slipping = noisy_slips()
+    thresholds, precision, recall = metrics.precision_recall_points(probability, slipping)
+    wanted = reference.precision_recall_curve(slipping, probability)
+    # Theirs ascends, and ends with a point (1, 0) that has no threshold.
+    np.testing.assert_allclose(precision[::-1], wanted[0][:-1])
+    np.testing.assert_allclose(recall[::-1], wanted[1][:-1])
+    np.testing.assert_allclose(thresholds[::-1], wanted[2])
+
+
+def test_average_precision_is_that_of_scikit_learn_also_with_weights():
+    probability, slipping = noisy_slips()
+    weights = np.random.default_rng(4).integers(0, 4, 300)
+    assert metrics.average_precision(probability, slipping) == pytest.approx(
+        reference.average_precision_score(slipping, probability)
+    )
+    repeated = (np.repeat(values, weights) for values in (slipping, probability))
+    assert metrics.average_precision(probability, slipping, weights) == pytest.approx(
+        reference.average_precision_score(*repeated)
+    )
+
+
+def test_force_errors_are_those_of_scikit_learn():
+    rng = np.random.default_rng(5)
+    truth, estimate = rng.normal(size=(2, 50, 3))
+    scores = metrics.force_errors(estimate, truth)
+    mae = reference.mean_absolute_error(truth, estimate, multioutput="raw_values") * 1e3
+    rmse = reference.root_mean_squared_error(truth, estimate, multioutput="raw_values") * 1e3
+    assert [scores[f"mae_{axis}_mn"] for axis in "xyz"] == pytest.approx(mae)
+    assert [scores[f"rmse_{axis}_mn"] for axis in "xyz"] == pytest.approx(rmse)
+
+
+def test_pose_accuracies_are_those_of_scikit_learn():
+    rng = np.random.default_rng(6)
+    wanted = rng.integers(3, 8, (200, 3))
+    found = np.where(rng.random((200, 3)) < 0.6, wanted, 5)
+    scores = metrics.pose_scores(found, wanted, np.zeros((200, 3)), np.zeros((200, 3)))
+    sums = metrics.pose_sums(found, wanted, np.zeros((200, 3)), np.zeros((200, 3)))
+    for axis, name in enumerate(("tx", "ty", "yaw")):
+        columns = (wanted[:, axis], found[:, axis])
+        assert scores[f"accuracy_{name}"] == pytest.approx(reference.accuracy_score(*columns))
+        assert scores[f"balanced_accuracy_{name}"] == pytest.approx(
+            reference.balanced_accuracy_score(*columns)
+        )
+        table = reference.confusion_matrix(*columns, labels=range(11))
+        np.testing.assert_array_equal(sums["confusion"][axis], table)
+
+
+def test_sums_of_parts_give_the_metrics_of_the_whole_and_of_many_at_once():
+    rng = np.random.default_rng(7)
+    truth, estimate = rng.normal(size=(2, 50, 3))
+    parts = [metrics.force_sums(estimate[i], truth[i]) for i in (slice(20), slice(20, 50))]
+    whole = {key: parts[0][key] + parts[1][key] for key in parts[0]}
+    values = metrics.force_of_sums(whole)
+    assert {k: float(v) for k, v in values.items()} == pytest.approx(
+        metrics.force_errors(estimate, truth)
+    )
+    stacked = {key: np.stack([parts[0][key], whole[key]]) for key in whole}
+    many = metrics.force_of_sums(stacked)
+    assert many["rmse_norm_mn"][1] == pytest.approx(float(values["rmse_norm_mn"]))
+    assert many["mae_x_mn"][0] == pytest.approx(
+        metrics.force_errors(estimate[:20], truth[:20])["mae_x_mn"]
+    )
+
+
+def test_what_is_unknown_of_a_motion_does_not_count():
+    found = np.array([[5, -1, 6], [5, -1, 6]])
+    wanted = np.array([[5, 5, -1], [6, 5, 6]])
+    estimate = np.array([[0.0, np.nan, 1.0], [0.5, np.nan, 1.0]])
+    truth = np.array([[0.0, 0.0, np.nan], [0.0, 0.0, 3.0]])
+    scores = metrics.pose_scores(found, wanted, estimate, truth)
+    assert scores["accuracy_tx"] == 0.5 and scores["accuracy_yaw"] == 1.0
+    assert np.isnan(scores["accuracy_ty"]) and np.isnan(scores["mae_ty_mm"])
+    assert scores["accuracy"] == 0.75  # of the two axes that are known
+    assert (scores["mae_tx_mm"], scores["mae_yaw_deg"]) == (0.25, 2.0)
