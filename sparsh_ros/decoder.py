@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from sparsh_ros.engines import Engine
 from sparsh_ros.errors import ParameterError
+from sparsh_ros.models.head_axes import along_image_axes
+from sparsh_ros.models.image_rules import ImageRule
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.sensors.profiles import SensorProfile
 from sparsh_ros.touch import Touch, TouchReader
@@ -100,11 +102,12 @@ class TouchDecoder:
         self._spec = spec
         self._engine = engine
         self._thresholds = (contact_threshold_n, slip_threshold)
-        self._readers: dict[str, TouchReader] = {}
+        self._readers: dict[str, tuple[TouchReader, ImageRule]] = {}
 
     def add_sensor(self, name: str, profile: SensorProfile) -> None:
         """Make a sensor known; starts it anew if it is."""
-        self._readers[name] = TouchReader(name, profile, self._spec, *self._thresholds)
+        reader = TouchReader(name, profile, self._spec, *self._thresholds)
+        self._readers[name] = reader, self._spec.image_rule(profile.name)
 
     def decode(self, encoded: Encoded) -> list[Touch]:
         """Make a touch of each encoding, invalid ones of those without tokens.
@@ -128,15 +131,19 @@ class TouchDecoder:
         return touches
 
     def _touch(self, encoding: Encoding, outputs: dict[str, dict[str, NDArray]]) -> Touch:
-        reader = self._readers.get(encoding.sensor)
-        if reader is None:
+        if encoding.sensor not in self._readers:
             raise ParameterError(
                 f"sensor {encoding.sensor!r}: unknown to the decoder, which knows "
                 f"{', '.join(self._readers) or 'none'}"
             )
+        reader, rule = self._readers[encoding.sensor]
         reason = encoding.reason
         if not (reason or outputs):
             reason = f"model {self._spec.name} has no weights for the heads in use"
         if reason:
             return reader.invalid(encoding.stamp_ns, reason)
-        return reader.read(encoding.stamp_ns, encoding.interval_s, outputs)
+        turned = {
+            head: rule.outputs_in_gel_frame(head, along_image_axes(self._spec, head, named))
+            for head, named in outputs.items()
+        }
+        return reader.read(encoding.stamp_ns, encoding.interval_s, turned)

@@ -15,6 +15,7 @@ from sparsh_ros.models.infer import EncoderLayout
 from sparsh_ros.models.weight_files import WeightFiles
 
 POSE_BINS = 11
+FORCE_AXES = ("x", "y", "z")
 POSE_AXES = ("tx", "ty", "yaw")
 GRASPS = ("not stable", "stable")
 TEXTILES = (
@@ -112,6 +113,9 @@ class ModelSpec:
         files: The published files, where the weights are such; None where the folder is our own.
         heads: Names of the heads that have trained weights.
         slip_threshold: Slip probability at and above which the slip head's answer is "slipping".
+        force_outputs: Which of `FORCE_AXES`, as the head's labels call them, is along x, y and z of
+            the image that the model sees; a minus before it stands for the opposite direction.
+        pose_outputs: The same of the motion: which of `POSE_AXES` is along x, along y, about z.
         pose_axes: Axes of the pose head that are worth reading, of `POSE_AXES`; the others' motion
             is unknown.
         pose_bin_edges_mm: The 10 edges between the bins of tx and ty, ascending, in mm.
@@ -138,6 +142,8 @@ class ModelSpec:
     files: WeightFiles | None = None
     heads: tuple[str, ...] = ()
     slip_threshold: float = 0.4  # TacBench's
+    force_outputs: tuple[str, ...] = FORCE_AXES
+    pose_outputs: tuple[str, ...] = POSE_AXES
     pose_axes: tuple[str, ...] = POSE_AXES
     pose_bin_edges_mm: tuple[float, ...] = _EDGES_MM
     pose_bin_edges_deg: tuple[float, ...] = _EDGES_DEG
@@ -167,6 +173,7 @@ class ModelSpec:
                     f"model {self.name}: image side {side} is no multiple of the patch size "
                     f"{self.patch_size}"
                 )
+        self._check_outputs()
         self._check_bins()
         self.image_rule("")
 
@@ -193,6 +200,17 @@ class ModelSpec:
                 f"model {self.name}: {self.frames} frames are no multiple of the tubelet "
                 f"{self.tubelet}"
             )
+
+    def _check_outputs(self) -> None:
+        for name, axes in (("force_outputs", FORCE_AXES), ("pose_outputs", POSE_AXES)):
+            outputs = [str(output) for output in getattr(self, name)]
+            plain = [output.removeprefix("-") for output in outputs]
+            # The third is a compression, which has one sign, or an angle, whose bins are others.
+            if sorted(plain) != sorted(axes) or outputs[2] not in ("z", "yaw", "-yaw"):
+                raise ModelError(
+                    f"model {self.name}: {name} wants {', '.join(axes)}, the first two in any "
+                    f"order, each perhaps with a minus before it (not z), found {outputs}"
+                )
 
     def _check_bins(self) -> None:
         if unknown := set(self.pose_axes) - set(POSE_AXES):

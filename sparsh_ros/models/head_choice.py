@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which heads of a model to run, and why others that were asked for cannot be. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sparsh_ros.errors import ModelError
+from sparsh_ros.models.head_facts import FORCE_FIELD, ProbeFacts, find_head, read_head_facts
+from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.models.tensor_files import open_tensor_file
+
+AUTO = "auto"
+"""Stands for force, slip and pose, and whatever else the weights have."""
+_ALWAYS = ("force", "slip", "pose")
+HEADS = (*_ALWAYS, "grasp", "textile", FORCE_FIELD)
+
+
+@dataclass(frozen=True)
+class HeadChoice:
+    """What to estimate with a model.
+
+    Attributes:
+        wanted: names of the heads that were asked for.
+        missing: those of them that cannot be run -> why, in one sentence.
+    """
+
+    wanted: tuple[str, ...]
+    missing: Mapping[str, str]
+
+    @property
+    def usable(self) -> tuple[str, ...]:
+        """Those that can be run."""
+        return tuple(head for head in self.wanted if head not in self.missing)
+
+    def without(self, head: str, reason: str) -> HeadChoice:
+        """The same choice, of which this head cannot be run either."""
+        if head not in self.usable:
+            return self
+        return HeadChoice(self.wanted, {**self.missing, head: reason})
+
+
+def choose_heads(spec: ModelSpec, asked: Sequence[str] = (AUTO,)) -> HeadChoice:
+    """Choose heads of a model by name; `AUTO` may be one of the names.
+
+    Raises:
+        ModelError: A name is unknown.
+        WeightsError: The file of the pose head cannot be read.
+    """
+    if unknown := [head for head in asked if head not in (AUTO, *HEADS)]:
+        raise ModelError(f"heads: wanted some of {', '.join((AUTO, *HEADS))}, found {unknown}")
+    automatic = (*_ALWAYS, *spec.heads) if AUTO in asked else ()
+    wanted = tuple(head for head in HEADS if head in asked or head in automatic)
+    reasons = {head: _why_missing(spec, head) for head in wanted}
+    return HeadChoice(wanted, {head: reason for head, reason in reasons.items() if reason})
+
+
+def _why_missing(spec: ModelSpec, head: str) -> str:
+    if head not in spec.heads:
+        return (
+            f"no weights for {head} in {spec.weights}: "
+            f"it has {', '.join(spec.heads) or 'no heads at all'}"
+        )
+    fingers = _fingers(spec) if head == "pose" else 1
+    if fingers > 1:
+        return (
+            f"{spec.files.heads[head]}: wanted a pose head of one finger, because every sensor is "
+            f"estimated by itself; found one that joins {fingers} fingers"
+        )
+    return ""
+
+
+def _fingers(spec: ModelSpec) -> int:
+    """How many fingers' tokens the pose head reads at once; one, where the folder is our own."""
+    if spec.files is None:
+        return 1
+    path = spec.files.heads["pose"]
+    tensors = open_tensor_file(path).tensors
+    shapes = {name: tensors[key].shape for name, key in find_head(tensors, str(path)).items()}
+    facts = read_head_facts(shapes, str(path))
+    return facts.fingers if isinstance(facts, ProbeFacts) else 1
