@@ -8,57 +8,40 @@ gives tokens, and a `sparsh_ros.decoder.TouchDecoder` elsewhere makes touches of
 from __future__ import annotations
 
 import math
-import statistics
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.decoder import CONTACT_THRESHOLD_N, Encoded, Encoding, TouchDecoder
-from sparsh_ros.engines import create_engine
+from sparsh_ros.decoder import CONTACT_THRESHOLD_N, Encoded, TouchDecoder
+from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.errors import ModelError, ParameterError
-from sparsh_ros.frames import IMAGE_SHAPE, Frame, FrameRing, check_image
+from sparsh_ros.frames import Frame, check_image
+from sparsh_ros.models.head_choice import HEADS
+from sparsh_ros.models.head_facts import FORCE_FIELD
+from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.sensors.profiles import SensorProfile
-from sparsh_ros.touch import HEADS, Touch
-
-# How long an estimate outlives its frame: at 60 frames/s 0.13 s, at 25 frames/s 0.32 s.
-STALE_PERIODS = 8
-LEAST_STALE_S = 0.1
-
-_PERIODS_MEASURED = 8  # at most; half as many at least, or a gap would count as a slow camera
-# Without background subtraction the encoder sees the plain image: image - 127 + 127.
-_NO_BACKGROUND = np.full(IMAGE_SHAPE, 127, np.uint8)
-_NO_BACKGROUND.setflags(write=False)
+from sparsh_ros.slots import SensorCounters, SensorSlot
+from sparsh_ros.touch import Touch
 
 
-@dataclass(frozen=True, slots=True)
-class SensorCounters:
-    """What became of the frames of one sensor.
+@dataclass(frozen=True, slots=True, eq=False)
+class ForceField:
+    """What a force-field decoder sees in one frame.
 
     Attributes:
-        received: frames pushed.
-        encoded: frames that were encoded, with their partners.
-        unpaired: frames reported invalid: no background, no partner, or stale.
-        replaced: frames that a newer one replaced before they were looked at.
-        duplicates: frames ignored because their stamp was known.
-        late: frames that came after their successor; they serve as partners only.
-        clock_steps: how often the stamps stepped back.
+        stamp_ns: stamp of the newest frame used, nanoseconds.
+        maps: "normal" (1, H, W) in [0, 1] without unit; "shear" (2, H, W), motion of the skin to
+            the right and down in pixels of the map; or one of them. They cover the standard image.
     """
 
-    received: int = 0
-    encoded: int = 0
-    unpaired: int = 0
-    replaced: int = 0
-    duplicates: int = 0
-    late: int = 0
-    clock_steps: int = 0
+    stamp_ns: int
+    maps: dict[str, NDArray[np.float32]]
 
 
 class Perception:
@@ -70,6 +53,7 @@ class Perception:
         spec: the model in use.
         engine: what runs it.
         missing_heads: heads that were asked for and that the model's weights lack.
+        notes: sentences on the weights that a user should read once.
     """
 
     def __init__(
@@ -81,6 +65,7 @@ class Perception:
         contact_threshold_n: float = CONTACT_THRESHOLD_N,
         slip_threshold: float | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        weights_dir: str | Path | None = None,
     ) -> None:
         """Load the model and warm it up.
 
@@ -92,6 +77,8 @@ class Perception:
             contact_threshold_n: normal force at which contact begins, N.
             slip_threshold: slip probability that counts as slipping; None takes the model's.
             monotonic: clock in seconds, by which frames go stale.
+            weights_dir: folder with the model's weights; None: where they belong, see
+                `load_model_spec`.
 
         Raises:
             ModelError: model, head or device is unknown.
@@ -100,20 +87,21 @@ class Perception:
         """
         if unknown := [head for head in heads if head not in HEADS]:
             raise ModelError(f"heads: wanted some of {', '.join(HEADS)}, found {unknown}")
-        self.spec = load_model_spec(model)
+        self.spec = load_model_spec(model, weights_dir)
         self.missing_heads = tuple(head for head in heads if head not in self.spec.heads)
         present = tuple(head for head in heads if head in self.spec.heads)
         self.engine = create_engine(self.spec, device, present, threads=threads)
+        self.notes = tuple(_notes(self.spec, self.engine))
         self._decoder = TouchDecoder(self.spec, self.engine, contact_threshold_n, slip_threshold)
         self._monotonic = monotonic
-        self._slots: dict[str, _Slot] = {}
+        self._slots: dict[str, SensorSlot] = {}
         self._arrived = threading.Condition()
         self.engine.warm_up()
 
     def add_sensor(self, name: str, profile: SensorProfile) -> None:
         """Make a sensor known, by its own name and its kind; starts it anew if it is."""
         with self._arrived:
-            self._slots[name] = _Slot(name, profile, self.spec.frame_offsets_s)
+            self._slots[name] = SensorSlot(name, profile, self.spec)
         self._decoder.add_sensor(name, profile)
 
     def set_background(self, name: str, image: NDArray[np.uint8] | None) -> None:
@@ -191,82 +179,36 @@ class Perception:
         """The second half of `infer`: run the heads and read their outputs."""
         return self._decoder.decode(encoded)
 
-    def _slot(self, name: str) -> _Slot:
+    def force_field(self, name: str) -> ForceField | None:
+        """The force field of the frame that was encoded last; None where there is none.
+
+        Unlike `encode`, it may be called from any thread. It costs two passes of the encoder.
+
+        Raises:
+            ModelError: the model runs without a force-field decoder.
+            ParameterError: the sensor is unknown.
+        """
+        with self._arrived:
+            slot = self._slot(name)
+            stamp_ns, images = slot.encoded_ns, slot.encoded
+        if images is None:
+            return None
+        maps = self.engine.force_field(*(image[None] for image in images))
+        own = {key: value[0] for key, value in maps.items()}
+        return ForceField(stamp_ns, slot.rule.outputs_in_gel_frame(FORCE_FIELD, own))
+
+    def _slot(self, name: str) -> SensorSlot:
         if name not in self._slots:
             known = ", ".join(self._slots) or "none"
             raise ParameterError(f"sensor {name!r}: unknown to perception, which knows {known}")
         return self._slots[name]
 
 
-class _Slot:
-    """The frames of one sensor on their way to the encoder."""
-
-    def __init__(self, name: str, profile: SensorProfile, offsets_s: Sequence[float]) -> None:
-        self.first_background = None if profile.subtract_background else _NO_BACKGROUND
-        self.background = self.first_background
-        self.pending = False
-        self._name = name
-        self._ring = FrameRing(offsets_s)
-        self._nominal_s = 1 / profile.fps
-        self._arrivals_s: deque[float] = deque(maxlen=_PERIODS_MEASURED + 1)
-        self._stale_s = math.inf  # moment at which the newest frame goes stale
-        self._told_silent = False
-        self._counters = SensorCounters()
-
-    def push(self, frame: Frame, now_s: float) -> None:
-        self._ring.push(frame)
-        is_newest = self._ring.newest is frame
-        self._count(received=1, replaced=is_newest and self.pending)
-        if is_newest:
-            self.pending, self._told_silent = True, False
-            self._arrivals_s.append(now_s)
-            self._stale_s = now_s + max(LEAST_STALE_S, STALE_PERIODS * self._period_s())
-
-    @property
-    def silent_s(self) -> float:
-        """Moment from which it is to be reported silent; infinite once that was done."""
-        return math.inf if self._told_silent else self._stale_s
-
-    def has_news(self, now_s: float) -> bool:
-        return self.pending or now_s >= self.silent_s
-
-    def look(self, now_s: float) -> tuple[Encoding, list[NDArray[np.uint8]] | None]:
-        """The newest frame's encoding to be; its images, newest first, and the background, unless
-        it is invalid."""
-        clip = self._ring.clip()
-        stamp_ns = self._ring.newest.stamp_ns
-        reason = self._reason(now_s)
-        self._count(encoded=self.pending and not reason, unpaired=self.pending and bool(reason))
-        self.pending = False
-        if reason:
-            return Encoding(self._name, stamp_ns, reason=reason), None
-        images = [frame.image for frame in clip.frames]
-        return Encoding(self._name, stamp_ns, clip.interval_s), [*images, self.background]
-
-    def counters(self) -> SensorCounters:
-        ring = self._ring
-        return replace(
-            self._counters,
-            duplicates=ring.duplicates,
-            late=ring.late,
-            clock_steps=ring.clock_steps,
+def _notes(spec: ModelSpec, engine: Engine) -> Iterator[str]:
+    if "-NC-" in spec.licence:
+        yield f"{spec.name}: licence {spec.licence}, for non-commercial use only"
+    if spec.files is not None and not engine.on_gpu:
+        yield (
+            f"{spec.name}: published files run on torch; `sparsh-ros weights convert {spec.name}` "
+            "makes a folder that is about twice as fast on a CPU"
         )
-
-    def _reason(self, now_s: float) -> str:
-        if now_s >= self._stale_s:
-            self._told_silent = True
-            return f"stale: no frame for {now_s - self._arrivals_s[-1]:.2f} s"
-        if self.background is None:
-            return "no background: capture one while nothing touches the gel"
-        return self._ring.reason
-
-    def _period_s(self) -> float:
-        """That of this kind of camera, or the one measured lately where that is longer."""
-        gaps_s = [later - former for former, later in pairwise(self._arrivals_s)]
-        if len(gaps_s) < _PERIODS_MEASURED // 2:
-            return self._nominal_s
-        return max(self._nominal_s, statistics.median_low(gaps_s))
-
-    def _count(self, **more: int) -> None:
-        old = self._counters
-        self._counters = replace(old, **{key: getattr(old, key) + more[key] for key in more})

@@ -78,7 +78,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Perception:
         module, "create_engine", lambda spec, device, heads, threads: FakeEngine(heads)
     )
     spec = replace(load_model_spec("sparsh-sim-micro"), heads=("force", "slip", "pose"))
-    monkeypatch.setattr(module, "load_model_spec", lambda model: spec)
+    monkeypatch.setattr(module, "load_model_spec", lambda *_: spec)
     perception = Perception(monotonic=clock)
     perception.add_sensor("left", DIGIT)
     perception.set_background("left", image(100))
@@ -117,7 +117,7 @@ def test_a_video_model_sees_its_clip_newest_first(
 ) -> None:
     offsets_s = (0.0, 2 / 60, 4 / 60, 6 / 60)
     spec = replace(fake.spec, frame_offsets_s=offsets_s, tubelet=2)
-    monkeypatch.setattr(module, "load_model_spec", lambda model: spec)
+    monkeypatch.setattr(module, "load_model_spec", lambda *_: spec)
     video = Perception()
     for name, profile in (("left", DIGIT), ("right", GELSIGHT_2017)):
         video.add_sensor(name, profile)
@@ -369,7 +369,7 @@ def test_weights_without_heads_give_invalid_touches(
     fake: Perception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = replace(fake.spec, heads=())
-    monkeypatch.setattr(module, "load_model_spec", lambda model: spec)
+    monkeypatch.setattr(module, "load_model_spec", lambda *_: spec)
     bare = Perception()
     assert bare.missing_heads == ("force", "slip", "pose")
     bare.add_sensor("right", GELSIGHT_2017)
@@ -381,7 +381,7 @@ def test_weights_without_heads_give_invalid_touches(
 def test_a_missing_head_leaves_the_others(
     fake: Perception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "load_model_spec", lambda m: replace(fake.spec, heads=("force",)))
+    monkeypatch.setattr(module, "load_model_spec", lambda *_: replace(fake.spec, heads=("force",)))
     part = Perception(heads=("force", "slip"))
     assert part.missing_heads == ("slip",)
     part.add_sensor("right", GELSIGHT_2017)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Engines run a model's encoder and heads: ONNX Runtime on a CPU, torch on a GPU.
+"""Engines run a model's encoder and heads: ONNX Runtime on a CPU, torch on a GPU and for published
+files.
 
 All take the same images, hold the same weights and give the same numbers within float32 rounding.
 Neither torch nor ONNX Runtime is imported until an engine of that kind is created.
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.errors import FrameError, MissingDependencyError, ModelError
+from sparsh_ros.errors import FrameError, MissingDependencyError, ModelError, WeightsError
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.spec import ModelSpec
 
@@ -30,11 +31,15 @@ class Engine(Protocol):
         description: Library, version, device and threads, in words.
         frames: Frames that `encode` takes before the background.
         heads: Names of the heads that `decode` knows.
+        maps: Maps that `force_field` gives: "normal", "shear", both or none.
+        on_gpu: Whether a GPU computes.
     """
 
     description: str
     frames: int
     heads: tuple[str, ...]
+    maps: tuple[str, ...]
+    on_gpu: bool
 
     def encode(self, *images: NDArray[np.uint8]) -> Any:
         """Encode standard images to tokens.
@@ -62,6 +67,18 @@ class Engine(Protocol):
                 its model.
         """
 
+    def force_field(self, *images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Read the force field from the same images as `encode` takes.
+
+        Returns:
+            `maps` by name, over the whole image: "normal" (B, 1, H, W) float32 in [0, 1], "shear"
+            (B, 2, H, W) float32, to the right and down in pixels of the map.
+
+        Raises:
+            FrameError: The images have another number, shape or type.
+            ModelError: The engine was created without a force-field decoder.
+        """
+
     def warm_up(self) -> None:
         """Run everything once, so that the first real frame is not the slow one."""
 
@@ -78,7 +95,7 @@ def create_engine(
     Args:
         spec: The model.
         device: "cpu" (ONNX Runtime), "cuda" (torch, else ONNX Runtime with CUDA), or "auto":
-            "cuda" where that works, else "cpu".
+            "cuda" where that works, else "cpu". Published files run on torch on either.
         heads: Names of the heads to load; None loads all that the weights have.
         encoder: False loads the heads alone, for tokens that come from elsewhere.
         threads: CPU threads for the encoder; None takes one per core.
@@ -89,6 +106,7 @@ def create_engine(
         MissingDependencyError: "cuda" was asked for and cannot be had.
     """
     names = spec.heads if heads is None else tuple(heads)
+    _check_here(spec)
     if missing := [name for name in names if name not in spec.heads]:
         raise ModelError(
             f"model {spec.name}: no weights for head {', '.join(missing)}; "
@@ -97,18 +115,38 @@ def create_engine(
     if device not in DEVICES:
         raise ModelError(f"device {device!r}: unknown; choose one of {', '.join(DEVICES)}")
     backend = "cpu" if device == "cpu" else _cuda_backend()
-    if backend == "torch":
-        from sparsh_ros.engines.torch_engine import TorchEngine
-
-        return TorchEngine(spec, names, encoder, device="cuda")
-    if device == "cuda" and backend != "onnxruntime":
+    wanted = "torch with CUDA" if spec.files else "torch with CUDA or onnxruntime-gpu"
+    if device == "cuda" and backend not in (("torch",) if spec.files else ("torch", "onnxruntime")):
         raise MissingDependencyError(
-            "device cuda: wanted an NVIDIA driver and torch with CUDA or onnxruntime-gpu, found "
-            "neither pair; install one or use device cpu"
+            f"device cuda: wanted an NVIDIA driver and {wanted}, found no such pair; install one "
+            "or use device cpu"
         )
+    if backend == "torch" or spec.files:
+        return _torch_engine(spec, names, encoder, "cuda" if backend == "torch" else "cpu")
     from sparsh_ros.engines.onnx_engine import OnnxEngine
 
     return OnnxEngine(spec, names, encoder, threads, cuda=backend == "onnxruntime")
+
+
+def _check_here(spec: ModelSpec) -> None:
+    """Raise WeightsError for a published model that is not on this machine."""
+    if spec.sources and not spec.files and not (spec.weights / "encoder.onnx").is_file():
+        raise WeightsError(
+            f"model {spec.name}: no weights in {spec.weights}; `sparsh-ros weights get "
+            f"{spec.name}` fetches them, or weights_dir names the folder that has them"
+        )
+
+
+def _torch_engine(spec: ModelSpec, heads: Sequence[str], encoder: bool, device: str) -> Engine:
+    try:
+        from sparsh_ros.engines.torch_engine import TorchEngine
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"model {spec.name}: wanted the Python package {error.name} for its published files, "
+            "found none; `pip install torch safetensors`, or on a machine that has them "
+            f"`sparsh-ros weights convert {spec.name}`"
+        ) from error
+    return TorchEngine(spec, heads, encoder, device)
 
 
 def free_gpu_memory() -> None:
@@ -145,6 +183,12 @@ def check_decode(
             f"head {head!r}: wanted tokens (B, {token_shape[0]}, {token_shape[1]}) float32, "
             f"found {tuple(tokens.shape)} {kind}; do encoder and head use the same model?"
         )
+
+
+def check_force_field(maps: Sequence[str]) -> None:
+    """Raise ModelError unless there are maps."""
+    if not maps:
+        raise ModelError("force field: no decoder loaded; this engine has none")
 
 
 def _cuda_backend() -> str | None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sparsh_ros.engines import check_decode, check_images
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.frames import IMAGE_SHAPE
+from sparsh_ros.models.head_facts import FORCE_FIELD
 from sparsh_ros.models.spec import ModelSpec
 
 
@@ -46,7 +47,7 @@ class OnnxEngine:
         cuda: bool = False,
     ) -> None:
         self._token_shape = (spec.tokens, spec.width)
-        self.heads = tuple(heads)
+        self.heads = tuple(name for name in heads if name != FORCE_FIELD)
         threads = threads or len(os.sched_getaffinity(0))
         token_inputs = {"tokens": ("tensor(float)", self._token_shape)}
         self.frames = spec.frames
@@ -57,8 +58,13 @@ class OnnxEngine:
             _check_outputs(self._encoder, spec, self._token_shape)
         # A head is a tenth of a millisecond of work: a second thread would cost more than it saves.
         self._heads = {
-            name: _open(spec.weights / f"{name}.onnx", token_inputs, 1, cuda) for name in heads
+            name: _open(spec.weights / f"{name}.onnx", token_inputs, 1, cuda) for name in self.heads
         }
+        self._field = None
+        if FORCE_FIELD in heads and encoder:
+            self._field = _open(spec.weights / f"{FORCE_FIELD}.onnx", images, threads, cuda)
+        self.maps = () if self._field is None else _output_names(self._field)
+        self.on_gpu = cuda
         place = "CUDA" if cuda else f"CPU, {threads} thread{'s' if threads > 1 else ''}"
         self.description = f"ONNX Runtime {ort.__version__} on {place}, float32"
 
@@ -71,17 +77,26 @@ class OnnxEngine:
         """Run one head on tokens (B, N, D) float32."""
         check_decode(head, tokens, self.heads, self._token_shape)
         session = self._heads[head]
-        names = [output.name for output in session.get_outputs()]
+        names = _output_names(session)
         return dict(zip(names, session.run(names, {"tokens": tokens}), strict=True))
 
     def warm_up(self) -> None:
         """Run everything once: the first run allocates."""
         tokens = np.zeros((1, *self._token_shape), np.float32)
+        images = [np.zeros((1, *IMAGE_SHAPE), np.uint8)] * (self.frames + 1)
         if self._encoder is not None:
-            image = np.zeros((1, *IMAGE_SHAPE), np.uint8)
-            tokens = self.encode(*[image] * (self.frames + 1))
+            tokens = self.encode(*images)
+        if self.maps:
+            self.force_field(*images)
         for head in self.heads:
             self.decode(head, tokens)
+
+    def _named(self, images: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
+        return dict(zip(image_inputs(self.frames), images, strict=True))
+
+
+def _output_names(session: ort.InferenceSession) -> tuple[str, ...]:
+    return tuple(output.name for output in session.get_outputs())
 
 
 def open_session(path: Path, threads: int, cuda: bool = False) -> ort.InferenceSession:

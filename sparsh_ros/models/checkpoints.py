@@ -15,9 +15,8 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import nn
 
-from sparsh_ros.errors import WeightsError
+from sparsh_ros.errors import ModelError, WeightsError
 from sparsh_ros.models.encoder_keys import EncoderKeys, find_encoder
-from sparsh_ros.models.heads import build_head
 from sparsh_ros.models.infer import IMAGE_SIZE, EncoderFacts, EncoderLayout
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.tensor_files import TensorFile, open_tensor_file, some
@@ -102,12 +101,14 @@ def load_model_encoder(spec: ModelSpec, path: Path | None = None) -> VisionTrans
 
     Args:
         spec: The model.
-        path: Weights file; None takes `encoder.safetensors` in the model's folder.
+        path: Weights file; None takes the model's own: its published file, else
+            `encoder.safetensors` in its folder.
 
     Raises:
         WeightsError: As `load_encoder`, or the file holds another architecture.
     """
-    file = open_tensor_file(path or spec.weights / ENCODER_FILE)
+    own = spec.files.encoder if spec.files else spec.weights / ENCODER_FILE
+    file = open_tensor_file(path or own)
     keys, facts = _examine(file)
     _check_described(file.path, facts, spec)
     wanted = spec.layout
@@ -116,33 +117,6 @@ def load_model_encoder(spec: ModelSpec, path: Path | None = None) -> VisionTrans
     if spec.zero_registers and not facts.registers:  # a file of our own has them already
         encoder.add_zero_registers(spec.zero_registers)
     return encoder
-
-
-def load_model_head(name: str, spec: ModelSpec, path: Path | None = None) -> nn.Module:
-    """Build a head with its trained weights, in evaluation mode, float32 on the CPU.
-
-    Args:
-        name: "force", "slip" or "pose".
-        spec: The model whose tokens the head reads.
-        path: File with keys `<head>.<parameter>`; None takes `heads.safetensors` in the model's
-            folder.
-
-    Raises:
-        WeightsError: The file is missing, broken, unsafe, of another architecture, or has no
-            such head.
-    """
-    file = open_tensor_file(path or spec.weights / HEADS_FILE)
-    prefix = f"{name}."
-    names = {key.removeprefix(prefix): key for key in file.tensors if key.startswith(prefix)}
-    if not names:
-        found = sorted({key.split(".")[0] for key in file.tensors})
-        raise WeightsError(
-            f"{file.path}: wanted keys {prefix}*, found those of {', '.join(found)}; "
-            f"see `sparsh-ros weights inspect {file.path}`"
-        )
-    with torch.device("meta"):
-        head = build_head(name, spec)
-    return fill(head, file, names)
 
 
 def fill(module: _Module, file: TensorFile, names: Mapping[str, str]) -> _Module:
@@ -198,6 +172,22 @@ def _examine(file: TensorFile) -> tuple[EncoderKeys, EncoderFacts]:
         )
     shapes = {name: file.tensors[found].shape for name, found in keys.names.items()}
     return keys, EncoderFacts.of(shapes, str(file.path))
+
+
+def resized(encoder: VisionTransformer, image_size: tuple[int, int]) -> VisionTransformer:
+    """The same encoder for images of another height and width; it shares all tensors.
+
+    Raises:
+        ModelError: Its positions are learned, which fit one size alone.
+    """
+    if encoder.layout.learned_positions and image_size != encoder.layout.image_size:
+        raise ModelError(
+            f"encoder: wanted sinusoidal positions for images of {image_size}, found learned ones "
+            f"for {encoder.layout.image_size}"
+        )
+    twin = outline(replace(encoder.layout, image_size=image_size))
+    twin.load_state_dict(encoder.state_dict(), assign=True)
+    return twin.eval()
 
 
 def outline(layout: EncoderLayout) -> VisionTransformer:

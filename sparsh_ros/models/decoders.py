@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Load a decoder from its official file in one line: what it is follows from the tensors alone."""
+"""Load decoders: from an official file in one line, or as the heads of a model.
+
+What a decoder is follows from its tensors alone.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import Path
 import torch
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.models.checkpoints import fill
+from sparsh_ros.models.checkpoints import HEADS_FILE, fill
 from sparsh_ros.models.dpt import IMAGE_SIZE, ForceFieldDecoder
 from sparsh_ros.models.head_facts import (
     ForceFieldFacts,
@@ -17,7 +20,8 @@ from sparsh_ros.models.head_facts import (
     read_head_facts,
 )
 from sparsh_ros.models.heads import HEADS, Head
-from sparsh_ros.models.tensor_files import open_tensor_file
+from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.models.tensor_files import TensorFile, open_tensor_file
 
 
 def load_head(
@@ -53,11 +57,59 @@ def load_head(
     """
     file = open_tensor_file(path)
     names = find_head(file.tensors, str(file.path))
+    facts = _facts(file, names, task)
+    return fill(outline(facts, attention_heads, image_size), file, names)
+
+
+def load_model_head(
+    name: str, spec: ModelSpec, path: Path | None = None
+) -> Head | ForceFieldDecoder:
+    """Load a head for the tokens of a model, in evaluation mode, float32 on the CPU.
+
+    Args:
+        name: Its task: "force", "slip", "pose", "grasp", "textile" or "forcefield".
+        spec: The model whose tokens the head reads.
+        path: File with keys `<head>.<parameter>`; None takes the model's own: its published file,
+            else `heads.safetensors` in its folder.
+
+    Raises:
+        WeightsError: The file is missing, broken, unsafe, of another architecture, or has no
+            such head.
+    """
+    published = spec.files is not None and path is None
+    file = open_tensor_file(
+        spec.files.heads[name] if published else path or spec.weights / HEADS_FILE
+    )
+    names = find_head(file.tensors, str(file.path)) if published else _own_names(file, name)
+    facts = _facts(file, names, name)
+    if facts.width != spec.width:
+        raise WeightsError(
+            f"{file.path}: wanted a head for tokens of width {spec.width} of model {spec.name}, "
+            f"found {facts.describe()}; it was trained on another encoder"
+        )
+    return fill(outline(facts, spec.pooler_heads or spec.attention_heads), file, names)
+
+
+def _own_names(file: TensorFile, name: str) -> dict[str, str]:
+    prefix = f"{name}."
+    names = {key.removeprefix(prefix): key for key in file.tensors if key.startswith(prefix)}
+    if not names:
+        found = sorted({key.split(".")[0] for key in file.tensors})
+        raise WeightsError(
+            f"{file.path}: wanted keys {prefix}*, found those of {', '.join(found)}; "
+            f"see `sparsh-ros weights inspect {file.path}`"
+        )
+    return names
+
+
+def _facts(
+    file: TensorFile, names: dict[str, str], task: str | None
+) -> ProbeFacts | ForceFieldFacts:
     shapes = {name: file.tensors[in_file].shape for name, in_file in names.items()}
     facts = read_head_facts(shapes, str(file.path))
     if task not in (None, facts.task):
         raise WeightsError(f"{file.path}: wanted task={task}, found {facts.describe()}")
-    return fill(outline(facts, attention_heads, image_size), file, names)
+    return facts
 
 
 def outline(

@@ -2,6 +2,7 @@
 """Write a trained model as a weights folder: ONNX graphs beside safetensors.
 
     encoder.onnx           preprocessing and encoder: uint8 frames and background -> tokens
+    forcefield.onnx        with a force-field decoder: the same images -> its maps
     <head>.onnx            one graph per head: tokens -> outputs
     encoder.safetensors    the same weights for torch
     heads.safetensors      the same, keys `<head>.<parameter>`
@@ -34,14 +35,11 @@ from torch import Tensor, nn
 from sparsh_ros.engines.onnx_engine import OnnxEngine, image_inputs
 from sparsh_ros.engines.torch_engine import TorchEngine
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_SHAPE, IMAGE_WIDTH
-from sparsh_ros.models.checkpoints import (
-    ENCODER_FILE,
-    HEADS_FILE,
-    load_model_encoder,
-    load_model_head,
-)
-from sparsh_ros.models.preprocess import Preprocess
+from sparsh_ros.frames import IMAGE_SHAPE
+from sparsh_ros.models.checkpoints import ENCODER_FILE, HEADS_FILE, load_model_encoder
+from sparsh_ros.models.decoders import load_model_head
+from sparsh_ros.models.graphs import EncoderGraph, ForceFieldGraph
+from sparsh_ros.models.head_facts import FORCE_FIELD
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import load_model_spec, write_trained_values
@@ -50,21 +48,6 @@ OPSET = 20  # the first with Gelu, which ONNX Runtime fuses with the bias before
 IR_VERSION = 9  # the one that came with opset 20; older ONNX Runtimes refuse later ones
 PARITY_TOLERANCE = 1e-3  # absolute, on tokens of unit variance and on logits
 _MIN_FLOAT16_VALUES = 1024  # below this a second node costs more than the bytes it saves
-
-
-class EncoderGraph(nn.Module):
-    """Preprocessing and encoder in one: frames, newest first, and background, uint8
-    (B, 320, 240, 3) each -> tokens (B, N, D)."""
-
-    def __init__(self, encoder: VisionTransformer) -> None:
-        super().__init__()
-        layout = encoder.layout
-        clip = layout.frames is not None
-        self.preprocess = Preprocess((IMAGE_HEIGHT, IMAGE_WIDTH), layout.image_size, clip)
-        self.encoder = encoder
-
-    def forward(self, *images: Tensor) -> Tensor:
-        return self.encoder(self.preprocess(*images))
 
 
 def export_model(
@@ -78,8 +61,8 @@ def export_model(
 
     Args:
         encoder: Trained encoder of ``spec``'s architecture; left as it is.
-        heads: Trained heads by name ("force", "slip", "pose"), only those worth shipping; left as
-            they are.
+        heads: Trained heads by name, only those worth shipping, and perhaps a decoder under the
+            name "forcefield"; left as they are.
         spec: The model, with what training found out: give `slip_threshold`, `pose_bin_edges_mm`,
             `pose_bin_edges_deg`, `pose_bin_values_mm` and `pose_bin_values_deg` with
             `dataclasses.replace(load_model_spec(name), ...)`. `heads` is filled in here.
@@ -154,6 +137,9 @@ def _write_graphs(encoder: nn.Module, heads: Mapping[str, nn.Module], spec: Mode
     write_graph(EncoderGraph(encoder), images, ["tokens"], spec, "encoder")
     tokens = {"tokens": torch.zeros(2, spec.tokens, spec.width)}
     for name, head in heads.items():
+        if name == FORCE_FIELD:
+            write_graph(ForceFieldGraph(encoder, head), images, list(head.outputs), spec, name)
+            continue
         write_graph(head, tokens, list(head.outputs), spec, name)
 
 
@@ -233,7 +219,11 @@ def _check_parity(spec: ModelSpec) -> None:
     tokens = ours.encode(*images)
     expected = reference.encode(*images)
     errors = {"encoder": np.abs(tokens - expected.numpy()).max()}
-    for head in spec.heads:
+    if ours.maps:
+        maps = ours.force_field(*images)
+        for name, value in reference.force_field(*images).items():
+            errors[name] = np.abs(maps[name] - value).max()
+    for head in ours.heads:
         outputs = ours.decode(head, tokens)
         for name, value in reference.decode(head, expected).items():
             errors[f"{head}.{name}"] = np.abs(outputs[name] - value).max()

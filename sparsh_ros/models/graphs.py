@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Preprocessing and networks in one: what an engine runs and what is exported.
+
+All take uint8 RGB images (B, 320, 240, 3): the model's frames, newest first, then the background.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from sparsh_ros.errors import ModelError
+from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_WIDTH
+from sparsh_ros.models.checkpoints import resized
+from sparsh_ros.models.dpt import ForceField, ForceFieldDecoder
+from sparsh_ros.models.preprocess import Preprocess
+from sparsh_ros.models.vit import VisionTransformer
+
+
+def build_preprocess(encoder: VisionTransformer) -> Preprocess:
+    """From standard images to the input of an encoder."""
+    layout = encoder.layout
+    return Preprocess((IMAGE_HEIGHT, IMAGE_WIDTH), layout.image_size, layout.frames is not None)
+
+
+class EncoderGraph(nn.Module):
+    """Images -> tokens (B, N, D)."""
+
+    def __init__(self, encoder: VisionTransformer) -> None:
+        super().__init__()
+        self.preprocess = build_preprocess(encoder)
+        self.encoder = encoder
+
+    def forward(self, *images: Tensor) -> Tensor:
+        return self.encoder(self.preprocess(*images))
+
+
+class ForceFieldGraph(nn.Module):
+    """Images -> {"normal": (B, 1, H, W), "shear": (B, 2, H, W)}.
+
+    The decoder's images may have another size than the model's own; the encoder's tensors are
+    shared.
+
+    Raises:
+        ModelError: The encoder takes clips, or cannot take images of that size.
+    """
+
+    def __init__(self, encoder: VisionTransformer, decoder: ForceFieldDecoder) -> None:
+        super().__init__()
+        if encoder.layout.frames is not None:
+            raise ModelError(
+                "force field: wanted an encoder of pairs, found one of clips"
+            )
+        rows, columns = decoder.grid
+        patch = encoder.layout.patch_size
+        twin = resized(encoder, (rows * patch, columns * patch))
+        self.preprocess = build_preprocess(twin)
+        self.field = ForceField(twin, decoder)
+        self.outputs = decoder.outputs
+
+    def forward(self, *images: Tensor) -> dict[str, Tensor]:
+        return self.field(self.preprocess(*images))
