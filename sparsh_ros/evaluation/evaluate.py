@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("bags", nargs="*", type=Path, metavar="BAG", help="bag, or folder of bags")
     parser.add_argument("--model", default="sparsh-sim-micro", help="name, or path of a .yaml file")
+    parser.add_argument("--weights-dir", type=Path, help="folder of the model's weights files")
     parser.add_argument("--out", type=Path, default=Path("evaluation"), help="folder to write to")
     for name, what in (
         ("image", "images"),
@@ -115,6 +116,7 @@ def _evaluate(arguments: argparse.Namespace) -> Result:
             source,
             arguments.device,
             arguments.threads,
+            arguments.weights_dir,
             arguments.seed,
             progress,
         )

@@ -30,6 +30,7 @@ LABELS = {"force": 3, "slip": 2, "pose": 3, "pose_change": 4}
 """Kind of label -> numbers per label."""
 
 _DEPTH = 32  # items read ahead; a standard image has 230 kB
+_LATE_NS = 100_000_000  # frames of several sensors may come in another order than their stamps
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,8 @@ class Source:
 class StampClock:
     """Seconds that pass as the stamps of frames do; never goes back."""
 
-    def __init__(self, step_back_ns: int) -> None:
-        """A larger step back of the stamps sets the newest stamp back, but not this clock."""
-        self._step_back_ns = step_back_ns
+    def __init__(self) -> None:
+        """Start at 0."""
         self._newest_ns: int | None = None
         self._now_s = 0.0
 
@@ -66,7 +66,7 @@ class StampClock:
         """A frame with this stamp has come."""
         newest_ns = stamp_ns if self._newest_ns is None else self._newest_ns
         self._now_s += max(0, stamp_ns - newest_ns) * 1e-9
-        is_back = newest_ns - stamp_ns > self._step_back_ns
+        is_back = newest_ns - stamp_ns > _LATE_NS
         self._newest_ns = stamp_ns if is_back else max(newest_ns, stamp_ns)
 
     def forget(self) -> None:
@@ -203,12 +203,11 @@ class _Feed:
         image = None
         if event.value is not None:
             image = self.profile.standardise(event.value, "rgb")
-        if event.kind == "background":
-            if self._file is None:
-                self.background = f"topic {self.topics.background}"
-                yield "background", event.stamp_ns, image
-            return
-        yield from self._frame(Frame(event.stamp_ns, image))
+        if event.kind == "frame":
+            yield from self._frame(Frame(event.stamp_ns, image))
+        elif self._file is None and self.profile.subtract_background:
+            self.background = f"topic {self.topics.background}"
+            yield "background", event.stamp_ns, image
 
     def _begin(self, bag: Bag, image: np.ndarray) -> Iterator[tuple[str, int, object]]:
         """Find out what the first image tells."""
@@ -220,10 +219,12 @@ class _Feed:
             return
         self.profile = profile
         yield "profile", 0, profile
-        if self._file is not None:
+        if not profile.subtract_background:
+            self.background = "none: this kind of sensor is seen as it is"
+        elif self._file is not None:
             self.background = f"file {self._file.name}"
             yield "background", 0, read_background(self._file, profile)
-        elif not _has_messages(bag, self.topics.background) and profile.subtract_background:
+        elif not _has_messages(bag, self.topics.background):
             self._keeper = BackgroundKeeper(profile)
 
     def _frame(self, frame: Frame) -> Iterator[tuple[str, int, object]]:

@@ -19,8 +19,9 @@ from sparsh_ros.evaluation.recording import Evaluator, Source, StampClock
 from sparsh_ros.evaluation.result import Result, Runtime, SensorResult
 from sparsh_ros.evaluation.scores import document
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.perception import Perception
+
+TASKS = ("force", "slip", "pose")
 
 Progress = Callable[[str, int, int], object]
 """Takes the name of a recording, and how many of its frames are done, of how many."""
@@ -32,6 +33,7 @@ def evaluate(
     source: Source | None = None,
     device: str = "auto",
     threads: int | None = None,
+    weights_dir: Path | None = None,
     seed: int = 0,
     progress: Progress = lambda *_: None,
 ) -> Result:
@@ -46,6 +48,7 @@ def evaluate(
         source: which topics, files and kind of sensor to take; None finds them.
         device: "auto", "cpu" or "cuda".
         threads: CPU threads of the encoder; None takes one per core.
+        weights_dir: folder of published weights, see `models.zoo.load_model_spec`.
         seed: of the bootstrap.
         progress: told of each frame.
 
@@ -54,8 +57,10 @@ def evaluate(
         SparshError: the model cannot be used.
     """
     bags = named_bags(paths)
-    clock = StampClock(round(load_model_spec(model).interval_s * 0.5e9))
-    perception = Perception(model, device=device, threads=threads, monotonic=clock)
+    clock = StampClock()
+    perception = Perception(
+        model, TASKS, device, threads=threads, monotonic=clock, weights_dir=weights_dir
+    )
     evaluator = Evaluator(perception, clock, source or Source())
     start_s = time.perf_counter()
     sensors, skipped = _run_all(evaluator, bags, progress)
