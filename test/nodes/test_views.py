@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
+from sparsh_ros.force_field import ForceField
+from sparsh_ros.frames import Frame
 from sparsh_ros.nodes import views
 from sparsh_ros.touch import Touch
 
@@ -49,3 +52,49 @@ def test_slip_changes_the_colour() -> None:
     slips = views.overlay(GREY, _touch((1.0, 1.0, 2.0), slipping=True))
     assert np.any(holds != slips)
     np.testing.assert_array_equal(GREY, np.full((320, 240, 3), 100, np.uint8))
+
+
+def _field(shear: tuple[float, float] = (0.0, 0.0), normal: float = 0.5) -> ForceField:
+    """The same everywhere on a grey frame."""
+    return ForceField(Frame(0, GREY), np.full((320, 240, 3), (*shear, normal), np.float32))
+
+
+def _changed(drawn: np.ndarray) -> np.ndarray:
+    return np.any(drawn != GREY, axis=2)
+
+
+@pytest.mark.parametrize("normal", [0.5, np.nan])
+@pytest.mark.parametrize("shear", [(0.0, 0.0), (np.nan, np.nan)])
+def test_a_flat_or_unknown_field_leaves_the_image_as_it_is(shear, normal) -> None:
+    assert not _changed(views.field_overlay(_field(shear, normal))).any()
+
+
+def test_noise_of_the_normal_map_is_not_brightened_up() -> None:
+    field = _field()
+    field.values[..., 2] += np.random.default_rng(0).normal(0, 1e-4, (320, 240))
+    assert np.abs(views.field_overlay(field).astype(int) - GREY).max() <= 2
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_heat_is_where_the_normal_map_differs_from_the_rest(sign: int) -> None:
+    field = _field()
+    field.values[100:140, 60:120, 2] += 0.3 * sign
+    changed = _changed(views.field_overlay(field))
+    assert changed[100:140, 60:120].all() and changed.sum() == 40 * 60
+
+
+def test_shear_points_right_and_up_as_the_gel_frame_does() -> None:
+    field = _field()
+    field.values[150, 114, :2] = (4.0, 0.0)  # one of the arrows' places
+    rows, columns = np.nonzero(_changed(views.field_overlay(field)))
+    assert columns.min() >= 113 and columns.max() >= 125 and abs(rows.mean() - 150) < 1
+    field.values[150, 114, :2] = (0.0, 4.0)
+    rows, columns = np.nonzero(_changed(views.field_overlay(field)))
+    assert rows.max() <= 151 and rows.min() <= 139 and abs(columns.mean() - 114) < 1
+
+
+def test_an_arrow_every_12_pixels() -> None:
+    changed = _changed(views.field_overlay(_field(shear=(1.0, 0.0))))
+    count, _, _, centres = cv2.connectedComponentsWithStats(changed.astype(np.uint8))
+    assert count - 1 == (320 // 12 + 1) * (240 // 12)
+    np.testing.assert_allclose(np.diff(np.sort(centres[1:21, 0])), 12, atol=1e-6)
