@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes import settings
@@ -20,7 +21,8 @@ from sparsh_ros.sensors.rig import rig_path
 
 _OF_SENSOR = ("listeners",)
 _OF_PERCEPTION = (
-    *("model", "heads", "device", "threads", "contact_threshold_n", "slip_threshold"),
+    *("model", "weights_dir", "heads", "device", "threads"),
+    *("contact_threshold_n", "slip_threshold"),
     *("publish_features", "in_process"),
 )
 _NO_RIG = {name: setting.value for name, setting in settings.RIG.items()}
@@ -109,6 +111,8 @@ def processes(values: Mapping[str, Value]) -> list[Process]:
     names = [entry.name for entry in entries({**_NO_RIG, **rig})]
     sensor = {name: values[name] for name in (*_OF_SENSOR, "autostart")} | rig
     perception = {name: values[name] for name in (*_OF_PERCEPTION, "autostart")} | rig
+    if values["weights_dir"]:  # a process may have another working folder
+        perception["weights_dir"] = str(Path(str(values["weights_dir"])).expanduser().absolute())
     if values["in_process"]:
         return [Process("perception", "", "", sensor | perception)]
     sensors = [

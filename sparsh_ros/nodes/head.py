@@ -16,6 +16,8 @@ from rclpy.node import Node
 from sparsh_ros.decoder import TouchDecoder
 from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import SparshError
+from sparsh_ros.models.head_choice import choose_heads
+from sparsh_ros.models.head_facts import FORCE_FIELD
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.msg import Features
 from sparsh_ros.nodes import qos, settings, spin
@@ -40,9 +42,12 @@ class HeadNode(Node):
         """
         super().__init__("head")
         given = Parameters(self, settings.HEAD)
-        self._spec = load_model_spec(given["model"])
-        heads = [head for head in given["heads"] if head in self._spec.heads]
-        self._engine = create_engine(self._spec, given["device"], heads, encoder=False)
+        self._spec = load_model_spec(given["model"], given["weights_dir"] or None)
+        heads = choose_heads(self._spec, given["heads"]).without(
+            FORCE_FIELD, "the force field is read from images, not from tokens: perception has it"
+        )
+        self._missing = "; ".join(heads.missing.values())
+        self._engine = create_engine(self._spec, given["device"], heads.usable, encoder=False)
         self._engine.warm_up()
         self._decoder = TouchDecoder(
             self._spec, self._engine, given["contact_threshold_n"], given["slip_threshold"] or None
@@ -54,7 +59,7 @@ class HeadNode(Node):
             name = entry.name
             self._decoder.add_sensor(name, entry.profile)
             self._estimates[name] = EstimatePublisher(
-                self, self._prefixes[name], entry.gel_frame, heads
+                self, self._prefixes[name], entry.gel_frame, heads.wanted
             )
             self._rates[name], self._latencies[name] = RateMeter(), LatencyMeter()
             self._trouble[name] = "waiting for features"
@@ -95,7 +100,7 @@ class HeadNode(Node):
             "latency p50 (ms)": self._latencies[name].percentile_ms(50),
             "latency p99 (ms)": self._latencies[name].percentile_ms(99),
         }
-        trouble = self._trouble[name]
+        trouble = "; ".join(filter(None, (self._trouble[name], self._missing)))
         return Report(WARN if trouble else OK, trouble or "running", values)
 
 

@@ -7,6 +7,8 @@ which are counted, and never delays the newest one.
 
 Configured, the model is loaded; active, it infers; deactivated, its memory is free for others, and
 activating loads it again.
+
+A force field, of which nobody's reflexes depend, is made by a thread of its own, see force_field.py.
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from sparsh_ros.models.head_facts import FORCE_FIELD
 from sparsh_ros.nodes import settings, spin
 from sparsh_ros.nodes.channel import Channel
 from sparsh_ros.nodes.diagnostics import Report
 from sparsh_ros.nodes.entries import entries
 from sparsh_ros.nodes.features import FeaturesPublisher
+from sparsh_ros.nodes.force_field import FieldWorker
 from sparsh_ros.nodes.graph import prefixes
 from sparsh_ros.nodes.lifecycle_node import ManagedNode
 from sparsh_ros.nodes.sensor import SensorNode
@@ -46,6 +50,7 @@ class PerceptionNode(ManagedNode):
         }
         self._perception: Perception | None = None
         self._features: FeaturesPublisher | None = None
+        self._fields: FieldWorker | None = None
         self._stop = threading.Event()
         self._worker: threading.Thread | None = None
 
@@ -67,12 +72,12 @@ class PerceptionNode(ManagedNode):
         self._perception = perception = self._load()
         spec, engine = perception.spec, perception.engine
         for channel in self._channels.values():
-            channel.offer(engine.heads)
+            channel.offer(perception.heads)
         if self._given["publish_features"]:
             self._features = FeaturesPublisher(self, self._rig, spec)
         self.get_logger().info(f"{spec.name} (licence {spec.licence}) on {engine.description}")
-        if missing := perception.missing_heads:
-            self.get_logger().warning(f"no weights for {', '.join(missing)}: not estimated")
+        for sentence in (*perception.notes, *perception.heads.missing.values()):
+            self.get_logger().warning(sentence)
 
     def _activate(self) -> None:
         """Begin to infer, and to listen for images unless sensors are hosted here."""
@@ -80,6 +85,8 @@ class PerceptionNode(ManagedNode):
             self._perception = self._load()
         for channel in self._channels.values():
             channel.begin(self._perception, listen=not self._given["in_process"])
+        if FORCE_FIELD in self._perception.heads.usable:
+            self._fields = FieldWorker(self._perception, self._channels, self._complain)
         self._stop.clear()
         self._worker = threading.Thread(target=self._work, name="encoder")
         self._worker.start()
@@ -90,6 +97,9 @@ class PerceptionNode(ManagedNode):
         if self._worker is not None:
             self._worker.join()
             self._worker = None
+        if self._fields is not None:
+            self._fields.stop()
+            self._fields = None
         for channel in self._channels.values():
             channel.end()
         self._perception = None
@@ -106,6 +116,7 @@ class PerceptionNode(ManagedNode):
             threads=given["threads"] or None,
             contact_threshold_n=given["contact_threshold_n"],
             slip_threshold=given["slip_threshold"] or None,
+            weights_dir=given["weights_dir"] or None,
         )
 
     def _work(self) -> None:
@@ -114,8 +125,7 @@ class PerceptionNode(ManagedNode):
             try:
                 self._infer()
             except Exception as error:  # an engine may raise anything, and must not end the node
-                sentence = f"these frames are lost: {error}"
-                self.get_logger().error(sentence, throttle_duration_sec=_QUIET_S)
+                self._complain(f"these frames are lost: {error}")
 
     def _infer(self) -> None:
         encoded = self._perception.encode()
@@ -123,6 +133,13 @@ class PerceptionNode(ManagedNode):
             self._channels[touch.sensor].publish(touch)
         if self._features is not None:
             self._features.publish(encoded)
+        if self._fields is not None:
+            for encoding in encoded.encodings:
+                if encoding.valid:
+                    self._fields.offer(encoding.sensor)
+
+    def _complain(self, sentence: str) -> None:
+        self.get_logger().error(sentence, throttle_duration_sec=_QUIET_S)
 
     def _reports(self) -> dict[str, Report]:
         return {name: channel.report() for name, channel in self._channels.items()}
