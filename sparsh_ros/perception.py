@@ -11,7 +11,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,29 +18,16 @@ from numpy.typing import NDArray
 
 from sparsh_ros.decoder import CONTACT_THRESHOLD_N, Encoded, TouchDecoder
 from sparsh_ros.engines import Engine, create_engine
-from sparsh_ros.errors import ModelError, ParameterError
+from sparsh_ros.errors import ParameterError
+from sparsh_ros.force_field import ForceField, lay_on_image
 from sparsh_ros.frames import Frame, check_image
-from sparsh_ros.models.head_choice import HEADS
+from sparsh_ros.models.head_choice import AUTO, choose_heads
 from sparsh_ros.models.head_facts import FORCE_FIELD
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.sensors.profiles import SensorProfile
 from sparsh_ros.slots import SensorCounters, SensorSlot
 from sparsh_ros.touch import Touch
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ForceField:
-    """What a force-field decoder sees in one frame.
-
-    Attributes:
-        stamp_ns: stamp of the newest frame used, nanoseconds.
-        maps: "normal" (1, H, W) in [0, 1] without unit; "shear" (2, H, W), motion of the skin to
-            the right and down in pixels of the map; or one of them. They cover the standard image.
-    """
-
-    stamp_ns: int
-    maps: dict[str, NDArray[np.float32]]
 
 
 class Perception:
@@ -52,14 +38,14 @@ class Perception:
     Attributes:
         spec: the model in use.
         engine: what runs it.
-        missing_heads: heads that were asked for and that the model's weights lack.
+        heads: what was asked for, and why some of it cannot be estimated.
         notes: sentences on the weights that a user should read once.
     """
 
     def __init__(
         self,
         model: str | Path = "sparsh-sim-micro",
-        heads: Sequence[str] = HEADS,
+        heads: Sequence[str] = (AUTO,),
         device: str = "auto",
         threads: int | None = None,
         contact_threshold_n: float = CONTACT_THRESHOLD_N,
@@ -71,7 +57,9 @@ class Perception:
 
         Args:
             model: name of a model, or path of its description.
-            heads: what to estimate, of "force", "slip", "pose". Contact is known by force alone.
+            heads: what to estimate, of "force", "slip", "pose", "grasp", "textile", "forcefield";
+                "auto": the first three, and whatever else there are weights for. Contact is known
+                by force alone.
             device: "auto", "cpu" or "cuda".
             threads: CPU threads of the encoder; None takes one per core.
             contact_threshold_n: normal force at which contact begins, N.
@@ -85,12 +73,9 @@ class Perception:
             WeightsError: the weights are missing or cannot be used.
             ParameterError: a threshold is out of its range.
         """
-        if unknown := [head for head in heads if head not in HEADS]:
-            raise ModelError(f"heads: wanted some of {', '.join(HEADS)}, found {unknown}")
         self.spec = load_model_spec(model, weights_dir)
-        self.missing_heads = tuple(head for head in heads if head not in self.spec.heads)
-        present = tuple(head for head in heads if head in self.spec.heads)
-        self.engine = create_engine(self.spec, device, present, threads=threads)
+        self.heads = choose_heads(self.spec, heads)
+        self.engine = create_engine(self.spec, device, self.heads.usable, threads=threads)
         self.notes = tuple(_notes(self.spec, self.engine))
         self._decoder = TouchDecoder(self.spec, self.engine, contact_threshold_n, slip_threshold)
         self._monotonic = monotonic
@@ -180,7 +165,7 @@ class Perception:
         return self._decoder.decode(encoded)
 
     def force_field(self, name: str) -> ForceField | None:
-        """The force field of the frame that was encoded last; None where there is none.
+        """The force field of the frame looked at last; None if that could not be encoded.
 
         Unlike `encode`, it may be called from any thread. It costs two passes of the encoder.
 
@@ -190,12 +175,13 @@ class Perception:
         """
         with self._arrived:
             slot = self._slot(name)
-            stamp_ns, images = slot.encoded_ns, slot.encoded
+            frame, images = slot.looked_at, slot.encoded
         if images is None:
             return None
         maps = self.engine.force_field(*(image[None] for image in images))
         own = {key: value[0] for key, value in maps.items()}
-        return ForceField(stamp_ns, slot.rule.outputs_in_gel_frame(FORCE_FIELD, own))
+        turned = slot.rule.outputs_in_gel_frame(FORCE_FIELD, own)
+        return ForceField(frame, lay_on_image(turned))
 
     def _slot(self, name: str) -> SensorSlot:
         if name not in self._slots:

@@ -60,7 +60,7 @@ class SensorSlot:
         pending: whether the newest frame was not looked at yet.
         rule: how the model wants the images of this kind of sensor.
         encoded: the images last given to the encoder, None if the last look was invalid.
-        encoded_ns: stamp of the newest frame at the last look.
+        looked_at: the newest frame at the last look, None before.
     """
 
     def __init__(self, name: str, profile: SensorProfile, spec: ModelSpec) -> None:
@@ -70,7 +70,7 @@ class SensorSlot:
         self.pending = False
         self.rule = spec.image_rule(profile.name)
         self.encoded: list[NDArray[np.uint8]] | None = None
-        self.encoded_ns = 0
+        self.looked_at: Frame | None = None
         self._name = name
         self._ring = FrameRing(spec.frame_offsets_s)
         self._nominal_s = 1 / profile.fps
@@ -101,15 +101,15 @@ class SensorSlot:
     def look(self, now_s: float) -> tuple[Encoding, list[NDArray[np.uint8]] | None]:
         """The newest frame's encoding to be; what the encoder is to see, unless it is invalid."""
         clip = self._ring.clip()
-        stamp_ns = self._ring.newest.stamp_ns
+        newest = self._ring.newest
         reason = self._reason(now_s)
         self._count(encoded=self.pending and not reason, unpaired=self.pending and bool(reason))
-        self.pending, self.encoded, self.encoded_ns = False, None, stamp_ns
+        self.pending, self.encoded, self.looked_at = False, None, newest
         if reason:
-            return Encoding(self._name, stamp_ns, reason=reason), None
+            return Encoding(self._name, newest.stamp_ns, reason=reason), None
         images = [frame.image for frame in clip.frames]
         self.encoded = self.rule.prepare([*images, self.background])
-        return Encoding(self._name, stamp_ns, clip.interval_s), self.encoded
+        return Encoding(self._name, newest.stamp_ns, clip.interval_s), self.encoded
 
     def counters(self) -> SensorCounters:
         """What became of the frames so far."""

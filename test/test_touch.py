@@ -11,7 +11,8 @@ import pytest
 
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.sensors import load_profile
-from sparsh_ros.touch import Contact, MotionBins, MotionIntegrator, Touch, TouchReader, softmax
+from sparsh_ros.motion import MotionBins, MotionIntegrator, softmax
+from sparsh_ros.touch import Contact, Touch, TouchReader
 
 SPEC = ModelSpec(name="test", size="micro", licence="Apache-2.0", weights=Path("nowhere"))
 DIGIT = load_profile("digit")
@@ -85,6 +86,24 @@ def test_slip_without_force_head_is_judged_without_contact() -> None:
     touch = reader().read(START, INTERVAL_S, only_slip)
     assert touch.slipping and touch.in_contact is None
     assert np.isnan(touch.force_n).all() and np.isnan(touch.pose_change).all()
+
+
+def test_classes_are_told_by_probability() -> None:
+    logits = np.zeros(20, np.float32)
+    logits[7] = np.log(19.0)
+    classes = {"textile": {"textile": logits}, "grasp": {"grasp": np.float32([0.0, np.log(3.0)])}}
+    touch = reader().read(START, INTERVAL_S, outputs() | classes)
+    np.testing.assert_allclose(touch.grasp, [0.25, 0.75])
+    assert touch.textile[7] == pytest.approx(0.5) and touch.textile.sum() == pytest.approx(1.0)
+
+
+def test_what_does_not_touch_has_no_class() -> None:
+    textile = {"textile": {"textile": np.zeros(20, np.float32)}}
+    free = reader().read(START, INTERVAL_S, outputs(normal=0.0) | textile)
+    assert free.in_contact is False and np.isnan(free.textile).all()
+    unsure = reader().read(START, INTERVAL_S, textile)
+    assert unsure.in_contact is None and np.isfinite(unsure.textile).all()
+    assert np.isnan(unsure.grasp).all()
 
 
 def test_bins_give_the_value_of_the_bin_when_certain() -> None:

@@ -6,16 +6,20 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
 from sparsh_ros.errors import FrameError
+from sparsh_ros.force_field import ForceField
 from sparsh_ros.frames import Frame, check_image
+from sparsh_ros.models.head_choice import HeadChoice
+from sparsh_ros.models.head_facts import FORCE_FIELD
 from sparsh_ros.nodes import conversions, qos, views
 from sparsh_ros.nodes.diagnostics import OK, WARN, LatencyMeter, RateMeter, Report
 from sparsh_ros.nodes.estimates import EstimatePublisher
@@ -40,19 +44,24 @@ class Channel:
         self._background: np.ndarray | None = None
         self._perception: Perception | None = None
         self._subscriptions: list[Subscription] = []
+        self._missing = ""
         self._forget()
 
     def _forget(self) -> None:
         self._newest: Frame | None = None
         self._touch: Touch | None = None
         self._refused = self._published = 0
-        self._rate, self._latency = RateMeter(), LatencyMeter()
+        self._rate, self._field_rate, self._latency = RateMeter(), RateMeter(), LatencyMeter()
         self._last_values: dict[str, object] = {}
 
-    def offer(self, heads: Sequence[str]) -> None:
+    def offer(self, heads: HeadChoice) -> None:
         """Make the topics of the estimates of these heads, and of the pictures."""
         node, prefix = self._node, self._prefix
-        self._estimates = EstimatePublisher(node, prefix, self._entry.gel_frame, heads)
+        self._missing = "; ".join(heads.missing.values())
+        self._estimates = EstimatePublisher(node, prefix, self._entry.gel_frame, heads.wanted)
+        self._field_topic: Publisher | None = None
+        if FORCE_FIELD in heads.usable:
+            self._field_topic = node.create_publisher(Image, f"{prefix}force_field", qos.LATEST)
         self._difference_topic = node.create_publisher(Image, f"{prefix}image_diff", qos.LATEST)
         self._overlay_topic = node.create_publisher(Image, f"{prefix}overlay", qos.LATEST)
 
@@ -104,14 +113,36 @@ class Channel:
         if background is not None and self._difference_topic.get_subscription_count():
             picture = views.difference(frame.image, background)
             self._difference_topic.publish(self._picture(picture, frame.stamp_ns))
-        if self._overlay_topic.get_subscription_count():
+        # With a force field the overlay shows that one, as often as there is one.
+        if self._field_topic is None and self._overlay_topic.get_subscription_count():
             picture = views.overlay(frame.image, touch)
             self._overlay_topic.publish(self._picture(picture, frame.stamp_ns))
+
+    @property
+    def wants_field(self) -> bool:
+        """Whether somebody looks at the force field or at its picture."""
+        topics = (self._field_topic, self._overlay_topic)
+        return any(topic.get_subscription_count() for topic in topics)
+
+    def publish_field(self, field: ForceField) -> None:
+        """Publish a force field, and a picture of it, while somebody looks."""
+        self._field_rate.count()
+        stamp_ns = field.frame.stamp_ns
+        if self._field_topic.get_subscription_count():
+            message = conversions.field_to_msg(field.values, stamp_ns, self._entry.gel_frame)
+            self._field_topic.publish(message)
+        if self._overlay_topic.get_subscription_count():
+            self._overlay_topic.publish(self._picture(views.field_overlay(field), stamp_ns))
 
     def report(self) -> Report:
         """How the sensor's frames fare."""
         with self._lock:
             values = self._last_values if self._perception is None else self._values()
+        return self._report_on_frames(values).with_more(
+            Report(WARN if self._missing else OK, self._missing)
+        )
+
+    def _report_on_frames(self, values: dict[str, object]) -> Report:
         if self._touch is None:
             return Report(WARN, "waiting for images", values)
         return Report(OK if self._touch.valid else WARN, self._touch.reason or "running", values)
@@ -120,7 +151,7 @@ class Channel:
         spec, engine = self._perception.spec, self._perception.engine
         counters = self._perception.counters(self._entry.name)
         stamp_ns = math.nan if self._newest is None else self._newest.stamp_ns
-        return {
+        values = {
             "model": spec.name,
             "weights": spec.weights,
             "device": engine.description,
@@ -136,6 +167,9 @@ class Channel:
             "clock steps": counters.clock_steps,
             "estimates published": self._published,
         }
+        if self._field_topic is not None:
+            values["force field rate (Hz)"] = self._field_rate.rate_hz
+        return values
 
     def _hand_over_background(self) -> None:
         if self._entry.profile.subtract_background and self._perception is not None:

@@ -69,6 +69,19 @@ def image_to_msg(image: np.ndarray, stamp_ns: int, frame_id: str) -> Image:
     )
 
 
+def field_to_msg(values: np.ndarray, stamp_ns: int, frame_id: str) -> Image:
+    """Three float32 values per pixel (height, width, 3) as a `32FC3` message."""
+    height, width, channels = values.shape
+    return Image(
+        header=header(stamp_ns, frame_id),
+        height=height,
+        width=width,
+        encoding="32FC3",
+        step=width * channels * 4,
+        data=bytes_to_array(values.astype("<f4", copy=False)),
+    )
+
+
 def image_to_jpeg_msg(
     image: np.ndarray, stamp_ns: int, frame_id: str, quality: int
 ) -> CompressedImage:

@@ -1,21 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a touch becomes in ROS: `force`, `slip`, `pose_change` and `pose` of one sensor."""
+"""What a touch becomes in ROS: the topics of the estimates of one sensor.
+
+`slip`, `force`, `pose_change`, `pose`, and `grasp` and `textile`, which tell a class.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from geometry_msgs.msg import PoseWithCovarianceStamped, Vector3, WrenchStamped
 from rclpy.node import Node
 
-from sparsh_ros.msg import PoseChange, Slip
+from sparsh_ros.models.spec import GRASPS, TEXTILES
+from sparsh_ros.msg import Classification, PoseChange, Slip
 from sparsh_ros.nodes import conversions, qos
 from sparsh_ros.perception import Touch
 
+_CLASSES = {"grasp": GRASPS, "textile": TEXTILES}
+
 
 class EstimatePublisher:
-    """Publishes the touches of one sensor, only the topics of the heads in use.
+    """Publishes the touches of one sensor, only the topics of the heads that were asked for.
 
     Every message carries the stamp of the newest frame it comes from. Where a touch is not valid
     the messages say so: `valid` is false, and numbers are NaN.
@@ -38,6 +46,11 @@ class EstimatePublisher:
             publishers[self._pose] = node.create_publisher(
                 PoseWithCovarianceStamped, f"{prefix}pose", qos.ESTIMATE
             )
+        for head, names in _CLASSES.items():
+            if head in heads:
+                publishers[partial(self._classification, head, names)] = node.create_publisher(
+                    Classification, f"{prefix}{head}", qos.ESTIMATE
+                )
         self._publishers_by_message = publishers
 
     def publish(self, touch: Touch) -> None:
@@ -76,6 +89,23 @@ class EstimatePublisher:
         return conversions.pose_to_msg(
             touch.pose, touch.pose_covariance, touch.stamp_ns, self._frame_id
         )
+
+    def _classification(self, head: str, names: Sequence[str], touch: Touch) -> Classification:
+        probabilities = getattr(touch, head)
+        message = Classification(
+            header=conversions.header(touch.stamp_ns, self._frame_id),
+            valid=bool(touch.valid and np.isfinite(probabilities).all()),
+            class_id=-1,
+            probability=math.nan,
+            class_names=names,
+            probabilities=probabilities,
+            interval=conversions.interval_to_msg(touch.interval_s),
+        )
+        if message.valid:
+            best = int(probabilities.argmax())
+            message.class_id, message.class_name = best, names[best]
+            message.probability = float(probabilities[best])
+        return message
 
 
 def _vector(values: np.ndarray) -> Vector3:

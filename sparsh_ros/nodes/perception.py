@@ -8,7 +8,7 @@ which are counted, and never delays the newest one.
 Configured, the model is loaded; active, it infers; deactivated, its memory is free for others, and
 activating loads it again.
 
-A force field, of which nobody's reflexes depend, is made by a thread of its own, see force_field.py.
+A force field is made by a thread of its own, see force_field.py: no estimate waits for it.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sparsh_ros.decoder import CONTACT_THRESHOLD_N
 from sparsh_ros.engines import DEVICES
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.touch import HEADS
+from sparsh_ros.models.head_choice import AUTO, HEADS
 
 DIGIT = ("digit",)
 GELSIGHT = ("gelsight_mini", "gelsight_2017")
@@ -152,7 +152,14 @@ SENSOR: Mapping[str, Setting] = RIG | {
 
 HEAD: Mapping[str, Setting] = RIG | {
     "model": Setting("sparsh-sim-micro", "Name of a model, or path of its description."),
-    "heads": Setting(HEADS, "What to estimate.", choices=HEADS),
+    "weights_dir": Setting(
+        "", "Folder with the weights of the model; empty: where `sparsh-ros weights get` puts them."
+    ),
+    "heads": Setting(
+        (AUTO,),
+        "What to estimate; auto: force, slip and pose, and whatever else the weights are for.",
+        choices=(AUTO, *HEADS),
+    ),
     "device": Setting("auto", "What computes; auto: CUDA if there is a GPU.", choices=DEVICES),
     "contact_threshold_n": Setting(
         CONTACT_THRESHOLD_N, "Normal force at which contact begins, N.", bounds=(1e-3, 100.0)
