@@ -179,13 +179,15 @@ def without_torch(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def kill_sensor() -> Callable[[str], None]:
-    """Kills the process of the sensor in a namespace, such as "/hand/thumb"."""
+    """Kills this run's process of the sensor in a namespace, such as "/hand/thumb"."""
 
     def kill(namespace: str) -> None:
         word = f"__ns:={namespace}".encode()
+        ours = f"ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']}".encode()
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # processes come and go
-                if word in (process / "cmdline").read_bytes().split(b"\0"):
+                is_ours = ours in (process / "environ").read_bytes().split(b"\0")
+                if is_ours and word in (process / "cmdline").read_bytes().split(b"\0"):
                     os.kill(int(process.name), signal.SIGKILL)
 
     return kill
