@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """`sparsh-ros evaluate`: how good is a model on recordings, and is another one better?
 
-sparsh-ros evaluate BAG... --model NAME --out FOLDER
-sparsh-ros evaluate --compare A/metrics.json B/metrics.json
+    sparsh-ros evaluate BAG... --model NAME --out FOLDER
+    sparsh-ros evaluate --compare A/metrics.json B/metrics.json
+
+The first writes `metrics.json`, scores apart from runtime, and `report.html`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -21,6 +24,7 @@ from sparsh_ros.engines import DEVICES
 from sparsh_ros.errors import ParameterError, RecordingError
 from sparsh_ros.evaluation.compare import compare, difference_table, read_metrics
 from sparsh_ros.evaluation.recording import Source
+from sparsh_ros.evaluation.report_html import write_report
 from sparsh_ros.evaluation.result import Result
 from sparsh_ros.evaluation.run import evaluate, named_bags
 from sparsh_ros.evaluation.summary import remarks, score_table
@@ -76,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if not arguments.bags:
         raise ParameterError("evaluate: wanted bags, found none; name them before the options")
+    _refuse_unwritable(arguments.out)
     result = _evaluate(arguments)
     console.print(score_table(result.metrics))
     for line in remarks(result):
@@ -122,10 +127,18 @@ def _evaluate(arguments: argparse.Namespace) -> Result:
         )
 
 
+def _refuse_unwritable(folder: Path) -> None:
+    """Before the work, not after it."""
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise ParameterError(f"--out {folder}: wanted a folder that can be written to, found none")
+
+
 def _write(result: Result, folder: Path) -> None:
     text = json.dumps(result.metrics, indent=1, allow_nan=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / METRICS_FILE).write_text(text + "\n", encoding="utf-8")
+        write_report(result, folder / REPORT_FILE)
     except OSError as error:
         raise RecordingError(f"{folder}: cannot be written to ({error.strerror})") from error
