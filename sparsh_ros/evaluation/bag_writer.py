@@ -95,7 +95,7 @@ class BagWriter:
         if compress:
             self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         for key, value in (custom or {}).items():
-            self._writer.set_custom_data(key, value)
+            self.note(key, value)
         try:
             self._writer.open()
         except OSError as error:
@@ -107,6 +107,10 @@ class BagWriter:
     def __exit__(self, *_: object) -> None:
         # After an exception too: what was recorded until then is a good bag.
         self._writer.close()
+
+    def note(self, key: str, text: str) -> None:
+        """Keep a text in metadata.yaml, see `Bag.custom`."""
+        self._writer.set_custom_data(key, text)
 
     def image(
         self,
