@@ -62,6 +62,10 @@ def _why_missing(spec: ModelSpec, head: str) -> str:
             f"no weights for {head} in {spec.weights}: "
             f"it has {', '.join(spec.heads) or 'no heads at all'}"
         )
+    if head == FORCE_FIELD and spec.tubelet:
+        return (
+            f"{spec.name}: wanted an encoder of two frames for the force field, found one of clips"
+        )
     fingers = _fingers(spec) if head == "pose" else 1
     if fingers > 1:
         return (

@@ -63,3 +63,9 @@ def test_a_pose_of_several_fingers_is_refused(tmp_path: Path, fingers: int) -> N
     if fingers > 1:
         assert f"{path}: wanted a pose head of one finger" in choice.missing["pose"]
         assert "joins 3 fingers" in choice.missing["pose"]
+
+
+def test_the_force_field_needs_an_encoder_of_two_frames() -> None:
+    clips = replace(SPEC, heads=("force", "forcefield"), tubelet=2)
+    assert choose_heads(clips).missing["forcefield"].endswith("found one of clips")
+    assert "forcefield" in choose_heads(replace(clips, tubelet=None)).usable
