@@ -22,11 +22,11 @@ from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.msg import Features
 from sparsh_ros.nodes import qos, settings, spin
 from sparsh_ros.nodes.diagnostics import OK, WARN, Diagnostics, LatencyMeter, RateMeter, Report
-from sparsh_ros.nodes.entries import entries
 from sparsh_ros.nodes.estimates import EstimatePublisher
 from sparsh_ros.nodes.features import msg_to_encoded
 from sparsh_ros.nodes.graph import prefixes
 from sparsh_ros.nodes.parameters import Parameters
+from sparsh_ros.nodes.recorded import heard_entries
 
 _QUIET_S = 5.0
 
@@ -52,7 +52,7 @@ class HeadNode(Node):
         self._decoder = TouchDecoder(
             self._spec, self._engine, given["contact_threshold_n"], given["slip_threshold"] or None
         )
-        rig = entries(given)
+        rig = heard_entries(given)
         self._prefixes = prefixes([entry.name for entry in rig])
         self._estimates, self._rates, self._latencies, self._trouble = {}, {}, {}, {}
         for entry in rig:

@@ -21,11 +21,11 @@ from sparsh_ros.models.head_facts import FORCE_FIELD
 from sparsh_ros.nodes import settings, spin
 from sparsh_ros.nodes.channel import Channel
 from sparsh_ros.nodes.diagnostics import Report
-from sparsh_ros.nodes.entries import entries
 from sparsh_ros.nodes.features import FeaturesPublisher
 from sparsh_ros.nodes.force_field import FieldWorker
 from sparsh_ros.nodes.graph import prefixes
 from sparsh_ros.nodes.lifecycle_node import ManagedNode
+from sparsh_ros.nodes.recorded import heard_entries
 from sparsh_ros.nodes.sensor import SensorNode
 from sparsh_ros.perception import Perception
 
@@ -43,7 +43,7 @@ class PerceptionNode(ManagedNode):
             SparshError: a parameter is not allowed.
         """
         super().__init__("perception", settings.PERCEPTION)
-        self._rig = entries(self._given)
+        self._rig = heard_entries(self._given)
         self._prefixes = prefixes([entry.name for entry in self._rig])
         self._channels = {
             entry.name: Channel(self, entry, self._prefixes[entry.name]) for entry in self._rig

@@ -135,6 +135,17 @@ RIG: Mapping[str, Setting] = {
 }
 """What describes the sensors: the same for all nodes, see entries.py."""
 
+RECORDED: Mapping[str, Setting] = {
+    "bag": Setting(
+        "", "Recording whose sensors these are; it takes the place of all other settings of them."
+    ),
+    "image_topics": Setting(
+        "", "In `bag`, the topics of the gel images, separated by commas; empty: found."
+    ),
+    "kind": Setting("", "Of the sensors in `bag`, or the file of a profile; empty: found."),
+}
+"""What describes the sensors of a recording, see recorded.py."""
+
 AUTOSTART = Setting(
     True, "Go through configure and activate at start; false: wait for these transitions."
 )
@@ -150,7 +161,7 @@ SENSOR: Mapping[str, Setting] = RIG | {
     "autostart": AUTOSTART,
 }
 
-HEAD: Mapping[str, Setting] = RIG | {
+HEAD: Mapping[str, Setting] = RIG | RECORDED | {
     "model": Setting("sparsh-sim-micro", "Name of a model, or path of its description."),
     "weights_dir": Setting(
         "", "Folder with the weights of the model; empty: where `sparsh-ros weights get` puts them."
@@ -176,6 +187,28 @@ PERCEPTION: Mapping[str, Setting] = HEAD | {
         False, "Host the sensors in the same process: images do not cross the middleware."
     ),
     "autostart": AUTOSTART,
+}
+
+RECORD: Mapping[str, Setting] = {
+    "out": Setting("", "Folder to make: a bag with one MCAP file."),
+    "topics": Setting(
+        "",
+        "Names of topics, separated by commas; empty: images, background, estimates, truth, camera "
+        "information and diagnostics of the namespace.",
+    ),
+    "all": Setting(False, "Record every topic whose type is known here."),
+    "images": Setting(
+        "raw",
+        "Which images of the namespace: as they are, as JPEG, or none.",
+        choices=("raw", "compressed", "none"),
+    ),
+    "duration": Setting(
+        0.0, "Seconds from the first message; 0: until it is stopped.", bounds=(0.0, 1e6)
+    ),
+}
+
+REPLAY: Mapping[str, Setting] = {
+    "rate": Setting(1.0, "Seconds of the recording per second.", bounds=(0.01, 100.0)),
 }
 
 GRAPH: Mapping[str, Setting] = {
