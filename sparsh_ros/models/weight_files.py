@@ -71,6 +71,34 @@ def find_weight_files(folder: Path, encoder_names: Sequence[str] = ()) -> Weight
     return WeightFiles(encoder, heads)
 
 
+def choose_files(paths: Sequence[Path]) -> WeightFiles:
+    """Tell which of these files holds the encoder and which ones decoders.
+
+    Raises:
+        WeightsError: None or several hold an encoder, two are for one task, one is for nothing, or
+            one cannot be read.
+        MissingDependencyError: The package safetensors is needed and not installed.
+    """
+    found = [_look(path) for path in paths]
+    encoders = [holds.path for holds in found if holds.encoder]
+    if len(encoders) != 1:
+        raise WeightsError(
+            f"wanted one file with an encoder, found {', '.join(map(str, encoders)) or 'none'} "
+            f"among {', '.join(map(str, paths))}"
+        )
+    heads: dict[str, Path] = {}
+    for holds in found:
+        if not (holds.encoder or holds.task):
+            raise WeightsError(f"{holds.path}: wanted an encoder or a decoder, found neither")
+        if holds.task in heads:
+            raise WeightsError(
+                f"wanted one file for {holds.task}, found {heads[holds.task]} and {holds.path}"
+            )
+        if holds.task:
+            heads[holds.task] = holds.path
+    return WeightFiles(encoders[0], heads)
+
+
 def _candidates(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise WeightsError(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sparsh-ros weights list` and `sparsh-ros weights inspect FILE`."""
+"""`sparsh-ros weights`: which models there are, fetch one, look into a file, convert one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 
-from sparsh_ros.errors import SparshError
+from sparsh_ros.errors import MissingDependencyError, SparshError
 from sparsh_ros.models.inspection import inspect_file
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import list_models, load_model_spec
@@ -27,19 +27,64 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     inspect = commands.add_parser("inspect", help="what a weights file holds")
     inspect.add_argument("file", type=Path, help=".onnx, .safetensors or a torch file")
     inspect.add_argument("--keys", action="store_true", help="list every tensor")
+    get = commands.add_parser("get", help="fetch a published model from the Hugging Face Hub")
+    get.add_argument("name", help="of a model, see `weights list`")
+    get.add_argument("--out", type=Path, help="folder (default: where the model is looked for)")
+    convert = commands.add_parser("convert", help="published files to ONNX, for ONNX Runtime")
+    convert.add_argument(
+        "what", nargs="+", metavar="NAME|FILE", help="a model, or its encoder and decoders"
+    )
+    convert.add_argument("--out", type=Path, required=True, help="folder to write")
+    convert.add_argument("--model", default="", help="the model that the files belong to")
+    convert.add_argument("--weights-dir", type=Path, help="folder with the files of the model NAME")
+    convert.add_argument(
+        "--half", action="store_true", help="round weight matrices to float16, for half the size"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the list or the inspection; 1 if what was inspected would not load.
+    """Do what was asked; 1 if what was inspected would not load.
 
     Raises:
-        WeightsError: The file to inspect is missing, broken, unsafe or of another kind.
+        ModelError: There is no such model.
+        WeightsError: Files are missing, broken, unsafe or of another kind, or cannot be fetched.
+        MissingDependencyError: A package is needed that is not installed.
     """
-    console = Console()
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     if arguments.action == "inspect":
         return _inspect(arguments.file, arguments.keys, console)
-    console.print(models_table(list_models()))
+    if arguments.action == "get":
+        _get(arguments.name, arguments.out, console)
+    elif arguments.action == "convert":
+        _convert(arguments, console)
+    else:
+        console.print(models_table(list_models()))
     return 0
+
+
+def _get(name: str, out: Path | None, console: Console) -> None:
+    from sparsh_ros.models.weights_get import get_model
+
+    files = get_model(name, out, console.print)
+    where = f" weights_dir:={out}" if out else ""
+    console.print(f"{len(files)} files; use them with model:={name}{where}")
+
+
+def _convert(arguments: argparse.Namespace, console: Console) -> None:
+    try:
+        from sparsh_ros.models.convert import convert
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"weights convert: wanted the Python package {error.name}, found none; "
+            f"`pip install {error.name}`"
+        ) from error
+    given = vars(arguments)
+    wanted = {name: given[name] for name in ("what", "out", "model", "weights_dir", "half")}
+    spec, missing = convert(**wanted)
+    console.print(f"{spec.weights}: encoder and {', '.join(spec.heads) or 'no heads'}")
+    for head, reason in missing.items():
+        console.print(f"not converted: {head}: {reason}")
+    console.print(f"use it with model:={spec.weights / spec.name}.yaml")
 
 
 def models_table(names: Iterable[str]) -> Table:
@@ -64,10 +109,10 @@ def models_table(names: Iterable[str]) -> Table:
 
 
 def _disk_use(spec: ModelSpec) -> str:
-    if not (spec.weights / "encoder.onnx").is_file():
+    if spec.files is None and not (spec.weights / "encoder.onnx").is_file():
         return "not here"
-    size = sum(path.stat().st_size for path in spec.weights.iterdir() if path.is_file())
-    return f"{size / 1e6:.1f} MB"
+    files = [path for path in spec.weights.rglob("*") if path.is_file()]
+    return f"{sum(path.stat().st_size for path in files) / 1e6:.1f} MB"
 
 
 def _inspect(path: Path, keys: bool, console: Console) -> int:
@@ -84,9 +129,7 @@ def _inspect(path: Path, keys: bool, console: Console) -> int:
         task = bar.add_task(path.name, total=size)
         report = inspect_file(path, lambda count: bar.advance(task, count))
 
-    def show(line: str) -> None:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-
+    show = console.print
     show(f"{path}")
     for label, text in report.facts:
         show(f"  {label:<9}  {text}")

@@ -31,6 +31,7 @@ _TRAINED_FIELDS = (
     "pose_bin_values_mm",
     "pose_bin_values_deg",
 )
+_OF_PUBLISHER = {"sources", "unverified"}
 _YAML_FIELDS = {f.name for f in fields(ModelSpec)} - {*_TRAINED_FIELDS, "files"}
 
 
@@ -56,6 +57,20 @@ def load_model_spec(name_or_path: str | Path, weights_dir: str | Path | None = N
         ModelError: There is no such model, or its description cannot be used.
         WeightsError: The weights folder cannot be used.
     """
+    spec = describe_model(name_or_path, weights_dir)
+    if (spec.weights / HEADS_FILE).is_file():
+        return _with_trained_values(spec)
+    if weights_dir is not None or (spec.sources and spec.weights.is_dir()):
+        return _with_published_files(spec)
+    return spec
+
+
+def describe_model(name_or_path: str | Path, weights_dir: str | Path | None = None) -> ModelSpec:
+    """The first half of `load_model_spec`: what a model is, whatever its weights folder holds.
+
+    Raises:
+        ModelError: There is no such model, or its description cannot be used.
+    """
     path = Path(name_or_path)
     if path.suffix not in (".yaml", ".yml"):
         if str(name_or_path) not in list_models():
@@ -67,14 +82,17 @@ def load_model_spec(name_or_path: str | Path, weights_dir: str | Path | None = N
     values = _read_yaml(path)
     values["weights"] = _weights_folder(path, values, weights_dir)
     try:
-        spec = ModelSpec(**{name: _as_tuple(value) for name, value in values.items()})
+        return ModelSpec(**{name: _as_tuple(value) for name, value in values.items()})
     except TypeError as error:
         raise ModelError(f"{path}: {str(error).removeprefix('ModelSpec.__init__() ')}") from None
-    if (spec.weights / HEADS_FILE).is_file():
-        return _with_trained_values(spec)
-    if weights_dir is not None or (spec.sources and spec.weights.is_dir()):
-        return _with_published_files(spec)
-    return spec
+
+
+def describe_as_yaml(spec: ModelSpec) -> str:
+    """The description of a model, for a `.yaml` file beside its weights."""
+    values = asdict(spec)
+    own = {name: values[name] for name in values if name in _YAML_FIELDS - _OF_PUBLISHER}
+    plain = json.loads(json.dumps(own | {"weights": str(spec.weights)}))  # tuples become lists
+    return yaml.safe_dump(plain, sort_keys=False)
 
 
 def write_trained_values(spec: ModelSpec, folder: Path) -> None:
