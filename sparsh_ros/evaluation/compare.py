@@ -21,12 +21,12 @@ from sparsh_ros.evaluation.metrics import Sums
 from sparsh_ros.evaluation.scores import (
     COUNTS,
     SCHEMA,
-    add_up,
     draw_recordings,
     drawn_values,
     interval,
 )
 from sparsh_ros.evaluation.summary import Number, number, span
+from sparsh_ros.evaluation.sums import add_up
 from sparsh_ros.evaluation.titles import TITLES
 
 

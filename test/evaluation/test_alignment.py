@@ -8,9 +8,10 @@ import math
 import numpy as np
 import pytest
 
-from sparsh_ros.evaluation.alignment import LabelStream, align
+from sparsh_ros.evaluation.alignment import align
 from sparsh_ros.evaluation.columns import EstimateColumns
 from sparsh_ros.evaluation.result import UNKNOWN, Labels
+from sparsh_ros.evaluation.samples import LabelStream
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.touch import Touch
 
