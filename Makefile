@@ -27,6 +27,7 @@ MAKEFLAGS += --no-builtin-rules
 help:
 	@echo 'make demo    live touch from a simulated DIGIT, 20 s; report in demo/report.html'
 	@echo '             recorded frames: make demo SOURCE=video INPUT=<file or folder>'
+	@echo '             that begins in contact: BACKGROUND=<image of the untouched gel>'
 	@echo 'make setup   only the environment: .venv/bin/sparsh-ros run starts the ROS graph'
 	@echo 'make test    all tests'
 	@echo 'make lint    style'
@@ -35,7 +36,8 @@ help:
 setup: $(VENV)/.installed
 
 demo: $(VENV)/.installed
-	'$(BIN)/sparsh-ros' demo --source '$(SOURCE)' $(if $(INPUT),--input '$(INPUT)')
+	'$(BIN)/sparsh-ros' demo --source '$(SOURCE)' $(if $(INPUT),--input '$(INPUT)') \
+	  $(if $(BACKGROUND),--background '$(BACKGROUND)')
 
 test: $(VENV)/.installed $(VENV)/.has-requirements-test
 	'$(BIN)/python' -m pytest

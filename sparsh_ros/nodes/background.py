@@ -59,6 +59,7 @@ class BackgroundTopic:
         self._keeper = BackgroundKeeper(entry.profile, file=entry.background)
         self._told: set[str] = set()
         self._is_outdated = again
+        self._listeners = 0
         self._newest_s = time.monotonic()
         self._topic = node.create_publisher(Image, f"{prefix}background", qos.LATCHED)
         node.create_service(Trigger, f"{prefix}capture_background", self._capture)
@@ -68,10 +69,13 @@ class BackgroundTopic:
         with self._lock:
             self._newest_s = time.monotonic()
             self._heed(self._sensor_serial())
+            has_joined = self._has_listener_joined()
             if self._keeper.push(frame):
                 self._announce()
             elif self._is_outdated:
                 self._publish(None)
+            elif has_joined and self._keeper.image is not None:
+                self._publish(self._keeper.image)
             self._warn()
 
     def report(self) -> Report:
@@ -99,6 +103,11 @@ class BackgroundTopic:
             )
         self._serial = serial
         self._keeper = BackgroundKeeper(self._entry.profile, serial, self._store)
+
+    def _has_listener_joined(self) -> bool:
+        # The middleware brings a latched image to whoever comes late, but may take seconds for it.
+        before, self._listeners = self._listeners, self._topic.get_subscription_count()
+        return self._listeners > before
 
     def _announce(self) -> None:
         self._publish(self._keeper.image)

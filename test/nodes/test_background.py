@@ -93,6 +93,20 @@ def test_a_late_listener_gets_the_background_that_was_captured(make, outsider) -
     assert (report.level, report.values) == (OK, {"background": "captured at start"})
 
 
+def test_whoever_joins_is_sent_the_background_anew(make, outsider) -> None:
+    finger = make()
+    finger.see(GREY)
+    arrived = threading.Event()
+    heard = outsider.listen(Image, "index/background", qos.ESTIMATE, lambda _: arrived.set())
+    frames = iter(range(3600))
+    while not arrived.wait(1 / 60):  # this listener is sent nothing old
+        finger.see(GREY, 1)
+        next(frames)
+    np.testing.assert_array_equal(conversions.msg_to_image(heard[0]), GREY)
+    finger.see(GREY, 5)
+    assert finger.logged == ["index: background captured at start"]
+
+
 def test_the_service_captures_and_says_why_it_cannot(make, monkeypatch) -> None:
     finger = make()
     answer = finger.ask()
