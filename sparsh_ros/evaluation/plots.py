@@ -57,11 +57,12 @@ class Curve:
 
 @dataclass(frozen=True)
 class Dot:
-    """A point of a plot, with its name beside it."""
+    """A point of a plot, with its name beside it, above or below."""
 
     x: float
     y: float
     name: str
+    above: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,13 @@ def line_plot(
     return _figure(title, unit, axes, "".join(shapes), x_unit, marks)
 
 
-def histogram(title: str, unit: str, values: np.ndarray, marks: dict[str, float]) -> str:
+def histogram(
+    title: str, unit: str, values: np.ndarray, marks: dict[str, float], counted: str = "frames"
+) -> str:
     """How often each value occurs, from 0 on; `marks` are vertical lines with a name."""
     values = values[np.isfinite(values)]
     top = max(float(np.percentile(values, 99.5)) * 1.15, *marks.values()) if len(values) else 1.0
-    return _bars(title, unit, values, (0.0, top), marks)
+    return _bars(title, unit, values, (0.0, top), marks, counted)
 
 
 def error_histogram(title: str, unit: str, errors: np.ndarray) -> str:
@@ -113,7 +116,7 @@ def error_histogram(title: str, unit: str, errors: np.ndarray) -> str:
     errors = errors[np.isfinite(errors)]
     top = float(np.percentile(np.abs(errors), 99)) * 1.15 if len(errors) else 0.0
     mean = {"mean": float(errors.mean())} if len(errors) else {}
-    return _bars(title, unit, errors, (-top or -1.0, top or 1.0), mean)
+    return _bars(title, unit, errors, (-top or -1.0, top or 1.0), mean, "frames")
 
 
 def ticks(low: float, high: float, wanted: int) -> list[float]:
@@ -126,7 +129,12 @@ def ticks(low: float, high: float, wanted: int) -> list[float]:
 
 
 def _bars(
-    title: str, unit: str, values: np.ndarray, span: tuple[float, float], marks: dict[str, float]
+    title: str,
+    unit: str,
+    values: np.ndarray,
+    span: tuple[float, float],
+    marks: dict[str, float],
+    counted: str,
 ) -> str:
     """A histogram over a span; what lies beyond is in the outermost bars."""
     low, high = span
@@ -140,7 +148,7 @@ def _bars(
         f"{escape(name)} {_plain(value)} {unit}</span>"
         for i, (name, value) in enumerate(marks.items())
     ]
-    return _figure(title, "frames", axes, "".join(shapes), unit, "".join(notes))
+    return _figure(title, counted, axes, "".join(shapes), unit, "".join(notes))
 
 
 def _plain(value: float) -> str:
@@ -158,7 +166,9 @@ def _figure(title: str, unit: str, axes: Axes, shapes: str, x_unit: str, notes: 
     for number, value in enumerate(x_ticks):
         left = axes.place(value, 0.0)[0] * 100 / _WIDTH
         suffix = f" {x_unit}" if number == len(x_ticks) - 1 else ""
-        labels.append(f'<span class="x" style="left:{left:.1f}%">{value + 0.0:.4g}{suffix}</span>')
+        labels.append(
+            f'<span class="x" style="{_below(left, suffix)}">{value + 0.0:.4g}{suffix}</span>'
+        )
     return (
         f'<figure class="plot"><figcaption>{escape(title)} '
         f'<span class="unit">{escape(unit)}</span></figcaption><div class="area">'
@@ -168,13 +178,22 @@ def _figure(title: str, unit: str, axes: Axes, shapes: str, x_unit: str, notes: 
     )
 
 
+def _below(left: float, suffix: str) -> str:
+    """CSS that puts a label below a place, in percent; one with a unit must not stick out."""
+    if suffix and left > 85:
+        return f"right:{100 - left:.1f}%;transform:translateX(.5rem)"
+    return f"left:{left:.1f}%"
+
+
 def _dot(axes: Axes, dot: Dot) -> str:
     left, top = axes.place(dot.x, dot.y)
     place = f"top:{top:.1f}%"
     beside = _beside(left / _WIDTH)
+    side = "-100%" if dot.above else "0"
     return (
         f'<span class="dot" style="left:{left * 100 / _WIDTH:.1f}%;{place}"></span>'
-        f'<span class="note" style="{beside};{place};padding:.2rem .5rem">{escape(dot.name)}</span>'
+        f'<span class="note" style="{beside};{place};padding:.1rem .5rem;'
+        f'transform:translateY({side})">{escape(dot.name)}</span>'
     )
 
 

@@ -75,8 +75,8 @@ def _viewer(sensors: Sequence[SensorResult], threshold: float) -> Iterator[str]:
         for index, sensor in enumerate(sensors)
     )
     legend = (
-        key("estimate", "estimate")
-        + key("truth", "truth; shaded: it truly slips")
+        key("estimate", "estimate; bar: it says slip")
+        + key("truth", "truth; shaded: it slips")
         + key("muted", "grey: nothing is known")
     )
     yield _own("viewer.html").format(

@@ -13,7 +13,8 @@ CSS = """
 .confusion { margin: 1.2rem 0 2rem; }
 .confusion figcaption { font-weight: 600; }
 .confusion table { width: auto; font-size: .8rem; }
-.confusion td { text-align: center; min-width: 2.4rem; padding: .3rem .2rem; }
+.confusion td { text-align: center; min-width: 1.9rem; padding: .25rem .1rem; }
+.confusion td:last-child { padding-left: .6rem; text-align: right; }
 .confusion thead th { font-weight: 400; vertical-align: bottom; text-align: center; }
 .confusion tbody th { font-weight: 400; white-space: nowrap; }
 .confusion.many thead th { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left;
@@ -33,8 +34,8 @@ def confusion_table(title: str, counts: ArrayLike, names: Sequence[str]) -> str:
     return (
         f'<figure class="confusion{many}"><figcaption>{escape(title)} <span class="unit">rows: '
         "truth, columns: estimate; % of the row</span></figcaption>"
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(title)}"><table><thead>'
-        f'<tr><th scope="col"></th>{head}<th scope="col">frames</th></tr></thead>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(title)}"><table>'
+        f'<thead><tr><th scope="col"></th>{head}<th scope="col">frames</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div></figure>"
     )
 
@@ -43,7 +44,7 @@ def _row(number: int, counts: NDArray[np.int64], name: str) -> str:
     total = counts.sum()
     shares = counts / max(total, 1)
     cells = "".join(
-        _cell(share, count, column == number)
+        _cell(share, count, column == number and total > 0)
         for column, (share, count) in enumerate(zip(shares, counts, strict=True))
     )
     return f'<tr><th scope="row">{escape(name)}</th>{cells}<td>{int(total):,}</td></tr>'

@@ -29,6 +29,7 @@ FEWEST, MOST = 400, 6000
 
 _CURVES = 18  # of a sensor, with the times
 _UNKNOWN = 65535
+_TASKS = {"force": "force", "slip": "slip", "motion": "pose"}
 _AXES = ("x, to the right in the image", "y, up in the image")
 _FORCE_AXES = (*_AXES, "z, pressing")
 _POSE_AXES = (*_AXES, "rotation, counter-clockwise")
@@ -65,6 +66,7 @@ def viewer_data(
         "slipping": _spans(time_s, labels.slipping == 1, sensor.period_ns),
         "said": _spans(time_s, estimates.slipping == 1, sensor.period_ns),
         "unknown": _spans(time_s, ~estimates.valid, sensor.period_ns),
+        "unlabelled": [name for name, task in _TASKS.items() if not sensor.label_topics.get(task)],
         "onsets": [_onset(time_s, onset) for onset in onsets_of(sensor)],
         "images": [
             [round(float(time_s[row]), 4), images.get(row) or jpeg_url(jpeg)]
@@ -117,12 +119,11 @@ def _rows(sensor: SensorResult, threshold: float, points: int) -> Iterator[dict[
     yield from _group("Force", _FORCE_AXES, ("N",) * 3, force, points)
     if np.isfinite(estimates.slip_probability).any():
         row = _row("Probability of slip", "", estimates.slip_answer, None, points)
-        yield row | {"range": [0, 1], "threshold": threshold, "last": True}
+        yield row | {"range": [0, 1.1], "threshold": threshold, "last": True}
     change = (in_bin_units(estimates.pose_change), in_bin_units(labels.pose_change))
     interval_ns = np.median(estimates.interval_ns[estimates.valid]) if estimates.valid.any() else 0
-    yield from _group(
-        f"Motion over {interval_ns * 1e-6:.0f} ms", _POSE_AXES, _POSE_UNITS, change, points
-    )
+    over = f"Motion over {interval_ns * 1e-6:.0f} ms"
+    yield from _group(over, _POSE_AXES, _POSE_UNITS, change, points)
     pose = in_bin_units(estimates.pose)
     together = (pose, _from_same_start(sensor, pose, in_bin_units(labels.pose)))
     yield from _group("Motion since contact", _POSE_AXES, _POSE_UNITS, together, points)
@@ -138,7 +139,7 @@ def _group(
     """A plot for each axis that is estimated."""
     estimate, truth = values
     rows = [
-        _row(f"{title} {name}", unit, estimate[:, axis], truth[:, axis], points)
+        _row(f"{title}: {name}", unit, estimate[:, axis], truth[:, axis], points)
         for axis, (name, unit) in enumerate(zip(axes, units, strict=True))
         if np.isfinite(estimate[:, axis]).any()
     ]

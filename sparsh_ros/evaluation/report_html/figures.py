@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from sparsh_ros.evaluation.plots import Curve, Dot, error_histogram, histogram, 
 from sparsh_ros.evaluation.report_html.confusion import confusion_table
 from sparsh_ros.evaluation.report_html.onsets import onset_section
 from sparsh_ros.evaluation.result import Result, SensorResult
-from sparsh_ros.evaluation.scores import slip_columns, task_sums
+from sparsh_ros.evaluation.sums import add_up, slip_columns, task_sums
 
 _FORCE_AXES = ("x, to the right in the image", "y, up in the image", "z, pressing")
 _POSE_AXES = (("x", "mm"), ("y", "mm"), ("rotation", "degrees"))
@@ -38,19 +38,18 @@ def force_section(result: Result) -> list[str]:
         return ["<h2>Force</h2><p>There is no label of force.</p>"]
     error = np.concatenate([s.estimates.force_n - s.labels.force_n for s in result.sensors])
     plots = [
-        error_histogram(f"{title}: estimate - truth", "mN", 1e3 * error[:, axis])
+        error_histogram(f"{title}: estimate − truth", "mN", 1e3 * error[:, axis])
         for axis, title in enumerate(_FORCE_AXES)
     ]
-    return ["<h2>Errors of the force</h2>", f'<div class="columns">{"".join(plots)}</div>']
+    return ["<h2>Errors of the force</h2>", f'<div class="thirds">{"".join(plots)}</div>']
 
 
 def slip_section(result: Result, sensors: Sequence[SensorResult]) -> list[str]:
     """Slip: confusions, thresholds and onsets, as HTML; `sensors` in the order of the page."""
     if "slip" not in result.metrics["scores"]:
         return ["<h2>Slip</h2><p>There is no label of slip.</p>"]
-    answer, truth = (
-        np.concatenate(parts) for parts in list(zip(*map(slip_columns, result.sensors)))[:2]
-    )
+    columns = [slip_columns(sensor) for sensor in result.sensors]
+    answer, truth = (np.concatenate([column[part] for column in columns]) for part in (0, 1))
     threshold = result.model["slip_threshold"]
     if not len(answer):
         return ["<h2>Slip</h2><p>No frame has both an estimate and a label of slip.</p>"]
@@ -59,7 +58,7 @@ def slip_section(result: Result, sensors: Sequence[SensorResult]) -> list[str]:
         f"<p>The probability counts as 0 where the estimate says that nothing touches, as live. "
         f"The threshold is {threshold:.3g}.</p>",
         '<div class="columns">',
-        _slip_confusion(answer >= threshold, truth),
+        *_slip_confusions(result.sensors),
         _precision_recall(answer, truth, result.metrics["scores"]["slip"]),
         _sweep(result.metrics["threshold_sweep"], threshold),
         "</div>",
@@ -84,8 +83,9 @@ def pose_section(result: Result) -> list[str]:
     for axis, (name, unit) in enumerate(_POSE_AXES):
         if confusion[axis].any():
             title = f"{name}, bins in {unit}"
-            blocks.append(confusion_table(title, confusion[axis], _bin_names(edges[axis])))
-            blocks.append(error_histogram(f"{name}: estimate - truth", unit, error[:, axis]))
+            matrix = confusion_table(title, confusion[axis], _bin_names(edges[axis]))
+            errors = error_histogram(f"{name}: estimate − truth", unit, error[:, axis])
+            blocks.append(f"<div>{matrix}{errors}</div>")
     return ["<h2>Motion</h2>", f'<div class="columns">{"".join(blocks)}</div>']
 
 
@@ -113,9 +113,14 @@ def runtime_section(result: Result) -> list[str]:
     ]
 
 
-def _slip_confusion(estimate: NDArray[np.bool_], truth: NDArray[np.bool_]) -> str:
-    counts = np.array([[np.sum((truth == t) & (estimate == e)) for e in (0, 1)] for t in (0, 1)])
-    return confusion_table("Frames at this threshold", counts, ("no slip", "slip"))
+def _slip_confusions(sensors: Sequence[SensorResult]) -> Iterator[str]:
+    """Confusion matrices at the threshold in use, and of the published protocol."""
+    sums = add_up([found["slip"] for s in sensors if "slip" in (found := task_sums(s))])
+    titles = {"": "Frames at the threshold in use", "published_": "Published protocol"}
+    for prefix, title in titles.items():
+        hits, false, missed = (sums[prefix + k] for k in ("hits", "false_alarms", "misses"))
+        right = sums["answered"] - hits - false - missed
+        yield confusion_table(title, [[right, false], [missed, hits]], ("no slip", "slip"))
 
 
 def _precision_recall(
@@ -127,8 +132,8 @@ def _precision_recall(
     wanted = np.linspace(0, recall[-1], _CURVE_POINTS)
     picks = np.unique(np.minimum(np.searchsorted(recall, wanted), len(recall) - 1))
     points = [
-        Dot(scores[f"{name}recall"]["value"], scores[f"{name}precision"]["value"], text)
-        for name, text in (("", "threshold"), ("published_", "published protocol"))
+        Dot(scores[f"{name}recall"]["value"], scores[f"{name}precision"]["value"], text, not name)
+        for name, text in (("", "threshold in use"), ("published_", "published protocol"))
     ]
     always = Curve(np.array([0.0, 1.0]), np.full(2, truth.mean()), "mark")
     return line_plot(

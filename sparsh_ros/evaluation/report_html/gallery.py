@@ -15,6 +15,8 @@ from sparsh_ros.evaluation.report_html.places import elapsed_s, link
 from sparsh_ros.evaluation.report_html.scores import HEADINGS
 from sparsh_ros.evaluation.result import Moment, SensorResult
 
+_WRONG = 0.1  # share of the worst error below which a moment is not worth a look
+
 
 class _Seen(NamedTuple):
     index: int
@@ -33,6 +35,7 @@ def gallery_section(sensors: Sequence[SensorResult]) -> list[str]:
     for task, heading in HEADINGS.items():
         worst = [seen for seen in found if seen.moment.task == task]
         worst.sort(key=lambda seen: -seen.moment.error)
+        worst = [seen for seen in worst if seen.moment.error > _WRONG * worst[0].moment.error]
         if worst:
             sections.append(f"<h3>{heading}</h3>")
             sections.append(f'<div class="images">{"".join(map(_figure, worst))}</div>')
@@ -64,7 +67,8 @@ def _name(index: int, moment: Moment) -> str:
 def _size(moment: Moment) -> str:
     if moment.unit == "probability":
         return f"off by {moment.error:.2f}"
-    return f"off by {moment.error:.3g} {escape(moment.unit)}"
+    size = f"{moment.error:.3g}" if moment.error < 1000 else f"{moment.error:,.0f}"
+    return f"off by {size} {escape(moment.unit)}"
 
 
 def _words(sensor: SensorResult, moment: Moment) -> str:
@@ -80,5 +84,6 @@ def _words(sensor: SensorResult, moment: Moment) -> str:
 
 
 def _vectors(estimate: np.ndarray, truth: np.ndarray, unit: str) -> str:
-    said, true = (" / ".join(f"{value:.2f}" for value in vector) for vector in (estimate, truth))
-    return f"said {said} {unit}; truth {true} {unit}"
+    rounded = (np.round(vector, 2) + 0.0 for vector in (estimate, truth))  # no "-0.00"
+    said, true = (" / ".join(f"{value:.2f}" for value in vector) for vector in rounded)
+    return f"said {said} {unit}<br>truth {true} {unit}"

@@ -18,7 +18,7 @@ from sparsh_ros.evaluation.result import UNKNOWN, SensorResult
 SHOWN = 12
 """Onsets that are shown one by one."""
 
-_BEFORE_MS, _AFTER_MS = -300.0, 700.0
+_BEFORE_MS, _AFTER_MS = -500.0, 1000.0
 
 Floats = NDArray[np.float64]
 
@@ -82,7 +82,7 @@ def _all_together(found: Sequence[_Timeline], threshold: float) -> str:
     around = np.concatenate([grid[known], grid[known][::-1], grid[known][:1]])
     area = Curve(around, np.concatenate([high, low[::-1], high[:1]]), "spread")
     return line_plot(
-        "Probability of slip around an onset; median, middle 80 %",
+        "Probability around an onset: median and middle 80 %",
         "",
         [area, _threshold_line(threshold), _onset_line(), Curve(grid[known], middle, "estimate")],
         y_range=(0.0, 1.0),
@@ -96,7 +96,7 @@ def _delays(delays_ms: Floats) -> str:
     if not len(known):
         return "<p>No onset was told, so there is no delay.</p>"
     marks = {"median": float(np.median(known)), "9 of 10 within": float(np.percentile(known, 90))}
-    return histogram("Delay of the onsets that were told", "ms", known, marks)
+    return histogram("Delay of the onsets that were told", "ms", known, marks, "onsets")
 
 
 def _figures(timelines: Sequence[_Timeline], threshold: float) -> Iterator[str]:

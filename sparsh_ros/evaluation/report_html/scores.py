@@ -9,11 +9,11 @@ from typing import Any
 from sparsh_ros.evaluation.page import table, tiles
 from sparsh_ros.evaluation.result import Result
 from sparsh_ros.evaluation.summary import number, span
-from sparsh_ros.evaluation.titles import TITLES
+from sparsh_ros.evaluation.titles import TITLES, Title
 
 HEADINGS = {"force": "Force", "slip": "Slip", "pose": "Motion"}
 
-_HEAD = ("", "score", "95 % interval", "unit")
+_HEAD = ("", "score", "95 % interval")
 
 
 def first_figures(result: Result) -> str:
@@ -39,17 +39,21 @@ def first_figures(result: Result) -> str:
 def score_tables(result: Result) -> Iterator[str]:
     """All scores by task, as HTML."""
     scores = result.metrics["scores"]
-    yield '<div class="columns">'
+    yield '<div class="newspaper">'
     for task, titles in TITLES.items():
         if task not in scores:
             continue
         rows = [
-            (title.text, number(score["value"]), span(score["low"], score["high"]), title.unit)
+            (_name(title), number(score["value"]), span(score["low"], score["high"]))
             for key, title in titles.items()
             if (score := scores[task].get(key)) and score["value"] is not None
         ]
         yield f"<div><h3>{HEADINGS[task]}</h3>{table(_HEAD, rows)}</div>"
     yield "</div>"
+
+
+def _name(title: Title) -> str:
+    return f"{title.text}, {title.unit}" if title.unit else title.text
 
 
 def _short(score: Mapping[str, Any], form: str) -> str:

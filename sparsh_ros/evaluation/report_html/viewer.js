@@ -129,7 +129,8 @@
       ? `; each point stands for ${data.per_point.toFixed(1)} frames, by pairs of lowest and highest`
       : "; every frame is drawn";
     part("extent").textContent = `${data.name}: ${view.from.toFixed(2)} to ${view.to.toFixed(2)} s ` +
-      `of ${data.end.toFixed(2)} s${points}`;
+      `of ${data.end.toFixed(2)} s${points}` +
+      data.unlabelled.map((name) => `; no label of ${name}`).join("");
     point();
   }
 
@@ -176,7 +177,8 @@
       });
       return button;
     });
-    const title = buttons.length ? "Onsets of slip and their delays:" : "No slip begins here.";
+    const title = buttons.length ? "Onsets of slip and their delays:"
+      : data.unlabelled.includes("slip") ? "" : "No slip begins here.";
     part("onsets").replaceChildren(title, ...buttons);
   }
 
@@ -220,7 +222,8 @@
     };
     const index = Math.min(Math.max(Math.trunc(number("recording", 0)), 0), sources.length - 1);
     load(index);
-    cursor = inside(number("at", data.images.length ? data.images[0][0] : 0));
+    const worst = data.images.find((image) => image[1][0] === "#");
+    cursor = inside(number("at", worst ? worst[0] : data.end / 2));
     const from = number("from", 0), to = number("to", data.end);
     view = { from: inside(from), to: to > from ? inside(to) : data.end };
     if (!(view.to > view.from)) view = { from: 0, to: data.end || SHORTEST_S };
