@@ -159,7 +159,12 @@ class SensorNode(ManagedNode):
         self._background.push(frame)
 
     def _reports(self) -> dict[str, Report]:
-        values = {"driver": self._entry.driver, "images published": self._published}
+        values = {
+            "driver": self._entry.driver,
+            "kind": self._entry.profile.name,
+            "images": self.resolve_topic_name(f"{self._prefix}image_raw"),
+            "images published": self._published,
+        }
         if self._sensor is None:
             return {self._entry.name: Report(values=values)}
         report = sensor_report(self._sensor.status(), self._sensor.serial)

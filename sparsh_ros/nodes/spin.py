@@ -41,10 +41,15 @@ class LiveNode(Protocol):
     def destroy_node(self) -> None: ...
 
 
-def run(create: Callable[[], Sequence[LiveNode]], arguments: list[str] | None = None) -> int:
+def run(
+    create: Callable[[], Sequence[LiveNode]],
+    arguments: list[str] | None = None,
+    last_words_s: float = 0.0,
+) -> int:
     """Run the nodes that `create` makes until SIGINT or SIGTERM; the exit code of the process.
 
     A SparshError while they are made or started is logged as its one sentence; the code is then 1.
+    After the signal they listen for another `last_words_s`.
     """
     cv2.setNumThreads(1)  # more would take the cores from the encoder, to save microseconds
     stop = StopRequest()
@@ -55,7 +60,7 @@ def run(create: Callable[[], Sequence[LiveNode]], arguments: list[str] | None = 
         nodes = create()
         for node in nodes:
             node.start()
-        _spin(nodes, stop)
+        _spin(nodes, stop, last_words_s)
     except SparshError as error:
         rclpy.logging.get_logger("sparsh_ros").fatal(str(error))
         return 1
@@ -94,7 +99,7 @@ def unsettle() -> None:
     free_gpu_memory()
 
 
-def _spin(nodes: Sequence[LiveNode], stop: StopRequest) -> None:
+def _spin(nodes: Sequence[LiveNode], stop: StopRequest, last_words_s: float) -> None:
     executor = SingleThreadedExecutor()
     for node in nodes:
         executor.add_node(node)
@@ -102,5 +107,8 @@ def _spin(nodes: Sequence[LiveNode], stop: StopRequest) -> None:
     try:
         while not stop:
             executor.spin_once(timeout_sec=_PATIENCE_S)
+        end_s = time.monotonic() + last_words_s
+        while (left_s := end_s - time.monotonic()) > 0:
+            executor.spin_once(timeout_sec=left_s)
     finally:
         executor.shutdown()
