@@ -51,7 +51,7 @@ class Encoded:
     Attributes:
         encodings: one for each sensor with something new to say.
         tokens: (B, N, D) float32 for the B valid encodings, in their order, as a NumPy array or on
-            the device that made them; None if none is valid.
+            the device that made them; None if none is valid or nobody wanted them.
     """
 
     encodings: tuple[Encoding, ...]
@@ -138,7 +138,7 @@ class TouchDecoder:
             )
         reader, rule = self._readers[encoding.sensor]
         reason = encoding.reason
-        if not (reason or outputs):
+        if not (reason or outputs or self._engine.maps):
             reason = f"model {self._spec.name} has no weights for the heads in use"
         if reason:
             return reader.invalid(encoding.stamp_ns, reason)

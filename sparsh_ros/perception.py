@@ -147,18 +147,22 @@ class Perception:
             One touch per sensor with a new frame, and one, invalid, for each that went silent.
             A frame is looked at once; where several came since, the newest.
         """
-        return self.interpret(self.encode())
+        return self.interpret(self.encode(tokens=bool(self.engine.heads)))
 
-    def encode(self) -> Encoded:
-        """The first half of `infer`: encode whatever is new, with its partners."""
+    def encode(self, tokens: bool = True) -> Encoded:
+        """The first half of `infer`: encode whatever is new, with its partners.
+
+        Args:
+            tokens: False, where nobody reads them, only says what there is to encode.
+        """
         with self._arrived:
             now_s = self._monotonic()
             looks = [slot.look(now_s) for slot in self._slots.values() if slot.has_news(now_s)]
         seen = [images for _, images in looks if images is not None]
-        tokens = None
-        if seen:
-            tokens = self.engine.encode(*(np.stack(batch) for batch in zip(*seen, strict=True)))
-        return Encoded(tuple(encoding for encoding, _ in looks), tokens)
+        made = None
+        if seen and tokens:
+            made = self.engine.encode(*(np.stack(batch) for batch in zip(*seen, strict=True)))
+        return Encoded(tuple(encoding for encoding, _ in looks), made)
 
     def interpret(self, encoded: Encoded) -> list[Touch]:
         """The second half of `infer`: run the heads and read their outputs."""

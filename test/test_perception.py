@@ -36,7 +36,8 @@ class FakeEngine:
     description = "fake"
 
     def __init__(self, heads: tuple[str, ...]) -> None:
-        self.heads = heads
+        self.heads = tuple(head for head in heads if head != "forcefield")
+        self.maps = ("normal", "shear") if "forcefield" in heads else ()
         self.calls: list[tuple[np.ndarray, ...]] = []
         self.warm = 0
 
@@ -49,6 +50,15 @@ class FakeEngine:
         for column, batch in enumerate(images):
             tokens[:, 0, column] = batch[:, 0, 0, 0]
         return tokens
+
+    def force_field(self, *images: np.ndarray) -> dict[str, np.ndarray]:
+        """Normal is the current image's left to right slope, shear 1 to the right, 2 down."""
+        normal = np.linspace(0, 1, 8, dtype=np.float32) * images[0][0, 0, 0, 0] / 255
+        shear = np.float32([1, 2])[:, None, None]
+        return {
+            "normal": np.broadcast_to(normal, (1, 1, 8, 8)),
+            "shear": np.broadcast_to(shear, (1, 2, 8, 8)),
+        }
 
     def decode(self, head: str, tokens: np.ndarray) -> dict[str, np.ndarray]:
         batch = len(tokens)
@@ -388,6 +398,87 @@ def test_a_missing_head_leaves_the_others(
     push(part, "right", range(6))
     (touch,) = part.infer()
     assert touch.valid and np.isfinite(touch.force_n).all() and np.isnan(touch.slip_probability)
+
+
+def with_field(
+    fake: Perception, monkeypatch: pytest.MonkeyPatch, images: str = "", heads: tuple = ()
+) -> Perception:
+    """Perception with a force field, of a model that wants its images by such rules."""
+    spec = replace(fake.spec, heads=("forcefield", *heads), images=images)
+    monkeypatch.setattr(module, "load_model_spec", lambda *_: spec)
+    perception = Perception(heads=("auto",))
+    perception.add_sensor("left", DIGIT)
+    perception.set_background("left", image(100))
+    return perception
+
+
+def test_the_force_field_is_that_of_the_frame_looked_at_last(
+    fake: Perception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    perception = with_field(fake, monkeypatch)
+    assert perception.force_field("left") is None
+    push(perception, "left", range(9))
+    perception.infer()
+    push(perception, "left", range(9, 11))  # not looked at
+    field = perception.force_field("left")
+    assert field.frame.stamp_ns == START + 8 * PERIOD_NS
+    assert field.frame.image[0, 0, 0] == 8
+    np.testing.assert_allclose(field.values[0, -1, 2], 8 / 255, rtol=1e-5)
+    np.testing.assert_allclose(field.values[5, 5, :2], [240 / 8, -2 * 320 / 8], rtol=1e-5)
+
+
+def test_a_force_field_of_mirrored_images_is_mirrored_back(
+    fake: Perception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    perception = with_field(fake, monkeypatch, images="sparsh-demo")  # flips a DIGIT's columns
+    push(perception, "left", range(9))
+    perception.infer()
+    values = perception.force_field("left").values
+    assert values[0, 0, 2] > values[0, -1, 2]
+    np.testing.assert_allclose(values[5, 5, :2], [-240 / 8, -2 * 320 / 8], rtol=1e-5)
+
+
+def test_there_is_no_force_field_of_a_frame_that_cannot_be_encoded(
+    fake: Perception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    perception = with_field(fake, monkeypatch)
+    push(perception, "left", range(9))
+    perception.infer()
+    perception.set_background("left", None)
+    push(perception, "left", range(9, 10))
+    perception.infer()
+    assert perception.force_field("left") is None
+
+
+def test_tokens_that_nobody_reads_are_not_made(
+    fake: Perception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = with_field(fake, monkeypatch)
+    push(alone, "left", range(9))
+    (touch,) = alone.infer()
+    assert not alone.engine.calls
+    # Not all is unknown, there is the field; but no head says anything.
+    assert touch.valid and touch.in_contact is None
+    assert np.isnan(touch.force_n).all() and np.isnan(touch.slip_probability)
+    both = with_field(fake, monkeypatch, heads=("force",))
+    push(both, "left", range(9))
+    (touch,) = both.infer()
+    assert len(both.engine.calls) == 1 and np.isfinite(touch.force_n).all()
+
+
+def test_answers_are_turned_to_the_gel_frame(
+    fake: Perception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = replace(fake.spec, images="sparsh-demo", force_outputs=("y", "x", "z"))
+    monkeypatch.setattr(module, "load_model_spec", lambda *_: spec)
+    perception = Perception(heads=("force",))
+    perception.add_sensor("left", DIGIT)
+    perception.set_background("left", image(100))
+    push(perception, "left", range(9))
+    (touch,) = perception.infer()
+    # The head says 8, 3, 100: labels with x and y exchanged, of an image with columns mirrored.
+    wanted = np.array([-3, 8, 100]) / 255 * DIGIT.force_scale_n
+    np.testing.assert_allclose(touch.force_n, wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

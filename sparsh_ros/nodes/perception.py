@@ -128,7 +128,8 @@ class PerceptionNode(ManagedNode):
                 self._complain(f"these frames are lost: {error}")
 
     def _infer(self) -> None:
-        encoded = self._perception.encode()
+        is_read = self._features is not None or bool(self._perception.engine.heads)
+        encoded = self._perception.encode(tokens=is_read)
         for touch in self._perception.interpret(encoded):
             self._channels[touch.sensor].publish(touch)
         if self._features is not None:

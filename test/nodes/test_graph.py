@@ -101,7 +101,7 @@ def test_in_process_is_one_process_that_names_its_own_nodes() -> None:
     ("option", "value", "wanted"),
     [
         ("--source", "telepathy", "one of simulated, camera, video"),
-        ("--heads", "smell", "one of force, slip, pose"),
+        ("--heads", "smell", "one of auto, force, slip, pose"),
         ("--seed", "many", "a whole number"),
         ("--rate-hz", "fast", "a number"),
         ("--rate-hz", "1000", "0.0 to 240.0"),
