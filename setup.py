@@ -32,7 +32,11 @@ setup(
     python_requires=">=3.10",
     packages=[*find_packages(include=["sparsh_ros", "sparsh_ros.*"]), *DATA],
     package_dir=DATA,
-    package_data={"sparsh_ros": ["weights/**/*"], **{package: ["**/*"] for package in DATA}},
+    package_data={
+        "sparsh_ros": ["weights/**/*"],
+        "sparsh_ros.evaluation.report_html": ["*.css", "*.html", "*.js"],
+        **{package: ["**/*"] for package in DATA},
+    },
     install_requires=[
         "numpy>=1.23",
         "onnxruntime>=1.17",

@@ -38,7 +38,7 @@ td.number { white-space: nowrap; }
   vertical-align: middle; margin: 0 .4rem 0 1rem; }
 .key:first-child { margin-left: 0; }
 .images { display: grid; gap: .8rem;
-  grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(6.8rem, 1fr)); }
 .images figure { margin: 0; } .images img { width: 100%; border-radius: .4rem; display: block; }
 .images figcaption { font-size: .8rem; color: var(--muted); overflow-wrap: anywhere; }
 @media print { .plot, .tile, .images figure, tr { break-inside: avoid; }

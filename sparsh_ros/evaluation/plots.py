@@ -165,7 +165,7 @@ def _figure(title: str, unit: str, axes: Axes, shapes: str, x_unit: str, notes: 
         labels.append(f'<span class="y" style="top:{height:.1f}%">{value + 0.0:.4g}</span>')
     for number, value in enumerate(x_ticks):
         left = axes.place(value, 0.0)[0] * 100 / _WIDTH
-        suffix = f" {x_unit}" if number == len(x_ticks) - 1 else ""
+        suffix = f" {x_unit}" if x_unit and number == len(x_ticks) - 1 else ""
         labels.append(
             f'<span class="x" style="{_below(left, suffix)}">{value + 0.0:.4g}{suffix}</span>'
         )

@@ -66,6 +66,7 @@ def viewer_data(
         "slipping": _spans(time_s, labels.slipping == 1, sensor.period_ns),
         "said": _spans(time_s, estimates.slipping == 1, sensor.period_ns),
         "unknown": _spans(time_s, ~estimates.valid, sensor.period_ns),
+        "worst": next((round(float(time_s[m.row]), 4) for m in sensor.moments if m.task), None),
         "unlabelled": [name for name, task in _TASKS.items() if not sensor.label_topics.get(task)],
         "onsets": [_onset(time_s, onset) for onset in onsets_of(sensor)],
         "images": [

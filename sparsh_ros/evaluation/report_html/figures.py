@@ -142,7 +142,7 @@ def _precision_recall(
         [always, Curve(recall[picks], precision[picks], "estimate")],
         y_range=(0.0, 1.0),
         x_range=(0.0, 1.0),
-        x_unit="recall",
+        x_unit="",
         dots=points,
     )
 
@@ -158,7 +158,7 @@ def _sweep(sweep: Mapping[str, Any], threshold: float) -> str:
         [line, *curves],
         y_range=(0.0, 1.0),
         x_range=(0.0, 1.0),
-        x_unit="threshold",
+        x_unit="",
     )
     legend = key("estimate", "F1") + key("truth", "precision") + key("ink", "recall, dotted")
     return f"<div>{plot}<p>{legend}</p></div>"

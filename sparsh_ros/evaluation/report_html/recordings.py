@@ -34,15 +34,14 @@ class _Column(NamedTuple):
 
 
 _COLUMNS = (
-    _Column("force, MAE of the axes, mN", "force", "published_rmse_mn"),
+    _Column("force, MAE, mN", "force", "published_rmse_mn"),
     _Column("force z, MAE, mN", "force", "mae_z_mn"),
     _Column("slip F1", "slip", "f1", ".2f"),
     _Column("onsets missed", "slip", "missed_onsets", ".0f"),
     _Column("delay, mean, ms", "slip", "delay_mean_ms", ".0f"),
     _Column("false alarms per min", "slip", "false_alarms_per_minute"),
     _Column("motion, 11-bin accuracy", "pose", "accuracy", ".2f"),
-    _Column("motion x, MAE, mm", "pose", "mae_tx_mm"),
-    _Column("motion y, MAE, mm", "pose", "mae_ty_mm"),
+    _Column("drift, mm/s", "pose", "drift_mm_per_s"),
 )
 _ORDER = (_COLUMNS[0], _COLUMNS[2], _COLUMNS[6])  # the first that is known decides
 

@@ -50,6 +50,7 @@
     return best;
   }
 
+  const rounded = (value) => (Math.round(100 * value) / 100 + 0).toFixed(2);  // no "-0.00"
   const across = (time) => (time - view.from) / (view.to - view.from);
 
   function path(values, [low, high]) {
@@ -146,7 +147,7 @@
     const i = nearest(data.time, cursor), told = [];
     place(part("cursor"), cursor);
     part("cursor").hidden = cursor < view.from || cursor > view.to;
-    const text = (value) => (value === undefined || isNaN(value) ? "unknown" : value.toFixed(2));
+    const text = (value) => (value === undefined || isNaN(value) ? "unknown" : rounded(value));
     curves.querySelectorAll("output").forEach((output, number) => {
       const row = data.rows[number];
       output.textContent = text(row.estimate[i]) + (row.truth ? `, truth ${text(row.truth[i])}` : "");
@@ -222,8 +223,7 @@
     };
     const index = Math.min(Math.max(Math.trunc(number("recording", 0)), 0), sources.length - 1);
     load(index);
-    const worst = data.images.find((image) => image[1][0] === "#");
-    cursor = inside(number("at", worst ? worst[0] : data.end / 2));
+    cursor = inside(number("at", data.worst ?? data.end / 2));
     const from = number("from", 0), to = number("to", data.end);
     view = { from: inside(from), to: to > from ? inside(to) : data.end };
     if (!(view.to > view.from)) view = { from: 0, to: data.end || SHORTEST_S };
