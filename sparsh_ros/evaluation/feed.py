@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from sparsh_ros.errors import RecordingError
 from sparsh_ros.evaluation.bags import Bag
 from sparsh_ros.evaluation.columns import EstimateColumns
 from sparsh_ros.evaluation.kinds import find_kind
-from sparsh_ros.evaluation.labels import Event
+from sparsh_ros.evaluation.labels import Event, read_events
 from sparsh_ros.evaluation.samples import LabelStream
 from sparsh_ros.evaluation.topics import SensorTopics
 from sparsh_ros.frames import Frame
@@ -143,6 +143,19 @@ class Feed:
         if self._keeper is not None and self._keeper.image is None:
             return f"{self._keeper.reason}; or give an image of the untouched gel by --background"
         return ""
+
+
+def read_feeds(bag: Bag, feeds: Sequence[Feed]) -> Iterator[tuple[Feed, str, int, object]]:
+    """The events of a bag in the order of its log, as perception takes them.
+
+    Yields the feed, a kind, a stamp and a value: "profile" SensorProfile, "background" standard
+    image or None, "frame" Frame, or a kind of label.
+    """
+    by_name = {feed.topics.name: feed for feed in feeds}
+    for event in read_events(bag, [feed.topics for feed in feeds]):
+        feed = by_name[event.sensor]
+        for item in feed.items(bag, event):
+            yield feed, *item
 
 
 def _has_messages(bag: Bag, topic: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,8 +16,7 @@ from sparsh_ros.errors import RecordingError
 from sparsh_ros.evaluation.ahead import ahead
 from sparsh_ros.evaluation.alignment import align
 from sparsh_ros.evaluation.bags import Bag
-from sparsh_ros.evaluation.feed import Feed
-from sparsh_ros.evaluation.labels import read_events
+from sparsh_ros.evaluation.feed import Feed, read_feeds
 from sparsh_ros.evaluation.result import SensorResult
 from sparsh_ros.evaluation.topics import find_sensors
 from sparsh_ros.frames import Frame
@@ -95,7 +94,7 @@ class Evaluator:
         images = {feed.topics.image for feed in feeds}
         total = sum(topic.count for topic in bag.topics if topic.name in images)
         done = 0
-        with closing(ahead(_prepare(bag, feeds), _DEPTH)) as items:
+        with closing(ahead(read_feeds(bag, feeds), _DEPTH)) as items:
             for feed, kind, stamp_ns, value in items:
                 if kind == "profile":
                     self._perception.add_sensor(feed.key, value)
@@ -162,15 +161,6 @@ class Evaluator:
             period_ns=period_ns,
             notes=(*warnings, *feed.notes()),
         )
-
-
-def _prepare(bag: Bag, feeds: list[Feed]) -> Iterator[tuple[Feed, str, int, object]]:
-    """The events of a bag as perception takes them; this runs ahead, on a thread."""
-    by_name = {feed.topics.name: feed for feed in feeds}
-    for event in read_events(bag, [feed.topics for feed in feeds]):
-        feed = by_name[event.sensor]
-        for item in feed.items(bag, event):
-            yield feed, *item
 
 
 def _missing(stamp_ns: np.ndarray, stretch: np.ndarray, period_ns: float) -> int:
