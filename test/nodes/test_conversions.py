@@ -64,6 +64,17 @@ def test_a_size_that_the_data_do_not_fill_is_refused(
         conversions.msg_to_image(message)
 
 
+def test_a_field_has_three_numbers_per_pixel() -> None:
+    values = np.random.default_rng(0).normal(size=(5, 4, 3)).astype(np.float32)
+    values[0, 0, 2] = np.nan
+    message = conversions.field_to_msg(values, 3 * 10**9, "thumb_gel_frame")
+    assert (message.encoding, message.height, message.width) == ("32FC3", 5, 4)
+    assert message.step == 4 * 3 * 4 and len(message.data) == 5 * message.step
+    assert (message.header.stamp.sec, message.header.frame_id) == (3, "thumb_gel_frame")
+    found = np.frombuffer(message.data, "<f4").reshape(values.shape)
+    np.testing.assert_array_equal(found, values)
+
+
 def test_jpeg(image: np.ndarray) -> None:
     message = conversions.image_to_jpeg_msg(image, STAMP_NS, "camera", quality=80)
     assert bytes(message.data[:2]) == b"\xff\xd8"

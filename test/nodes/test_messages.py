@@ -12,7 +12,7 @@ from geometry_msgs.msg import Vector3
 from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 
-from sparsh_ros.msg import Features, PoseChange, Slip
+from sparsh_ros.msg import Classification, Features, PoseChange, Slip
 
 HEADER = Header(stamp=Time(sec=12, nanosec=345_678_901), frame_id="thumb_gel_frame")
 INTERVAL = Duration(nanosec=83_333_333)
@@ -40,6 +40,7 @@ def test_nothing_is_known_unless_it_is_said_to_be() -> None:
     assert not Slip().valid
     assert not PoseChange().valid
     assert not Features().valid
+    assert not Classification().valid
 
 
 def test_pose_change() -> None:
@@ -57,6 +58,20 @@ def test_pose_change() -> None:
     assert (received.dx, received.dy, received.dtheta) == (1e-4, -2e-4, 0.01)
     assert received.header == HEADER and received.interval == INTERVAL and received.valid
     np.testing.assert_array_equal(received.covariance, covariance)
+
+
+def test_classification() -> None:
+    textile = Classification(
+        header=HEADER,
+        valid=True,
+        class_id=1,
+        class_name="satin",
+        probability=0.75,
+        class_names=["cotton", "satin"],
+        probabilities=[0.25, 0.75],
+        interval=INTERVAL,
+    )
+    assert _round_trip(textile) == textile
 
 
 def test_unknown_numbers_stay_unknown() -> None:
