@@ -119,9 +119,11 @@ def _choose(source: Source, found: Sequence[RemoteFile]) -> RemoteFile:
 
 def _fetch(file: RemoteFile, folder: Path, say: Callable[[str], None]) -> Path:
     path = folder / file.name
-    if path.is_file() and _is_whole(path, file):
-        say(f"{path}: here already")
-        return path
+    if path.is_file():
+        if _is_whole(path, file):
+            say(f"{path}: here already")
+            return path
+        path.unlink()  # damaged: the library takes a file that is there for good
     try:
         _hub().hf_hub_download(file.repository, file.name, local_dir=folder, endpoint=_endpoint())
     except Exception as error:  # as above
