@@ -32,10 +32,12 @@ def score_table(metrics: Mapping[str, Any]) -> Table:
 
 
 def number(value: Number) -> str:
-    """A number to be read: four digits at least, "-" where it is not known."""
+    """A number to be read: four digits, "-" where it is not known."""
     if value is None:
         return "-"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
 def span(low: Number, high: Number) -> str:
