@@ -64,7 +64,7 @@ class Perception:
             threads: CPU threads of the encoder; None takes one per core.
             contact_threshold_n: normal force at which contact begins, N.
             slip_threshold: slip probability that counts as slipping; None takes the model's.
-            monotonic: clock in seconds, by which frames go stale.
+            monotonic: clock in seconds, no faster than real time, by which frames go stale.
             weights_dir: folder with the model's weights; None: where they belong, see
                 `load_model_spec`.
 
@@ -118,10 +118,11 @@ class Perception:
         News is a frame that was not looked at, or a sensor that went silent.
         """
         with self._arrived:
-            until_s = self._monotonic() + timeout
+            until_s = time.monotonic() + timeout
             while not self._has_news():
                 silent_s = min((slot.silent_s for slot in self._slots.values()), default=math.inf)
-                left_s = min(until_s, silent_s) - self._monotonic()
+                # Of the two clocks, that of the frames may be simulated, and stand still.
+                left_s = min(until_s - time.monotonic(), silent_s - self._monotonic())
                 if left_s <= 0:
                     break
                 self._arrived.wait(left_s)

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import math
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from rclpy.node import Node
@@ -23,6 +22,7 @@ from sparsh_ros.models.head_facts import FORCE_FIELD
 from sparsh_ros.nodes import conversions, qos, views
 from sparsh_ros.nodes.diagnostics import OK, WARN, LatencyMeter, RateMeter, Report
 from sparsh_ros.nodes.estimates import EstimatePublisher
+from sparsh_ros.nodes.ros_time import SendTimes
 from sparsh_ros.perception import Perception
 from sparsh_ros.sensors.rig import SensorEntry
 from sparsh_ros.touch import Touch
@@ -52,6 +52,7 @@ class Channel:
         self._touch: Touch | None = None
         self._refused = self._published = 0
         self._rate, self._field_rate, self._latency = RateMeter(), RateMeter(), LatencyMeter()
+        self._sent = SendTimes(self._node)
         self._last_values: dict[str, object] = {}
 
     def offer(self, heads: HeadChoice) -> None:
@@ -106,7 +107,7 @@ class Channel:
         if self._touch is None or touch.stamp_ns != self._touch.stamp_ns:
             self._published += 1
             self._rate.count()
-            self._latency.add(touch.stamp_ns)
+            self._latency.add(self._sent.of(touch.stamp_ns))
         self._touch = touch
         with self._lock:
             frame, background = self._newest, self._background
@@ -156,7 +157,7 @@ class Channel:
             "weights": spec.weights,
             "device": engine.description,
             "rate (Hz)": self._rate.rate_hz,
-            "frame age (s)": (time.time_ns() - stamp_ns) * 1e-9,
+            "frame age (s)": (self._node.get_clock().now().nanoseconds - stamp_ns) * 1e-9,
             "latency p50 (ms)": self._latency.percentile_ms(50),
             "latency p99 (ms)": self._latency.percentile_ms(99),
             "images received": counters.received + self._refused,
@@ -175,20 +176,22 @@ class Channel:
         if self._entry.profile.subtract_background and self._perception is not None:
             self._perception.set_background(self._entry.name, self._background)
 
-    def _subscribe(self, topic: str, take: Callable[[Image], None], quality: QoSProfile) -> None:
+    def _subscribe(self, topic: str, take: Callable[..., None], quality: QoSProfile) -> None:
         subscription = self._node.create_subscription(
             Image, f"{self._prefix}{topic}", take, quality
         )
         self._subscriptions.append(subscription)
 
-    def _take_image(self, message: Image) -> None:
+    def _take_image(self, message: Image, info: Mapping[str, int]) -> None:
         try:
             image = self._standard_image(message)
         except FrameError as error:
             self._refused += 1
             self._complain("image_raw", error)
         else:
-            self.take(Frame(conversions.msg_to_stamp(message.header.stamp), image))
+            stamp_ns = conversions.msg_to_stamp(message.header.stamp)
+            self._sent.note(stamp_ns, info["source_timestamp"])
+            self.take(Frame(stamp_ns, image))
 
     def _take_background(self, message: Image) -> None:
         try:

@@ -92,9 +92,9 @@ class LatencyMeter:
     def __init__(self, window: int = 600) -> None:
         self._latencies_ms: deque[float] = deque(maxlen=window)
 
-    def add(self, stamp_ns: int) -> None:
-        """Note that the result for a frame of this stamp is out now."""
-        self._latencies_ms.append((time.time_ns() - stamp_ns) * 1e-6)
+    def add(self, sent_ns: int) -> None:
+        """Note that the result for a frame of this moment, ns since the epoch, is out now."""
+        self._latencies_ms.append((time.time_ns() - sent_ns) * 1e-6)
 
     def percentile_ms(self, percent: float) -> float:
         """That percentile in milliseconds, NaN before the first result."""

@@ -26,6 +26,7 @@ from sparsh_ros.nodes.force_field import FieldWorker
 from sparsh_ros.nodes.graph import prefixes
 from sparsh_ros.nodes.lifecycle_node import ManagedNode
 from sparsh_ros.nodes.recorded import heard_entries
+from sparsh_ros.nodes.ros_time import stale_clock
 from sparsh_ros.nodes.sensor import SensorNode
 from sparsh_ros.perception import Perception
 
@@ -117,6 +118,7 @@ class PerceptionNode(ManagedNode):
             contact_threshold_n=given["contact_threshold_n"],
             slip_threshold=given["slip_threshold"] or None,
             weights_dir=given["weights_dir"] or None,
+            monotonic=stale_clock(self),
         )
 
     def _work(self) -> None:
