@@ -34,7 +34,7 @@ from sparsh_ros.evaluation.samples import (
 )
 from sparsh_ros.models.spec import ModelSpec
 
-FORCE, SLIP, POSE = "force", "slip", "pose"
+FORCE, SLIP, POSE, POSE_CHANGE = "force", "slip", "pose", "pose_change"
 
 
 def align(
@@ -62,16 +62,18 @@ def align(
     unaligned = {kind: Counter() for kind in (FORCE, SLIP, POSE)}
     for number in np.unique(stretch):
         rows = np.flatnonzero(stretch == number)
-        samples = {kind: stream.samples(number) for kind, stream in streams.items()}
         frames = _Frames.of(estimates, rows)
-        if FORCE in samples:
-            _align_force(frames, samples[FORCE], labels, unaligned[FORCE])
-        if SLIP in samples:
-            _align_slip(frames, samples[SLIP], period_ns / 2, labels, unaligned[SLIP])
-        if POSE in samples:
-            _align_pose(frames, samples[POSE].unwrapped(2), labels, unaligned[POSE])
-        elif "pose_change" in samples:
-            _align_change(frames, samples["pose_change"], period_ns / 2, labels, unaligned[POSE])
+        if FORCE in streams:
+            _align_force(frames, streams[FORCE].samples(number), labels, unaligned[FORCE])
+        if SLIP in streams:
+            samples = streams[SLIP].samples(number)
+            _align_slip(frames, samples, period_ns / 2, labels, unaligned[SLIP])
+        if POSE in streams:
+            samples = streams[POSE].samples(number).unwrapped(2)
+            _align_pose(frames, samples, labels, unaligned[POSE])
+        elif POSE_CHANGE in streams:
+            samples = streams[POSE_CHANGE].samples(number)
+            _align_change(frames, samples, period_ns / 2, labels, unaligned[POSE])
     _bin_motion(labels, spec)
     return labels, {kind: dict(sorted(counts.items())) for kind, counts in unaligned.items()}
 

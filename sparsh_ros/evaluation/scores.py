@@ -10,7 +10,7 @@ gives no interval.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -31,6 +31,9 @@ COUNTS = ("labelled", "onsets", "missed_onsets")
 """Scores that count cases: drawing other recordings says nothing about them."""
 
 _DIGITS = 6
+
+_Recording = list[tuple[SensorResult, Sums]]
+"""The sensors of a recording that have labels for a task, and the sums of that task."""
 
 
 def draw_recordings(count: int, seed: int) -> NDArray[np.int64]:
@@ -71,7 +74,9 @@ def document(result: Result, seed: int) -> dict[str, Any]:
         schema; model; settings; recordings: for each sensor its scores, and the sums behind them;
         skipped; scores: task -> score -> value, low, high; threshold_sweep; runtime.
     """
-    by_task = {task: _recordings_with(result.sensors, task) for task in ("force", "slip", "pose")}
+    sums = [task_sums(sensor) for sensor in result.sensors]
+    pairs = list(zip(result.sensors, sums, strict=True))
+    by_task = {task: _recordings_with(pairs, task) for task in ("force", "slip", "pose")}
     scores = {task: _scored(task, found, seed) for task, found in by_task.items() if found}
     if "slip" in scores:
         scores["slip"]["threshold"] = _constant(result.model["slip_threshold"])
@@ -80,7 +85,7 @@ def document(result: Result, seed: int) -> dict[str, Any]:
         "schema": SCHEMA,
         "model": dict(result.model),
         "settings": {"seed": seed, "replicates": REPLICATES, "interval": 0.95},
-        "recordings": [_entry(sensor) for sensor in result.sensors],
+        "recordings": [_entry(*pair) for pair in pairs],
         "skipped": dict(result.skipped),
         "scores": scores,
         "threshold_sweep": _sweep(by_task["slip"]),
@@ -88,15 +93,17 @@ def document(result: Result, seed: int) -> dict[str, Any]:
     }
 
 
-def _recordings_with(sensors: Sequence[SensorResult], task: str) -> list[list[SensorResult]]:
-    """The sensors with labels for a task, by recording."""
-    found = [sensor for sensor in sensors if task in task_sums(sensor)]
-    return [list(group) for _, group in groupby(found, key=lambda sensor: sensor.recording)]
+def _recordings_with(
+    pairs: Sequence[tuple[SensorResult, Mapping[str, Sums]]], task: str
+) -> list[_Recording]:
+    """The sensors with labels for a task, and their sums, by recording."""
+    found = [(sensor, sums[task]) for sensor, sums in pairs if task in sums]
+    return [list(group) for _, group in groupby(found, key=lambda pair: pair[0].recording)]
 
 
-def _scored(task: str, recordings: list[list[SensorResult]], seed: int) -> dict[str, Any]:
+def _scored(task: str, recordings: Sequence[_Recording], seed: int) -> dict[str, Any]:
     """Scores over all recordings with a task's labels."""
-    parts = [add_up([task_sums(sensor)[task] for sensor in group]) for group in recordings]
+    parts = [add_up([sums for _, sums in group]) for group in recordings]
     draws = draw_recordings(len(parts), seed)
     values, drawn = values_of_sums(task, add_up(parts)), drawn_values(task, parts, draws)
     if task == "slip":
@@ -114,12 +121,12 @@ def _scored(task: str, recordings: list[list[SensorResult]], seed: int) -> dict[
 
 
 def _slip_rankings(
-    recordings: list[list[SensorResult]],
+    recordings: Sequence[_Recording],
 ) -> dict[str, Callable[[NDArray[np.int64]], float]]:
     """Scores that are no ratio of sums: by how often each recording counts."""
     answers, truths, owners, delays, delay_owners = [], [], [], [], []
     for index, group in enumerate(recordings):
-        for sensor in group:
+        for sensor, _ in group:
             answer, truth, delay = slip_columns(sensor)
             answers.append(answer)
             truths.append(truth)
@@ -141,9 +148,9 @@ def _slip_rankings(
     return {"average_precision": precision, "delay_median_ms": median}
 
 
-def _sweep(recordings: list[list[SensorResult]]) -> dict[str, list[float | int | None]]:
+def _sweep(recordings: Sequence[_Recording]) -> dict[str, list[float | int | None]]:
     """Precision, recall and F1 of slip at each threshold of `SWEEP`."""
-    columns = [slip_columns(sensor) for group in recordings for sensor in group]
+    columns = [slip_columns(sensor) for group in recordings for sensor, _ in group]
     if not columns:
         return {}
     answer, truth = (np.concatenate(parts) for parts in list(zip(*columns, strict=True))[:2])
@@ -153,8 +160,7 @@ def _sweep(recordings: list[list[SensorResult]]) -> dict[str, list[float | int |
     return {"threshold": [rounded(at) for at in SWEEP], **lists}
 
 
-def _entry(sensor: SensorResult) -> dict[str, Any]:
-    sums = task_sums(sensor)
+def _entry(sensor: SensorResult, sums: Mapping[str, Sums]) -> dict[str, Any]:
     return {
         "name": sensor.recording,
         "sensor": sensor.sensor,
