@@ -107,8 +107,8 @@ def histogram(
 ) -> str:
     """How often each value occurs, from 0 on; `marks` are vertical lines with a name."""
     values = values[np.isfinite(values)]
-    top = max(float(np.percentile(values, 99.5)) * 1.15, *marks.values()) if len(values) else 1.0
-    return _bars(title, unit, values, (0.0, top), marks, counted)
+    top = max(float(np.percentile(values, 99.5)) * 1.15, *marks.values()) if len(values) else 0.0
+    return _bars(title, unit, values, (0.0, top or 1.0), marks, counted)
 
 
 def error_histogram(title: str, unit: str, errors: np.ndarray) -> str:

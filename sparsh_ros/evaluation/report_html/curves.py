@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The curves of a recording as data that the page's script draws.
 
-A curve is a list of 16-bit numbers in base64, in equal steps from its lowest value to its highest.
-Where a recording has too many frames for the size of the page, each pair of points holds the
-lowest and the highest value of a stretch of frames, so that no peak is lost.
+A curve is a list of 16-bit numbers in base64, in equal steps from its lowest value to its highest;
+times are 32-bit floats. Where a recording has too many frames for the size of the page, each pair
+of points holds the lowest and the highest value of a stretch of frames, so that no peak is lost.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from sparsh_ros.evaluation.report_html.onsets import onsets_of
 from sparsh_ros.evaluation.report_html.places import elapsed_s, title_of
 from sparsh_ros.evaluation.result import SensorResult
 
-VALUES_IN_ALL = 1_200_000
-"""Numbers in a page, of all curves of all recordings: 3.2 MB of text."""
-FEWEST, MOST = 400, 6000
-"""Bounds of the points per curve: what a screen resolves, and what a phone draws at once."""
+VALUES_IN_ALL = 1_440_000
+"""Numbers in a page, of all curves of all recordings: 3.8 MB of text."""
+FEWEST = 400
+"""Points that a curve has at least, as many as a screen shows, even if the page grows."""
 
 _CURVES = 18  # of a sensor, with the times
 _UNKNOWN = 65535
@@ -61,7 +61,7 @@ def viewer_data(
         "gap": LONGEST_GAP_PERIODS * sensor.period_ns * 1e-9 + 2 * bucket_s,
         "frames": len(time_s),
         "per_point": len(time_s) / points if len(time_s) > points else 1,
-        "time": quantised(decimated_times(time_s, points)),
+        "time": _text(decimated_times(time_s, points).astype("<f4")),
         "rows": list(_rows(sensor, threshold, points)),
         "slipping": _spans(time_s, labels.slipping == 1, sensor.period_ns),
         "said": _spans(time_s, estimates.slipping == 1, sensor.period_ns),
@@ -78,7 +78,7 @@ def viewer_data(
 
 def points_per_curve(sensors: int) -> int:
     """How many points each curve may have, so that a page of so many sensors stays small."""
-    return int(np.clip(VALUES_IN_ALL // (_CURVES * max(sensors, 1)), FEWEST, MOST))
+    return max(VALUES_IN_ALL // (_CURVES * max(sensors, 1)), FEWEST)
 
 
 def decimated(values: Floats, points: int) -> Floats:
@@ -106,7 +106,12 @@ def quantised(values: Floats) -> dict[str, Any]:
     step = (high - low) / (_UNKNOWN - 1) or 1.0
     numbers = np.full(len(values), _UNKNOWN, "<u2")
     numbers[known] = np.round((values[known] - low) / step)
-    return {"low": low, "step": step, "data": base64.b64encode(numbers.tobytes()).decode()}
+    return {"low": low, "step": step, "data": _text(numbers)}
+
+
+def _text(values: NDArray[Any]) -> str:
+    """Base64 of the bytes of an array."""
+    return base64.b64encode(values.tobytes()).decode()
 
 
 def _starts(count: int, points: int) -> NDArray[np.int64]:

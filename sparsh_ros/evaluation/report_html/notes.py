@@ -101,6 +101,7 @@ def _lacking(sensor: SensorResult) -> dict[str, int]:
 
 
 def _item(sentence: str, names: list[str]) -> str:
+    sentence = sentence[:1].upper() + sentence[1:]
     ending = "" if sentence.endswith(".") else "."
     if len(names) == 1:
         return f'<li>{escape(sentence)}{ending} <span class="quiet">{escape(names[0])}</span></li>'

@@ -24,11 +24,12 @@ Floats = NDArray[np.float64]
 
 
 class _Timeline(NamedTuple):
-    """The frames around an onset: ms from it, probability, whether it truly slips."""
+    """An onset, its place on the page, and the frames around it by ms from it."""
 
     index: int
     sensor: SensorResult
     onset: Onset
+    at_s: float
     time_ms: Floats
     probability: Floats
     slipping: NDArray[np.bool_]
@@ -45,9 +46,10 @@ def onsets_of(sensor: SensorResult) -> list[Onset]:
 def onset_section(sensors: Sequence[SensorResult], threshold: float) -> list[str]:
     """Plots of all onsets, as HTML; `sensors` in the order of the page."""
     found = [
-        _timeline(index, sensor, onset)
+        timeline
         for index, sensor in enumerate(sensors)
-        for onset in onsets_of(sensor)
+        if len(sensor.estimates)
+        for timeline in _timelines(index, sensor)
     ]
     if not found:
         return ["<h3>Onsets</h3><p>No slip begins in these recordings.</p>"]
@@ -65,12 +67,17 @@ def onset_section(sensors: Sequence[SensorResult], threshold: float) -> list[str
     ]
 
 
-def _timeline(index: int, sensor: SensorResult, onset: Onset) -> _Timeline:
-    estimates = sensor.estimates
-    time_ms = 1e3 * (elapsed_s(sensor) - elapsed_s(sensor)[onset.row])
-    near = (time_ms >= _BEFORE_MS) & (time_ms <= _AFTER_MS)
-    slipping = sensor.labels.slipping[near] == 1
-    return _Timeline(index, sensor, onset, time_ms[near], estimates.slip_answer[near], slipping)
+def _timelines(index: int, sensor: SensorResult) -> Iterator[_Timeline]:
+    time_s, answer, slipping = (
+        elapsed_s(sensor),
+        sensor.estimates.slip_answer,
+        sensor.labels.slipping,
+    )
+    for onset in onsets_of(sensor):
+        time_ms = 1e3 * (time_s - time_s[onset.row])
+        first, last = np.searchsorted(time_ms, (_BEFORE_MS, _AFTER_MS))
+        near, at_s = slice(first, last), float(time_s[onset.row])
+        yield _Timeline(index, sensor, onset, at_s, time_ms[near], answer[near], slipping[near])
 
 
 def _all_together(found: Sequence[_Timeline], threshold: float) -> str:
@@ -114,9 +121,9 @@ def _figures(timelines: Sequence[_Timeline], threshold: float) -> Iterator[str]:
             x_unit="ms",
             dots=[dot for dot in dots if dot.x <= _AFTER_MS],
         )
-        at_s = elapsed_s(sensor)[onset.row]
-        text = f"{sensor.sensor} at {at_s:.2f} s"
-        yield f'<div>{plot}<a href="{link(timeline.index, at_s)}">{escape(text)}</a></div>'
+        text = f"{sensor.sensor} at {timeline.at_s:.2f} s"
+        target = link(timeline.index, timeline.at_s)
+        yield f'<div>{plot}<a href="{target}">{escape(text)}</a></div>'
 
 
 def _slip_bands(timeline: _Timeline) -> list[tuple[float, float]]:

@@ -40,12 +40,10 @@ def score_tables(result: Result) -> Iterator[str]:
     """All scores by task, as HTML."""
     scores = result.metrics["scores"]
     yield '<div class="newspaper">'
-    for task, titles in TITLES.items():
-        if task not in scores:
-            continue
+    for task in sorted(scores):  # so that two columns are of about the same height
         rows = [
             (_name(title), number(score["value"]), span(score["low"], score["high"]))
-            for key, title in titles.items()
+            for key, title in TITLES[task].items()
             if (score := scores[task].get(key)) and score["value"] is not None
         ]
         yield f"<div><h3>{HEADINGS[task]}</h3>{table(_HEAD, rows)}</div>"

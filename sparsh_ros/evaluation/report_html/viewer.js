@@ -5,22 +5,25 @@
   const viewer = part("viewer"), curves = part("curves"), choice = part("choice");
   const sources = document.querySelectorAll("script.recording");
   if (!sources.length) return;
-  const UNKNOWN = 65535, SHORTEST_S = 0.05;
+  const UNKNOWN = 65535, SHORTEST_S = 0.05, LONGEST_AT_FIRST_S = 60;
+  const POINTS_DRAWN = 2000, ONSETS_LISTED = 24;
   let data, view, cursor, selection;
 
+  const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+
   function decode(curve) {
-    const bytes = Uint8Array.from(atob(curve.data), (letter) => letter.charCodeAt(0));
     const value = (number) => (number === UNKNOWN ? NaN : curve.low + curve.step * number);
-    return Float64Array.from(new Uint16Array(bytes.buffer), value);
+    return Float64Array.from(new Uint16Array(bytes(curve.data).buffer), value);
   }
 
   function load(index) {
     data = JSON.parse(sources[index].textContent);
     data.index = index;
-    data.time = decode(data.time);
+    data.time = new Float32Array(bytes(data.time).buffer);
     for (const row of data.rows) {
       row.estimate = decode(row.estimate);
       row.truth = row.truth && decode(row.truth);
+      row.range = row.range || range(row);
     }
     choice.value = index;
     const links = document.querySelectorAll(".sortable tbody a");
@@ -28,7 +31,6 @@
       const chosen = link.getAttribute("href") === `#recording=${index}`;
       link.closest("tr").classList.toggle("chosen", chosen);
     }
-    listOnsets();
   }
 
   // The last point at or before a time.
@@ -56,19 +58,28 @@
   function path(values, [low, high]) {
     const first = Math.max(before(view.from) - 1, 0);
     const last = Math.min(before(view.to) + 2, data.time.length);
+    const stride = Math.ceil((last - first) / POINTS_DRAWN);
     let text = "", open = false;
-    for (let i = first; i < last; i++) {
-      if (isNaN(values[i])) { open = false; continue; }
-      if (open && data.time[i] - data.time[i - 1] > data.gap) open = false;
-      const x = 1000 * across(data.time[i]), y = (100 * (high - values[i])) / (high - low);
-      text += `${open ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
+    const add = (time, value) => {
+      const y = (100 * (high - value)) / (high - low);
+      text += `${open ? "L" : "M"}${(1000 * across(time)).toFixed(1)} ${y.toFixed(1)}`;
       open = true;
+    };
+    for (let i = first; i < last; i += stride) {
+      let lowest = Infinity, highest = -Infinity;
+      for (let k = i; k < Math.min(i + stride, last); k++) {
+        if (values[k] < lowest) lowest = values[k];
+        if (values[k] > highest) highest = values[k];
+      }
+      if (lowest > highest || (i && data.time[i] - data.time[i - 1] > data.gap)) open = false;
+      if (lowest > highest) continue;
+      add(data.time[i], lowest);
+      if (highest > lowest) add(data.time[i], highest);
     }
     return text;
   }
 
   function range(row) {
-    if (row.range) return row.range;
     let low = Infinity, high = -Infinity;
     for (const values of [row.estimate, row.truth || []]) {
       for (const value of values) {
@@ -99,7 +110,7 @@
   }
 
   function figure(row) {
-    const [low, high] = range(row), height = (value) => (100 * (high - value)) / (high - low);
+    const [low, high] = row.range, height = (value) => (100 * (high - value)) / (high - low);
     const line = (kind, value) =>
       `<line class="${kind}" x1="0" x2="1000" y1="${height(value)}" y2="${height(value)}"/>`;
     const marks = ticks(low, high, 3);
@@ -127,11 +138,11 @@
     curves.innerHTML = data.rows.map(figure).join("") +
       '<div id="selection" hidden></div><div id="cursor"></div>';
     const points = data.per_point > 1
-      ? `; each point stands for ${data.per_point.toFixed(1)} frames, by pairs of lowest and highest`
-      : "; every frame is drawn";
+      ? `; ${data.per_point.toFixed(1)} frames per point, the lowest and the highest kept` : "";
     part("extent").textContent = `${data.name}: ${view.from.toFixed(2)} to ${view.to.toFixed(2)} s ` +
       `of ${data.end.toFixed(2)} s${points}` +
       data.unlabelled.map((name) => `; no label of ${name}`).join("");
+    listOnsets();
     point();
   }
 
@@ -144,7 +155,8 @@
 
   // Move the cursor: numbers, image, and what a screen reader says.
   function point() {
-    const i = nearest(data.time, cursor), told = [];
+    const last = before(cursor), next = Math.min(last + 1, data.time.length - 1), told = [];
+    const i = data.time[next] - cursor < cursor - data.time[last] ? next : last;
     place(part("cursor"), cursor);
     part("cursor").hidden = cursor < view.from || cursor > view.to;
     const text = (value) => (value === undefined || isNaN(value) ? "unknown" : rounded(value));
@@ -165,10 +177,14 @@
     part("taken").textContent = `nearest image: ${time.toFixed(2)} s`;
   }
 
+  // The onsets in view; of many, those that were told last, or never.
   function listOnsets() {
     const words = ([time, delay]) =>
       `${time.toFixed(2)} s: ${delay === null ? "missed" : `${delay.toFixed(0)} ms`}`;
-    const buttons = data.onsets.map((onset) => {
+    const seen = data.onsets.filter(([time]) => time >= view.from && time <= view.to);
+    const late = ([, delay]) => (delay === null ? Infinity : delay);
+    const worst = [...seen].sort((a, b) => (late(a) < late(b)) - (late(a) > late(b)));
+    const buttons = worst.slice(0, ONSETS_LISTED).sort((a, b) => a[0] - b[0]).map((onset) => {
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = words(onset);
@@ -178,7 +194,8 @@
       });
       return button;
     });
-    const title = buttons.length ? "Onsets of slip and their delays:"
+    const which = seen.length > buttons.length ? `, the latest of ${seen.length}` : "";
+    const title = seen.length ? `Onsets of slip and their delays${which}:`
       : data.unlabelled.includes("slip") ? "" : "No slip begins here.";
     part("onsets").replaceChildren(title, ...buttons);
   }
@@ -186,11 +203,15 @@
   const inside = (time) => Math.min(Math.max(time, 0), data.end);
 
   // Show from - to, as wide as asked for as far as the recording goes.
-  function show(from, to) {
+  function aim(from, to) {
     const width = Math.min(Math.max(to - from, SHORTEST_S), data.end || SHORTEST_S);
     const start = Math.min(Math.max(from, 0), Math.max(data.end - width, 0));
     view = { from: start, to: start + width };
     draw();
+  }
+
+  function show(from, to) {
+    aim(from, to);
     remember();
   }
 
@@ -224,10 +245,8 @@
     const index = Math.min(Math.max(Math.trunc(number("recording", 0)), 0), sources.length - 1);
     load(index);
     cursor = inside(number("at", data.worst ?? data.end / 2));
-    const from = number("from", 0), to = number("to", data.end);
-    view = { from: inside(from), to: to > from ? inside(to) : data.end };
-    if (!(view.to > view.from)) view = { from: 0, to: data.end || SHORTEST_S };
-    draw();
+    const around = data.end > LONGEST_AT_FIRST_S ? LONGEST_AT_FIRST_S / 2 : data.end;
+    aim(number("from", cursor - around), number("to", cursor + around));
     if (wanted.has("recording")) part("detail").scrollIntoView();
   }
 
