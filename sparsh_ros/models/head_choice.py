@@ -35,8 +35,8 @@ class HeadChoice:
         return tuple(head for head in self.wanted if head not in self.missing)
 
     def without(self, head: str, reason: str) -> HeadChoice:
-        """The same choice, of which this head cannot be run either."""
-        if head not in self.usable:
+        """The same choice, of which this head cannot be run, for a reason that counts more."""
+        if head not in self.wanted:
             return self
         return HeadChoice(self.wanted, {**self.missing, head: reason})
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from sparsh_ros.msg import Features, Slip
+from sparsh_ros.msg import Classification, Features, Slip
 from sparsh_ros.resources import config_path, weights_path
 
 MODEL = "sparsh-sim-micro"
@@ -54,9 +54,12 @@ def test_a_head_in_another_process_says_the_same(outsider, start_graph) -> None:
     features = outsider.listen(Features, "/spread/features")
     ours = outsider.listen(Slip, "/spread/slip", 100)
     theirs = outsider.listen(Slip, "/spread/head/slip", 100)
+    grasps = outsider.listen(Classification, "/spread/grasp", 100)
     graph = start_graph(namespace="spread", publish_features="true", rate_hz="20")
     names = ["-r", "__ns:=/spread", "-r", "slip:=head/slip", "-r", "force:=head/force"]
+    names += ["-p", "heads:=[force, slip, grasp, forcefield]"]
     command = [sys.executable, "-m", "sparsh_ros.nodes.head", "--ros-args", *names]
+    status = "spread/head: digit"
     head = subprocess.Popen(command)
 
     def pairs() -> list[tuple[Slip, Slip]]:
@@ -66,6 +69,7 @@ def test_a_head_in_another_process_says_the_same(outsider, start_graph) -> None:
 
     try:
         outsider.wait_for(pairs, "slip of the same frame from both")
+        outsider.wait_for(lambda: status in outsider.diagnostics, "the head's diagnostics")
     finally:
         head.send_signal(signal.SIGINT)
     assert head.wait(60) == 0
@@ -73,6 +77,9 @@ def test_a_head_in_another_process_says_the_same(outsider, start_graph) -> None:
     message = next(message for message in features if message.valid)
     assert (message.model, len(message.data)) == (MODEL, 2 * np.prod(message.shape))
     assert all(message.reason for message in features if not message.valid)
+    assert grasps and not any(grasp.valid for grasp in grasps)
+    why = outsider.diagnostics[status]["message"]
+    assert "no weights for grasp" in why and "force field is read from images" in why
     for here, there in pairs():
         # The tokens travel as float16.
         assert there.probability == pytest.approx(here.probability, abs=0.01)
