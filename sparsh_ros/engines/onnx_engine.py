@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from sparsh_ros.engines import check_decode, check_images
+from sparsh_ros.engines import check_decode, check_force_field, check_images
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.head_facts import FORCE_FIELD
@@ -71,7 +71,13 @@ class OnnxEngine:
     def encode(self, *images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Encode standard images to tokens (B, N, D) float32."""
         check_images(images, self.frames)
-        return self._encoder.run(None, dict(zip(image_inputs(self.frames), images, strict=True)))[0]
+        return self._encoder.run(None, self._named(images))[0]
+
+    def force_field(self, *images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Read the maps of the force field, (B, 1 or 2, H, W) float32 each."""
+        check_force_field(self.maps)
+        check_images(images, self.frames)
+        return dict(zip(self.maps, self._field.run(self.maps, self._named(images)), strict=True))
 
     def decode(self, head: str, tokens: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Run one head on tokens (B, N, D) float32."""

@@ -81,7 +81,7 @@ def export_model(
     encoder = _copy(encoder, exact)
     heads = {name: _copy(head, exact) for name, head in heads.items()}
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        draft = replace(spec, heads=tuple(heads), weights=Path(scratch))
+        draft = replace(spec, heads=tuple(heads), weights=Path(scratch), files=None)
         _write_safetensors(encoder, heads, draft)
         _write_graphs(encoder, heads, draft)
         write_trained_values(draft, draft.weights)
