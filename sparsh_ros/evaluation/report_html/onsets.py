@@ -68,16 +68,13 @@ def onset_section(sensors: Sequence[SensorResult], threshold: float) -> list[str
 
 
 def _timelines(index: int, sensor: SensorResult) -> Iterator[_Timeline]:
-    time_s, answer, slipping = (
-        elapsed_s(sensor),
-        sensor.estimates.slip_answer,
-        sensor.labels.slipping,
-    )
+    time_s, answer = elapsed_s(sensor), sensor.estimates.slip_answer
+    slipping = sensor.labels.slipping == 1
     for onset in onsets_of(sensor):
         time_ms = 1e3 * (time_s - time_s[onset.row])
         first, last = np.searchsorted(time_ms, (_BEFORE_MS, _AFTER_MS))
-        near, at_s = slice(first, last), float(time_s[onset.row])
-        yield _Timeline(index, sensor, onset, at_s, time_ms[near], answer[near], slipping[near])
+        around = (column[first:last] for column in (time_ms, answer, slipping))
+        yield _Timeline(index, sensor, onset, float(time_s[onset.row]), *around)
 
 
 def _all_together(found: Sequence[_Timeline], threshold: float) -> str:
