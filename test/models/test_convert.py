@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from sparsh_ros.cli import main
 from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.errors import ModelError, WeightsError
+from sparsh_ros.models import dpt
 from sparsh_ros.models.convert import convert
 from sparsh_ros.models.spec import SIZES, Architecture, ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
@@ -31,7 +32,7 @@ VIDEO = "tubelet: 2\nframe_offsets_s: [0, 0.03, 0.06, 0.1]\n"
 @pytest.fixture(autouse=True)
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SIZES, "toy", Architecture(96, 2, 3))
-    monkeypatch.setitem(SIZES, "deep", Architecture(96, 12, 3))
+    monkeypatch.setitem(SIZES, "deep", Architecture(96, 4, 3))
 
 
 def described(folder: Path, more: str = "", size: str = "toy") -> Path:
@@ -66,7 +67,10 @@ def check_same(published: ModelSpec, converted: ModelSpec, tolerance: float) -> 
         assert np.abs(found[name] - value).max() < tolerance, name
 
 
-def test_a_head_and_the_force_field(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_head_and_the_force_field(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dpt, "BLOCKS", (0, 1, 2, 3))  # exporting twelve blocks takes long
     model, out = described(tmp_path, size="deep"), tmp_path / "out"
     given = files(tmp_path / "files", model, "slip", "forcefield")
     options = ["--model", str(model), "--out", str(out)]
