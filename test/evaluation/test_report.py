@@ -5,12 +5,10 @@ from __future__ import annotations
 
 import math
 import re
-import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
 
-from sparsh_ros.evaluation.plots import Axes, Curve, histogram, line_plot, ticks
 from sparsh_ros.evaluation.record import Record, join
 from sparsh_ros.evaluation.report import render, write_report
 
@@ -97,33 +95,3 @@ def test_a_recording_has_no_truth_and_the_page_says_so(record: Record) -> None:
     page = render(blank, "", {})
     assert "not known" in page
     assert 'class="truth"' not in page and "mean absolute error" not in page
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "wanted"),
-    [(0.0, 20.0, [0, 5, 10, 15, 20]), (-1.0, 1.0, [-1, -0.5, 0, 0.5, 1]), (0.3, 0.7, None)],
-)
-def test_ticks_are_round_and_inside(low: float, high: float, wanted) -> None:
-    found = ticks(low, high, 4)
-    assert all(low - 1e-9 <= tick <= high + 1e-9 for tick in found)
-    assert wanted is None or found == pytest.approx(wanted)
-    assert 3 <= len(found) <= 8
-
-
-def test_axes_put_high_values_at_the_top() -> None:
-    x, y = Axes((0.0, 2.0), (0.0, 10.0)).place(np.array([0.0, 2.0]), np.array([10.0, 0.0]))
-    assert x.tolist() == [0.0, 1000.0] and y.tolist() == [0.0, 100.0]
-
-
-def test_a_curve_is_broken_where_nothing_is_known() -> None:
-    y = np.array([1.0, 2.0, np.nan, 3.0, 4.0])
-    plot = line_plot("t", "N", [Curve(np.arange(5.0), y, "estimate")])
-    path = ElementTree.fromstring(plot).find(".//path").get("d")
-    assert path.count("M") == 2 and path.count("L") == 2
-
-
-@pytest.mark.parametrize("values", [np.array([]), np.full(10, 5.0), np.arange(1000.0)])
-def test_histograms_of_anything(values: np.ndarray) -> None:
-    marks = {"p50": float(np.median(values))} if len(values) else {"p50": math.nan}
-    figure = ElementTree.fromstring(histogram("t", "ms", values, marks))
-    assert (figure.find(".//rect") is not None) == bool(len(values))
