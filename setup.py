@@ -50,6 +50,7 @@ setup(
         "torch": TORCH,
         "train": [*TORCH, *EXPORT, "tqdm>=4.60"],
         "digit": ["digit-interface"],
+        "hub": ["huggingface_hub>=0.25"],
         "gpu": ["onnxruntime-gpu>=1.17"],
     },
     entry_points={"console_scripts": ["sparsh-ros = sparsh_ros.cli:main"]},
