@@ -30,6 +30,12 @@ _COMMANDS = {
     "lifecycle": _Command(
         "sparsh_ros.nodes.lifecycle", "configure, activate or stop running nodes", needs_ros=True
     ),
+    "record": _Command("sparsh_ros.nodes.record", "record topics into a bag", needs_ros=True),
+    "replay": _Command(
+        "sparsh_ros.nodes.replay",
+        "play a recording through the live graph, compare with the offline estimates",
+        needs_ros=True,
+    ),
     "demo": _Command(
         "sparsh_ros.nodes.demo", "run the graph for a while, watch it, report", needs_ros=True
     ),

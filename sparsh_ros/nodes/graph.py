@@ -19,6 +19,9 @@ from sparsh_ros.nodes.entries import entries, refuse_beside_file
 from sparsh_ros.nodes.settings import Setting, Value
 from sparsh_ros.sensors.rig import rig_path
 
+RECORDER = "record"
+"""The executable that a graph can do without."""
+
 _OF_SENSOR = ("listeners",)
 _OF_PERCEPTION = (
     *("model", "weights_dir", "heads", "device", "threads"),
@@ -50,20 +53,21 @@ class Survivors:
     def __init__(self, started: Sequence[Process]) -> None:
         """All of these run."""
         self._running = list(started)
-        self._wanted = {process.executable for process in started}
+        self._wanted = {process.executable for process in started} - {RECORDER}
 
     def lose(self, process: Process, exit_code: int) -> str:
         """Note that a process has ended; what follows from that, in one sentence for the log."""
         self._running.remove(process)
         who = " ".join(filter(None, (process.executable, process.namespace)))
         sensors = ", ".join(other.namespace for other in self._running if other.namespace)
-        what = f"the others go on: {sensors}" if self.suffice else "stopping the graph"
+        others = f"the others go on: {sensors}" if sensors else "the others go on"
+        what = others if self.suffice else "stopping the graph"
         return f"{who} has ended (exit code {exit_code}): {what}"
 
     @property
     def suffice(self) -> bool:
         """Whether perception still runs and, unless it hosts them, a sensor."""
-        return self._wanted == {process.executable for process in self._running}
+        return self._wanted <= {process.executable for process in self._running}
 
 
 def arguments(kinds: Sequence[str]) -> dict[str, Setting]:
@@ -74,6 +78,7 @@ def arguments(kinds: Sequence[str]) -> dict[str, Setting]:
         **{name: settings.SENSOR[name] for name in _OF_SENSOR},
         **{name: settings.PERCEPTION[name] for name in _OF_PERCEPTION},
         "autostart": settings.AUTOSTART,
+        "record": settings.RECORDING,
         **settings.GRAPH,
     }
 
@@ -85,15 +90,31 @@ def parse(texts: Mapping[str, str], kinds: Sequence[str]) -> dict[str, Value]:
         ParameterError: a value is not allowed, or values do not go together; the message names
             the arguments.
     """
-    values, table = {}, arguments(kinds)
+    table = arguments(kinds)
+    values = parse_each(texts, table)
+    if values["sensors"]:
+        refuse_beside_file(values, table)
+    return values
+
+
+def parse_each(texts: Mapping[str, str], table: Mapping[str, Setting]) -> dict[str, Value]:
+    """Values of the arguments in `table`, from what was typed for each.
+
+    Raises:
+        ParameterError: a value is not allowed; the message names the argument.
+    """
+    values = {}
     for name, setting in table.items():
         try:
             values[name] = setting.parse(texts[name])
         except ParameterError as error:
             raise ParameterError(f"argument {name}: {error}") from None
-    if values["sensors"]:
-        refuse_beside_file(values, table)
     return values
+
+
+def absolute(path: Value) -> str:
+    """A path that means the same in a process with another working folder."""
+    return str(Path(str(path)).expanduser().absolute())
 
 
 def prefixes(names: Sequence[str]) -> dict[str, str]:
@@ -102,7 +123,7 @@ def prefixes(names: Sequence[str]) -> dict[str, str]:
 
 
 def processes(values: Mapping[str, Value]) -> list[Process]:
-    """The processes for these values of all arguments, sources first.
+    """The processes for these values of all arguments, sources first, a recorder last.
 
     Raises:
         ParameterError: what describes the sensors cannot be used.
@@ -111,15 +132,19 @@ def processes(values: Mapping[str, Value]) -> list[Process]:
     names = [entry.name for entry in entries({**_NO_RIG, **rig})]
     sensor = {name: values[name] for name in (*_OF_SENSOR, "autostart")} | rig
     perception = {name: values[name] for name in (*_OF_PERCEPTION, "autostart")} | rig
-    if values["weights_dir"]:  # a process may have another working folder
-        perception["weights_dir"] = str(Path(str(values["weights_dir"])).expanduser().absolute())
+    if values["weights_dir"]:
+        perception["weights_dir"] = absolute(values["weights_dir"])
+    recorders = []
+    if values["record"]:
+        recorders = [Process(RECORDER, "recorder", "", {"out": absolute(values["record"])})]
+        sensor["listeners"] += 1
     if values["in_process"]:
-        return [Process("perception", "", "", sensor | perception)]
+        return [Process("perception", "", "", sensor | perception), *recorders]
     sensors = [
         Process("sensor", "sensor", prefix.rstrip("/"), sensor | {"name": name})
         for name, prefix in prefixes(names).items()
     ]
-    return [*sensors, Process("perception", "perception", "", perception)]
+    return [*sensors, Process("perception", "perception", "", perception), *recorders]
 
 
 def _rig_parameters(values: Mapping[str, Value]) -> dict[str, Value]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, GroupAction, LogInfo, OpaqueFunction, Shutdown
@@ -11,18 +11,31 @@ from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node, PushRosNamespace
 
-from sparsh_ros.nodes import graph
-from sparsh_ros.nodes.settings import Setting
+from sparsh_ros.nodes import graph, replay_graph
+from sparsh_ros.nodes.settings import Setting, Value
 
 
 def describe(kinds: Sequence[str]) -> LaunchDescription:
     """The graph for one of these kinds of sensor, with all of `graph.arguments`."""
-    arguments = graph.arguments(kinds)
+    return _describe(
+        graph.arguments(kinds), lambda texts: graph.parse(texts, kinds), graph.processes
+    )
 
+
+def describe_replay() -> LaunchDescription:
+    """The graph that plays a recording, with all of `replay_graph.arguments`."""
+    return _describe(replay_graph.arguments(), replay_graph.parse, replay_graph.processes)
+
+
+def _describe(
+    arguments: Mapping[str, Setting],
+    parse: Callable[[Mapping[str, str]], Mapping[str, Value]],
+    make: Callable[[Mapping[str, Value]], list[graph.Process]],
+) -> LaunchDescription:
     def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         texts = {name: LaunchConfiguration(name).perform(context) for name in arguments}
-        values = graph.parse(texts, kinds)
-        processes = graph.processes(values)
+        values = parse(texts)
+        processes = make(values)
         survivors = graph.Survivors(processes)
         nodes = [_node(process, survivors, values["log_level"]) for process in processes]
         return [GroupAction([PushRosNamespace(values["namespace"]), *nodes])]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import time
 from collections import Counter
@@ -36,6 +35,7 @@ from sparsh_ros.nodes import settings, spin
 from sparsh_ros.nodes.parameters import Parameters
 from sparsh_ros.nodes.record_topics import DIAGNOSTICS, Choice, message_class, quality
 from sparsh_ros.nodes.settings import Value
+from sparsh_ros.nodes.signals import ask_to_stop
 
 _LOOK_AROUND_S = 0.1
 _PROGRESS_S = 0.5
@@ -73,6 +73,7 @@ class Recorder(Node):
         self._refused: set[str] = set()
         self._kinds: dict[str, str] = {}
         self._first_s: float | None = None
+        self._early: list[tuple[str, str, bytes]] = []
         self.lost: Counter[str] = Counter()
         self.writer: QueuedWriter | None = None
 
@@ -147,7 +148,12 @@ class Recorder(Node):
     def _take(self, topic: str, type_name: str, kind: type, data: bytes) -> None:
         if self._first_s is None:
             self._first_s = time.monotonic()
-        self.writer.put(topic, type_name, self.get_clock().now().nanoseconds, data)
+        self._early.append((topic, type_name, data))
+        # Simulated time is 0 until somebody tells it.
+        if now_ns := self.get_clock().now().nanoseconds:
+            for message in self._early:
+                self.writer.put(*message[:2], now_ns, message[2])
+            self._early.clear()
         if topic == DIAGNOSTICS:
             self._learn_kinds(deserialize_message(data, DiagnosticArray))
         if self._hear is not None:
@@ -169,7 +175,7 @@ class Recorder(Node):
         if sys.stderr.isatty():
             sys.stderr.write(f"\r\x1b[K{self._progress(seconds)}")
         if self.writer.error or 0 < limit_s <= seconds:
-            signal.raise_signal(signal.SIGINT)
+            ask_to_stop()
 
     def _seconds(self) -> float:
         return 0.0 if self._first_s is None else time.monotonic() - self._first_s

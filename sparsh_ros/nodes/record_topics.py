@@ -17,8 +17,12 @@ ESTIMATES = ("force", "slip", "pose_change", "pose", "grasp", "textile")
 """Topics of a sensor that say what is estimated. Their messages begin with a header."""
 
 _TRUTH = ("truth/force", "truth/slip", "truth/pose")
-_OF_SENSOR = (*ESTIMATES, *_TRUTH, "background", "camera_info")
-_IMAGES = {"raw": ("image_raw",), "compressed": ("image_raw/compressed",), "none": ()}
+_OF_SENSOR = (*ESTIMATES, *_TRUTH, "background")
+_IMAGES = {
+    "raw": ("image_raw", "camera_info"),
+    "compressed": ("image_raw/compressed", "camera_info"),
+    "none": (),
+}
 # For what comes while this process is held up.
 _DEPTH = 300
 

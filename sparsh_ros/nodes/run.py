@@ -9,11 +9,11 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO
 
 from sparsh_ros.nodes import graph
-from sparsh_ros.nodes.settings import DIGIT, GELSIGHT, Value
+from sparsh_ros.nodes.settings import DIGIT, GELSIGHT, Setting, Value
 from sparsh_ros.nodes.signals import StopRequest, held_back
 
 _SENSORS = DIGIT + GELSIGHT
@@ -24,14 +24,20 @@ _GRACE_S = 10.0
 class RunningGraph:
     """The started processes, in the order of the graph: sources first."""
 
-    def __init__(self, values: Mapping[str, Value], log: IO[str] | None = None) -> None:
-        """Start one process per entry of `graph.processes`.
+    def __init__(
+        self,
+        values: Mapping[str, Value],
+        log: IO[str] | None = None,
+        processes: Sequence[graph.Process] = (),
+    ) -> None:
+        """Start the processes.
 
         Args:
             values: of all arguments of the graph.
             log: takes their output, and stays open until `stop`; None: standard error.
+            processes: what to start; none: those of `graph.processes`.
         """
-        processes = graph.processes(values)
+        processes = processes or graph.processes(values)
         self._log = log or sys.stderr
         self._survivors = graph.Survivors(processes)
         self._lock, self._ended, self._stopping = threading.Lock(), threading.Event(), False
@@ -86,7 +92,12 @@ def command(process: graph.Process, values: Mapping[str, Value]) -> list[str]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One option per argument of the graph."""
-    for name, setting in graph.arguments(_SENSORS).items():
+    add_options(parser, graph.arguments(_SENSORS))
+
+
+def add_options(parser: argparse.ArgumentParser, table: Mapping[str, Setting]) -> None:
+    """One option for each of these arguments."""
+    for name, setting in table.items():
         flag = {"nargs": "?", "const": "true"} if isinstance(setting.default, bool) else {}
         parser.add_argument(
             f"--{name.replace('_', '-')}",
@@ -108,7 +119,11 @@ def values_from(options: argparse.Namespace) -> dict[str, Value]:
 
 def run(options: argparse.Namespace) -> int:
     """Start the graph and wait: 0 after Ctrl-C, else the exit code of the process that failed."""
-    running = RunningGraph(values_from(options))
+    return watch(RunningGraph(values_from(options)))
+
+
+def watch(running: RunningGraph) -> int:
+    """Wait until Ctrl-C, or until the graph has ended; the worst exit code of its processes."""
     stop = StopRequest()
     while not (stop or running.wait(_POLL_S)):
         pass

@@ -8,7 +8,7 @@ neither rclpy nor launch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sparsh_ros.decoder import CONTACT_THRESHOLD_N
 from sparsh_ros.engines import DEVICES
@@ -161,24 +161,31 @@ SENSOR: Mapping[str, Setting] = RIG | {
     "autostart": AUTOSTART,
 }
 
-HEAD: Mapping[str, Setting] = RIG | RECORDED | {
-    "model": Setting("sparsh-sim-micro", "Name of a model, or path of its description."),
-    "weights_dir": Setting(
-        "", "Folder with the weights of the model; empty: where `sparsh-ros weights get` puts them."
-    ),
-    "heads": Setting(
-        (AUTO,),
-        "What to estimate; auto: force, slip and pose, and whatever else the weights are for.",
-        choices=(AUTO, *HEADS),
-    ),
-    "device": Setting("auto", "What computes; auto: CUDA if there is a GPU.", choices=DEVICES),
-    "contact_threshold_n": Setting(
-        CONTACT_THRESHOLD_N, "Normal force at which contact begins, N.", bounds=(1e-3, 100.0)
-    ),
-    "slip_threshold": Setting(
-        0.0, "Slip probability that counts as slipping; 0: the model's own.", bounds=(0.0, 0.999)
-    ),
-}
+HEAD: Mapping[str, Setting] = (
+    RIG
+    | RECORDED
+    | {
+        "model": Setting("sparsh-sim-micro", "Name of a model, or path of its description."),
+        "weights_dir": Setting(
+            "",
+            "Folder with the weights of the model; empty: where `sparsh-ros weights get` puts them.",
+        ),
+        "heads": Setting(
+            (AUTO,),
+            "What to estimate; auto: force, slip and pose, and whatever else the weights are for.",
+            choices=(AUTO, *HEADS),
+        ),
+        "device": Setting("auto", "What computes; auto: CUDA if there is a GPU.", choices=DEVICES),
+        "contact_threshold_n": Setting(
+            CONTACT_THRESHOLD_N, "Normal force at which contact begins, N.", bounds=(1e-3, 100.0)
+        ),
+        "slip_threshold": Setting(
+            0.0,
+            "Slip probability that counts as slipping; 0: the model's own.",
+            bounds=(0.0, 0.999),
+        ),
+    }
+)
 
 PERCEPTION: Mapping[str, Setting] = HEAD | {
     "threads": Setting(0, "CPU threads of the encoder; 0: one per core.", bounds=(0, 256)),
@@ -207,9 +214,21 @@ RECORD: Mapping[str, Setting] = {
     ),
 }
 
-REPLAY: Mapping[str, Setting] = {
+PLAYER: Mapping[str, Setting] = {
+    "bag": replace(
+        RECORDED["bag"], description="Recording to play; images and backgrounds are taken from it."
+    ),
     "rate": Setting(1.0, "Seconds of the recording per second.", bounds=(0.01, 100.0)),
+    "out": Setting("", "Folder to make for the estimates; empty: replay_ with date and time."),
+    **{name: RECORDED[name] for name in ("image_topics", "kind")},
+    **{name: PERCEPTION[name] for name in ("model", "weights_dir", "heads", "device", "threads")},
+    **{name: PERCEPTION[name] for name in ("contact_threshold_n", "slip_threshold")},
 }
+
+RECORDING = Setting(
+    "",
+    "Folder to make for a bag with images, background, estimates and truth; empty: none.",
+)
 
 GRAPH: Mapping[str, Setting] = {
     "namespace": Setting("tactile", "Namespace of all nodes and topics."),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,3 +38,8 @@ def held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ask_to_stop() -> None:
+    """Ask this process to stop, as Ctrl-C does; from any thread."""
+    os.kill(os.getpid(), signal.SIGINT)
