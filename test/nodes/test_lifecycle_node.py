@@ -8,14 +8,18 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
 from types import SimpleNamespace
 
 import pytest
 import rclpy
 from std_msgs.msg import Empty
 
+from sparsh_ros import perception
 from sparsh_ros.errors import ModelError
+from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.nodes.diagnostics import ERROR, OK, WARN, Report
 from sparsh_ros.nodes.lifecycle_node import ManagedNode, Result
 from sparsh_ros.nodes.perception import PerceptionNode
@@ -148,12 +152,36 @@ def test_a_deactivated_perception_holds_no_engine_and_no_thread(ros, monkeypatch
     node.destroy_node()
 
 
+class FieldEngine:
+    """Stands for an engine that has a force field and nothing else."""
+
+    description, heads, maps, on_gpu = "none", (), ("normal",), False
+
+    def warm_up(self) -> None: ...
+
+
+def test_a_force_field_has_a_thread_while_perception_is_active(ros, monkeypatch) -> None:
+    spec = replace(load_model_spec("sparsh-sim-micro"), heads=("forcefield",))
+    monkeypatch.setattr(perception, "load_model_spec", lambda *_: spec)
+    monkeypatch.setattr(perception, "create_engine", lambda *_, **__: FieldEngine())
+    before = threading.active_count()
+    node = PerceptionNode()
+    node.trigger_configure()
+    for _ in range(2):
+        node.trigger_activate()
+        engine = weakref.ref(node._perception.engine)
+        assert engine() is not None and threading.active_count() == before + 2
+        node.trigger_deactivate()
+        assert engine() is None and threading.active_count() == before
+    node.close()
+    node.destroy_node()
+
+
 def test_a_deactivated_sensor_holds_no_thread_and_no_file(ros, tactile_data) -> None:
     recording = tactile_data / "gelsight_mini_grasp" / "tactile_left_panel.mp4"
     given = {"sensor": "gelsight_mini", "source": "video", "input": str(recording)}
-    words = [word for name, value in given.items() for word in ("-p", f"{name}:={value}")]
     rclpy.try_shutdown()
-    rclpy.init(args=["--ros-args", *words, "-p", "listeners:=0"])
+    rclpy.init(args=_ros_arguments({**given, "listeners": 0}))
     came = threading.Event()
     node = SensorNode(sink=lambda _: came.set())
     node.trigger_configure()
@@ -167,3 +195,8 @@ def test_a_deactivated_sensor_holds_no_thread_and_no_file(ros, tactile_data) -> 
     assert held[0] == held[-1]
     node.close()
     node.destroy_node()
+
+
+def _ros_arguments(parameters: Mapping[str, object]) -> list[str]:
+    words = [("-p", f"{name}:={value}") for name, value in parameters.items()]
+    return ["--ros-args", *chain.from_iterable(words)]
