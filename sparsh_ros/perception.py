@@ -200,6 +200,6 @@ def _notes(spec: ModelSpec, engine: Engine) -> Iterator[str]:
         yield f"{spec.name}: licence {spec.licence}, for non-commercial use only"
     if spec.files is not None and not engine.on_gpu:
         yield (
-            f"{spec.name}: published files run on torch; `sparsh-ros weights convert {spec.name}` "
-            "makes a folder that is about twice as fast on a CPU"
+            f"{spec.name}: published files run on torch; `sparsh-ros weights convert` makes a "
+            "folder that is about twice as fast on a CPU"
         )

@@ -114,18 +114,26 @@ def create_engine(
         )
     if device not in DEVICES:
         raise ModelError(f"device {device!r}: unknown; choose one of {', '.join(DEVICES)}")
-    backend = "cpu" if device == "cpu" else _cuda_backend()
-    wanted = "torch with CUDA" if spec.files else "torch with CUDA or onnxruntime-gpu"
-    if device == "cuda" and backend not in (("torch",) if spec.files else ("torch", "onnxruntime")):
+    backend = _backend(spec, device)
+    if backend == "torch" or spec.files:
+        return _torch_engine(spec, names, encoder, "cuda" if backend == "torch" else "cpu", threads)
+    from sparsh_ros.engines.onnx_engine import OnnxEngine
+
+    return OnnxEngine(spec, names, encoder, threads, cuda=backend == "onnxruntime")
+
+
+def _backend(spec: ModelSpec, device: str) -> str | None:
+    """What reaches the device: "torch" or "onnxruntime" a GPU, anything else the CPU."""
+    backend = None if device == "cpu" else _cuda_backend()
+    if spec.files and backend == "onnxruntime":
+        backend = None
+    if device == "cuda" and backend is None:
+        wanted = "torch with CUDA" if spec.files else "torch with CUDA or onnxruntime-gpu"
         raise MissingDependencyError(
             f"device cuda: wanted an NVIDIA driver and {wanted}, found no such pair; install one "
             "or use device cpu"
         )
-    if backend == "torch" or spec.files:
-        return _torch_engine(spec, names, encoder, "cuda" if backend == "torch" else "cpu")
-    from sparsh_ros.engines.onnx_engine import OnnxEngine
-
-    return OnnxEngine(spec, names, encoder, threads, cuda=backend == "onnxruntime")
+    return backend
 
 
 def _check_here(spec: ModelSpec) -> None:
@@ -137,7 +145,9 @@ def _check_here(spec: ModelSpec) -> None:
         )
 
 
-def _torch_engine(spec: ModelSpec, heads: Sequence[str], encoder: bool, device: str) -> Engine:
+def _torch_engine(
+    spec: ModelSpec, heads: Sequence[str], encoder: bool, device: str, threads: int | None
+) -> Engine:
     try:
         from sparsh_ros.engines.torch_engine import TorchEngine
     except ModuleNotFoundError as error:
@@ -146,7 +156,7 @@ def _torch_engine(spec: ModelSpec, heads: Sequence[str], encoder: bool, device: 
             "found none; `pip install torch safetensors`, or on a machine that has them "
             f"`sparsh-ros weights convert {spec.name}`"
         ) from error
-    return TorchEngine(spec, heads, encoder, device)
+    return TorchEngine(spec, heads, encoder, device, threads)
 
 
 def free_gpu_memory() -> None:

@@ -31,6 +31,7 @@ class TorchEngine:
         heads: Names of the heads to load.
         encoder: Whether to load the encoder.
         device: "cuda" or "cpu".
+        threads: CPU threads, of the whole process; None leaves them as they are.
 
     Raises:
         WeightsError: A file is missing, broken or of another architecture.
@@ -43,7 +44,10 @@ class TorchEngine:
         heads: Sequence[str],
         encoder: bool = True,
         device: str = "cuda",
+        threads: int | None = None,
     ) -> None:
+        if threads is not None:
+            torch.set_num_threads(threads)
         self._device = torch.device(device)
         self._token_shape = (spec.tokens, spec.width)
         self.frames = spec.frames
@@ -58,7 +62,10 @@ class TorchEngine:
             self._field = ForceFieldGraph(self._encoder.encoder, decoder).to(self._device)
         self.maps = () if self._field is None else self._field.outputs
         self.on_gpu = self._device.type == "cuda"
-        place = torch.cuda.get_device_name(self._device) if self.on_gpu else "CPU"
+        count = torch.get_num_threads()
+        place = f"CPU, {count} thread{'s' if count > 1 else ''}"
+        if self.on_gpu:
+            place = torch.cuda.get_device_name(self._device)
         self.description = f"torch {torch.__version__} on {place}, float32"
 
     @torch.inference_mode()

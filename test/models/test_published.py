@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from sparsh_ros import engines
 from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import MissingDependencyError, ModelError, WeightsError
-from sparsh_ros.models.spec import SIZES, Architecture, ModelSpec
+from sparsh_ros.models.spec import SIZES, Architecture
 from sparsh_ros.models.zoo import describe_model, list_models, load_model_spec
 from sparsh_ros.resources import user_data_path
 
@@ -56,11 +56,7 @@ def download(folder: Path, width: int = WIDTH) -> Path:
     return folder
 
 
-def published(name: str) -> ModelSpec:
-    return describe_model(name)
-
-
-PUBLISHED = [name for name in list_models() if published(name).sources]
+PUBLISHED = [name for name in list_models() if describe_model(name).sources]
 
 
 def test_the_whole_family_has_entries() -> None:
@@ -72,7 +68,7 @@ def test_the_whole_family_has_entries() -> None:
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_an_entry_says_what_it_takes(name: str) -> None:
-    spec = published(name)
+    spec = describe_model(name)
     assert spec.licence == "CC-BY-NC-4.0" and spec.registers is None and spec.images == "sparsh"
     assert spec.weights == user_data_path("models", name) and spec.files is None
     video, field = "vjepa" in name, "forcefield" in name
@@ -143,9 +139,20 @@ def test_cuda_for_published_files_is_torch_alone(
 ) -> None:
     spec = load_model_spec(model, download(tmp_path / "files"))
     monkeypatch.setattr(engines, "_cuda_backend", lambda: "onnxruntime")
-    with pytest.raises(MissingDependencyError, match="wanted an NVIDIA driver and torch with CUDA"):
+    with pytest.raises(
+        MissingDependencyError, match="wanted an NVIDIA driver and torch with CUDA, found"
+    ):
         create_engine(spec, "cuda")
-    assert create_engine(spec, "auto").description.startswith("torch")
+    assert "on CPU" in create_engine(spec, "auto").description
+
+
+def test_threads_are_those_asked_for(model: Path, tmp_path: Path) -> None:
+    spec = load_model_spec(model, download(tmp_path / "files"))
+    before = torch.get_num_threads()
+    try:
+        assert create_engine(spec, "cpu", threads=1).description.endswith("CPU, 1 thread, float32")
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_force_field_of_an_engine_without_one(model: Path, tmp_path: Path) -> None:
