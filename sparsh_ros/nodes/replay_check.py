@@ -44,6 +44,7 @@ def check(values: Mapping[str, Value], topics: Mapping[str, str], perception: st
         0 if whatever can be compared is equal, 1 if not, or if it cannot be compared.
     """
     console, stop = Console(highlight=False, width=100), StopRequest()
+    console.print("evaluating the same recording, to compare", soft_wrap=True)
     try:
         spec, results = _offline(values, stop)
         differences = [
@@ -64,7 +65,9 @@ def check(values: Mapping[str, Value], topics: Mapping[str, str], perception: st
     document = {"schema": 1, "equal": equal, "settings": dict(values)}
     document["sensors"] = [one.document() for one in differences]
     text = json.dumps(document, indent=1)
-    Path(values["out"], FILE).write_text(f"{text}\n", encoding="utf-8")
+    path = Path(values["out"], FILE)
+    path.write_text(f"{text}\n", encoding="utf-8")
+    console.print(f"written to {escape(str(path))}", soft_wrap=True)
     return int(not equal)
 
 

@@ -161,31 +161,26 @@ SENSOR: Mapping[str, Setting] = RIG | {
     "autostart": AUTOSTART,
 }
 
-HEAD: Mapping[str, Setting] = (
-    RIG
-    | RECORDED
-    | {
-        "model": Setting("sparsh-sim-micro", "Name of a model, or path of its description."),
-        "weights_dir": Setting(
-            "",
-            "Folder with the weights of the model; empty: where `sparsh-ros weights get` puts them.",
-        ),
-        "heads": Setting(
-            (AUTO,),
-            "What to estimate; auto: force, slip and pose, and whatever else the weights are for.",
-            choices=(AUTO, *HEADS),
-        ),
-        "device": Setting("auto", "What computes; auto: CUDA if there is a GPU.", choices=DEVICES),
-        "contact_threshold_n": Setting(
-            CONTACT_THRESHOLD_N, "Normal force at which contact begins, N.", bounds=(1e-3, 100.0)
-        ),
-        "slip_threshold": Setting(
-            0.0,
-            "Slip probability that counts as slipping; 0: the model's own.",
-            bounds=(0.0, 0.999),
-        ),
-    }
-)
+HEAD: Mapping[str, Setting] = {
+    **RIG,
+    **RECORDED,
+    "model": Setting("sparsh-sim-micro", "Name of a model, or path of its description."),
+    "weights_dir": Setting(
+        "", "Folder with the weights of the model; empty: where `sparsh-ros weights get` puts them."
+    ),
+    "heads": Setting(
+        (AUTO,),
+        "What to estimate; auto: force, slip and pose, and whatever else the weights are for.",
+        choices=(AUTO, *HEADS),
+    ),
+    "device": Setting("auto", "What computes; auto: CUDA if there is a GPU.", choices=DEVICES),
+    "contact_threshold_n": Setting(
+        CONTACT_THRESHOLD_N, "Normal force at which contact begins, N.", bounds=(1e-3, 100.0)
+    ),
+    "slip_threshold": Setting(
+        0.0, "Slip probability that counts as slipping; 0: the model's own.", bounds=(0.0, 0.999)
+    ),
+}
 
 PERCEPTION: Mapping[str, Setting] = HEAD | {
     "threads": Setting(0, "CPU threads of the encoder; 0: one per core.", bounds=(0, 256)),
