@@ -156,7 +156,7 @@ def _plain(value: float) -> str:
 
 
 def _figure(title: str, unit: str, axes: Axes, shapes: str, x_unit: str, notes: str = "") -> str:
-    y_ticks, x_ticks = ticks(*axes.y, 4), ticks(*axes.x, 5)
+    y_ticks, x_ticks = ticks(*axes.y, 4), ticks(*axes.x, 4)
     grid, labels = [], []
     for value in y_ticks:
         _, height = axes.place(0.0, value)

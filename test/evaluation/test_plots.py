@@ -75,5 +75,5 @@ def test_the_unit_of_x_stands_at_the_last_number_and_does_not_stick_out() -> Non
     curve = Curve(np.array([0.0, 10.0]), np.zeros(2), "estimate")
     plot = line_plot("t", "", [curve], x_unit="furlongs")
     labels = re.findall(r'class="x" style="([^"]*)">([^<]*)<', plot)
-    assert [text for _, text in labels] == ["0", "2", "4", "6", "8", "10 furlongs"]
+    assert [text for _, text in labels] == ["0", "5", "10 furlongs"]
     assert labels[-1][0].startswith("right:0.0%")

@@ -24,6 +24,7 @@ from sparsh_ros.evaluation.report_html.places import title_of
 from sparsh_ros.evaluation.report_html.recordings import recordings_section, worst_first
 from sparsh_ros.evaluation.report_html.scores import first_figures, score_tables
 from sparsh_ros.evaluation.result import Result, SensorResult
+from sparsh_ros.evaluation.summary import number
 
 
 def write_report(result: Result, path: Path) -> None:
@@ -90,9 +91,8 @@ def _viewer(sensors: Sequence[SensorResult], threshold: float) -> Iterator[str]:
 
 def _origin(result: Result, sensors: Sequence[SensorResult]) -> list[str]:
     """How the scores were made: the model, and where images and labels come from."""
-    model = {name: _plain(value) for name, value in result.model.items()}
-    settings = result.metrics["settings"]
-    model |= {f"bootstrap, {name}": _plain(value) for name, value in settings.items()}
+    facts = [(f"model: {name}", value) for name, value in result.model.items()]
+    facts += [(f"bootstrap: {name}", value) for name, value in result.metrics["settings"].items()]
     topics = [
         (
             title_of(sensor),
@@ -107,14 +107,16 @@ def _origin(result: Result, sensors: Sequence[SensorResult]) -> list[str]:
     return [
         "<h2>How this was made</h2>",
         '<div class="words">',
-        table(("", ""), model.items()),
+        table(("", ""), [(name.replace("_", " "), _plain(value)) for name, value in facts]),
         f"<details><summary>Topics of each recording</summary>{table(head, topics)}</details>",
         "</div>",
     ]
 
 
 def _plain(value: object) -> str:
-    return ", ".join(map(_plain, value)) if isinstance(value, (list, tuple)) else f"{value}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_plain, value))
+    return number(value) if isinstance(value, float) else f"{value}"
 
 
 def _own(name: str) -> str:

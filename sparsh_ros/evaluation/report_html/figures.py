@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros.evaluation.alignment import in_bin_units
-from sparsh_ros.evaluation.metrics import precision_recall_points
+from sparsh_ros.evaluation.metrics import FORCE_AXES, precision_recall_points
 from sparsh_ros.evaluation.page import key, table
 from sparsh_ros.evaluation.plots import Curve, Dot, error_histogram, histogram, line_plot
 from sparsh_ros.evaluation.report_html.confusion import confusion_table
@@ -18,7 +18,6 @@ from sparsh_ros.evaluation.report_html.onsets import onset_section
 from sparsh_ros.evaluation.result import Result, SensorResult
 from sparsh_ros.evaluation.sums import add_up, slip_columns, task_sums
 
-_FORCE_AXES = ("x, to the right in the image", "y, up in the image", "z, pressing")
 _POSE_AXES = (("x", "mm"), ("y", "mm"), ("rotation", "degrees"))
 _CURVE_POINTS = 300
 _JOURNEY = {
@@ -38,8 +37,8 @@ def force_section(result: Result) -> list[str]:
         return ["<h2>Force</h2><p>There is no label of force.</p>"]
     error = np.concatenate([s.estimates.force_n - s.labels.force_n for s in result.sensors])
     plots = [
-        error_histogram(f"{title}: estimate − truth", "mN", 1e3 * error[:, axis])
-        for axis, title in enumerate(_FORCE_AXES)
+        error_histogram(f"{name}: estimate − truth", "mN", 1e3 * error[:, axis])
+        for axis, name in enumerate(FORCE_AXES)
     ]
     return ["<h2>Errors of the force</h2>", f'<div class="thirds">{"".join(plots)}</div>']
 

@@ -14,6 +14,7 @@ from sparsh_ros.evaluation.page import jpeg_url
 from sparsh_ros.evaluation.report_html.places import elapsed_s, link
 from sparsh_ros.evaluation.report_html.scores import HEADINGS
 from sparsh_ros.evaluation.result import Moment, SensorResult
+from sparsh_ros.evaluation.summary import number
 
 _WRONG = 0.1  # share of the worst error below which a moment is not worth a look
 
@@ -67,8 +68,7 @@ def _name(index: int, moment: Moment) -> str:
 def _size(moment: Moment) -> str:
     if moment.unit == "probability":
         return f"off by {moment.error:.2f}"
-    size = f"{moment.error:.3g}" if moment.error < 1000 else f"{moment.error:,.0f}"
-    return f"off by {size} {escape(moment.unit)}"
+    return f"off by {number(moment.error)} {escape(moment.unit)}"
 
 
 def _words(sensor: SensorResult, moment: Moment) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from sparsh_ros.evaluation.report_html.places import link
 from sparsh_ros.evaluation.result import Result
+from sparsh_ros.evaluation.summary import number
 from sparsh_ros.evaluation.titles import TITLES
 
 
@@ -17,7 +18,7 @@ class _Column(NamedTuple):
     title: str
     task: str
     key: str
-    form: str = ".3g"
+    form: str = ""
 
     def value(self, entry: Mapping[str, Any]) -> float:
         """Its score of a recording; NaN where there is none, or nothing to be found."""
@@ -65,7 +66,7 @@ def recordings_section(result: Result, order: Sequence[int]) -> list[str]:
     columns = [column for column in _COLUMNS if column.task in result.metrics["scores"]]
     first = next((column for column in _ORDER if column in columns), None)
     head = "".join(_head(column, column is first) for column in columns)
-    body = "".join(_row(number, entry, columns) for number, entry in enumerate(entries))
+    body = "".join(_row(index, entry, columns) for index, entry in enumerate(entries))
     return [
         "<h2>Recordings, the worst first</h2>",
         '<div class="scroll long" tabindex="0" role="region" aria-label="Table of recordings">'
@@ -83,8 +84,8 @@ def _head(column: _Column, sorted_by: bool) -> str:
     )
 
 
-def _row(number: int, entry: Mapping[str, Any], columns: Sequence[_Column]) -> str:
-    name = f'<a href="{link(number)}">{escape(entry["name"])}</a>'
+def _row(index: int, entry: Mapping[str, Any], columns: Sequence[_Column]) -> str:
+    name = f'<a href="{link(index)}">{escape(entry["name"])}</a>'
     cells = "".join(_cell(column, column.value(entry)) for column in columns)
     return (
         f'<tr><th scope="row">{name} <span class="quiet">{escape(entry["sensor"])}</span></th>'
@@ -95,7 +96,8 @@ def _row(number: int, entry: Mapping[str, Any], columns: Sequence[_Column]) -> s
 def _cell(column: _Column, value: float) -> str:
     if math.isnan(value):
         return "<td>-</td>"
-    return f'<td data-value="{value:.6g}">{value:{column.form}}</td>'
+    text = format(value, column.form) if column.form else number(value)
+    return f'<td data-value="{value:.6g}">{text}</td>'
 
 
 def _slips(entry: Mapping[str, Any]) -> bool:
