@@ -71,6 +71,7 @@ class Timing:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe `sparsh-ros bench`."""
     parser.add_argument("--model", default="sparsh-sim-micro", help="name or .yaml file")
+    parser.add_argument("--weights-dir", type=Path, help="folder with the model's weights")
     parser.add_argument("--runs", type=_positive, default=40, help="runs per case and turn")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
 
@@ -82,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         ModelError: There is no such model.
         WeightsError: Its weights are missing or broken.
     """
-    spec = load_model_spec(arguments.model)
+    spec = load_model_spec(arguments.model, arguments.weights_dir)
     baseline = baseline_case(spec)
     cases = ([baseline] if baseline else []) + candidate_cases(spec)
     timings = measure(cases, arguments.runs)
@@ -114,7 +115,13 @@ def baseline_case(spec: ModelSpec) -> Case | None:
 
 
 def candidate_cases(spec: ModelSpec) -> list[Case]:
-    """ONNX Runtime on one, two and all cores, on several sensors, and the GPU if there is one."""
+    """ONNX Runtime on one, two and all cores, on several sensors, and the GPU if there is one.
+
+    Published files run on torch alone: of them, only the engine that suits the machine.
+    """
+    if spec.files is not None:
+        best = create_engine(spec, "auto")
+        return [Case(best), Case(best, LARGE_BATCH)]
     cores = len(os.sched_getaffinity(0))
     threads = sorted({1, min(2, cores), cores})
     cases = [Case(OnnxEngine(spec, spec.heads, threads=count)) for count in threads]

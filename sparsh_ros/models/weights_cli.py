@@ -80,7 +80,8 @@ def _convert(arguments: argparse.Namespace, console: Console) -> None:
         ) from error
     given = vars(arguments)
     wanted = {name: given[name] for name in ("what", "out", "model", "weights_dir", "half")}
-    spec, missing = convert(**wanted)
+    with console.status("exporting, then comparing both engines"):
+        spec, missing = convert(**wanted)
     console.print(f"{spec.weights}: encoder and {', '.join(spec.heads) or 'no heads'}")
     for head, reason in missing.items():
         console.print(f"not converted: {head}: {reason}")
