@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sparsh_ros.evaluation.summary import number, span
+from sparsh_ros.evaluation.titles import TITLES
 from sparsh_ros.models.spec import POSE_AXES, ModelSpec
 
 ROWS = {
@@ -51,12 +53,13 @@ def render_model_card(scores: Mapping[str, Any], spec: ModelSpec) -> str:
     """Render the model card of a weights folder as Markdown.
 
     Args:
-        scores: What `publish.collect_scores` returned.
+        scores: What `publish.collect_scores` returned, with what `publish.add_evaluation` added.
         spec: The model.
     """
     parts = [
         _introduction(spec),
         _tables(scores),
+        *([_evaluation(scores["evaluation"])] if "evaluation" in scores else []),
         _data(scores["data"]),
         _training(scores),
         _limits(scores["data"]),
@@ -116,6 +119,31 @@ def _table(name: str, entry: Mapping[str, Any]) -> str:
         shipped, mean, std = (_number(key, entry[part][key]) for part in ("shipped", "mean", "std"))
         others = [_number(key, entry[part][key]) for part in ("end_to_end", "trivial")]
         lines.append(f"| {title} | {shipped} | {mean} ± {std} | {others[0]} | {others[1]} |")
+    return "\n".join(lines)
+
+
+def _evaluation(evaluation: Mapping[str, Any]) -> str:
+    lines = [
+        "## Scores of the live path",
+        "",
+        "The same sensors and shapes as recordings, every frame of them through what the live "
+        "nodes run: pairing, contact and thresholds included, no frame thinned out. These commands "
+        f"print it again, to the digit, on {evaluation['engine']}:",
+        "",
+        "```",
+        *evaluation["commands"],
+        "```",
+        "",
+        f"| {evaluation['recordings']} recordings | score | 95 % interval | unit |",
+        "|---|---:|---:|---|",
+    ]
+    for task, titles in TITLES.items():
+        for key, title in titles.items():
+            score = evaluation["scores"].get(task, {}).get(key, {"value": None})
+            if score["value"] is not None:
+                between = span(score["low"], score["high"])
+                value = number(score["value"])
+                lines.append(f"| {task}: {title.text} | {value} | {between} | {title.unit} |")
     return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sparsh_ros.errors import WeightsError
+from sparsh_ros.evaluation.compare import read_metrics
 from sparsh_ros.models.checkpoints import load_model_encoder
 from sparsh_ros.models.decoders import load_model_head
 from sparsh_ros.models.export import export_model
@@ -20,6 +22,7 @@ from sparsh_ros.training.recipes import ENCODER_FILE, HEADS_FILE, with_trained_v
 from sparsh_ros.training.tasks import HEAD_NAMES
 
 SCHEMA = 1
+SCORES_FILE = "scores.json"
 DECISIVE = {"force": ("published_rmse_mn", -1), "slip": ("f1", 1), "pose": ("accuracy", 1)}
 """The score a head must beat the trivial guess in, and its sign: is more better?"""
 AXIS_ERRORS = {"tx": "mae_tx_mm", "ty": "mae_ty_mm", "yaw": "mae_yaw_deg"}
@@ -90,20 +93,50 @@ def publish(run: Path, spec: ModelSpec, folder: Path) -> dict[str, Any]:
     ships = [name for name, entry in scores["scores"].items() if entry["ships"]]
     heads = {name: load_model_head(name, spec, run / HEADS_FILE) for name in ships}
     export_model(load_model_encoder(spec, run / ENCODER_FILE), heads, spec, folder)
-    write_json(folder / "scores.json", scores)
-    (folder / "MODEL_CARD.md").write_text(render_model_card(scores, spec))
+    _write_scores(scores, spec, folder)
     return scores
 
 
+def add_evaluation(metrics_path: Path, spec: ModelSpec, folder: Path) -> None:
+    """Put what `sparsh-ros evaluate` found on the simulated test set into scores and model card.
+
+    Raises:
+        WeightsError: `folder` has no scores, or the metrics are those of another model.
+        RecordingError: The metrics cannot be read.
+    """
+    metrics = read_metrics(metrics_path)
+    if (found := metrics["model"]["name"]) != spec.name:
+        raise WeightsError(f"{metrics_path}: wanted scores of {spec.name}, found those of {found}")
+    scores = _read_json(folder / SCORES_FILE, "sparsh-ros train publish")
+    simulate = scores["data"]["test"]["command"]
+    words = shlex.split(simulate)
+    data = words[words.index("--out") + 1]
+    scores["evaluation"] = {
+        "commands": [
+            f"{simulate} --bags",
+            f"sparsh-ros evaluate {data}/test --model {spec.name}",
+        ],
+        "engine": metrics["runtime"]["engine"],
+        "recordings": len(metrics["recordings"]),
+        "scores": metrics["scores"],
+    }
+    _write_scores(scores, spec, folder)
+
+
+def _write_scores(scores: Mapping[str, Any], spec: ModelSpec, folder: Path) -> None:
+    write_json(folder / SCORES_FILE, scores)
+    (folder / "MODEL_CARD.md").write_text(render_model_card(scores, spec))
+
+
 def _read_step(run: Path, name: str) -> dict[str, Any]:
-    path = run / f"{name}.json"
+    return _read_json(run / f"{name}.json", f"sparsh-ros train {name.replace('_', '-')}")
+
+
+def _read_json(path: Path, source: str) -> dict[str, Any]:
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        step = name.replace("_", "-")
-        raise WeightsError(
-            f"run {run}: {path.name} cannot be read ({error}); run `sparsh-ros train {step}` first"
-        ) from error
+        raise WeightsError(f"{path}: cannot be read ({error}); run `{source}` first") from error
 
 
 def _without(mapping: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ sparsh-ros train mae --data data --run runs/micro --minutes 40
 sparsh-ros train heads --data data --run runs/micro
 sparsh-ros train end-to-end --data data --run runs/micro --minutes 40
 sparsh-ros train publish --run runs/micro
+sparsh-ros train card --metrics evaluation/metrics.json
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from sparsh_ros.training.end_to_end import EndToEndSettings
 from sparsh_ros.training.mae import MaeSettings
 from sparsh_ros.training.model_card import ROWS
 from sparsh_ros.training.probes import ProbeSettings
-from sparsh_ros.training.publish import publish
+from sparsh_ros.training.publish import add_evaluation, publish
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,13 +41,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_schedule(end, EndToEndSettings(minutes=40.0))
     out = _add_step(steps, "publish", "export the model with its scores and model card", data=False)
     out.add_argument("--out", type=Path, help="weights folder (default: the model's own)")
+    card = steps.add_parser("card", help="put what `sparsh-ros evaluate` found into the model card")
+    _add_model(card)
+    card.add_argument("--metrics", type=Path, required=True, help="metrics.json of the evaluation")
 
 
 def _add_step(
     steps: argparse._SubParsersAction, name: str, summary: str, data: bool = True
 ) -> argparse.ArgumentParser:
     parser = steps.add_parser(name, help=summary, description=summary)
-    parser.add_argument("--model", default="sparsh-sim-micro", help="name of a model, or its .yaml")
+    _add_model(parser)
     parser.add_argument(
         "--run", dest="folder", type=Path, required=True, help="folder of this training run"
     )
@@ -61,6 +65,10 @@ def _add_step(
         )
         parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads")
     return parser
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="sparsh-sim-micro", help="name of a model, or its .yaml")
 
 
 def _add_schedule(
@@ -86,6 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
     spec = load_model_spec(arguments.model)
     if arguments.step == "publish":
         _show(publish(arguments.folder, spec, arguments.out or spec.weights))
+    elif arguments.step == "card":
+        add_evaluation(arguments.metrics, spec, spec.weights)
     else:
         _check_positive(arguments)
         _train(arguments, spec)

@@ -9,8 +9,10 @@ import shutil
 import pytest
 
 from sparsh_ros import cli
+from sparsh_ros.evaluation.scores import SCHEMA
 from sparsh_ros.models.checkpoints import load_model_encoder
 from sparsh_ros.models.zoo import load_model_spec
+from sparsh_ros.resources import weights_path
 from sparsh_ros.training.model_card import ROWS
 from sparsh_ros.training.publish import AXIS_ERRORS, beats
 
@@ -59,6 +61,56 @@ def test_all_steps_end_in_a_weights_folder(dataset, spec, model, tmp_path):
             line = next(line for line in card.splitlines() if line.startswith(f"| {title} |"))
             mean = scores["scores"][name]["mean"][key]
             assert f"{mean:.0f}" in line if key.endswith("_mn") else f"{mean:.3f}" in line
+
+
+def _write_metrics(path, name="tiny-touch", **scores):
+    known = {key: {"value": value, "low": 100.0, "high": 0.5} for key, value in scores.items()}
+    metrics = {
+        "schema": SCHEMA,
+        "model": {"name": name},
+        "recordings": [{}] * 7,
+        "runtime": {"engine": "ONNX Runtime 1"},
+        "scores": {"force": known},
+    }
+    path.write_text(json.dumps(metrics))
+    return path
+
+
+def _write_scores(folder):
+    folder.mkdir()
+    shipped = json.loads((weights_path("sparsh-sim-micro") / "scores.json").read_text())
+    shipped.pop("evaluation", None)
+    (folder / "scores.json").write_text(json.dumps(shipped))
+
+
+def test_scores_of_the_live_path_go_into_the_card(model, tmp_path):
+    weights = tmp_path / "weights"
+    _write_scores(weights)
+    metrics = _write_metrics(tmp_path / "metrics.json", mae_x_mn=123.456, mae_y_mn=None)
+    assert _train("card", "--model", model, "--metrics", metrics) == 0
+    card = (weights / "MODEL_CARD.md").read_text()
+    assert "| 7 recordings |" in card and "on ONNX Runtime 1:" in card
+    assert "| force: MAE x | 123.5 | 100 to 0.5 | mN |" in card
+    assert "force: MAE y" not in card
+    assert (
+        "--seconds 2.5 --seed 0 --bags\nsparsh-ros evaluate data/test --model tiny-touch\n" in card
+    )
+    before = json.loads((weights / "scores.json").read_text())
+    assert _train("card", "--model", model, "--metrics", metrics) == 0
+    assert json.loads((weights / "scores.json").read_text()) == before
+
+
+def test_scores_of_another_model_do_not_go_into_the_card(model, tmp_path, capsys):
+    _write_scores(tmp_path / "weights")
+    metrics = _write_metrics(tmp_path / "metrics.json", "other")
+    assert _train("card", "--model", model, "--metrics", metrics) == 1
+    assert "wanted scores of tiny-touch, found those of other" in capsys.readouterr().err
+
+
+def test_a_card_needs_published_scores(model, tmp_path, capsys):
+    metrics = _write_metrics(tmp_path / "metrics.json")
+    assert _train("card", "--model", model, "--metrics", metrics) == 1
+    assert "run `sparsh-ros train publish` first" in capsys.readouterr().err
 
 
 def test_a_head_must_beat_the_trivial_guess():
