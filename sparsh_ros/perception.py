@@ -196,8 +196,8 @@ class Perception:
 
 
 def _notes(spec: ModelSpec, engine: Engine) -> Iterator[str]:
-    if "-NC-" in spec.licence:
-        yield f"{spec.name}: licence {spec.licence}, for non-commercial use only"
+    if spec.sources:
+        yield f"{spec.name}: {spec.terms}"
     if spec.files is not None and not engine.on_gpu:
         yield (
             f"{spec.name}: published files run on torch; `sparsh-ros weights convert` makes a "

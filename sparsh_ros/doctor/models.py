@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sparsh_ros.doctor.findings import Finding, ok, problem
 from sparsh_ros.doctor.machine import Machine
-from sparsh_ros.errors import SparshError
+from sparsh_ros.errors import ModelError, SparshError
 from sparsh_ros.models.zoo import list_models, load_model_spec
 
 _SHIPPED = "sparsh-sim-micro"
@@ -20,9 +20,13 @@ def check(machine: Machine) -> Iterator[Finding]:
         try:
             spec = load_model_spec(name)
         except SparshError as error:
-            yield problem(str(error), "install the package again")
+            shipped = name == _SHIPPED or isinstance(error, ModelError)
+            yield problem(
+                str(error),
+                "install the package again" if shipped else f"`sparsh-ros weights get {name}`",
+            )
             continue
-        if any(spec.weights.glob("encoder.*")):
+        if spec.files or any(spec.weights.glob("encoder.*")):
             heads = ", ".join(spec.heads) or "none"
             yield ok(f"{name}: here; heads: {heads}; licence {spec.licence}")
         elif name == _SHIPPED:

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from sparsh_ros.errors import ModelError
 from sparsh_ros.models.head_facts import FORCE_FIELD, MAPS
+from sparsh_ros.models.image_rules import NEUTRAL
 
 if TYPE_CHECKING:
     from sparsh_ros.models.vit import VisionTransformer
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 BLOCKS = (2, 5, 8, 11)  # whose outputs are read, counted from 0: of an encoder of depth 12
 IMAGE_SIZE = (224, 224)  # height and width that the published decoders were trained on
 PATCH_SIZE = 16  # the decoder makes 16 x 16 pixels of every token
-NEUTRAL = 127 / 255  # a frame that equals its background
 SHEAR_LIMIT = 20.0  # pixels
 
 
@@ -246,7 +246,7 @@ class ForceField(nn.Module):
         the current frame first."""
         current = images[:, :3]
         passes = {
-            "normal": torch.cat([current, torch.full_like(current, NEUTRAL)], dim=1),
+            "normal": torch.cat([current, torch.full_like(current, NEUTRAL / 255)], dim=1),
             "shear": images,
         }
         stacked = torch.cat([passes[name] for name in self.decoder.outputs])

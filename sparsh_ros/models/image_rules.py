@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sparsh_ros.errors import ModelError
 from sparsh_ros.resources import config_path
 
-NEUTRAL = 127  # level of a pixel that equals its background
+NEUTRAL = 127  # what a pixel equal to its background becomes, and a background that changes nothing
 
 _AXES = {"none": (), "columns": (1,), "rows": (0,), "both": (0, 1)}
 """Flip -> axes of a (320, 240, 3) image that it turns round."""

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-NEUTRAL = 127  # what a pixel equal to its background becomes, and a background that changes nothing
+from sparsh_ros.models.image_rules import NEUTRAL
 
 
 class Preprocess(nn.Module):

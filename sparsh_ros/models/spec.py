@@ -244,6 +244,13 @@ class ModelSpec:
             raise ModelError(f"model {self.name}: {error}") from None
 
     @property
+    def terms(self) -> str:
+        """Under which the weights may be used, in words."""
+        return f"licence {self.licence}" + (
+            ", for non-commercial use only" if "-NC-" in self.licence else ""
+        )
+
+    @property
     def width(self) -> int:
         """Channels D of a token."""
         return SIZES[self.size].width

@@ -58,7 +58,7 @@ def get_model(
     spec = describe_model(name)
     if not spec.sources:
         raise ModelError(f"model {name}: published nowhere; its weights are in {spec.weights}")
-    say(f"{name}: licence {spec.licence}, for non-commercial use only")
+    say(f"{name}: {spec.terms}")
     files = [_choose(source, _list(source.repository)) for source in spec.sources]
     return [_fetch(file, folder or spec.weights, say) for file in files]
 

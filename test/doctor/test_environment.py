@@ -13,7 +13,8 @@ import pytest
 
 from sparsh_ros.doctor import compute, models, packages, storage
 from sparsh_ros.doctor.findings import Finding, Mark
-from sparsh_ros.errors import ModelError
+from sparsh_ros.errors import ModelError, WeightsError
+from sparsh_ros.models.weight_files import WeightFiles
 
 
 def only(findings, mark: Mark) -> Finding:
@@ -88,12 +89,18 @@ def test_models_that_are_elsewhere_missing_or_unusable(machine, monkeypatch, tmp
     def load(name: str):
         if name == "broken":
             raise ModelError("model broken: size 'huge' is unknown")
-        return SimpleNamespace(weights=tmp_path, heads=(), licence="MIT")
+        if name == "torn":
+            raise WeightsError("torn.ckpt: truncated")
+        files = WeightFiles(tmp_path / "mae.ckpt") if name == "fetched" else None
+        return SimpleNamespace(weights=tmp_path, heads=(), licence="MIT", files=files)
 
-    monkeypatch.setattr(models, "list_models", lambda: ["broken", "large", "sparsh-sim-micro"])
+    names = ["broken", "torn", "fetched", "large", "sparsh-sim-micro"]
+    monkeypatch.setattr(models, "list_models", lambda: names)
     monkeypatch.setattr(models, "load_model_spec", load)
-    broken, missing, elsewhere = models.check(machine)
+    broken, torn, fetched, missing, elsewhere = models.check(machine)
     assert broken.mark is Mark.PROBLEM and "size 'huge'" in broken.text
+    assert torn.mark is Mark.PROBLEM and torn.remedy == "`sparsh-ros weights get torn`"
+    assert fetched.mark is Mark.OK and "fetched: here; heads: none" in fetched.text
     assert missing.mark is Mark.PROBLEM and f"no weights in {tmp_path}" in missing.text
     assert elsewhere.mark is Mark.OK and elsewhere.text == "weights not here: large"
 

@@ -18,9 +18,12 @@ from safetensors.torch import load_file, save_file
 from sparsh_ros import engines
 from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import MissingDependencyError, ModelError, WeightsError
+from sparsh_ros.frames import Frame
 from sparsh_ros.models.spec import SIZES, Architecture
 from sparsh_ros.models.zoo import describe_model, list_models, load_model_spec
+from sparsh_ros.perception import Perception
 from sparsh_ros.resources import user_data_path
+from sparsh_ros.sensors import load_profile
 
 WIDTH, DEPTH = 96, 2
 YAML = """name: sparsh-toy
@@ -111,6 +114,31 @@ def test_files_are_found_where_get_puts_them(model: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     spec = load_model_spec(model, download(folder))
     assert load_model_spec(model) == spec
+
+
+def test_a_video_model_sees_its_clips_live(model: Path, tmp_path: Path) -> None:
+    offsets = "[0.0, 0.033333, 0.066667, 0.1]"
+    model.write_text(f"{YAML}tubelet: 2\nframe_offsets_s: {offsets}\n")
+    drawn = reference.shapes(WIDTH, DEPTH, channels=3, kernel=(2, 16, 16), registers=0)
+    folder = download(tmp_path / "files")
+    save_file(reference.draw(drawn), folder / "toy_vit.safetensors")
+    perception = Perception(model, device="cpu", weights_dir=folder)
+    assert "for non-commercial use only" in perception.notes[0]
+    assert "weights convert" in perception.notes[1]
+    perception.add_sensor("gel", load_profile("gelsight_2017"))
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 320, 240, 3), dtype=np.uint8)
+    for number, image in enumerate(pixels):
+        perception.push("gel", Frame(round(number / 60 * 1e9), image))
+    (touch,) = perception.infer()
+    assert touch.valid and np.isfinite(touch.force_n).all() and np.isnan(touch.slip_probability)
+    # The rule for this sensor: its colours exchanged, no background taken away.
+    seen = [pixels[index][..., ::-1] for index in (7, 5, 3, 1)]
+    weights = reference.doubles(load_file(folder / "toy_vit.safetensors"))
+    neutral = np.full((320, 240, 3), 127, np.uint8)
+    tokens, _ = reference.encode(preprocess(*seen, neutral, clip=True), weights, 3)
+    head = doubles(random_weights(reference_heads.shapes("force", WIDTH)))
+    force = reference_heads.decode("force", [tokens], head, 12)["force"]
+    np.testing.assert_allclose(touch.force_n, force * (1.5, 1.5, 2.0), atol=1e-4)
 
 
 def test_a_head_of_another_encoder_is_refused(model: Path, tmp_path: Path) -> None:
