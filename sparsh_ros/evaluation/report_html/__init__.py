@@ -26,6 +26,8 @@ from sparsh_ros.evaluation.report_html.scores import first_figures, score_tables
 from sparsh_ros.evaluation.result import Result, SensorResult
 from sparsh_ros.evaluation.summary import number
 
+_SCRIPTS = ("table.js", "drawing.js", "viewer.js")
+
 
 def write_report(result: Result, path: Path) -> None:
     """Write the report; the same result gives the same bytes.
@@ -58,7 +60,7 @@ def render(result: Result) -> str:
         *_origin(result, sensors),
     ]
     css = confusion.CSS + _own("page.css")
-    return page(title, sections, css, _own("table.js") + _own("viewer.js"))
+    return page(title, sections, css, "".join(map(_own, _SCRIPTS)))
 
 
 def _extent(result: Result) -> str:

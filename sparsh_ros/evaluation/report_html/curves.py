@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from sparsh_ros.evaluation.alignment import in_bin_units
 from sparsh_ros.evaluation.events import LONGEST_GAP_PERIODS, Onset, find_runs, stretches
+from sparsh_ros.evaluation.metrics import FORCE_AXES
 from sparsh_ros.evaluation.page import jpeg_url
 from sparsh_ros.evaluation.report_html.onsets import onsets_of
 from sparsh_ros.evaluation.report_html.places import elapsed_s, title_of
@@ -30,9 +31,7 @@ FEWEST = 400
 _CURVES = 18  # of a sensor, with the times
 _UNKNOWN = 65535
 _TASKS = {"force": "force", "slip": "slip", "motion": "pose"}
-_AXES = ("x, to the right in the image", "y, up in the image")
-_FORCE_AXES = (*_AXES, "z, pressing")
-_POSE_AXES = (*_AXES, "rotation, counter-clockwise")
+_POSE_AXES = ("x", "y", "rotation")
 _POSE_UNITS = ("mm", "mm", "degrees")
 
 Floats = NDArray[np.float64]
@@ -122,17 +121,17 @@ def _rows(sensor: SensorResult, threshold: float, points: int) -> Iterator[dict[
     """The plots of a sensor from top to bottom: title, unit, estimate, truth, and more."""
     estimates, labels = sensor.estimates, sensor.labels
     force = (estimates.force_n, labels.force_n)
-    yield from _group("Force", _FORCE_AXES, ("N",) * 3, force, points)
+    yield from _group("Force", FORCE_AXES, ("N",) * 3, force, points)
     if np.isfinite(estimates.slip_probability).any():
         row = _row("Probability of slip", "", estimates.slip_answer, None, points)
         yield row | {"range": [0, 1.1], "threshold": threshold, "last": True}
     change = (in_bin_units(estimates.pose_change), in_bin_units(labels.pose_change))
     interval_ns = np.median(estimates.interval_ns[estimates.valid]) if estimates.valid.any() else 0
-    over = f"Motion over {interval_ns * 1e-6:.0f} ms"
+    over = f"Motion over {interval_ns * 1e-6:.0f} ms,"
     yield from _group(over, _POSE_AXES, _POSE_UNITS, change, points)
     pose = in_bin_units(estimates.pose)
     together = (pose, _from_same_start(sensor, pose, in_bin_units(labels.pose)))
-    yield from _group("Motion since contact", _POSE_AXES, _POSE_UNITS, together, points)
+    yield from _group("Motion since contact,", _POSE_AXES, _POSE_UNITS, together, points)
 
 
 def _group(
@@ -145,7 +144,7 @@ def _group(
     """A plot for each axis that is estimated."""
     estimate, truth = values
     rows = [
-        _row(f"{title}: {name}", unit, estimate[:, axis], truth[:, axis], points)
+        _row(f"{title} {name}", unit, estimate[:, axis], truth[:, axis], points)
         for axis, (name, unit) in enumerate(zip(axes, units, strict=True))
         if np.isfinite(estimate[:, axis]).any()
     ]

@@ -92,7 +92,7 @@ def test_curves_follow_the_pointer_the_keys_and_the_choice(ask) -> None:
     assert found["first"][0].startswith("bad, left: 0.00 to 3.99 s of 3.99 s")
     assert found["first"][1] == "0.40 s"  # where the force is worst
     assert found["moved"][1] in ("1.99 s", "2.00 s")
-    assert "Force: x, to the right in the image: 0.50, truth 0.00 N" in found["moved"][2]
+    assert "Force x: 0.50, truth 0.00 N" in found["moved"][2]
     assert found["moved"][3] == "data:image/"
     assert re.search(r"1\.00 to (2\.99|3\.00) s", found["zoomed"][0])
     assert found["home"][:2] == [found["first"][0], "0.00 s"]
