@@ -196,8 +196,6 @@ class Perception:
 
 
 def _notes(spec: ModelSpec, engine: Engine) -> Iterator[str]:
-    if spec.sources:
-        yield f"{spec.name}: {spec.terms}"
     if spec.files is not None and not engine.on_gpu:
         yield (
             f"{spec.name}: published files run on torch; `sparsh-ros weights convert` makes a "

@@ -76,7 +76,7 @@ class PerceptionNode(ManagedNode):
             channel.offer(perception.heads)
         if self._given["publish_features"]:
             self._features = FeaturesPublisher(self, self._rig, spec)
-        self.get_logger().info(f"{spec.name} (licence {spec.licence}) on {engine.description}")
+        self.get_logger().info(f"{spec.name} on {engine.description}; {spec.terms}")
         for sentence in (*perception.notes, *perception.heads.missing.values()):
             self.get_logger().warning(sentence)
 

@@ -123,8 +123,8 @@ def test_a_video_model_sees_its_clips_live(model: Path, tmp_path: Path) -> None:
     folder = download(tmp_path / "files")
     save_file(reference.draw(drawn), folder / "toy_vit.safetensors")
     perception = Perception(model, device="cpu", weights_dir=folder)
-    assert "for non-commercial use only" in perception.notes[0]
-    assert "weights convert" in perception.notes[1]
+    assert perception.spec.terms == "licence CC-BY-NC-4.0, for non-commercial use only"
+    assert "weights convert" in perception.notes[0]
     perception.add_sensor("gel", load_profile("gelsight_2017"))
     pixels = np.random.default_rng(0).integers(0, 256, (8, 320, 240, 3), dtype=np.uint8)
     for number, image in enumerate(pixels):

@@ -85,6 +85,8 @@ def test_diagnostics_and_log_say_why(heard, graph, folder, outsider) -> None:
     )
     assert "for grasp" not in outsider.diagnostics[STATUS]["message"]
     assert wanted in graph.log
+    assert "licence CC-BY-NC-4.0, for non-commercial use only" in graph.log
+    assert "`sparsh-ros weights convert`" in graph.log
 
 
 def test_what_was_not_asked_for_has_no_topic(heard, outsider) -> None:
