@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +18,12 @@ from sparsh_ros.evaluation.report_html.figures import (
     runtime_section,
     slip_section,
 )
-from sparsh_ros.evaluation.report_html.gallery import gallery_section, images_shown
+from sparsh_ros.evaluation.report_html.gallery import (
+    Seen,
+    gallery_section,
+    images_shown,
+    worst_moments,
+)
 from sparsh_ros.evaluation.report_html.notes import notes_section
 from sparsh_ros.evaluation.report_html.places import title_of
 from sparsh_ros.evaluation.report_html.recordings import recordings_section, worst_first
@@ -42,6 +47,7 @@ def render(result: Result) -> str:
     """The report as HTML."""
     order = worst_first(result)
     sensors = [result.sensors[index] for index in order]
+    worst = worst_moments(sensors)
     title = f"How well {result.model['name']} feels"
     sections = [
         f"<h1>{escape(title)}</h1>",
@@ -51,8 +57,8 @@ def render(result: Result) -> str:
         "<h2>Scores</h2>",
         *score_tables(result),
         *recordings_section(result, order),
-        *_viewer(sensors, result.model["slip_threshold"]),
-        *gallery_section(sensors),
+        *_viewer(sensors, worst, result.model["slip_threshold"]),
+        *gallery_section(worst),
         *force_section(result),
         *slip_section(result, sensors),
         *pose_section(result),
@@ -70,7 +76,9 @@ def _extent(result: Result) -> str:
     return f"{recordings:,} recordings, {frames:,} frames; sensors: {kinds or 'unknown'}"
 
 
-def _viewer(sensors: Sequence[SensorResult], threshold: float) -> Iterator[str]:
+def _viewer(
+    sensors: Sequence[SensorResult], worst: Mapping[str, Sequence[Seen]], threshold: float
+) -> Iterator[str]:
     """The curves of a recording at choice: controls here, curves by the script from the data."""
     points = points_per_curve(len(sensors))
     options = "".join(
@@ -86,7 +94,7 @@ def _viewer(sensors: Sequence[SensorResult], threshold: float) -> Iterator[str]:
         options=options, legend=legend, median=len(sensors) // 2, best=len(sensors) - 1
     )
     for index, sensor in enumerate(sensors):
-        data = viewer_data(sensor, threshold, points, images_shown(index, sensor))
+        data = viewer_data(sensor, threshold, points, images_shown(worst, index))
         text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
         yield f'<script type="application/json" class="recording">{text}</script>'
 

@@ -58,7 +58,6 @@ def viewer_data(
         "name": title_of(sensor),
         "end": round(float(time_s[-1]), 6),
         "gap": LONGEST_GAP_PERIODS * sensor.period_ns * 1e-9 + 2 * bucket_s,
-        "frames": len(time_s),
         "per_point": len(time_s) / points if len(time_s) > points else 1,
         "time": _text(decimated_times(time_s, points).astype("<f4")),
         "rows": list(_rows(sensor, threshold, points)),

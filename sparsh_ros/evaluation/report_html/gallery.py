@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -19,37 +19,45 @@ from sparsh_ros.evaluation.summary import number
 _WRONG = 0.1  # share of the worst error below which a moment is not worth a look
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
+    """A moment, and the number of its sensor on the page."""
+
     index: int
     sensor: SensorResult
     moment: Moment
 
 
-def gallery_section(sensors: Sequence[SensorResult]) -> list[str]:
-    """The worst moments of each task as HTML; `sensors` in the order of the page."""
-    found = [
-        _Seen(index, sensor, moment)
-        for index, sensor in enumerate(sensors)
-        for moment in sensor.moments
-    ]
+def worst_moments(sensors: Sequence[SensorResult]) -> dict[str, list[Seen]]:
+    """Task -> what to show of it, the worst first; `sensors` in the order of the page."""
+    found: dict[str, list[Seen]] = {task: [] for task in HEADINGS}
+    for index, sensor in enumerate(sensors):
+        for moment in sensor.moments:
+            if moment.task:
+                found[moment.task].append(Seen(index, sensor, moment))
+    for task, seen in found.items():
+        least = _WRONG * max((each.moment.error for each in seen), default=0.0)
+        bad = [each for each in seen if each.moment.error > least]
+        found[task] = sorted(bad, key=lambda each: -each.moment.error)
+    return found
+
+
+def gallery_section(worst: Mapping[str, Sequence[Seen]]) -> list[str]:
+    """The worst moments of each task as HTML."""
     sections = []
-    for task, heading in HEADINGS.items():
-        worst = [seen for seen in found if seen.moment.task == task]
-        worst.sort(key=lambda seen: -seen.moment.error)
-        worst = [seen for seen in worst if seen.moment.error > _WRONG * worst[0].moment.error]
-        if worst:
-            sections.append(f"<h3>{heading}</h3>")
-            sections.append(f'<div class="images">{"".join(map(_figure, worst))}</div>')
+    for task, seen in worst.items():
+        if seen:
+            sections.append(f"<h3>{HEADINGS[task]}</h3>")
+            sections.append(f'<div class="images">{"".join(map(_figure, seen))}</div>')
     return ["<h2>Worst moments</h2>", *sections] if sections else []
 
 
-def images_shown(index: int, sensor: SensorResult) -> dict[int, str]:
+def images_shown(worst: Mapping[str, Sequence[Seen]], index: int) -> dict[int, str]:
     """Row -> "#" and the id of its image in the gallery, for one sensor of the page."""
-    worst = [moment for moment in sensor.moments if moment.task]
-    return {moment.row: f"#{_name(index, moment)}" for moment in worst}
+    seen = [each for found in worst.values() for each in found if each.index == index]
+    return {each.moment.row: f"#{_name(index, each.moment)}" for each in seen}
 
 
-def _figure(seen: _Seen) -> str:
+def _figure(seen: Seen) -> str:
     index, sensor, moment = seen
     at_s = elapsed_s(sensor)[moment.row]
     where = f"{sensor.recording}, {sensor.sensor}, {at_s:.2f} s"

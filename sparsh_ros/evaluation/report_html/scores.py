@@ -27,8 +27,9 @@ def first_figures(result: Result) -> str:
         slip = scores["slip"]
         cells.append((_short(slip["f1"], ".2f"), f"slip, F1{_between(slip['f1'])}"))
         missed, onsets = (_short(slip[key], ".0f") for key in ("missed_onsets", "onsets"))
-        delay = _short(slip["delay_median_ms"], ".0f")
-        cells.append((f"{delay} ms", f"from onset to answer, median; {missed} of {onsets} missed"))
+        if slip["onsets"]["value"]:
+            text = f"from onset to answer, median; {missed} of {onsets} missed"
+            cells.append((f"{_short(slip['delay_median_ms'], '.0f')} ms", text))
     if "pose" in scores:
         accuracy = scores["pose"]["accuracy"]
         cells.append((_short(accuracy, ".2f"), f"motion, 11-bin accuracy{_between(accuracy)}"))

@@ -52,6 +52,16 @@ def test_recordings_are_listed_worst_first_with_the_curves_of_each(result, parse
     assert choices == ["0", "1", "2"]  # worst, median, best
 
 
+def test_every_image_that_the_curves_refer_to_is_on_the_page(touch, evaluated, parsed) -> None:
+    sensor = touch("a")
+    fine = [replace(moment, row=moment.row + 9, error=0.01) for moment in sensor.moments[:3]]
+    page = parsed(render(evaluated(replace(sensor, moments=(*sensor.moments, *fine)))))
+    sources = [source for _, source in json.loads(page.data[0])["images"]]
+    referred = {source[1:] for source in sources if source.startswith("#")}
+    assert len(sources) == 10 and len(referred) == 3
+    assert referred <= {image.get("id") for image in page.all("img")}
+
+
 def test_names_cannot_break_the_page(touch, evaluated, parsed) -> None:
     name = "</script><script>alert(1)</script> <b>\"&amp;' {x}"
     sensor = replace(touch(name), sensor="<i>", notes=("a <note> & more",))
@@ -77,6 +87,7 @@ def test_slip_alone_and_nothing_that_slips(evaluated, parsed) -> None:
     assert "There is no label of force." in page.text
     assert "Nothing slips, so there is no curve of precision over recall." in page.text
     assert "No slip begins in these recordings." in page.text
+    assert "from onset to answer" not in page.text
 
 
 def test_estimates_that_are_never_there_give_a_page_all_the_same(touch, evaluated, parsed) -> None:

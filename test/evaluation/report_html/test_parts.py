@@ -11,7 +11,7 @@ from made_up_results import make_sensor, make_slips
 
 from sparsh_ros.evaluation.report_html.confusion import confusion_table
 from sparsh_ros.evaluation.report_html.figures import pose_section, runtime_section, slip_section
-from sparsh_ros.evaluation.report_html.gallery import gallery_section, images_shown
+from sparsh_ros.evaluation.report_html.gallery import gallery_section, images_shown, worst_moments
 from sparsh_ros.evaluation.report_html.notes import notes_section
 from sparsh_ros.evaluation.report_html.onsets import SHOWN, onset_section
 from sparsh_ros.evaluation.report_html.recordings import recordings_section, worst_first
@@ -124,14 +124,16 @@ def test_worst_moments_are_shown_with_what_was_said_and_true(touch, parsed) -> N
     sensors = [touch("a", 0.25), touch("b")]
     small = replace(sensors[1].moments[0], error=0.05)
     sensors[1] = replace(sensors[1], moments=(small,))
-    page = parsed("".join(gallery_section(sensors)))
+    worst = worst_moments(sensors)
+    page = parsed("".join(gallery_section(worst)))
     assert "said 0.25 / 0.00 / 1.91 N truth 0.00 / 0.00 / 1.91 N" in page.text
     assert "probability 0.10; it slips" in page.text
     assert "said 0.99 / 0.17 mm truth 0.99 / 0.17 mm" in page.text
     assert len(page.all("img")) == 3  # b's moment is not worth a look
+    assert images_shown(worst, 1) == {}
     ids = {image["id"] for image in page.all("img")}
-    assert {f"#{name}" for name in ids} == set(images_shown(0, sensors[0]).values())
+    assert {f"#{name}" for name in ids} == set(images_shown(worst, 0).values())
 
 
 def test_without_images_there_is_no_gallery() -> None:
-    assert gallery_section([make_sensor("a", 0.1)]) == []
+    assert gallery_section(worst_moments([make_sensor("a", 0.1)])) == []
