@@ -17,6 +17,7 @@ import numpy as np
 
 # The plot area has these many user units; only ratios matter.
 _WIDTH, _HEIGHT = 1000.0, 100.0
+_CELLS = 40
 
 CSS = """
 .plot { margin: 1.2rem 0 2rem; }
@@ -100,6 +101,22 @@ def line_plot(
     ]
     marks = "".join(_dot(axes, dot) for dot in dots)
     return _figure(title, unit, axes, "".join(shapes), x_unit, marks)
+
+
+def density_plot(title: str, unit: str, truth: np.ndarray, estimate: np.ndarray) -> str:
+    """Estimates over truths, the darker the more of them; the dashed line is where both agree."""
+    known = np.isfinite(truth) & np.isfinite(estimate)
+    span = _with_margin(_span([truth[known], estimate[known]]))
+    counts, edges, _ = np.histogram2d(truth[known], estimate[known], _CELLS, (span, span))
+    axes = Axes(span, span)
+    shade = 0.15 + 0.85 * np.log1p(counts) / np.log1p(max(counts.max(), 1))
+    shapes = [
+        _cell(axes, (edges[i], edges[i + 1]), (edges[k], edges[k + 1]), shade[i, k])
+        for i, k in np.argwhere(counts)
+    ]
+    line = _path(*axes.place(np.array(span), np.array(span)))
+    shapes.append(f'<path class="mark" d="{line}"/>')
+    return _figure(title, unit, axes, "".join(shapes), unit)
 
 
 def histogram(
@@ -226,6 +243,14 @@ def _bar(axes: Axes, start: float, end: float, count: int) -> str:
     return (
         f'<rect class="bar" x="{left:.1f}" y="{top:.2f}" width="{0.85 * (right - left):.1f}" '
         f'height="{bottom - top:.2f}"/>'
+    )
+
+
+def _cell(axes: Axes, x: tuple[float, float], y: tuple[float, float], opacity: float) -> str:
+    (left, right), (bottom, top) = axes.place(np.array(x), np.array(y))
+    return (
+        f'<rect class="bar" x="{left:.0f}" y="{top:.1f}" width="{right - left:.0f}" '
+        f'height="{bottom - top:.1f}" opacity="{opacity:.2f}"/>'
     )
 
 

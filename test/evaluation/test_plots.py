@@ -14,6 +14,7 @@ from sparsh_ros.evaluation.plots import (
     Axes,
     Curve,
     Dot,
+    density_plot,
     error_histogram,
     histogram,
     line_plot,
@@ -62,6 +63,24 @@ def test_errors_are_shown_on_both_sides_of_nothing(errors: list[float], mean: st
     assert [x < 500 for x in sorted(bars)] == [error < 0 for error in sorted(set(errors))]
     notes = [note.text for note in figure.findall(".//span[@class='note']")]
     assert notes == ([f"mean {mean} mN"] if mean else [])
+
+
+def test_a_density_is_darkest_where_most_pairs_are() -> None:
+    truth = np.array([0.0, 0.0, 0.0, 4.0, np.nan])
+    estimate = np.array([0.0, 0.0, 0.0, 2.0, 1.0])
+    figure = ElementTree.fromstring(density_plot("t", "N", truth, estimate))
+    cells = [
+        {k: float(v) for k, v in cell.items() if k != "class"} for cell in figure.findall(".//rect")
+    ]
+    few, many = sorted(cells, key=lambda cell: cell["opacity"])
+    assert many["opacity"] == 1 and few["opacity"] < 1
+    assert few["x"] > 900 > 100 > many["x"]
+    assert few["y"] == pytest.approx(50, abs=3) and many["y"] > 90
+
+
+def test_a_density_of_nothing() -> None:
+    figure = ElementTree.fromstring(density_plot("t", "N", np.array([]), np.array([])))
+    assert figure.find(".//rect") is None
 
 
 def test_dots_lie_at_their_place_with_their_name() -> None:

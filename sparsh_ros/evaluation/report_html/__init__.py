@@ -73,7 +73,8 @@ def _extent(result: Result) -> str:
     frames = sum(len(sensor.estimates) for sensor in result.sensors)
     recordings = len({sensor.recording for sensor in result.sensors})
     kinds = ", ".join(sorted({sensor.kind for sensor in result.sensors if sensor.kind}))
-    return f"{recordings:,} recordings, {frames:,} frames; sensors: {kinds or 'unknown'}"
+    bags = f"{recordings:,} recording{'s'[: recordings != 1]}"
+    return f"{bags}, {frames:,} frames; kind of sensors: {kinds or 'unknown'}"
 
 
 def _viewer(

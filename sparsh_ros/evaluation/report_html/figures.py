@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from sparsh_ros.evaluation.alignment import in_bin_units
 from sparsh_ros.evaluation.metrics import FORCE_AXES, precision_recall_points
 from sparsh_ros.evaluation.page import key, table
-from sparsh_ros.evaluation.plots import Curve, Dot, error_histogram, histogram, line_plot
+from sparsh_ros.evaluation.plots import (
+    Curve,
+    Dot,
+    density_plot,
+    error_histogram,
+    histogram,
+    line_plot,
+)
 from sparsh_ros.evaluation.report_html.confusion import confusion_table
 from sparsh_ros.evaluation.report_html.onsets import onset_section
 from sparsh_ros.evaluation.result import Result, SensorResult
@@ -35,12 +42,21 @@ def force_section(result: Result) -> list[str]:
     """Errors of the force, as HTML."""
     if "force" not in result.metrics["scores"]:
         return ["<h2>Force</h2><p>There is no label of force.</p>"]
-    error = np.concatenate([s.estimates.force_n - s.labels.force_n for s in result.sensors])
-    plots = [
-        error_histogram(f"{name}: estimate − truth", "mN", 1e3 * error[:, axis])
+    estimate = np.concatenate([sensor.estimates.force_n for sensor in result.sensors])
+    truth = np.concatenate([sensor.labels.force_n for sensor in result.sensors])
+    errors = [
+        error_histogram(f"{name}: estimate − truth", "mN", 1e3 * (estimate - truth)[:, axis])
         for axis, name in enumerate(FORCE_AXES)
     ]
-    return ["<h2>Errors of the force</h2>", f'<div class="thirds">{"".join(plots)}</div>']
+    pairs = [
+        density_plot(f"{name}: estimate over truth", "N", truth[:, axis], estimate[:, axis])
+        for axis, name in enumerate(FORCE_AXES)
+    ]
+    return [
+        "<h2>Force</h2>",
+        f'<div class="thirds">{"".join(errors)}</div>',
+        f'<div class="thirds square">{"".join(pairs)}</div>',
+    ]
 
 
 def slip_section(result: Result, sensors: Sequence[SensorResult]) -> list[str]:

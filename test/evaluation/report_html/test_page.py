@@ -107,6 +107,14 @@ def test_a_sensor_without_frames_is_in_no_list(evaluated, touch, parsed) -> None
     assert [json.loads(data)["name"] for data in page.data] == ["full, left"]
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_frame_or_two_give_a_page(touch, evaluated, parsed, count: int) -> None:
+    sensor = replace(touch("a", count=count), moments=())
+    page = parsed(render(evaluated(sensor)))
+    assert json.loads(page.data[0])["end"] == pytest.approx((count - 1) * 0.01)
+    assert f"1 recording, {count} frame" in page.text
+
+
 def test_72_recordings_fit_in_ten_megabytes(touch, evaluated) -> None:
     photo = np.random.default_rng(0).bytes(15_000)  # what a busy image of a gel needs
     sensors = []
