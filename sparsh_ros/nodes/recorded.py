@@ -64,7 +64,7 @@ def recorded_rig(path: str, images: str, kind: str) -> tuple[SensorEntry, ...]:
             raise RecordingError(f"{topics.image}: no image that can be read")
         height, width = first.value.shape[:2]
         profile, _ = find_kind(bag, topics, width, height, kind)
-        return SensorEntry(_ros_name(topics.name), DRIVER, profile)
+        return SensorEntry(_ros_name(topics.name), DRIVER, profile, {"input": topics.image})
 
     with open_bag(path) as bag:
         rig = tuple(entry(bag, topics) for topics in find_sensors(bag.topics, image_topics(images)))

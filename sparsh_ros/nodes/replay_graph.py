@@ -14,6 +14,7 @@ from datetime import datetime
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes import graph, settings
 from sparsh_ros.nodes.graph import Process
+from sparsh_ros.nodes.recorded import recorded_rig
 from sparsh_ros.nodes.settings import Setting, Value
 
 _OF_PERCEPTION = tuple(name for name in settings.PLAYER if name in settings.PERCEPTION)
@@ -40,7 +41,12 @@ def parse(texts: Mapping[str, str]) -> dict[str, Value]:
 
 
 def processes(values: Mapping[str, Value]) -> list[Process]:
-    """The processes for these values of all arguments, the source first."""
+    """The processes for these values of all arguments, the source first.
+
+    Raises:
+        SparshError: the recording cannot be played.
+    """
+    recorded_rig(*(values[name] for name in settings.RECORDED))
     player = {name: values[name] for name in settings.PLAYER} | {"use_sim_time": True}
     perception = {name: player[name] for name in (*_OF_PERCEPTION, "use_sim_time")}
     return [

@@ -129,3 +129,23 @@ def test_words_stay_words_on_the_command_line() -> None:
     assert json.loads(said["name"]) == "on"
     assert json.loads(said["input"]) == "12: a b"
     assert said["__ns"] == "/tactile"
+
+
+def test_a_recorder_is_started_last_and_the_sensors_wait_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sensor, perception, recorder = graph.processes(_values("--record", "touch"))
+    assert (recorder.executable, perception.executable) == (graph.RECORDER, "perception")
+    assert recorder.parameters == {"out": str(tmp_path / "touch")}
+    assert sensor.parameters["listeners"] == 2
+    assert graph.processes(_values())[0].parameters["listeners"] == 1
+    hosted, _ = graph.processes(_values("--record", "touch", "--in-process"))
+    assert hosted.parameters["listeners"] == 2
+
+
+def test_a_graph_goes_on_without_its_recorder() -> None:
+    *others, recorder = graph.processes(_values("--record", "touch"))
+    survivors = graph.Survivors([*others, recorder])
+    assert survivors.lose(recorder, 1) == "record has ended (exit code 1): the others go on"
+    assert survivors.suffice

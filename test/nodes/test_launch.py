@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from sparsh_ros.msg import Slip
+from sparsh_ros.training.dataset import SimulatedTouch
+from sparsh_ros.training.simulate import record_bag
 
 pytest.importorskip("launch_ros", reason="the launch system comes with a ROS distribution")
 
@@ -47,6 +50,27 @@ def test_every_argument_is_described(path: Path) -> None:
         assert argument.description, name
         assert argument.default_value is not None, name
     assert arguments["source"].choices and arguments["sensor"].choices
+
+
+def test_every_argument_of_a_replay_is_described() -> None:
+    path = str(LAUNCH / "replay.launch.py")
+    description = PythonLaunchDescriptionSource(path).get_launch_description(LaunchContext())
+    arguments = {argument.name: argument for argument in description.get_launch_arguments()}
+    assert {"bag", "rate", "out", "model", "namespace"} <= arguments.keys()
+    assert all(argument.description for argument in arguments.values())
+
+
+def test_a_replay_stops_by_itself(tmp_path: Path) -> None:
+    bag = tmp_path / "bag"
+    record_bag(bag, SimulatedTouch("test", 0, 0), 0.5)
+    path = LAUNCH / "replay.launch.py"
+    service, exit_codes = _launch_service(path, bag=str(bag), out=str(tmp_path / "out"))
+    give_up = threading.Timer(GIVE_UP_S, service.shutdown)
+    give_up.start()
+    service.run()
+    give_up.cancel()
+    assert len(exit_codes) == 2 and set(exit_codes.values()) == {0}
+    assert json.loads((tmp_path / "out" / "difference.json").read_text())["equal"]
 
 
 def test_an_unknown_choice_starts_nothing() -> None:
