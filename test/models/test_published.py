@@ -15,7 +15,7 @@ from reference.official import doubles, random_weights, save_epoch
 from reference.preprocess import preprocess
 from safetensors.torch import load_file, save_file
 
-from sparsh_ros import engines
+from sparsh_ros import bench, engines
 from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import MissingDependencyError, ModelError, WeightsError
 from sparsh_ros.frames import Frame
@@ -172,6 +172,13 @@ def test_cuda_for_published_files_is_torch_alone(
     ):
         create_engine(spec, "cuda")
     assert "on CPU" in create_engine(spec, "auto").description
+
+
+def test_bench_runs_them_on_torch(model: Path, tmp_path: Path) -> None:
+    spec = load_model_spec(model, download(tmp_path / "files"))
+    cases = bench.candidate_cases(spec)
+    assert [case.batch for case in cases] == [1, bench.LARGE_BATCH]
+    assert all(case.engine.description.startswith("torch") for case in cases)
 
 
 def test_threads_are_those_asked_for(model: Path, tmp_path: Path) -> None:

@@ -65,6 +65,16 @@ def test_a_file_of_sensors_decides_for_all_processes(tmp_path: Path, monkeypatch
         assert len(_rig(process)) == 3
 
 
+def test_a_folder_of_weights_is_found_from_any_folder(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/ada")
+    for given, wanted in (("files", f"{tmp_path}/files"), ("~/sparsh", "/home/ada/sparsh")):
+        *_, perception = graph.processes(_values("--weights-dir", given))
+        assert perception.parameters["weights_dir"] == wanted
+    *_, perception = graph.processes(_values())
+    assert perception.parameters["weights_dir"] == ""
+
+
 def test_a_file_goes_with_the_launch_file_of_any_kind() -> None:
     texts = {name: setting.text for name, setting in graph.arguments(GELSIGHT).items()}
     values = graph.parse(texts | {"sensors": "hand.yaml"}, GELSIGHT)
