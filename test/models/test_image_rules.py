@@ -23,7 +23,7 @@ def images() -> list[np.ndarray]:
 
 def test_every_set_that_ships_loads() -> None:
     names = sorted(path.stem for path in config_path("images").glob("*.yaml"))
-    assert names == ["sparsh", "sparsh-demo", "sparsh-pose"]
+    assert names == ["sparsh", "sparsh-demo", "sparsh-landscape", "sparsh-pose"]
     for name in names:
         rules = load_image_rules(name)
         assert rules and set(rules) <= set(list_profiles())
@@ -148,8 +148,8 @@ def test_digit_frames_are_stored_upright_so_the_loaders_keep_them() -> None:
     raw = np.random.default_rng(2).integers(0, 256, (240, 320, 3), dtype=np.uint8)
     stored = cv2.flip(cv2.transpose(raw), 0)
     np.testing.assert_array_equal(loader(stored), load_profile("digit").standardise(raw, "rgb"))
-    # Stored as the camera gives it, a frame would be seen upside down: flip "both".
-    half_turn = ImageRule("both").prepare([stored, stored])[0]
+    # Stored as the camera gives it, a frame would be seen upside down.
+    half_turn = load_image_rules("sparsh-landscape")["digit"].prepare([stored, stored])[0]
     np.testing.assert_array_equal(loader(raw), half_turn)
 
 
