@@ -164,3 +164,14 @@ def test_gelsight_frames_are_cut_alike(kind: str, size: tuple[int, int]) -> None
     standard = load_profile(kind).standardise(raw, "rgb").astype(int)
     area = cv2.resize(cut, (240, 320), interpolation=cv2.INTER_AREA)
     assert np.abs(standard - area).max() <= 1
+
+
+@pytest.mark.parametrize(("kind", "code"), [("digit", 1), ("gelsight_mini", 0)])
+def test_the_demonstration_mirrors_left_to_right(kind: str, code: int) -> None:
+    """It flips the camera's frame, a DIGIT's left to right and a Mini's upside down, and then turns
+    it clockwise."""
+    raw = np.random.default_rng(4).integers(0, 256, (240, 320, 3), dtype=np.uint8)
+    shown = cv2.rotate(cv2.flip(raw, code), cv2.ROTATE_90_CLOCKWISE)
+    standard = load_profile(kind).standardise(raw, "rgb")
+    rule = ImageRule(flip=load_image_rules("sparsh-demo")[kind].flip)
+    np.testing.assert_array_equal(rule.prepare([standard, standard])[0], shown)
