@@ -293,6 +293,12 @@ def test_wait_ends_with_silence(fake: Perception, monkeypatch: pytest.MonkeyPatc
     assert not fake.wait(0.01)
 
 
+def test_wait_ends_while_the_clock_of_the_frames_stands_still(fake: Perception) -> None:
+    push(fake, "left", range(6))
+    assert fake.infer()[0].valid
+    assert not fake.wait(0.01)
+
+
 def test_frame_that_waited_too_long_is_stale(fake: Perception, clock: Clock) -> None:
     push(fake, "left", range(6))
     clock.now_s += 2 * STALE_S

@@ -9,6 +9,7 @@ while the object slips.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from functools import partial
 
 from rclpy.node import Node
@@ -20,13 +21,14 @@ from sparsh_ros.models.head_choice import choose_heads
 from sparsh_ros.models.head_facts import FORCE_FIELD
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.msg import Features
-from sparsh_ros.nodes import qos, settings, spin
+from sparsh_ros.nodes import conversions, qos, settings, spin
 from sparsh_ros.nodes.diagnostics import OK, WARN, Diagnostics, LatencyMeter, RateMeter, Report
 from sparsh_ros.nodes.estimates import EstimatePublisher
 from sparsh_ros.nodes.features import msg_to_encoded
 from sparsh_ros.nodes.graph import prefixes
 from sparsh_ros.nodes.parameters import Parameters
 from sparsh_ros.nodes.recorded import heard_entries
+from sparsh_ros.nodes.ros_time import SendTimes
 
 _QUIET_S = 5.0
 
@@ -63,6 +65,7 @@ class HeadNode(Node):
             )
             self._rates[name], self._latencies[name] = RateMeter(), LatencyMeter()
             self._trouble[name] = "waiting for features"
+        self._sent = SendTimes(self)
         self._diagnostics = Diagnostics(self, self._reports)
 
     def start(self) -> None:
@@ -76,7 +79,9 @@ class HeadNode(Node):
         """Publish the final counts."""
         self._diagnostics.publish()
 
-    def _take(self, name: str, message: Features) -> None:
+    def _take(self, name: str, message: Features, info: Mapping[str, int]) -> None:
+        stamp_ns = conversions.msg_to_stamp(message.header.stamp)
+        self._sent.note(stamp_ns, info["source_timestamp"])
         try:
             touches = self._decoder.decode(msg_to_encoded(name, self._spec, message))
         except SparshError as error:
@@ -87,7 +92,7 @@ class HeadNode(Node):
             self._estimates[name].publish(touch)
             self._trouble[name] = touch.reason
             self._rates[name].count()
-            self._latencies[name].add(touch.stamp_ns)
+            self._latencies[name].add(self._sent.of(touch.stamp_ns))
 
     def _reports(self) -> dict[str, Report]:
         return {name: self._report(name) for name in self._prefixes}
