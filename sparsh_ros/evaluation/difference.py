@@ -167,22 +167,27 @@ def difference_table(differences: list[Difference]) -> Table:
 
 def remarks(one: Difference) -> list[str]:
     """What the table leaves out, in sentences."""
-    lines = [f"{one.sensor}: {one.frames:,} frames played, {one.passed_over:,} without an estimate"]
+    played = f"{_frames(one.frames)} played, {one.passed_over:,} without an estimate"
+    lines = [f"{one.sensor}: {played}"]
     if one.counters:
         received, replaced = one.counters["images received"], one.counters["frames replaced"]
         lines[0] += f" (perception received {received}, a newer one replaced {replaced})"
     if one.other_pair:
         lines.append(
-            f"{one.sensor}: {one.other_pair:,} frames left out: their partner was lost on the way"
+            f"{one.sensor}: {_frames(one.other_pair)} left out: the partner was lost on the way"
         )
     if one.after_gap:
         lines.append(
-            f"{one.sensor}: contact and motion of {one.after_gap:,} frames left out: frames before "
-            "them, in the same contact, have no live estimate"
+            f"{one.sensor}: contact and motion of {_frames(one.after_gap)} left out: earlier "
+            "ones of the same contact have no live estimate"
         )
     if one.repeated:
-        lines.append(f"{one.sensor}: {one.repeated:,} frames left out: their stamps are not unique")
+        lines.append(f"{one.sensor}: {_frames(one.repeated)} left out: stamps are not unique")
     return lines
+
+
+def _frames(count: int) -> str:
+    return f"{count:,} frame{'s'[: count != 1]}"
 
 
 def _offline_values(offline: Estimates) -> dict[str, NDArray[np.float64]]:

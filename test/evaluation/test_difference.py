@@ -177,7 +177,7 @@ def test_table_and_sentences_tell_all_of_it(offline: Estimates) -> None:
     assert difference_table([found]).row_count == len(found.quantities)
     text = " ".join(remarks(found))
     assert "40 frames played, 1 without an estimate (perception received 40" in text
-    assert "1 frames left out: their partner" in text and "contact and motion of 1" in text
+    assert "1 frame left out: the partner" in text and "contact and motion of 1" in text
     document = json.loads(json.dumps(found.document()))
     assert document["quantities"]["force"]["tolerance"] == 1e-4
     assert document["passed_over"] == 1

@@ -23,14 +23,23 @@ from sparsh_ros.msg import Slip
 from sparsh_ros.nodes import conversions, qos
 
 GIVE_UP_S = 60.0
+FULL_DISK = """
+import shutil, sys
+from types import SimpleNamespace
+shutil.disk_usage = lambda path: SimpleNamespace(free=0)
+from sparsh_ros.cli import main
+sys.exit(main())
+"""
 
 
 class Recording:
     """A running `sparsh-ros record`."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(
+        self, *arguments: str, program: tuple[str, ...] = ("-m", "sparsh_ros.cli")
+    ) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "sparsh_ros.cli", "record", *arguments],
+            [sys.executable, *program, "record", *arguments],
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -153,6 +162,17 @@ def test_what_cannot_be_recorded_is_a_sentence(
     recording = Recording(*arguments)
     assert recording.wait() == 1
     assert reason in recording.said and "Traceback" not in recording.said
+
+
+def test_a_full_disk_ends_the_recording_with_a_whole_bag(tmp_path: Path, publishers) -> None:
+    program = ("-c", FULL_DISK)
+    recording = Recording("--out", str(tmp_path / "bag"), "--namespace", "lab", program=program)
+    _wait_for_listener(publishers["slip"])
+    publishers["slip"].publish(_slip(1))
+    assert recording.wait() == 1
+    assert "wanted 200 MB of free disk, found 0 MB" in recording.said
+    assert "/lab/slip: 1 messages came and could not be written" in recording.said
+    assert (tmp_path / "bag" / "metadata.yaml").is_file()
 
 
 def test_a_graph_records_itself_and_tells_the_kind_of_its_sensors(
