@@ -28,7 +28,7 @@ ROS = [
 # The only modules that may import torch: training, official checkpoints, the CUDA engine.
 WITH_TORCH = re.compile(
     r"sparsh_ros\.(training(\..*)?|engines\.torch_engine"
-    r"|models\.(vit|heads|dpt|decoders|preprocess|export|checkpoints))"
+    r"|models\.(vit|layers|heads|dpt|decoders|preprocess|graphs|export|convert|checkpoints))"
 )
 IMPORT_WITHOUT = """
 import importlib, sys

@@ -47,9 +47,7 @@ class ForceFieldGraph(nn.Module):
     def __init__(self, encoder: VisionTransformer, decoder: ForceFieldDecoder) -> None:
         super().__init__()
         if encoder.layout.frames is not None:
-            raise ModelError(
-                "force field: wanted an encoder of pairs, found one of clips"
-            )
+            raise ModelError("force field: wanted an encoder of pairs, found one of clips")
         rows, columns = decoder.grid
         patch = encoder.layout.patch_size
         twin = resized(encoder, (rows * patch, columns * patch))

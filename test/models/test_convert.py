@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,16 @@ def test_what_cannot_be_converted(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no model's published file has that name; .*--model"):
         convert(given, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_without_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    for name in ("convert", "export"):
+        monkeypatch.delitem(sys.modules, f"sparsh_ros.models.{name}", raising=False)
+    assert main(["weights", "convert", "sparsh-mae-base", "--out", "out"]) == 1
+    assert "wanted the Python package onnx, found none" in capsys.readouterr().err
 
 
 def test_a_published_name_tells_the_model(tmp_path: Path) -> None:
