@@ -25,7 +25,7 @@ from sparsh_ros.training.dataset import SimulatedTouch
 from sparsh_ros.training.simulate import record_bag
 
 GIVE_UP_S = 120.0
-FRAMES = 40
+FRAMES, RATE_HZ = 40, 25
 NS = 1_000_000_000
 
 
@@ -45,17 +45,18 @@ def given(table: dict[str, Setting], **values: object) -> dict:
 
 
 def two_hands(path: Path) -> Path:
-    """Two sensors of different kinds; the background of one becomes known in between."""
-    left, right = TouchSimulation("digit", seed=1), TouchSimulation("gelsight_mini", seed=2)
+    """Two sensors; of one the background comes late, of the other it must be found."""
+    left = TouchSimulation("digit", seed=1, rate_hz=RATE_HZ, rest_s=0.8)
+    right = TouchSimulation("gelsight_mini", seed=2, rate_hz=RATE_HZ)
+    seen = right.background()
     custom = {profile_key("/hand/left"): "digit", profile_key("/hand/right"): "gelsight_mini"}
     with BagWriter(path, custom=custom) as bag:
-        bag.image("/hand/right/background", START_NS, right.background(), "camera")
         for index in range(FRAMES):
-            stamp_ns = START_NS + index * NS // 25
+            stamp_ns = START_NS + index * NS // RATE_HZ
             bag.image("/hand/left/image_raw", stamp_ns, left.step().image, "camera")
             bag.image("/hand/right/image_raw", stamp_ns + 1_000_000, right.step().image, "camera")
             if index == 10:
-                bag.image("/hand/left/background", stamp_ns, left.background(), "camera")
+                bag.image("/hand/right/background", stamp_ns + 2_000_000, seen, "camera")
     return path
 
 
@@ -101,10 +102,15 @@ def test_two_sensors_of_one_bag_play_in_step(tmp_path: Path) -> None:
     left, right = difference(tmp_path / "out")["sensors"]
     assert (left["sensor"], right["sensor"]) == ("left", "right")
     with open_bag(tmp_path / "out") as live:
-        valid = [live.decode(m).valid for m in live.messages(["/robot/left/slip"])]
+        backgrounds = {
+            name: sum(1 for _ in live.messages([f"/robot/{name}/background"]))
+            for name in ("left", "right")
+        }
+        valid = [live.decode(m).valid for m in live.messages(["/robot/right/slip"])]
         assert {topic.name for topic in live.topics} >= {"/robot/left/force", "/robot/right/pose"}
-    # The first eleven frames came before the background; all are in the comparison.
-    assert not any(valid[: 11 - left["passed_over"]]) and any(valid)
+    assert backgrounds == {"left": 1, "right": 1}
+    # Eleven frames came before the background. They are in the comparison, too.
+    assert not any(valid[: 11 - right["passed_over"]]) and any(valid)
 
 
 def test_a_recording_that_tells_too_little_is_a_sentence(touch: Path, tmp_path: Path) -> None:
