@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import IO
 
 from sparsh_ros.nodes import graph
 from sparsh_ros.nodes.settings import DIGIT, GELSIGHT, Setting, Value
-from sparsh_ros.nodes.signals import StopRequest, held_back
+from sparsh_ros.nodes.signals import PARENT, StopRequest, held_back
 
 _SENSORS = DIGIT + GELSIGHT
 _POLL_S = 0.1
@@ -41,13 +42,12 @@ class RunningGraph:
         self._log = log or sys.stderr
         self._survivors = graph.Survivors(processes)
         self._lock, self._ended, self._stopping = threading.Lock(), threading.Event(), False
+        # In a session of their own, Ctrl-C reaches them only through `stop`, in order.
+        environment = os.environ | {PARENT: str(os.getpid())}
+        own = {"stdout": log, "stderr": log, "start_new_session": True, "env": environment}
         with held_back():  # until the child is ready to be asked to stop
             self._children = [
-                # In a session of their own, Ctrl-C reaches them only through `stop`, in order.
-                subprocess.Popen(
-                    command(process, values), stdout=log, stderr=log, start_new_session=True
-                )
-                for process in processes
+                subprocess.Popen(command(process, values), **own) for process in processes
             ]
         for of_one in zip(processes, self._children, strict=True):
             threading.Thread(target=self._note_end, args=of_one, daemon=True).start()

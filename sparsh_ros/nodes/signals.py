@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SIGINT, SIGTERM and SIGHUP as a question that a loop asks, instead of an exception anywhere."""
+"""When a process has to stop, as a question that a loop asks, instead of an exception anywhere."""
 
 from __future__ import annotations
 
@@ -11,17 +11,25 @@ from contextlib import contextmanager
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+PARENT = "SPARSH_ROS_PARENT"
+"""In the environment of a process: the number of the one that started it and that stops it."""
+
+
 class StopRequest:
-    """True once one of the signals has come. Made on the main thread."""
+    """True once SIGINT, SIGTERM or SIGHUP has come, or who should send it was killed.
+
+    Made on the main thread.
+    """
 
     def __init__(self) -> None:
         self._asked = False
+        self._parent = int(os.environ.get(PARENT, 0))
         for number in _SIGNALS:
             signal.signal(number, self._ask)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
     def __bool__(self) -> bool:
-        return self._asked
+        return self._asked or self._parent not in (0, os.getppid())
 
     def _ask(self, _number: int, _frame: object) -> None:
         self._asked = True

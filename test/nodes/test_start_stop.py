@@ -40,6 +40,18 @@ def test_the_command_run_ends_with_ctrl_c(outsider) -> None:
     assert running.wait(60) == 0
 
 
+def test_a_command_that_is_killed_leaves_no_process_behind(outsider) -> None:
+    slips = outsider.listen(Slip, "/killed/slip")
+    command = [sys.executable, "-m", "sparsh_ros.cli", "run", "--namespace", "killed"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        outsider.wait_for(lambda: slips, "a slip message")
+    finally:
+        running.kill()
+    # Sensor and perception hold the other end of the pipe as long as they live.
+    running.communicate(timeout=60)
+
+
 def test_sensors_hosted_in_the_perception_process(outsider, start_graph) -> None:
     slips = {name: outsider.listen(Slip, f"/hosted/{name}/slip") for name in ("thumb", "index")}
     graph = start_graph(namespace="hosted", names="thumb,index", in_process="true", rate_hz="20")
