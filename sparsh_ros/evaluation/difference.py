@@ -138,9 +138,14 @@ def compare(
         other_pair=int(other_pair.sum()),
         after_gap=int((usable & ~synchronous).sum()),
         quantities={
-            name: _compared(values[name], found, quantity.tolerance, masks[quantity.remembers])
+            name: _compared(
+                values[name],
+                live.values[name],
+                quantity.tolerance,
+                masks[quantity.remembers] & live.told[name],
+            )
             for name, quantity in QUANTITIES.items()
-            if (found := live.values.get(name)) is not None
+            if name in live.values
         },
         counters=live.counters,
     )

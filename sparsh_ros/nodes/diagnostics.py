@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+
+from sparsh_ros.nodes.ros_time import steady_clock
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
@@ -43,8 +44,7 @@ class Diagnostics:
         self._node = node
         self._reports = reports
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        # Also while simulated time stands still.
-        node.create_timer(_PERIOD_S, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        node.create_timer(_PERIOD_S, self.publish, clock=steady_clock())
 
     def publish(self) -> None:
         """Publish the reports of this moment."""

@@ -11,31 +11,37 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain
 
+import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
 
-from sparsh_ros.errors import ParameterError, RecordingError, SparshError
+from sparsh_ros.errors import RecordingError, SparshError
 from sparsh_ros.evaluation.ahead import ahead
 from sparsh_ros.evaluation.bags import open_bag
 from sparsh_ros.evaluation.feed import Feed, read_feeds
+from sparsh_ros.evaluation.live_estimates import DIAGNOSTICS
 from sparsh_ros.evaluation.play_clock import PlayClock
 from sparsh_ros.evaluation.topics import SensorTopics, find_sensors
 from sparsh_ros.frames import Frame
+from sparsh_ros.models.head_choice import choose_heads
+from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.nodes import conversions, qos, settings, spin
 from sparsh_ros.nodes.graph import prefixes
 from sparsh_ros.nodes.parameters import Parameters
 from sparsh_ros.nodes.played_sensor import PlayedSensor
 from sparsh_ros.nodes.record import Recorder
-from sparsh_ros.nodes.record_topics import DIAGNOSTICS, ESTIMATES
+from sparsh_ros.nodes.record_topics import ESTIMATES
 from sparsh_ros.nodes.recorded import image_topics, recorded_rig
 from sparsh_ros.nodes.replay_check import check
+from sparsh_ros.nodes.ros_time import steady_clock
+from sparsh_ros.nodes.settings import Value
 from sparsh_ros.nodes.signals import ask_to_stop
 
 _TICK_S = 0.01
@@ -46,6 +52,7 @@ _HANDSHAKE_S = 0.5
 _PATIENCE_S = 2.0
 # A new background must be there before the next frame.
 _SETTLE_S = 0.2
+_LOOK_AROUND_S = 0.5
 _READ_AHEAD = 32
 
 Item = tuple[Feed, str, int, object]
@@ -60,15 +67,14 @@ class Player(Node):
         sensors: what is played.
         perception: name of the perception node with its namespace.
         finished: whether the recording was played to its end.
-        failure: why not, where something went wrong.
+        failure: why not, in a sentence, where something went wrong.
     """
 
     def __init__(self) -> None:
         """Look into the recording.
 
         Raises:
-            ParameterError: a parameter is not allowed.
-            RecordingError: the recording cannot be played.
+            SparshError: a parameter is not allowed, or the recording or the model cannot be used.
         """
         super().__init__("player")
         given = Parameters(self, settings.PLAYER)
@@ -78,8 +84,11 @@ class Player(Node):
         self.sensors = {entry.name: PlayedSensor(self, entry, names[entry.name]) for entry in rig}
         self.perception = f"{self.get_namespace()}/perception".lstrip("/")
         self.recorder = Recorder(self._hear, {"images": "none"})
-        self.finished, self.failure = False, None
-        self._clock, self._clock_topic = PlayClock(given["rate"]), None
+        self._estimates = _estimate_topics(self.values)
+        self.finished = False
+        self.failure = ""
+        self._clock = PlayClock(given["rate"])
+        self._clock_topic = self.create_publisher(Clock, "/clock", qos.LATEST)
         self._news = threading.Condition()
         self._estimated_ns: dict[str, int] = {}
         self._diagnosed_s = 0.0
@@ -88,7 +97,7 @@ class Player(Node):
 
     def start(self) -> None:
         """Begin to wait for listeners."""
-        self._clock_topic = self.create_publisher(Clock, "/clock", qos.LATEST)
+        self.create_timer(_LOOK_AROUND_S, self._refuse_other_clocks, clock=steady_clock())
         self._thread.start()
 
     def close(self) -> None:
@@ -101,7 +110,9 @@ class Player(Node):
         try:
             self._play()
         except SparshError as error:
-            self.failure = error
+            self.failure = str(error)
+        except Exception as error:  # whatever it is, the process must not wait for ever
+            self.failure = f"bag {self.values['bag']}: {type(error).__name__}: {error}"
         if not self._stop.is_set():
             ask_to_stop()
 
@@ -115,7 +126,10 @@ class Player(Node):
             ]
             with closing(ahead(read_feeds(bag, feeds), _READ_AHEAD)) as items:
                 self._publish_all(item for item in items if item[1] != "profile")
-        self._end()
+            for warning in bag.warnings:
+                self.get_logger().warning(warning)
+        if not self._stop.is_set():
+            self._end()
 
     def _publish_all(self, items: Iterator[Item]) -> None:
         first = next(items, None)
@@ -139,7 +153,9 @@ class Player(Node):
         self._tell_time()
         sensor.publish(frame)
 
-    def _change_background(self, sensor: PlayedSensor, stamp_ns: int, image: object) -> None:
+    def _change_background(
+        self, sensor: PlayedSensor, stamp_ns: int, image: np.ndarray | None
+    ) -> None:
         """Between two frames, as in the recording: time waits until it is in place."""
         self._clock.stand_still()
         self._await_estimates([sensor])
@@ -165,15 +181,18 @@ class Player(Node):
             self._stop.wait(_POLL_S)
         self._stop.wait(_HANDSHAKE_S)
         self._clock.stand_still()
-        if self.count_publishers("/clock") > 1:
-            raise ParameterError(
+
+    def _refuse_other_clocks(self) -> None:
+        if self.count_publishers("/clock") > 1 and not self.failure:
+            self.failure = (
                 "/clock: wanted to be the only one who tells the time, found another node that "
                 "does; stop it, or choose another ROS_DOMAIN_ID"
             )
+            ask_to_stop()
 
     def _is_heard(self) -> bool:
         return all(
-            sensor.is_heard and any(map(self.recorder.hears, _estimates(sensor)))
+            sensor.is_heard and all(map(self.recorder.hears, self._topics_of(sensor)))
             for sensor in self.sensors.values()
         )
 
@@ -181,8 +200,8 @@ class Player(Node):
         wanted = {
             topic: sensor.newest_ns
             for sensor in sensors
-            for topic in _estimates(sensor)
-            if sensor.newest_ns is not None and self.recorder.hears(topic)
+            for topic in self._topics_of(sensor)
+            if sensor.newest_ns is not None
         }
         with self._news:
             self._news.wait_for(
@@ -190,10 +209,14 @@ class Player(Node):
                 _PATIENCE_S,
             )
 
+    def _topics_of(self, sensor: PlayedSensor) -> list[str]:
+        return [f"{sensor.topics}/{name}" for name in self._estimates]
+
     def _hear(self, topic: str, kind: type, data: bytes) -> None:
         """Called by the recorder with each message."""
         below, _, name = topic.rpartition("/")
-        is_estimate = name in ESTIMATES and any(s.topics == below for s in self.sensors.values())
+        is_ours = any(sensor.topics == below for sensor in self.sensors.values())
+        is_estimate = is_ours and name in self._estimates
         if not (is_estimate or topic == DIAGNOSTICS):
             return
         message = deserialize_message(data, kind)
@@ -209,8 +232,11 @@ def _without_labels(topics: SensorTopics) -> SensorTopics:
     return SensorTopics(topics.name, topics.prefix, topics.image, topics.background)
 
 
-def _estimates(sensor: PlayedSensor) -> list[str]:
-    return [f"{sensor.topics}/{name}" for name in ESTIMATES]
+def _estimate_topics(values: Mapping[str, Value]) -> list[str]:
+    """Names of the topics on which perception will say what it estimates."""
+    spec = load_model_spec(values["model"], values["weights_dir"] or None)
+    wanted = choose_heads(spec, values["heads"]).wanted
+    return [topic for head in wanted for topic in ESTIMATES.get(head, ())]
 
 
 def _is_of_perception(message: DiagnosticArray) -> bool:
@@ -229,8 +255,8 @@ def main(arguments: list[str] | None = None) -> int:
     if exit_code or not players:
         return exit_code
     player = players[0]
-    if player.failure is not None:
-        rclpy.logging.get_logger("sparsh_ros").fatal(str(player.failure))
+    if player.failure:
+        rclpy.logging.get_logger("sparsh_ros").fatal(player.failure)
         return 1
     if not player.finished:
         return 0

@@ -16,24 +16,26 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import QoSMessageLostInfo, SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.evaluation.bags import profile_key
+from sparsh_ros.evaluation.live_estimates import DIAGNOSTICS
 from sparsh_ros.evaluation.queued_writer import QueuedWriter
 from sparsh_ros.nodes import settings, spin
 from sparsh_ros.nodes.parameters import Parameters
-from sparsh_ros.nodes.record_topics import DIAGNOSTICS, Choice, message_class, quality
+from sparsh_ros.nodes.record_topics import Choice, message_class, quality
+from sparsh_ros.nodes.ros_time import steady_clock
 from sparsh_ros.nodes.settings import Value
 from sparsh_ros.nodes.signals import ask_to_stop
 
@@ -90,9 +92,8 @@ class Recorder(Node):
         self.writer = QueuedWriter(path)
         self.get_logger().info(f"recording to {path}")
         self._look_around()
-        steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still
-        self.create_timer(_LOOK_AROUND_S, self._look_around, clock=steady)
-        self.create_timer(_PROGRESS_S, self._check, clock=steady)
+        self.create_timer(_LOOK_AROUND_S, self._look_around, clock=steady_clock())
+        self.create_timer(_PROGRESS_S, self._check, clock=steady_clock())
 
     def close(self) -> None:
         """Write what came, end the bag, and say what it holds."""
@@ -114,11 +115,6 @@ class Recorder(Node):
         """Whether a topic is recorded and connected to a publisher."""
         return topic in self._heard and self._heard[topic].get_publisher_count() > 0
 
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """Full names of the topics that are recorded."""
-        return tuple(self._heard)
-
     def _look_around(self) -> None:
         for topic, types in self.get_topic_names_and_types():
             if topic in self._heard or topic in self._refused or not self._choice.takes(topic):
@@ -127,7 +123,7 @@ class Recorder(Node):
             if publishers:
                 self._listen(topic, types[0], publishers)
 
-    def _listen(self, topic: str, type_name: str, publishers: list) -> None:
+    def _listen(self, topic: str, type_name: str, publishers: Sequence[TopicEndpointInfo]) -> None:
         try:
             kind = message_class(type_name)
         except ParameterError as error:

@@ -5,19 +5,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import chain
 
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.evaluation.definitions import known_types
+from sparsh_ros.evaluation.live_estimates import DIAGNOSTICS
 
-DIAGNOSTICS = "/diagnostics"
-ESTIMATES = ("force", "slip", "pose_change", "pose", "grasp", "textile")
-"""Topics of a sensor that say what is estimated. Their messages begin with a header."""
+ESTIMATES = {
+    "force": ("force",),
+    "slip": ("slip",),
+    "pose": ("pose_change", "pose"),
+    "grasp": ("grasp",),
+    "textile": ("textile",),
+}
+"""Head -> the topics of a sensor that say what it estimates; every message has a header."""
 
 _TRUTH = ("truth/force", "truth/slip", "truth/pose")
-_OF_SENSOR = (*ESTIMATES, *_TRUTH, "background")
+_OF_SENSOR = (*chain.from_iterable(ESTIMATES.values()), *_TRUTH, "background")
 _IMAGES = {
     "raw": ("image_raw", "camera_info"),
     "compressed": ("image_raw/compressed", "camera_info"),

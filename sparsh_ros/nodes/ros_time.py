@@ -7,10 +7,16 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 _LEAD_S = 0.1
 _REMEMBERED = 240
+
+
+def steady_clock() -> Clock:
+    """For timers that go on while simulated time stands still."""
+    return Clock(clock_type=ClockType.STEADY_TIME)
 
 
 class SlowerClock:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rosgraph_msgs.msg import Clock
 
 from sparsh_ros.errors import ParameterError, RecordingError
 from sparsh_ros.evaluation.bag_writer import START_NS, BagWriter
 from sparsh_ros.evaluation.bags import open_bag, profile_key
 from sparsh_ros.gel.simulation import TouchSimulation
-from sparsh_ros.nodes import replay_graph
+from sparsh_ros.nodes import qos, replay_graph
 from sparsh_ros.nodes.entries import entries
 from sparsh_ros.nodes.recorded import heard_entries, recorded_rig
 from sparsh_ros.nodes.replay_check import FILE, check
@@ -140,6 +141,15 @@ def test_a_difference_is_an_exit_code(
     assert document["sensors"][0]["passed_over"] == 60 - forces
     if forces:
         assert document["sensors"][0]["quantities"]["force"]["different"] > 30
+
+
+def test_a_second_clock_is_refused(touch: Path, tmp_path: Path, outsider) -> None:
+    other = outsider.node.create_publisher(Clock, "/clock", qos.LATEST)
+    # Slowly, because it may take seconds until nodes know of each other.
+    done = replay(touch, tmp_path / "out", "--rate", "0.1")
+    outsider.node.destroy_publisher(other)
+    assert done.returncode == 1
+    assert "/clock: wanted to be the only one who tells the time" in done.stderr
 
 
 def test_an_existing_folder_is_refused(touch: Path, tmp_path: Path) -> None:
