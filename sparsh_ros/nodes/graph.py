@@ -16,6 +16,7 @@ from pathlib import Path
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.entries import entries, refuse_beside_file
+from sparsh_ros.nodes.recorded import need_library_for_bags
 from sparsh_ros.nodes.settings import Setting, Value
 from sparsh_ros.sensors.rig import rig_path
 
@@ -127,6 +128,7 @@ def processes(values: Mapping[str, Value]) -> list[Process]:
 
     Raises:
         ParameterError: what describes the sensors cannot be used.
+        MissingDependencyError: they are to be recorded, and the library for bags is missing.
     """
     rig = _rig_parameters(values)
     names = [entry.name for entry in entries({**_NO_RIG, **rig})]
@@ -136,6 +138,7 @@ def processes(values: Mapping[str, Value]) -> list[Process]:
         perception["weights_dir"] = absolute(values["weights_dir"])
     recorders = []
     if values["record"]:
+        need_library_for_bags()
         recorders = [Process(RECORDER, "recorder", "", {"out": absolute(values["record"])})]
         sensor["listeners"] += 1
     if values["in_process"]:

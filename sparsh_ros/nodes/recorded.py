@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
+from importlib.util import find_spec
 from typing import Protocol
 
-from sparsh_ros.errors import RecordingError
+from sparsh_ros.errors import MissingDependencyError, RecordingError
 from sparsh_ros.nodes.entries import entries
 from sparsh_ros.nodes.settings import Value
 from sparsh_ros.sensors.rig import SensorEntry, check_rig
@@ -33,6 +34,14 @@ def heard_entries(given: Given) -> tuple[SensorEntry, ...]:
     return entries(given)
 
 
+def need_library_for_bags() -> None:
+    """Raise MissingDependencyError where bags can be neither read nor written."""
+    if missing := [name for name in ("mcap", "rosbags") if find_spec(name) is None]:
+        raise MissingDependencyError(
+            f"bags: wanted the Python package {missing[0]}, found none; `pip install mcap rosbags`"
+        )
+
+
 def image_topics(text: str) -> tuple[str, ...]:
     """The topics in setting `image_topics`."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
@@ -47,10 +56,12 @@ def recorded_rig(path: str, images: str, kind: str) -> tuple[SensorEntry, ...]:
         kind: of the sensors, or the file of a profile; empty: found.
 
     Raises:
+        MissingDependencyError: the library for bags is not installed.
         RecordingError: it cannot be read, or does not tell what the sensors are.
         ParameterError: there is no such kind.
     """
-    # Here, because only a replay needs the library for bags.
+    need_library_for_bags()
+    # Here, because only a replay needs it.
     from sparsh_ros.evaluation.bags import Bag, open_bag
     from sparsh_ros.evaluation.kinds import find_kind
     from sparsh_ros.evaluation.labels import read_events

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sparsh_ros.errors import ParameterError
-from sparsh_ros.nodes import graph, run
+from sparsh_ros.errors import MissingDependencyError, ParameterError
+from sparsh_ros.nodes import graph, recorded, run
 from sparsh_ros.nodes.entries import entries
 from sparsh_ros.nodes.settings import DIGIT, GELSIGHT, RIG, Value
 from sparsh_ros.resources import config_path
@@ -152,6 +152,13 @@ def test_a_recorder_is_started_last_and_the_sensors_wait_for_it(
     assert graph.processes(_values())[0].parameters["listeners"] == 1
     hosted, _ = graph.processes(_values("--record", "touch", "--in-process"))
     assert hosted.parameters["listeners"] == 2
+
+
+def test_a_recorder_without_its_library_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded, "find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match="pip install mcap rosbags"):
+        graph.processes(_values("--record", "touch"))
+    assert len(graph.processes(_values())) == 2
 
 
 def test_a_graph_goes_on_without_its_recorder() -> None:
