@@ -71,10 +71,11 @@ def _timelines(index: int, sensor: SensorResult) -> Iterator[_Timeline]:
     time_s, answer = elapsed_s(sensor), sensor.estimates.slip_answer
     slipping = sensor.labels.slipping == 1
     for onset in onsets_of(sensor):
-        time_ms = 1e3 * (time_s - time_s[onset.row])
-        first, last = np.searchsorted(time_ms, (_BEFORE_MS, _AFTER_MS))
-        around = (column[first:last] for column in (time_ms, answer, slipping))
-        yield _Timeline(index, sensor, onset, float(time_s[onset.row]), *around)
+        at_s = time_s[onset.row]
+        first, last = np.searchsorted(time_s, (at_s + _BEFORE_MS / 1e3, at_s + _AFTER_MS / 1e3))
+        time_ms = 1e3 * (time_s[first:last] - at_s)
+        around = (column[first:last] for column in (answer, slipping))
+        yield _Timeline(index, sensor, onset, float(at_s), time_ms, *around)
 
 
 def _all_together(found: Sequence[_Timeline], threshold: float) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from sparsh_ros.evaluation.report_html.confusion import confusion_table
 from sparsh_ros.evaluation.report_html.figures import pose_section, runtime_section, slip_section
 from sparsh_ros.evaluation.report_html.gallery import gallery_section, images_shown, worst_moments
 from sparsh_ros.evaluation.report_html.notes import notes_section
-from sparsh_ros.evaluation.report_html.onsets import SHOWN, onset_section
+from sparsh_ros.evaluation.report_html.onsets import SHOWN, onset_section, onsets_of
 from sparsh_ros.evaluation.report_html.recordings import recordings_section, worst_first
 
 
@@ -137,3 +138,13 @@ def test_worst_moments_are_shown_with_what_was_said_and_true(touch, parsed) -> N
 
 def test_without_images_there_is_no_gallery() -> None:
     assert gallery_section(worst_moments([make_sensor("a", 0.1)])) == []
+
+
+def test_onsets_of_a_long_recording_take_little_memory(touch) -> None:
+    sensor = touch("long", count=40_000)
+    assert len(onsets_of(sensor)) == 400
+    tracemalloc.start()
+    onset_section([sensor], 0.5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6
