@@ -23,7 +23,12 @@ from rosbags.rosbag2 import Reader as Reader2
 
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.evaluation.definitions import Decoder, decoder, one_line
-from sparsh_ros.evaluation.mcap_stream import McapStream, custom_data, has_index
+from sparsh_ros.evaluation.mcap_stream import (
+    McapStream,
+    custom_data,
+    has_index,
+    written_order,
+)
 
 SUFFIXES = (".mcap", ".db3", ".bag")
 METADATA = "metadata.yaml"
@@ -92,9 +97,10 @@ class Bag:
             part.close()
 
     def messages(self, names: Iterable[str]) -> Iterator[Message]:
-        """Messages of some topics in the order of their log time.
+        """Messages of some topics in the order of the log.
 
-        Where a file turns out to be damaged, its messages end there and `warnings` says so.
+        That is the order of writing in MCAP files, of log times in others and among separate
+        files. Where a file turns out to be damaged, its messages end there and `warnings` says so.
         """
         wanted = set(names)
         streams = [self._guarded(part, wanted) for part in self._parts]
@@ -171,6 +177,11 @@ class _Indexed:
         return self._reader.storage.metadata.custom or {}
 
     def messages(self, topics: set[str]) -> Iterator[tuple[str, int, bytes]]:
+        if files := self._mcap_files():
+            types = {topic: self.definitions[topic][0] for topic in topics}
+            for file in files:
+                yield from written_order(file, types)
+            return
         connections = [
             connection
             for connection in self._reader.connections
@@ -183,6 +194,14 @@ class _Indexed:
 
     def close(self) -> None:
         self._reader.close()
+
+    def _mcap_files(self) -> list[Path]:
+        """Its MCAP files, as they follow each other; none where only the library reads them."""
+        if self.ros1 or self._reader.compression_mode == "message":
+            return []
+        storage = self._reader.storage
+        paths = [part.path for part in getattr(storage, "storages", [storage])]
+        return paths if all(path.suffix == ".mcap" for path in paths) else []
 
     def _reads(self, connection: Connection) -> bool:
         """A topic has one type here, though a bag may hold two under one name."""

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MCAP files without an index, read from front to back: what a killed recorder leaves behind."""
+"""MCAP files read from front to back, also those without an index that a killed recorder leaves."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 import yaml
+from mcap.data_stream import ReadDataStream
 from mcap.exceptions import EndOfFile, RecordLengthLimitExceeded
 from mcap.reader import make_reader
 from mcap.records import Channel, Chunk, McapRecord, Message, Schema
@@ -23,6 +25,7 @@ _FORMATS = {
     "omgidl": MessageDefinitionFormat.IDL,
 }
 _BEYOND_THE_END = (EndOfFile, RecordLengthLimitExceeded)
+_RECORD_HEADER_BYTES = 9
 _CUT = "truncated: its recorder was stopped before it could end the file"
 
 
@@ -46,8 +49,36 @@ def custom_data(path: Path) -> dict[str, str]:
     return {}
 
 
+def written_order(path: Path, types: Mapping[str, str]) -> Iterator[tuple[str, int, bytes]]:
+    """(topic, log time ns, data) of an MCAP file with an index, in the order of writing.
+
+    Log times tell that order unless the recorder's clock was set back: sorted by them, the frames
+    of two moments would take turns. Memory holds one chunk.
+
+    Args:
+        path: the file.
+        types: topic that is wanted -> type of its messages.
+    """
+    with path.open("rb") as file:
+        summary = make_reader(file).get_summary()
+        channels = {
+            number: channel.topic
+            for number, channel in summary.channels.items()
+            if channel.schema_id in summary.schemas
+            and types.get(channel.topic) == summary.schemas[channel.schema_id].name
+        }
+        for index in sorted(summary.chunk_indexes, key=lambda index: index.chunk_start_offset):
+            listed = index.message_index_offsets  # empty where the writer made no such list
+            if listed and channels.keys().isdisjoint(listed):
+                continue
+            file.seek(index.chunk_start_offset + _RECORD_HEADER_BYTES)
+            for record in breakup_chunk(Chunk.read(ReadDataStream(file))):
+                if isinstance(record, Message) and record.channel_id in channels:
+                    yield channels[record.channel_id], record.log_time, record.data
+
+
 class McapStream:
-    """An MCAP file read in the order of its chunks, as far as it can be read.
+    """An MCAP file without an index, as far as it can be read.
 
     Attributes:
         definitions: topic -> (type, definition of it).
@@ -72,13 +103,10 @@ class McapStream:
             raise RecordingError(f"{path}: wanted ROS 2 messages, found none ({reason})")
 
     def messages(self, topics: set[str]) -> Iterator[tuple[str, int, bytes]]:
-        """(topic, log time ns, data) of some topics; ordered by log time within each chunk."""
-        for records in self._blocks():
-            messages = [record for record in records if isinstance(record, Message)]
-            for message in sorted(messages, key=lambda message: message.log_time):
-                topic = self._channels.get(message.channel_id)
-                if topic in topics:
-                    yield topic, message.log_time, message.data
+        """(topic, log time ns, data) of some topics, in the order of writing."""
+        for record in chain.from_iterable(self._blocks()):
+            if isinstance(record, Message) and self._channels.get(record.channel_id) in topics:
+                yield self._channels[record.channel_id], record.log_time, record.data
 
     def close(self) -> None:
         """Nothing stays open between messages."""

@@ -119,6 +119,24 @@ def test_a_single_file_of_a_rosbag2(tmp_path: Path, messages, storage) -> None:
         assert bag.warnings == []
 
 
+@pytest.mark.parametrize("mode", [CompressionMode.NONE, CompressionMode.FILE])
+def test_after_the_recorders_clock_was_set_back_the_order_is_that_of_writing(
+    tmp_path: Path, messages, mode
+) -> None:
+    half = len(messages) // 2
+    written = [*messages[half:], *messages[:half]]
+    folder = copy(tmp_path / "bag", written, StoragePlugin.MCAP, mode)
+    paths = [folder]
+    if mode == CompressionMode.NONE:
+        content = (folder / "bag.mcap").read_bytes()
+        paths += [folder / "bag.mcap", tmp_path / "cut.mcap"]
+        paths[-1].write_bytes(content[:-8])
+    for path in paths:
+        with open_bag(path) as bag:
+            read = [(m.topic, m.log_time_ns) for m in bag.messages(TOPICS)]
+        assert read == [(topic, log_time_ns) for topic, _, log_time_ns, _ in written]
+
+
 def test_a_ros_1_bag(tmp_path: Path, messages) -> None:
     noetic = get_typestore(Stores.ROS1_NOETIC)
     for path in (Path(__file__).parents[2] / "msg").glob("*.msg"):

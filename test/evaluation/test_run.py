@@ -243,7 +243,7 @@ def test_labels_of_another_time_are_told(tmp_path: Path) -> None:
         bag.image("/left/background", stamp(0), picture(BACKGROUND), "camera")
         for index in range(COUNT):
             bag.image("/left/image_raw", stamp(index), picture(level(index)), "camera")
-            write_labels(bag, "/left", index + 1000 * (index < 20), ["force"])
+            write_labels(bag, "/left", index + 1000 * (index >= 20), ["force"])
     result = run(tmp_path / "bag")
     assert result.metrics["recordings"][0]["unaligned"]["force"] != {}
     assert 0 < values(result, "force")["labelled"] < COUNT
