@@ -11,12 +11,13 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.decoder import CONTACT_THRESHOLD_N, Encoded, TouchDecoder
+from sparsh_ros.decoder import CONTACT_THRESHOLD_N, Encoded, Encoding, TouchDecoder
 from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.force_field import ForceField, lay_on_image
@@ -80,6 +81,7 @@ class Perception:
         self._decoder = TouchDecoder(self.spec, self.engine, contact_threshold_n, slip_threshold)
         self._monotonic = monotonic
         self._slots: dict[str, SensorSlot] = {}
+        self._looked: tuple[Encoding, ...] = ()
         self._arrived = threading.Condition()
         self.engine.warm_up()
 
@@ -159,15 +161,24 @@ class Perception:
         with self._arrived:
             now_s = self._monotonic()
             looks = [slot.look(now_s) for slot in self._slots.values() if slot.has_news(now_s)]
+        self._looked = tuple(encoding for encoding, _ in looks)
         seen = [images for _, images in looks if images is not None]
         made = None
         if seen and tokens:
             made = self.engine.encode(*(np.stack(batch) for batch in zip(*seen, strict=True)))
-        return Encoded(tuple(encoding for encoding, _ in looks), made)
+        return Encoded(self._looked, made)
 
     def interpret(self, encoded: Encoded) -> list[Touch]:
         """The second half of `infer`: run the heads and read their outputs."""
         return self._decoder.decode(encoded)
+
+    def withdraw(self, reason: str) -> list[Touch]:
+        """Invalid touches of the frames that `encode` took last, which came to nothing.
+
+        For who goes on after an engine has failed: what was estimated before must not stand.
+        """
+        lost = (replace(encoding, reason=encoding.reason or reason) for encoding in self._looked)
+        return self._decoder.decode(Encoded(tuple(lost), None))
 
     def force_field(self, name: str) -> ForceField | None:
         """The force field of the frame looked at last; None if that could not be encoded.

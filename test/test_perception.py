@@ -284,6 +284,27 @@ def test_gap_is_not_taken_for_a_slow_camera(fake: Perception, clock: Clock) -> N
         clock.now_s -= STALE_S + 0.001
 
 
+def test_frames_lost_to_an_engine_that_failed_can_be_withdrawn(
+    fake: Perception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.add_sensor("right", DIGIT)
+    push(fake, "left", range(9))
+    push(fake, "right", range(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(fake.engine, "encode", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            fake.infer()
+    left, right = fake.withdraw("the engine failed")
+    assert (left.valid, left.reason, left.stamp_ns) == (
+        *(False, "the engine failed"),
+        START + 8 * PERIOD_NS,
+    )
+    assert not right.valid and right.reason.startswith("no background")
+    push(fake, "left", range(9, 10))
+    (left,) = fake.infer()
+    assert left.valid
+
+
 def test_wait_ends_with_silence(fake: Perception, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fake, "_monotonic", time.monotonic)
     push(fake, "left", range(6))

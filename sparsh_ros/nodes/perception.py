@@ -16,6 +16,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 from sparsh_ros.models.head_facts import FORCE_FIELD
 from sparsh_ros.nodes import settings, spin
@@ -29,6 +30,7 @@ from sparsh_ros.nodes.recorded import heard_entries
 from sparsh_ros.nodes.ros_time import stale_clock
 from sparsh_ros.nodes.sensor import SensorNode
 from sparsh_ros.perception import Perception
+from sparsh_ros.touch import Touch
 
 _PATIENCE_S = 0.1
 _QUIET_S = 5.0
@@ -127,19 +129,29 @@ class PerceptionNode(ManagedNode):
             try:
                 self._infer()
             except Exception as error:  # an engine may raise anything, and must not end the node
-                self._complain(f"these frames are lost: {error}")
+                self._give_up(error)
 
     def _infer(self) -> None:
         is_read = self._features is not None or bool(self._perception.engine.heads)
         encoded = self._perception.encode(tokens=is_read)
-        for touch in self._perception.interpret(encoded):
-            self._channels[touch.sensor].publish(touch)
+        self._publish(self._perception.interpret(encoded))
         if self._features is not None:
             self._features.publish(encoded)
         if self._fields is not None:
             for encoding in encoded.encodings:
                 if encoding.valid:
                     self._fields.offer(encoding.sensor)
+
+    def _give_up(self, error: Exception) -> None:
+        """These frames are lost, and with them whatever was estimated before: it must not stand."""
+        reason = f"these frames are lost: {error}"
+        self._complain(reason)
+        with suppress(Exception):  # if publishing is what failed, there is nothing left to do
+            self._publish(self._perception.withdraw(reason))
+
+    def _publish(self, touches: Sequence[Touch]) -> None:
+        for touch in touches:
+            self._channels[touch.sensor].publish(touch)
 
     def _complain(self, sentence: str) -> None:
         self.get_logger().error(sentence, throttle_duration_sec=_QUIET_S)

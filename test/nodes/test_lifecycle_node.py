@@ -13,18 +13,21 @@ from dataclasses import replace
 from itertools import chain
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import rclpy
 from std_msgs.msg import Empty
 
 from sparsh_ros import perception
 from sparsh_ros.errors import ModelError
+from sparsh_ros.frames import IMAGE_SHAPE, Frame
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.nodes.diagnostics import ERROR, OK, WARN, Report
 from sparsh_ros.nodes.lifecycle_node import ManagedNode, Result
 from sparsh_ros.nodes.perception import PerceptionNode
 from sparsh_ros.nodes.sensor import SensorNode
 from sparsh_ros.nodes.settings import AUTOSTART
+from sparsh_ros.touch import Touch
 
 
 class Probe(ManagedNode):
@@ -173,6 +176,45 @@ def test_a_force_field_has_a_thread_while_perception_is_active(ros, monkeypatch)
         assert engine() is not None and threading.active_count() == before + 2
         node.trigger_deactivate()
         assert engine() is None and threading.active_count() == before
+    node.close()
+    node.destroy_node()
+
+
+class FailingEngine(FieldEngine):
+    """Stands for an engine whose GPU is gone."""
+
+    heads, maps = ("force",), ()
+
+    def encode(self, *_images: np.ndarray) -> np.ndarray:
+        raise RuntimeError("CUDA error: device lost")
+
+
+def test_what_was_estimated_does_not_outlive_the_engine(ros, monkeypatch) -> None:
+    spec = replace(load_model_spec("sparsh-sim-micro"), heads=("force",))
+    monkeypatch.setattr(perception, "load_model_spec", lambda *_: spec)
+    monkeypatch.setattr(perception, "create_engine", lambda *_, **__: FailingEngine())
+    node = PerceptionNode()
+    node.trigger_configure()
+    node.trigger_activate()
+    (channel,) = node._channels.values()
+    told = threading.Event()
+    touches, publish = [], channel.publish
+
+    def note(touch: Touch) -> None:
+        publish(touch)
+        touches.append(touch)
+        if "device lost" in touch.reason:
+            told.set()
+
+    monkeypatch.setattr(channel, "publish", note)
+    image = np.full(IMAGE_SHAPE, 100, np.uint8)
+    channel.use_background(image)
+    for index in range(3600):
+        channel.take(Frame(10**18 + index * 10**9 // 60, image))
+        if told.wait(1 / 60):
+            break
+    assert told.is_set() and not any(touch.valid for touch in touches)
+    assert (channel.report().level, node._worker.is_alive()) == (WARN, True)
     node.close()
     node.destroy_node()
 
