@@ -2,12 +2,13 @@
 """Labels at the stamps of estimates.
 
 * Force is interpolated linearly between two labels, never across a gap.
-* Slip and contact are those of the nearest label within half a frame period: what is yes or no is
-  not interpolated.
+* Slip and contact are those of the nearest label within half a period, of the frames or of the
+  labels, whichever is longer: what is yes or no is not interpolated. Labels rarer than every third
+  frame leave frames between them unknown.
 * Motion is the difference of two poses, both interpolated, at the ends of the estimate's interval,
   unless contact was lost in between; or a label of the motion itself that spans the same interval.
 
-A gap is longer than three median periods of the labels. Where a clock was set back, each stretch
+A gap is longer than three median periods of the labels, and than one of the frames. Where a clock was set back, each stretch
 between two such steps is a time scale of its own.
 """
 
@@ -36,6 +37,8 @@ from sparsh_ros.models.spec import ModelSpec
 
 FORCE, SLIP, POSE, POSE_CHANGE = "force", "slip", "pose", "pose_change"
 
+_RAREST_PERIODS = 3.0
+
 
 def align(
     estimates: Estimates,
@@ -60,19 +63,22 @@ def align(
     """
     labels = _unknown_labels(len(estimates))
     unaligned = {kind: Counter() for kind in (FORCE, SLIP, POSE)}
+    shortest_ns = round(period_ns)
     for number in np.unique(stretch):
         rows = np.flatnonzero(stretch == number)
         frames = _Frames.of(estimates, rows)
         if FORCE in streams:
-            _align_force(frames, streams[FORCE].samples(number), labels, unaligned[FORCE])
+            _align_force(
+                frames, streams[FORCE].samples(number, shortest_ns), labels, unaligned[FORCE]
+            )
         if SLIP in streams:
-            samples = streams[SLIP].samples(number)
-            _align_slip(frames, samples, period_ns / 2, labels, unaligned[SLIP])
+            samples = streams[SLIP].samples(number, shortest_ns)
+            _align_slip(frames, samples, period_ns, labels, unaligned[SLIP])
         if POSE in streams:
-            samples = streams[POSE].samples(number).unwrapped(2)
+            samples = streams[POSE].samples(number, shortest_ns).unwrapped(2)
             _align_pose(frames, samples, labels, unaligned[POSE])
         elif POSE_CHANGE in streams:
-            samples = streams[POSE_CHANGE].samples(number)
+            samples = streams[POSE_CHANGE].samples(number, shortest_ns)
             _align_change(frames, samples, period_ns / 2, labels, unaligned[POSE])
     _bin_motion(labels, spec)
     return labels, {kind: dict(sorted(counts.items())) for kind, counts in unaligned.items()}
@@ -122,12 +128,14 @@ def _align_force(frames: _Frames, samples: Samples, labels: Labels, why: Counter
 
 
 def _align_slip(
-    frames: _Frames, samples: Samples, within_ns: float, labels: Labels, why: Counter[str]
+    frames: _Frames, samples: Samples, period_ns: float, labels: Labels, why: Counter[str]
 ) -> None:
-    values, near = samples.nearest(frames.stamp_ns, within_ns)
+    # Else labels a little rarer than frames would cut the slips between them into pieces.
+    longer_ns = max(period_ns, min(samples.period_ns, _RAREST_PERIODS * period_ns))
+    values, near = samples.nearest(frames.stamp_ns, longer_ns / 2)
     flags = np.where(near[:, None], values, UNKNOWN).astype(np.int8)
     labels.slipping[frames.rows], labels.in_contact[frames.rows] = flags.T
-    frames.count(why, "no label within half a frame period", ~near)
+    frames.count(why, "no label within half a period", ~near)
 
 
 def _align_pose(frames: _Frames, samples: Samples, labels: Labels, why: Counter[str]) -> None:

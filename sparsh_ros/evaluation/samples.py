@@ -37,13 +37,13 @@ class LabelStream:
         self._stretches.append(stretch)
         self._values.extend(values)
 
-    def samples(self, stretch: int) -> Samples:
+    def samples(self, stretch: int, shortest_gap_ns: int) -> Samples:
         """The labels of one stretch, by stamp; of two with one stamp, the first."""
         # Copies: while a view exists the array cannot grow.
         chosen = np.array(self._stretches) == stretch
         stamps, first = np.unique(np.array(self._stamps)[chosen], return_index=True)
         values = np.array(self._values).reshape(-1, self._columns)[chosen][first]
-        return Samples.of(stamps.astype(np.int64), values)
+        return Samples.of(stamps.astype(np.int64), values, shortest_gap_ns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,24 +53,27 @@ class Samples:
     Attributes:
         stamp_ns: (n,) int64.
         values: (n, k) float64; NaN where nothing is known.
+        period_ns: median time between them; 0 of fewer than two.
         piece: (n,) int64; there is no gap within a piece.
         run: (n,) int64; there is no gap, and nothing unknown, within a run.
     """
 
     stamp_ns: Times
     values: Floats
+    period_ns: float
     piece: Times
     run: Times
 
     @classmethod
-    def of(cls, stamp_ns: Times, values: Floats) -> Samples:
-        """Find the pieces and the runs."""
+    def of(cls, stamp_ns: Times, values: Floats, shortest_gap_ns: int) -> Samples:
+        """Find the pieces and the runs; what is no longer than `shortest_gap_ns` is no gap."""
         steps = np.diff(stamp_ns)
-        gap = steps > (GAP_PERIODS * np.median(steps) if len(steps) else 0)
+        period_ns = float(np.median(steps)) if len(steps) else 0.0
+        gap = steps > max(GAP_PERIODS * period_ns, shortest_gap_ns)
         unknown = np.isnan(values).any(axis=1)
         apart = gap | unknown[1:] | unknown[:-1]
         piece, run = (np.cumsum(np.append(0, breaks)) for breaks in (gap, apart))
-        return cls(stamp_ns, values, piece[: len(stamp_ns)], run[: len(stamp_ns)])
+        return cls(stamp_ns, values, period_ns, piece[: len(stamp_ns)], run[: len(stamp_ns)])
 
     def unwrapped(self, column: int) -> Samples:
         """The same with an angle (rad) that goes on beyond +-pi within each run."""

@@ -75,11 +75,27 @@ def test_an_unknown_force_is_told_apart():
 
 
 def test_slip_is_that_of_the_nearest_label_within_half_a_frame_period():
-    slip = [(0, [0, 0]), (10, [1, 1]), (50, [0, 1])]
-    labels, unaligned = aligned([4, 5, 6, 15, 16, 44, 46], slip=slip)
+    slip = [(0, [0, 0]), (4, [0, 1]), (10, [1, 1]), (50, [0, 1])]  # most of them follow soon
+    labels, unaligned = aligned([1, 5, 8, 15, 16, 44, 46], slip=slip)
     assert labels.slipping.tolist() == [0, 0, 1, 1, UNKNOWN, UNKNOWN, 0]
-    assert labels.in_contact.tolist() == [0, 0, 1, 1, UNKNOWN, UNKNOWN, 1]
-    assert unaligned["slip"] == {"no label within half a frame period": 2}
+    assert labels.in_contact.tolist() == [0, 1, 1, 1, UNKNOWN, UNKNOWN, 1]
+    assert unaligned["slip"] == {"no label within half a period": 2}
+
+
+@pytest.mark.parametrize(("label_ms", "left_out"), [(5, 0), (12, 0), (20, 0), (30, 0), (50, 8)])
+def test_slip_labels_that_are_rarer_than_frames_leave_no_holes(label_ms: int, left_out: int):
+    slip = [(time, [1, 1]) for time in range(0, 201, label_ms)]
+    labels, unaligned = aligned(list(range(0, 200, 10)), slip=slip)
+    assert int((labels.slipping == UNKNOWN).sum()) == left_out
+    assert unaligned["slip"] == ({"no label within half a period": left_out} if left_out else {})
+
+
+def test_labels_that_come_in_bursts_have_no_gaps_shorter_than_a_frame_period():
+    bursts = [start + 0.1 * part for start in range(0, 100, 8) for part in range(4)]
+    force = [(time, [time * 1e-3, 0.0, 0.0]) for time in bursts]
+    labels, unaligned = aligned([30, 44, 61], force=force)
+    np.testing.assert_allclose(labels.force_n[:, 0], [0.03, 0.044, 0.061], rtol=1e-6)
+    assert unaligned["force"] == {}
 
 
 def test_motion_is_the_difference_of_poses_at_both_ends_of_the_interval():
