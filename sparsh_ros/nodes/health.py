@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import math
+
 from sparsh_ros.nodes.diagnostics import ERROR, OK, WARN, Report
 from sparsh_ros.sensors import SensorStatus
-from sparsh_ros.sensors.base import TOO_SATURATED
+from sparsh_ros.sensors.status import TOO_SATURATED
 
 _SLOW = 0.9
 _LONG_S = 0.5
@@ -42,7 +44,9 @@ def sensor_report(status: SensorStatus, serial: str) -> Report:
 def _troubles(status: SensorStatus) -> list[str]:
     """A sentence for each thing that is not well with a camera that is connected."""
     troubles = []
-    if status.frame_age_s > _LONG_S:
+    if math.isnan(status.frame_age_s):
+        troubles.append("no frame yet")
+    elif status.frame_age_s > _LONG_S:
         troubles.append(f"no frame for {status.frame_age_s:.1f} s")
     elif status.rate_hz < _SLOW * status.nominal_hz:
         troubles.append(f"wanted {status.nominal_hz:g} frames/s, found {status.rate_hz:.1f}")

@@ -14,11 +14,9 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
-from sparsh_ros.errors import SparshError
 from sparsh_ros.frames import Frame
 from sparsh_ros.nodes import settings, spin
 from sparsh_ros.nodes.background import BackgroundTopic
@@ -78,7 +76,7 @@ class SensorNode(ManagedNode):
         """
         self._sensor = self._entry.open()
         self._sensor.start()
-        if self._has_beginning():
+        if self._sensor.has_beginning:
             self._sensor.stop()
             self._sensor = self._entry.open()
         entry, prefix = self._entry, self._prefix
@@ -100,7 +98,7 @@ class SensorNode(ManagedNode):
 
     def _activate(self) -> None:
         self._stop.clear()
-        if self._has_beginning():
+        if self._sensor.has_beginning:
             self.get_logger().info(f"{self._sensor.name}: waiting for listeners")
         else:
             self._sensor.start()
@@ -119,26 +117,20 @@ class SensorNode(ManagedNode):
     def _cleanup(self) -> None:
         self._sensor = None
 
-    def _has_beginning(self) -> bool:
-        driver, path = self._entry.driver, Path(str(self._entry.settings.get("input", "")))
-        is_recording = driver == "video" and (path.is_file() or path.is_dir())
-        return driver == "simulated" or is_recording
-
     def _is_awaited(self) -> bool:
         listeners = self._images.listeners + (self._sink is not None)
         return listeners >= self._given["listeners"]
 
     def _work(self) -> None:
         try:
-            if self._has_beginning():
+            if self._sensor.has_beginning:
                 self._begin_when_awaited()
-        except SparshError as error:
+            frame = self._sensor.wait()
+            while frame is not None:
+                self._publish(frame)
+                frame = self._sensor.wait(frame.sequence)
+        except Exception as error:  # whatever it is: a thread that dies unseen looks well
             self._fail(error)
-            return
-        frame = self._sensor.wait()
-        while frame is not None:
-            self._publish(frame)
-            frame = self._sensor.wait(frame.sequence)
 
     def _begin_when_awaited(self) -> None:
         while not (self._is_awaited() or self._stop.wait(_POLL_S)):

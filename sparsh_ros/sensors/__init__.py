@@ -10,8 +10,9 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.sensors.base import Sensor, SensorStatus
+from sparsh_ros.sensors.base import Sensor
 from sparsh_ros.sensors.profiles import SensorProfile, list_profiles, load_profile
+from sparsh_ros.sensors.status import SensorStatus
 
 __all__ = [
     "DRIVERS",

@@ -10,69 +10,20 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from sparsh_ros.errors import FrameError, SensorError
 from sparsh_ros.frames import Frame
 from sparsh_ros.sensors.profiles import SensorProfile
+from sparsh_ros.sensors.status import SensorStatus, saturated_share
 from sparsh_ros.sensors.watchdog import USB
 
 FIRST_BACK_OFF_S = 0.1
 LONGEST_BACK_OFF_S = 1.0
-# Of SensorStatus.saturated. In recordings of DIGIT and GelSight Mini, 31 files, no frame has more
-# than 0.023 and half of the frames have none.
-TOO_SATURATED = 0.05
 
 _RATE_WINDOW = 61
 _REPORT_AGAIN_S = 10.0
 _REPORTS_KEPT = 100
-_SATURATED_LEVEL = 250
-_SATURATION_STEP = 8  # px
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class SensorStatus:
-    """How a sensor is doing.
-
-    Attributes:
-        name: the sensor, in words.
-        running: the capture thread is alive.
-        connected: the device or file is open.
-        finished: a recording came to its end.
-        frames: frames that reached the slot.
-        overwritten: of these, frames replaced by a newer one before any `wait` returned them.
-        skipped: frames never made, passed over or lost on the way, by the sensor's own counting.
-        refused: single frames lost because they were broken or of a wrong form.
-        errors: how often opening or reading the device failed.
-        usb_errors: frames that the kernel flagged as damaged, and transfers that failed.
-        faults: how often each kind of fault was met, see watchdog.py; only kinds that were.
-        reopened: how often it was opened again after that.
-        rate_hz: measured over the last second or so; NaN before the second frame since opening.
-        nominal_hz: what it should be; NaN where that is not known, or not yet.
-        frame_age_s: time since the last frame; NaN before the first.
-        saturated: share of the newest frame's pixels, 0 to 1, with a channel at 250 or more; NaN
-            before the first frame.
-        last_error: the newest refusal or failure, empty when there was none.
-    """
-
-    name: str
-    running: bool
-    connected: bool
-    finished: bool
-    frames: int
-    overwritten: int
-    skipped: int
-    refused: int
-    errors: int
-    usb_errors: int
-    faults: dict[str, int]
-    reopened: int
-    rate_hz: float
-    nominal_hz: float
-    frame_age_s: float
-    saturated: float
-    last_error: str
 
 
 class Sensor(ABC):
@@ -93,8 +44,10 @@ class Sensor(ABC):
         name: the sensor in words.
         profile: what is known about this kind of sensor.
         serial: serial number of the camera; empty where it has none, or before it was found.
+        has_beginning: its first frames come only once, as those of a recording.
     """
 
+    has_beginning = False
     _longest_back_off_s = LONGEST_BACK_OFF_S
 
     def __init__(
@@ -233,7 +186,7 @@ class Sensor(ABC):
                 rate_hz=(len(arrivals) - 1) / span_s if span_s > 0 else math.nan,
                 nominal_hz=self._nominal_hz,
                 frame_age_s=time.monotonic() - self._last_arrival_s,
-                saturated=_saturated(self._frame),
+                saturated=saturated_share(self._frame),
                 last_error=self._last_error,
             )
 
@@ -299,12 +252,12 @@ class Sensor(ABC):
             with self._changed:
                 self._connected = True
                 self._reopened += 1
-                self._arrivals_s.clear()
 
     def _fail(self, error: Exception) -> None:
         with self._changed:
             self._connected = False
             self._errors += 1
+            self._arrivals_s.clear()
         self._report(error)
         self._close_quietly()
 
@@ -327,10 +280,3 @@ class Sensor(ABC):
                 self._reported_s.clear()
             self._reported_s[kind or message] = now_s
             _log.warning(message if message.startswith(self.name) else f"{self.name}: {message}")
-
-
-def _saturated(frame: Frame | None) -> float:
-    if frame is None:
-        return math.nan
-    sample = frame.image[::_SATURATION_STEP, ::_SATURATION_STEP]
-    return float((sample.max(axis=2) >= _SATURATED_LEVEL).mean())

@@ -42,6 +42,8 @@ class SimulatedSensor(Sensor):
             was started.
     """
 
+    has_beginning = True
+
     def __init__(
         self,
         profile: SensorProfile,

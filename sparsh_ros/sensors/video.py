@@ -60,14 +60,15 @@ class VideoSensor(LiveSensor):
         self._loop = loop
         self._host = host or Host()
         self._recording: VideoFile | ImageFolder | None = None
-        if not isinstance(self._input, Path) and (rate_hz is not None or loop):
+        self.has_beginning = isinstance(self._input, Path)
+        if not self.has_beginning and (rate_hz is not None or loop):
             raise ParameterError(
                 f"{self.name}: rate_hz and loop are for recordings; a live input sets its own pace"
             )
         self._schedule = Schedule(profile.fps if rate_hz is None else rate_hz, self._stop)
 
     def _open(self) -> None:
-        if not isinstance(self._input, Path):
+        if not self.has_beginning:
             super()._open()
             return
         self._recording = (ImageFolder if self._input.is_dir() else VideoFile)(self._input)

@@ -38,7 +38,11 @@ WELL = {
     [
         ({}, OK, "running"),
         ({"nominal_hz": math.nan}, OK, "running"),
-        ({"rate_hz": math.nan, "saturated": math.nan, "frame_age_s": math.nan}, OK, "running"),
+        ({"rate_hz": math.nan}, OK, "running"),
+        (
+            {"rate_hz": math.nan, "saturated": math.nan, "frame_age_s": math.nan},
+            *(WARN, "no frame yet"),
+        ),
         ({"rate_hz": 30.02}, WARN, "wanted 60 frames/s, found 30.0"),
         ({"frame_age_s": 0.7}, WARN, "no frame for 0.7 s"),
         ({"saturated": 0.31}, WARN, "31% of the image is saturated"),

@@ -219,6 +219,21 @@ def test_what_was_estimated_does_not_outlive_the_engine(ros, monkeypatch) -> Non
     node.destroy_node()
 
 
+def test_a_sensor_that_can_no_longer_publish_says_so(ros) -> None:
+    def refuse(_frame: Frame) -> None:
+        raise RuntimeError("publisher is gone")
+
+    node = SensorNode(sink=refuse)
+    node.trigger_configure()
+    node.trigger_activate()
+    node._thread.join(30)
+    (report,) = node._state_reports().values()
+    assert (report.level, report.message) == (ERROR, "active: RuntimeError: publisher is gone")
+    assert node.trigger_deactivate() == Result.SUCCESS
+    node.close()
+    node.destroy_node()
+
+
 def test_a_deactivated_sensor_holds_no_thread_and_no_file(ros, tactile_data) -> None:
     recording = tactile_data / "gelsight_mini_grasp" / "tactile_left_panel.mp4"
     given = {"sensor": "gelsight_mini", "source": "video", "input": str(recording)}

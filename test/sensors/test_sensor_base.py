@@ -249,6 +249,19 @@ def test_lost_device_is_opened_again(sensor: ScriptedSensor, error: Exception) -
     assert (sensor.opened, sensor.closed) == (3, 2)
 
 
+def test_lost_device_has_no_rate(sensor: ScriptedSensor) -> None:
+    sensor.start()
+    for sequence in range(2):
+        sensor.script.put(FRAME)
+        assert sensor.wait(sequence, LONG_S)
+    assert sensor.status().rate_hz > 0
+    for _ in range(10):
+        sensor.open_errors.put(SensorError("not there yet"))
+    sensor.script.put(SensorError("gone"))
+    until(lambda: not sensor.status().connected)
+    assert math.isnan(sensor.status().rate_hz)
+
+
 def test_absent_device_is_waited_for(sensor: ScriptedSensor) -> None:
     sensor.open_errors.put(SensorError("D20510: not on USB"))
     sensor.start()
@@ -284,10 +297,7 @@ def test_back_off_doubles_up_to_a_limit_and_a_frame_resets_it(
     assert pauses[6:] == [0.1]
 
 
-def test_stop_during_back_off_joins_the_thread(
-    sensor: ScriptedSensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(base, "LONGEST_BACK_OFF_S", 3_600.0)
+def test_stop_during_back_off_joins_the_thread(sensor: ScriptedSensor) -> None:
     sensor._back_off_s = 3_600.0
     sensor.open_errors.put(SensorError("absent"))
     sensor.start()

@@ -218,6 +218,20 @@ def test_unusable_recording_is_refused_at_start_in_one_sentence(
     assert not [t for t in threading.enumerate() if t.name.startswith("capture")]
 
 
+@pytest.mark.parametrize(
+    ("input", "is_recording"),
+    [
+        ("~/touch.mp4", True),
+        ("frames", True),
+        (2, False),
+        ("/dev/video2", False),
+        ("http://h/stream", False),
+    ],
+)
+def test_recordings_have_a_beginning(input: str | int, is_recording: bool) -> None:
+    assert open_sensor("video", input=input).has_beginning == is_recording
+
+
 def test_input_that_is_nothing_of_the_kind() -> None:
     for wrong in ("", "ftp://host/x", "rtsp://host/x"):
         with pytest.raises(ParameterError, match="wanted a video file"):
