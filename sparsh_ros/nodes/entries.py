@@ -35,6 +35,11 @@ def entries(given: Given) -> tuple[SensorEntry, ...]:
         return load_rig(given["sensors"])
     _refuse_foreign(given)
     names = _words(given["names"]) or [given["sensor"]]
+    if len(names) > 1 and given["background"]:
+        raise ParameterError(
+            f"background: wanted one for each sensor, as no two gels look alike, found "
+            f"{given['background']!r} for {len(names)}; name them in a file, see `sensors`"
+        )
     serials = _serials(given["serial"], len(names))
     rig = tuple(
         _entry(given, index, name, serial)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +114,9 @@ def load_rig(given: str | Path) -> tuple[SensorEntry, ...]:
 def check_rig(rig: Sequence[SensorEntry]) -> None:
     """Raise ParameterError unless the sensors can live side by side.
 
-    Their names differ and can be part of a topic's name, and no two want the same camera.
+    Their names differ and can be part of a topic's name, and no two may get the same camera.
     """
-    names, cameras = set(), {}
+    names = set()
     for entry in rig:
         if not _NAME.fullmatch(entry.name):
             raise ParameterError(
@@ -125,14 +126,23 @@ def check_rig(rig: Sequence[SensorEntry]) -> None:
         if entry.name in names:
             raise ParameterError(f"name: wanted a different one for each, found {entry.name} twice")
         names.add(entry.name)
-        if entry.driver not in _WITHOUT_KIND:
-            camera = (entry.driver, entry.settings.get("serial"), entry.settings.get("input"))
-            other = cameras.setdefault(camera, entry.name)
-            if other != entry.name:
-                raise ParameterError(
-                    f"{other} and {entry.name}: wanted a camera of its own for each, found one "
-                    f"{entry.driver} for both; give each its serial number"
-                )
+    for former, later in combinations(rig, 2):
+        if _could_be_one(former, later):
+            raise ParameterError(
+                f"{former.name} and {later.name}: wanted a camera of its own for each, found one "
+                f"{later.driver} for both; give each its serial number"
+            )
+
+
+def _could_be_one(former: SensorEntry, later: SensorEntry) -> bool:
+    """Whether both may open the same camera: without a serial number the only one plugged in."""
+    if former.driver != later.driver or former.driver in _WITHOUT_KIND:
+        return False
+    inputs = [entry.settings.get("input") for entry in (former, later)]
+    if any(given not in (None, "") for given in inputs):
+        return inputs[0] == inputs[1]
+    serials = {entry.settings.get("serial") for entry in (former, later)}
+    return len(serials) == 1 or not all(serials)
 
 
 def _entry(item: object, number: int, path: Path) -> SensorEntry:

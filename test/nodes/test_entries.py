@@ -26,12 +26,16 @@ def test_the_default_is_a_simulated_digit_named_after_its_kind() -> None:
 
 def test_several_of_a_kind() -> None:
     serials = {"source": "camera", "serial": "D1, D2"}
-    rig = entries(_given(names="thumb, index", background="bare.png", **serials))
+    rig = entries(_given(names="thumb, index", **serials))
     assert [(entry.name, entry.settings["serial"]) for entry in rig] == [
         ("thumb", "D1"),
         ("index", "D2"),
     ]
-    assert {entry.background for entry in rig} == {Path("bare.png")}
+
+
+def test_a_background_from_a_file() -> None:
+    (entry,) = entries(_given(background="bare.png"))
+    assert entry.background == Path("bare.png")
 
 
 def test_simulated_ones_differ() -> None:
@@ -64,6 +68,7 @@ def test_a_node_finds_its_own() -> None:
         ({"source": "camera", "names": "a,b", "serial": "D1"}, "serial: wanted 2, .* found 1"),
         ({"source": "camera", "names": "a,b"}, "a and b: wanted a camera of its own for each"),
         ({"names": "a,a"}, "name: wanted a different one for each, found a twice"),
+        ({"names": "a,b", "background": "bare.png"}, "background: wanted one for each sensor"),
         ({"names": "left thumb"}, "name: wanted a letter"),
     ],
 )

@@ -113,6 +113,7 @@ def test_mistakes_are_told_with_file_sensor_and_key(rig_of, sensor, message: str
     [
         (THUMB | {"serial": "D20124"}, "found thumb twice"),
         (THUMB | {"name": "index"}, "thumb and index: wanted a camera of its own for each"),
+        ({"name": "index", "driver": "digit"}, "thumb and index: wanted a camera of its own"),
     ],
 )
 def test_sensors_that_exclude_each_other(rig_of, second, message: str) -> None:
@@ -149,6 +150,14 @@ def test_a_missing_library_is_left_to_the_machine_of_the_sensor(rig_of, monkeypa
 def test_settings_of_drivers_are_what_a_file_can_hold() -> None:
     assert driver_settings("digit")["rate_hz"] == (float, type(None))
     assert {"profile", "clock", "host"}.isdisjoint(driver_settings("video"))
+
+
+def test_a_camera_on_the_network_is_no_other_on_usb(rig_of) -> None:
+    url = {"driver": "gelsight_mini", "input": "http://h/stream"}
+    on_usb = {"name": "b", "driver": "gelsight_mini"}
+    assert len(rig_of({"name": "a", **url}, on_usb)) == 2
+    with pytest.raises(ParameterError, match="a and c: wanted a camera of its own for each"):
+        rig_of({"name": "a", **url}, on_usb, {"name": "c", **url})
 
 
 def test_recordings_may_be_shared() -> None:
