@@ -8,8 +8,8 @@
 * Motion is the difference of two poses, both interpolated, at the ends of the estimate's interval,
   unless contact was lost in between; or a label of the motion itself that spans the same interval.
 
-A gap is longer than three median periods of the labels, and than one of the frames. Where a clock was set back, each stretch
-between two such steps is a time scale of its own.
+A gap is longer than three median periods of the labels, and than one of the frames. Where a clock
+was set back, each stretch between two such steps is a time scale of its own.
 """
 
 from __future__ import annotations
