@@ -10,6 +10,7 @@ Messages come one at a time; memory holds a chunk of the file and its index, wha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from sparsh_ros.evaluation.mcap_stream import (
 
 SUFFIXES = (".mcap", ".db3", ".bag")
 METADATA = "metadata.yaml"
+_NUMBER = re.compile(r"_\d+$")
 
 
 def profile_key(prefix: str) -> str:
@@ -251,6 +253,9 @@ def open_bag(path: str | Path) -> Bag:
 def list_bags(path: str | Path) -> list[Path]:
     """The bags that a path stands for: itself, or all bags in the folders below it, sorted.
 
+    Files in one folder are a bag each, unless they are the parts of a split rosbag2, of which the
+    names differ in their numbers alone.
+
     Raises:
         RecordingError: there are none.
     """
@@ -260,7 +265,7 @@ def list_bags(path: str | Path) -> list[Path]:
     if not path.exists():
         raise RecordingError(f"bag {path}: not found; check the path")
     folders = [path, *(folder for folder in path.rglob("*") if folder.is_dir())]
-    found = [folder for folder in folders if _holds_files(folder) and not _hidden(folder, path)]
+    found = [bag for folder in folders if not _hidden(folder, path) for bag in _bags_in(folder)]
     if not found:
         raise RecordingError(
             f"{path}: wanted bags ({', '.join(SUFFIXES)} files or rosbag2 folders), found none"
@@ -273,8 +278,12 @@ def _hidden(folder: Path, root: Path) -> bool:
     return any(part.startswith(".") for part in folder.relative_to(root).parts)
 
 
-def _holds_files(folder: Path) -> bool:
-    return any(file.suffix in SUFFIXES or file.name == METADATA for file in folder.iterdir())
+def _bags_in(folder: Path) -> list[Path]:
+    if (folder / METADATA).is_file():
+        return [folder]
+    files = [file for file in folder.iterdir() if file.suffix in SUFFIXES]
+    bags = {f.name if f.suffix == ".bag" else _NUMBER.sub("", f.stem) for f in files}
+    return [folder] if len(bags) == 1 else files
 
 
 def _files(folder: Path, warnings: list[str]) -> list[Path]:

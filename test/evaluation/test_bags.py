@@ -378,6 +378,24 @@ def test_bags_of_a_folder(tmp_path: Path, whole: Path) -> None:
             list_bags(path)
 
 
+@pytest.mark.parametrize(
+    ("names", "bags"),
+    [
+        (["day_0.mcap", "day_1.mcap", "day_10.mcap"], ["."]),
+        (["morning.mcap", "noon.mcap"], ["morning.mcap", "noon.mcap"]),
+        (["a_0.db3", "a_1.db3", "b_0.db3"], ["a_0.db3", "a_1.db3", "b_0.db3"]),
+        (["run_0.bag", "run_1.bag"], ["run_0.bag", "run_1.bag"]),
+        (["only.bag"], ["."]),
+    ],
+)
+def test_files_side_by_side_are_bags_of_their_own_unless_one_was_split(
+    tmp_path: Path, names: list[str], bags: list[str]
+) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    assert list_bags(tmp_path) == [tmp_path / name for name in bags]
+
+
 def test_the_same_calls_write_the_same_bytes(tmp_path: Path, whole: Path) -> None:
     again = write(tmp_path / "bag")
     for name in ("bag.mcap", "metadata.yaml"):
