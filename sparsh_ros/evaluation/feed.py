@@ -123,7 +123,7 @@ class Feed:
         """What is wrong, in sentences."""
         notes = list(self.topics.notes)
         for task, topic in self.label_topics().items():
-            if not topic:
+            if not topic and not any(note.startswith(f"{task}: ") for note in notes):
                 notes.append(f"{task}: no label topic, so it is not scored")
         notes += [
             f"{name}: the label topic {getattr(self.topics, name)} holds no label"

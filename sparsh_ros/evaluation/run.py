@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsh_ros.errors import RecordingError
+from sparsh_ros.errors import RecordingError, SparshError
 from sparsh_ros.evaluation.bags import list_bags, open_bag
 from sparsh_ros.evaluation.moments import with_moments
 from sparsh_ros.evaluation.recording import Evaluator, Source, StampClock
@@ -111,7 +111,7 @@ def _run_all(
         try:
             with open_bag(path) as bag:
                 sensors += evaluator.run(bag, name, partial(progress, name))
-        except RecordingError as error:
+        except SparshError as error:
             skipped[name] = str(error)
     return sensors, skipped
 

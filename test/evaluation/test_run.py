@@ -220,8 +220,9 @@ def test_two_sensors_with_one_label_give_it_to_neither(tmp_path: Path) -> None:
                 bag.image(f"{prefix}/image_raw", stamp(index), picture(level(index)), "camera")
                 bag.image(f"{prefix}/background", stamp(index), picture(BACKGROUND), "camera")
             bag.wrench("/ft", stamp(index), force_n(index), "gel")
-    with pytest.raises(RecordingError, match="/ft may belong to any.*--image and --force"):
+    with pytest.raises(RecordingError, match="/ft may belong to any.*--image and --force") as told:
         run(tmp_path / "bag")
+    assert "force: no label topic" not in str(told.value)
     (sensor,) = run(tmp_path / "bag", image=("/right/image_raw",), force=("/ft",)).sensors
     assert np.isfinite(sensor.labels.force_n).all()
 
@@ -258,6 +259,14 @@ def test_a_bag_without_images_is_skipped_with_a_sentence(tmp_path: Path) -> None
     result = run(tmp_path)
     assert list(result.skipped) == ["none"]
     assert values(result, "force")["labelled"] == COUNT
+
+
+def test_a_bag_of_an_unknown_kind_costs_no_other_its_result(tmp_path: Path) -> None:
+    write(tmp_path / "odd", custom={"sensor_profile:/left": "thumb"})
+    write(tmp_path / "whole")
+    result = run(tmp_path)
+    assert "wanted one of digit" in result.skipped["odd"] and "thumb" in result.skipped["odd"]
+    assert [sensor.recording for sensor in result.sensors] == ["whole"]
 
 
 def test_a_truncated_bag_counts_as_far_as_it_goes(tmp_path: Path) -> None:
