@@ -17,7 +17,7 @@ import numpy as np
 from rich.table import Table
 
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.evaluation.metrics import Sums
+from sparsh_ros.evaluation.metrics import Sums, Values
 from sparsh_ros.evaluation.scores import (
     COUNTS,
     SCHEMA,
@@ -121,24 +121,27 @@ def _differences(
     task: str, first: Mapping[str, Any], second: Mapping[str, Any], seed: int
 ) -> list[Difference]:
     parts = [_sums_by_recording(metrics, task) for metrics in (first, second)]
-    draws = draw_recordings(len(parts[0]), seed)
-    drawn = [drawn_values(task, found, draws) for found in parts]
+    drawn: list[Values] = [{}, {}]
+    # Models of other intervals may have labels in other recordings: those are no pairs.
+    if parts[0].keys() == parts[1].keys():
+        draws = draw_recordings(len(parts[0]), seed)
+        drawn = [drawn_values(task, list(found.values()), draws) for found in parts]
     rows = []
     for key in TITLES[task]:
         values = [metrics["scores"][task][key]["value"] for metrics in (first, second)]
         if None in values:
             continue
         low = high = None
-        if key in drawn[0] and key not in COUNTS and len(draws[0]) > 1:
+        if key in drawn[0] and key not in COUNTS and len(parts[0]) > 1:
             low, high = interval(drawn[1][key] - drawn[0][key])
         rows.append(Difference(task, key, *values, values[1] - values[0], low, high))
     return rows
 
 
-def _sums_by_recording(metrics: Mapping[str, Any], task: str) -> list[Sums]:
+def _sums_by_recording(metrics: Mapping[str, Any], task: str) -> dict[str, Sums]:
     """The sums of each recording with labels for a task, its sensors together."""
     entries = [entry for entry in metrics["recordings"] if task in entry["sums"]]
-    return [
-        add_up([{k: np.array(v, float) for k, v in e["sums"][task].items()} for e in group])
-        for _, group in groupby(entries, key=lambda entry: entry["name"])
-    ]
+    return {
+        name: add_up([{k: np.array(v, float) for k, v in e["sums"][task].items()} for e in group])
+        for name, group in groupby(entries, key=lambda entry: entry["name"])
+    }

@@ -58,6 +58,18 @@ def test_one_recording_gives_differences_without_intervals() -> None:
     assert mae.difference == pytest.approx(200, abs=0.01) and mae.low is None
 
 
+def test_labels_in_other_recordings_are_no_pairs() -> None:
+    first, second = (
+        metrics_of(make_result(*(make_sensor(name, e) for name in "abc"))) for e in (0.1, 0.3)
+    )
+    del second["recordings"][0]["sums"]["force"]
+    mae = next(row for row in compare(first, second) if row.key == "mae_x_mn")
+    assert mae.difference == pytest.approx(200, abs=0.01)
+    assert mae.low is None and mae.verdict == ""
+    del first["recordings"][1]["sums"]["force"]  # as many, but not the same
+    assert all(row.low is None for row in compare(first, second))
+
+
 def test_other_recordings_are_refused() -> None:
     first = metrics_of(make_result(make_sensor("a", 0.1), make_sensor("b", 0.1)))
     for other in (make_sensor("c", 0.1), make_sensor("b", 0.1, count=7)):
