@@ -35,7 +35,7 @@ class SensorTopics:
         name: last part of the prefix of its topics, or all of it where that is not unique.
         prefix: what its topics begin with, "/tactile/left" of "/tactile/left/image_raw".
         image, background, force, slip, pose, pose_change: names of topics.
-        notes: why a label was not found, in sentences.
+        notes: what to know of labels that were not at their usual place, in sentences.
     """
 
     name: str
@@ -154,7 +154,11 @@ def _find(
         return sensor
     candidates = _candidates(sensor, sensors, known, kind, types)
     if len(candidates) == 1 and (len(sensors) == 1 or _below(candidates[0], sensor, sensors)):
-        return replace(sensor, **{kind: candidates[0]})
+        note = (
+            f"{kind}: labels are those of {candidates[0]}, as there is no {sensor.prefix}/{usual}; "
+            "scores are right only if they are in the gel frame"
+        )
+        return replace(sensor, **{kind: candidates[0]}, notes=(*sensor.notes, note))
     if not candidates:
         return sensor
     note = (

@@ -59,7 +59,9 @@ def test_estimates_of_an_earlier_run_are_no_labels() -> None:
 
 def test_the_only_topic_of_a_type_is_the_label() -> None:
     (sensor,) = find_sensors(topics(**below("tactile", LIVE), ft__wrench=WRENCH))
-    assert sensor.force == "/ft/wrench" and sensor.notes == ()
+    assert sensor.force == "/ft/wrench"
+    (note,) = sensor.notes  # whose frame nobody knows
+    assert note.startswith("force: labels are those of /ft/wrench") and "gel frame" in note
 
 
 def test_two_candidates_are_a_sentence() -> None:
@@ -123,6 +125,7 @@ def test_names_that_are_given_win() -> None:
     named = topics(**below("tactile", LIVE | TRUTH), ft__wrench=WRENCH, empty=IMAGE)
     (sensor,) = find_sensors(named, force=["/ft/wrench"], background=["/empty"])
     assert sensor.force == "/ft/wrench" and sensor.background == "/empty"
+    assert sensor.notes == ()
     left, right = find_sensors(
         topics(a=IMAGE, b=IMAGE, c=WRENCH, d=WRENCH), image=["/b", "/a"], force=["/c", "/d"]
     )
