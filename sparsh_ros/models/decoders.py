@@ -120,7 +120,9 @@ def outline(
     """Build a decoder without values, on the meta device; arguments and errors of `load_head`."""
     with torch.device("meta"):
         if isinstance(facts, ForceFieldFacts):
-            return ForceFieldDecoder(facts.width, facts.channels, image_size, facts.maps)
+            return ForceFieldDecoder(
+                facts.width, facts.channels, image_size, facts.maps, facts.probe_channels
+            )
         sizes = {"mlp_width": facts.mlp_width, "hidden": facts.hidden}
         if facts.task == "pose":
             sizes["fingers"] = facts.fingers

@@ -115,17 +115,18 @@ class ConvBlock(nn.Module):
 
 
 class MapProbe(nn.Module):
-    """Fused features (B, C, h, w) -> (B, C, 2h, 2w), from which `normal` and `shear` are read."""
+    """Fused features (B, C, h, w) -> (B, P, 2h, 2w), from which `normal` and `shear` are read."""
 
-    def __init__(self, channels: int, maps: Sequence[str]) -> None:
+    def __init__(self, channels: int, probe_channels: int, maps: Sequence[str]) -> None:
         super().__init__()
-        self.upconv_0 = ConvBlock(channels, channels)
-        self.upconv_1 = ConvBlock(2 * channels, channels)
+        self.upconv_0 = ConvBlock(channels, probe_channels)
+        self.upconv_1 = ConvBlock(probe_channels + channels, probe_channels)
         if "normal" in maps:
-            self.dispconv = Conv3x3(channels, 1)
+            self.dispconv = Conv3x3(probe_channels, 1)
         if "shear" in maps:
-            hidden = channels // 2
-            self.shear_mlp = nn.Sequential(Conv3x3(channels, hidden), nn.GELU(), Conv3x3(hidden, 2))
+            hidden = probe_channels // 2
+            layers = Conv3x3(probe_channels, hidden), nn.GELU(), Conv3x3(hidden, 2)
+            self.shear_mlp = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.upconv_1(torch.cat([self.upconv_0(x), x], dim=1))
@@ -148,10 +149,11 @@ class ForceFieldDecoder(nn.Module):
 
     Args:
         width: Channels D of a token.
-        channels: Channels C of the maps on the way.
+        channels: Channels C of the maps on the way to their fusion.
         image_size: Height and width in pixels of the encoder's input, multiples of 32: two patches
             of 16, because the deepest tap is halved and doubled again.
         maps: Which of the two maps there are weights for.
+        probe_channels: Channels P of the maps after fusion; official decoders have 128, whatever C.
 
     Raises:
         ModelError: The image size is no multiple.
@@ -165,6 +167,7 @@ class ForceFieldDecoder(nn.Module):
         channels: int = 128,
         image_size: tuple[int, int] = IMAGE_SIZE,
         maps: Sequence[str] = tuple(MAPS),
+        probe_channels: int = 128,
     ) -> None:
         super().__init__()
         rows, columns = (side // PATCH_SIZE for side in image_size)
@@ -180,7 +183,7 @@ class ForceFieldDecoder(nn.Module):
             Reassemble(width, channels, scale, self.grid) for scale in (4, 2, 1, 0.5)
         )
         self.fusions = nn.ModuleList(Fusion(channels) for _ in BLOCKS)
-        self.probe = MapProbe(channels, maps)
+        self.probe = MapProbe(channels, probe_channels, maps)
 
     def forward(self, taps: Sequence[Tensor]) -> dict[str, Tensor]:
         """Read both maps from the same taps, shallow first: outputs (B, N, D) of four blocks.
@@ -192,7 +195,7 @@ class ForceFieldDecoder(nn.Module):
         return {name: self.read(name, features) for name in self.outputs}
 
     def features(self, taps: Sequence[Tensor]) -> Tensor:
-        """Fuse the taps, deepest first, to (B, C, H, W)."""
+        """Fuse the taps, deepest first, to (B, P, H, W)."""
         self._check(taps)
         fused = None
         for tap, reassemble, fusion in reversed(

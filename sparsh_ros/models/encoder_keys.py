@@ -25,8 +25,8 @@ _METHODS = {
     "teacher_encoder.backbone.": "DINO or DINOv2, moving average",
     "encoder.": "MAE",
     "encoder.backbone.": "MAE, masked by a wrapper",
-    "model_encoder.": "fine-tuned together with a task",
-    "model_encoder.backbone.": "video encoder, fine-tuned together with a task",
+    "model_encoder.": "of a task, frozen or fine-tuned",
+    "model_encoder.backbone.": "video encoder of a task, frozen or fine-tuned",
 }
 """Prefix of an encoder -> where it comes from, the preferred one first."""
 
@@ -39,6 +39,8 @@ _OTHER_MODULES = {
     "decoder": "pixel decoder of the pre-training",
     "online_probes": "probes that watched the pre-training",
     "model_task": "decoder of a task",
+    "pose_estimator": "network of the motion between frames, for training a force field",
+    "backproject_depth": "grid of pixels, for training a force field",
 }
 
 

@@ -86,12 +86,14 @@ class ForceFieldFacts:
     Attributes:
         task: "forcefield".
         width: Channels D of a token.
-        channels: Channels of the maps on the way.
+        channels: Channels of the maps on the way to their fusion.
+        probe_channels: Channels of the maps after it.
         maps: Of "normal" and "shear", those that it has weights for.
     """
 
     width: int
     channels: int
+    probe_channels: int
     maps: tuple[str, ...]
     task: str = FORCE_FIELD
 
@@ -169,5 +171,6 @@ def _force_field(shapes: Shapes) -> ForceFieldFacts:
     return ForceFieldFacts(
         width=shapes["norm.weight"][0],
         channels=shapes["reassembles.0.resample.conv1.weight"][0],
+        probe_channels=shapes["probe.upconv_0.conv.conv.weight"][0],
         maps=tuple(maps or MAPS),
     )

@@ -97,7 +97,7 @@ class Head(nn.Module):
         width: Channels D of a token; a multiple of ``heads``.
         heads: Attention heads of the pooler.
         mlp_width: Hidden units of the pooler's MLP; None: 4 D.
-        hidden: Hidden units of each perceptron; None: D / 4.
+        hidden: Hidden units of each perceptron; None: a quarter of what it reads.
         fingers: How many pooled vectors, side by side, the perceptrons read.
     """
 
@@ -115,9 +115,10 @@ class Head(nn.Module):
     ) -> None:
         super().__init__()
         self.pooler = AttentivePooler(width, heads, mlp_width)
-        hidden = hidden or width // 4
+        inputs = fingers * width
+        hidden = hidden or inputs // 4
         for name, (outputs, activation) in self.probes.items():
-            layers = nn.Linear(fingers * width, hidden), activation(), nn.Linear(hidden, outputs)
+            layers = nn.Linear(inputs, hidden), activation(), nn.Linear(hidden, outputs)
             self.add_module(name, nn.Sequential(*layers))
 
 

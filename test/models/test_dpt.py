@@ -24,12 +24,15 @@ IMAGE_SIZE = (64, 96)
 TOLERANCE = 1e-4
 
 
-def random_decoder() -> dict[str, Tensor]:
-    return random_weights(reference.shapes(WIDTH, CHANNELS), gain=0.7)  # 1 drives tanh to its ends
+def random_decoder(probe_channels: int | None = None) -> dict[str, Tensor]:
+    shapes = reference.shapes(WIDTH, CHANNELS, probe_channels)
+    return random_weights(shapes, gain=0.7)  # 1 drives tanh to its ends
 
 
-def official_decoder(folder: Path) -> tuple[ForceFieldDecoder, dict[str, Tensor]]:
-    weights = random_decoder()
+def official_decoder(
+    folder: Path, probe_channels: int | None = None
+) -> tuple[ForceFieldDecoder, dict[str, Tensor]]:
+    weights = random_decoder(probe_channels)
     return load_head(save_epoch(weights, folder), image_size=IMAGE_SIZE), weights
 
 
@@ -46,8 +49,9 @@ def expected(weights: dict[str, Tensor], trap: bool = True) -> dict[str, np.ndar
     }
 
 
-def test_maps_are_those_of_the_plain_form(tmp_path: Path) -> None:
-    decoder, weights = official_decoder(tmp_path)
+@pytest.mark.parametrize("probe_channels", [CHANNELS, 12])
+def test_maps_are_those_of_the_plain_form(probe_channels: int, tmp_path: Path) -> None:
+    decoder, weights = official_decoder(tmp_path, probe_channels)
     assert decoder.task == "forcefield"
     found, wanted = decoder(taps()), expected(weights)
     assert tuple(found) == tuple(wanted) == decoder.outputs
@@ -89,6 +93,13 @@ def test_the_published_decoder() -> None:
     with torch.device("meta"):
         state = ForceFieldDecoder(768).state_dict()
     assert {name: tuple(value.shape) for name, value in state.items()} == shapes
+
+
+def test_fewer_channels_before_fusion_than_after() -> None:
+    with torch.device("meta"):
+        state = ForceFieldDecoder(WIDTH, 64).state_dict()
+    wanted = reference.shapes(WIDTH, 64, probe_channels=128)
+    assert {name: tuple(value.shape) for name, value in state.items()} == wanted
 
 
 def test_other_grids(tmp_path: Path) -> None:

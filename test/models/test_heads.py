@@ -78,6 +78,13 @@ def test_a_pose_head_counts_its_fingers() -> None:
         head(tokens()[0])
 
 
+@pytest.mark.parametrize("fingers", [1, 2, 3])
+def test_hidden_units_grow_with_the_fingers(fingers: int) -> None:
+    state = PoseHead(WIDTH, POOLER_HEADS, fingers=fingers).state_dict()
+    wanted = reference.shapes("pose", WIDTH, fingers)
+    assert {name: tuple(value.shape) for name, value in state.items()} == wanted
+
+
 @pytest.mark.parametrize(
     ("task", "count"),
     [

@@ -98,7 +98,7 @@ def test_a_decoder_beside_its_encoder(tmp_path: Path, capsys: pytest.CaptureFixt
     code, output = inspect(capsys, tmp_path / "both.pth")
     assert code == 0
     assert "decoder a slip head (width 48)" in output
-    assert "prefix model_encoder. (fine-tuned together with a task)" in output
+    assert "prefix model_encoder. (of a task, frozen or fine-tuned)" in output
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,17 @@ def test_encoder_of_a_task_that_was_trained_end_to_end(
     assert same(loaded(tmp_path / "epoch-0051.pth"), weights)
 
 
+def test_encoder_of_a_force_field_s_training(tmp_path: Path, weights: dict[str, Tensor]) -> None:
+    state = {f"model_encoder.{name}": value for name, value in weights.items()} | {
+        "model_task.norm.weight": torch.zeros(64),
+        "pose_estimator.encoder.encoder.bn1.num_batches_tracked": torch.tensor(3),
+        "pose_estimator.decoder.net.0.weight": torch.zeros(2, 2, 1, 1),
+        "backproject_depth.id_coords": torch.zeros(2, 224, 224),
+    }
+    torch.save({"model": state, "global_step": 15500}, tmp_path / "last.ckpt")
+    assert same(loaded(tmp_path / "last.ckpt"), weights)
+
+
 def test_a_decoder_is_no_encoder(tmp_path: Path) -> None:
     torch.save({"model_task.probe.0.bias": torch.zeros(2)}, tmp_path / "epoch-0051.pth")
     with pytest.raises(WeightsError, match=r"found model_task \(1\); load .* with load_head"):

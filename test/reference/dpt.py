@@ -11,20 +11,24 @@ from reference.layers import Array, Weights, gelu, layer_norm
 Shapes = dict[str, tuple[int, ...]]
 
 
-def shapes(width: int, channels: int = 128) -> Shapes:
-    """Keys and shapes of an official decoder, without the prefix of its file."""
-    c = channels
+def shapes(width: int, channels: int = 128, probe_channels: int | None = None) -> Shapes:
+    """Keys and shapes of an official decoder, without the prefix of its file.
+
+    Args:
+        probe_channels: 128 in every official decoder; None: as ``channels``, for small tests.
+    """
+    c, p = channels, probe_channels or channels
     kernels = {f"reassembles.{tap}.resample.conv1": (c, width, 1, 1) for tap in range(4)}
     for tap, size in ((0, 4), (1, 2), (3, 2)):
         kernels[f"reassembles.{tap}.resample.conv2"] = (c, c, size, size)
     for unit in (f"fusions.{tap}.res_conv{k}" for tap in range(4) for k in (1, 2)):
         kernels |= {f"{unit}.conv1": (c, c, 3, 3), f"{unit}.conv2": (c, c, 3, 3)}
     kernels |= {
-        "probe.upconv_0.conv.conv": (c, c, 3, 3),
-        "probe.upconv_1.conv.conv": (c, 2 * c, 3, 3),
-        "probe.dispconv.conv": (1, c, 3, 3),
-        "probe.shear_mlp.0.conv": (c // 2, c, 3, 3),
-        "probe.shear_mlp.2.conv": (2, c // 2, 3, 3),
+        "probe.upconv_0.conv.conv": (p, c, 3, 3),
+        "probe.upconv_1.conv.conv": (p, p + c, 3, 3),
+        "probe.dispconv.conv": (1, p, 3, 3),
+        "probe.shear_mlp.0.conv": (p // 2, p, 3, 3),
+        "probe.shear_mlp.2.conv": (2, p // 2, 3, 3),
     }
     found: Shapes = {"norm.weight": (width,), "norm.bias": (width,)}
     for name, shape in kernels.items():

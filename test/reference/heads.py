@@ -27,8 +27,8 @@ def shapes(task: str, width: int, fingers: int = 1, ratio: int = 4) -> Shapes:
     if task == "slip":
         found |= {"fc_norm.weight": (width,), "fc_norm.bias": (width,)}
     for probe, outputs in PROBES[task].items():
-        layers[f"{probe}.0"] = (width // 4, fingers * width)
-        layers[f"{probe}.2"] = (outputs, width // 4)
+        layers[f"{probe}.0"] = (fingers * width // 4, fingers * width)
+        layers[f"{probe}.2"] = (outputs, fingers * width // 4)
     for name, shape in layers.items():
         found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
     return found
