@@ -32,11 +32,16 @@ class EstimateColumns:
         """(n,) how often the stamps had stepped back before each frame."""
         return np.array(self._stretch, np.int32)
 
+    @property
+    def newest_stretch(self) -> int:
+        """How often the stamps have stepped back."""
+        return self._stretch[-1] if self._stretch else 0
+
     def add(self, touch: Touch) -> None:
         """Add what perception said about the next frame."""
         stamps = self._whole["stamp_ns"]
-        stretch = self._stretch[-1] if self._stretch else 0
-        self._stretch.append(stretch + (bool(stamps) and self._is_back(stamps[-1], touch)))
+        is_back = bool(stamps) and self._is_back(stamps[-1], touch)
+        self._stretch.append(self.newest_stretch + is_back)
         stamps.append(touch.stamp_ns)
         interval_ns = round(touch.interval_s * 1e9) if touch.valid else 0
         self._whole["interval_ns"].append(interval_ns)

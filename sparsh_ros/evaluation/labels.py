@@ -130,7 +130,7 @@ class _Clock:
 
     def warnings(self) -> list[str]:
         return [
-            f"{topic}: the stamps step back {count} times, by up to "
+            f"{topic}: the stamps step back {count} time{'s'[: count != 1]}, by up to "
             f"{self._largest_ns[topic] * 1e-9:.3f} s"
             for topic, count in self._steps.items()
         ]

@@ -105,7 +105,7 @@ class Evaluator:
                     done += 1
                     progress(done, total)
                 else:
-                    feed.streams[kind].add(stamp_ns, value)
+                    feed.streams[kind].add(stamp_ns, value, feed.columns.newest_stretch)
         if not any(len(feed.columns) for feed in feeds):
             raise RecordingError("; ".join([*bag.warnings, *(feed.trouble() for feed in feeds)]))
         return [self._result(feed, name, bag.warnings) for feed in feeds]

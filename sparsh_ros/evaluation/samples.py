@@ -28,11 +28,18 @@ class LabelStream:
     def __len__(self) -> int:
         return len(self._stamps)
 
-    def add(self, stamp_ns: int, values: NDArray[np.float64]) -> None:
-        """Add a label; NaN where it says that nothing is known."""
-        stretch = self._stretches[-1] if self._stretches else 0
-        if self._stamps and self._stamps[-1] - stamp_ns > self._step_back_ns:
-            stretch += 1
+    def add(self, stamp_ns: int, values: NDArray[np.float64], stretch_of_frames: int) -> None:
+        """Add a label; NaN where it says that nothing is known.
+
+        A new stretch is numbered as that of the frames, so that labels which began later, or were
+        silent meanwhile, do not meet frames of a stretch before.
+        """
+        if not self._stamps:
+            stretch = stretch_of_frames
+        elif self._stamps[-1] - stamp_ns > self._step_back_ns:
+            stretch = max(self._stretches[-1] + 1, stretch_of_frames)
+        else:
+            stretch = self._stretches[-1]
         self._stamps.append(stamp_ns)
         self._stretches.append(stretch)
         self._values.extend(values)

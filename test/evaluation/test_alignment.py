@@ -35,7 +35,7 @@ def aligned(
     for kind, labels in streams.items():
         made[kind] = LabelStream(WIDTHS[kind], STEP_BACK_NS)
         for time_ms, values in labels:
-            made[kind].add(round(time_ms * MS), values)
+            made[kind].add(round(time_ms * MS), values, 0)
     return align(columns.estimates(), columns.stretch, made, SPEC, PERIOD_NS)
 
 

@@ -216,7 +216,7 @@ def test_a_clock_that_steps_back_is_told(tmp_path: Path) -> None:
             raw(bag, "/t/image_raw", log_time_ns, message)
     events, warnings = read(tmp_path / "bag")
     assert [event.stamp_ns // 10**9 for event in events] == [10, 11, 4, 5, 6]
-    assert warnings == ["/t/image_raw: the stamps step back 1 times, by up to 7.000 s"]
+    assert warnings == ["/t/image_raw: the stamps step back 1 time, by up to 7.000 s"]
 
 
 def test_labels_of_another_version_cost_only_themselves(tmp_path: Path, monkeypatch) -> None:

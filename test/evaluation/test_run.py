@@ -290,6 +290,20 @@ def test_after_a_clock_that_steps_back_frames_meet_their_own_labels(tmp_path: Pa
     assert int((~sensor.estimates.valid).sum()) == 6  # three of each stretch have no partner
 
 
+def test_labels_that_begin_after_the_clock_stepped_back_are_not_those_of_before(
+    tmp_path: Path,
+) -> None:
+    with InOrder(tmp_path / "bag", custom=DIGIT) as bag:
+        bag.image("/left/background", stamp(0), picture(BACKGROUND), "camera")
+        for number, index in enumerate([*range(30), *range(30)]):
+            bag.image("/left/image_raw", stamp(index), picture(level(index)), "camera")
+            if number >= 30:
+                write_labels(bag, "/left", index, ["force", "slip"])
+    (sensor,) = run(tmp_path / "bag").sensors
+    for known in (np.isfinite(sensor.labels.force_n[:, 0]), sensor.labels.slipping != UNKNOWN):
+        assert known.tolist() == [False] * 30 + [True] * 30
+
+
 def test_frames_that_are_lacking_late_or_twice_are_counted(tmp_path: Path) -> None:
     indices = [*range(10), *range(13, 20), 21, 20, 22, 22, 23]
     (sensor,) = run(write(tmp_path / "bag", indices=indices)).sensors
