@@ -97,6 +97,8 @@ def _images(known: dict[str, Topic], given: Sequence[str], backgrounds: Sequence
     if given:
         for name in given:
             _check(known, name, IMAGE_TYPES)
+        if twice := [name for number, name in enumerate(given) if name in given[:number]]:
+            raise RecordingError(f"--image: wanted each topic once, found {twice[0]} twice")
         return list(given)
     found = sorted(
         topic.name

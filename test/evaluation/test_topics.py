@@ -137,6 +137,7 @@ def test_names_that_are_given_win() -> None:
     [
         ({"image": ["/no"]}, r"wanted the topic /no, found .*/tactile/image_raw"),
         ({"image": ["/tactile/force"]}, rf"/tactile/force: wanted messages of type {IMAGE}"),
+        ({"image": ["/tactile/image_raw"] * 2}, r"each topic once, found /tactile/image_raw twice"),
         ({"slip": ["/tactile/force"]}, rf"wanted messages of type {SLIP}, found {WRENCH}"),
         ({"force": ["/tactile/force", "/tactile/force"]}, r"each of 1 sensors .*found 2"),
     ],
