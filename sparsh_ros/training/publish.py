@@ -101,14 +101,20 @@ def add_evaluation(metrics_path: Path, spec: ModelSpec, folder: Path) -> None:
     """Put what `sparsh-ros evaluate` found on the simulated test set into scores and model card.
 
     Raises:
-        WeightsError: `folder` has no scores, or the metrics are those of another model.
+        WeightsError: `folder` has no scores, or the metrics are those of another model or of
+            other recordings.
         RecordingError: The metrics cannot be read.
     """
     metrics = read_metrics(metrics_path)
     if (found := metrics["model"]["name"]) != spec.name:
         raise WeightsError(f"{metrics_path}: wanted scores of {spec.name}, found those of {found}")
     scores = _read_json(folder / SCORES_FILE, "sparsh-ros train publish")
-    simulate = scores["data"]["test"]["command"]
+    simulate, wanted = (scores["data"]["test"][key] for key in ("command", "episodes"))
+    if (count := len(metrics["recordings"])) != wanted:
+        raise WeightsError(
+            f"{metrics_path}: wanted scores of the {wanted} recordings of `{simulate} --bags`, "
+            f"found those of {count}"
+        )
     words = shlex.split(simulate)
     data = words[words.index("--out") + 1]
     scores["evaluation"] = {
@@ -117,7 +123,7 @@ def add_evaluation(metrics_path: Path, spec: ModelSpec, folder: Path) -> None:
             f"sparsh-ros evaluate {data}/test --model {spec.name}",
         ],
         "engine": metrics["runtime"]["engine"],
-        "recordings": len(metrics["recordings"]),
+        "recordings": count,
         "scores": metrics["scores"],
     }
     _write_scores(scores, spec, folder)

@@ -63,12 +63,12 @@ def test_all_steps_end_in_a_weights_folder(dataset, spec, model, tmp_path):
             assert f"{mean:.0f}" in line if key.endswith("_mn") else f"{mean:.3f}" in line
 
 
-def _write_metrics(path, name="tiny-touch", **scores):
+def _write_metrics(path, name="tiny-touch", recordings=72, **scores):
     known = {key: {"value": value, "low": 100.0, "high": 0.5} for key, value in scores.items()}
     metrics = {
         "schema": SCHEMA,
         "model": {"name": name},
-        "recordings": [{}] * 7,
+        "recordings": [{}] * recordings,
         "runtime": {"engine": "ONNX Runtime 1"},
         "scores": {"force": known},
     }
@@ -89,7 +89,7 @@ def test_scores_of_the_live_path_go_into_the_card(model, tmp_path):
     metrics = _write_metrics(tmp_path / "metrics.json", mae_x_mn=123.456, mae_y_mn=None)
     assert _train("card", "--model", model, "--metrics", metrics) == 0
     card = (weights / "MODEL_CARD.md").read_text()
-    assert "| 7 recordings |" in card and "on ONNX Runtime 1:" in card
+    assert "| 72 recordings |" in card and "on ONNX Runtime 1:" in card
     assert "| force: MAE x | 123.5 | 100 to 0.5 | mN |" in card
     assert "force: MAE y" not in card
     assert (
@@ -105,6 +105,13 @@ def test_scores_of_another_model_do_not_go_into_the_card(model, tmp_path, capsys
     metrics = _write_metrics(tmp_path / "metrics.json", "other")
     assert _train("card", "--model", model, "--metrics", metrics) == 1
     assert "wanted scores of tiny-touch, found those of other" in capsys.readouterr().err
+
+
+def test_scores_of_other_recordings_do_not_go_into_the_card(model, tmp_path, capsys):
+    _write_scores(tmp_path / "weights")
+    metrics = _write_metrics(tmp_path / "metrics.json", recordings=8)
+    assert _train("card", "--model", model, "--metrics", metrics) == 1
+    assert "wanted scores of the 72 recordings of `sparsh-ros simulate" in capsys.readouterr().err
 
 
 def test_a_card_needs_published_scores(model, tmp_path, capsys):
