@@ -33,8 +33,8 @@ _QUIET_S = 5.0
 class Channel:
     """What belongs to one sensor. Frames come in on one thread, touches go out on another.
 
-    It knows the sensor's background from when it first comes on, whether or not anything is
-    inferred at the time: the sensor does not send it twice.
+    A sensor in this process hands its background over once, so that is kept from then on, whether
+    or not anything is inferred at the time.
     """
 
     def __init__(self, node: Node, entry: SensorEntry, prefix: str) -> None:
@@ -72,6 +72,8 @@ class Channel:
         with self._lock:
             self._forget()
             self._perception = perception
+            if listen:  # the topic tells it anew; what was held may have changed meanwhile
+                self._background = None
             self._hand_over_background()
         if listen:
             self._subscribe("background", self._take_background, qos.LATCHED)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -40,8 +41,9 @@ class GelSightSensor(LiveSensor):
             profile: that of this kind of sensor.
             serial: serial number, such as "28J0-AB12"; empty where only one is plugged in, which is
                 then the one that is waited for when it is gone.
-            input: in place of a serial number, the http(s) URL of an MJPEG stream, or the number
-                or path of a video device, which changes with every replug.
+            input: in place of a serial number, the http(s) URL of an MJPEG stream, or a video
+                device: a name in /dev/v4l/by-id or /dev/tactile, or its number or path, which
+                change with every replug.
             rate_hz: frame rate to ask for; None for that of the profile.
             clock: gives the stamps, nanoseconds.
             host: the machine that it is plugged into, None for this one.
@@ -64,9 +66,9 @@ class GelSightSensor(LiveSensor):
             return MjpegStream(self._url)
         cameras = self._host.cameras()
         if self._path:
-            found = [camera.serial for camera in cameras if camera.path == self._path]
-            self.serial = found[0] if found else ""
-            return V4l2Camera(self._path, self._mode, self._host)
+            path = os.path.realpath(self._path)  # udev's names are links, made anew at every replug
+            self.serial = next((camera.serial for camera in cameras if camera.path == path), "")
+            return V4l2Camera(path, self._mode, self._host)
         camera = choose_camera(cameras, self._kind, self._serial or self.serial)
         self.serial = camera.serial
         return V4l2Camera(camera.path, self._mode, self._host)

@@ -33,6 +33,11 @@ class Wire:
         self.topics: list[str] = []
         self.sent: list[str] = []
 
+    def create_subscription(self, _kind: type, topic: str, *_: object) -> str:
+        return topic
+
+    def destroy_subscription(self, _subscription: str) -> None: ...
+
     def get_clock(self) -> ROSClock:
         return ROSClock()
 
@@ -52,7 +57,11 @@ class Perception:
 
     def add_sensor(self, name: str, profile: object) -> None: ...
 
-    def set_background(self, name: str, image: object) -> None: ...
+    def __init__(self) -> None:
+        self.backgrounds: list[np.ndarray | None] = []
+
+    def set_background(self, _name: str, image: np.ndarray | None) -> None:
+        self.backgrounds.append(image)
 
     def push(self, name: str, frame: Frame) -> None: ...
 
@@ -120,3 +129,15 @@ def test_all_is_well_where_nothing_is_missing(wire: Wire) -> None:
     channel.publish(TOUCH)
     assert (channel.report().level, channel.report().message) == (OK, "running")
     assert "force field rate (Hz)" not in channel.report().values
+
+
+@pytest.mark.parametrize("listen", [True, False])
+def test_only_a_background_that_is_told_anew_is_forgotten(wire: Wire, listen: bool) -> None:
+    channel, later = Channel(wire, THUMB, ""), Perception()
+    channel.offer(HeadChoice((), {}))
+    channel.begin(Perception(), listen)
+    channel.use_background(FRAME.image)
+    channel.end()
+    channel.begin(later, listen)
+    (background,) = later.backgrounds
+    assert (background is None) == listen

@@ -7,12 +7,13 @@ import sys
 import time
 import types
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from sparsh_ros.errors import MissingDependencyError, ParameterError
 from sparsh_ros.frames import IMAGE_SHAPE
-from sparsh_ros.sensors import Sensor, load_profile, open_sensor
+from sparsh_ros.sensors import Sensor, gelsight, load_profile, open_sensor
 from sparsh_ros.sensors.faulty import FaultyCamera, FaultyHost
 from sparsh_ros.sensors.v4l2_abi import CONTROL_ZOOM
 
@@ -163,6 +164,17 @@ def test_gelsight_2017_is_any_other_camera(host: FaultyHost) -> None:
         sensor = open_sensor("gelsight_2017", host=host, **settings)
         assert first_frame(sensor) and sensor.serial == "2F2E1A50"
     assert camera.opened == 4
+
+
+def test_gelsight_by_a_name_that_udev_gives(
+    host: FaultyHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera = plugged(host, "gelsight_mini", "28J0-AB12")
+    name = "/dev/v4l/by-id/usb-GelSight_Mini_R0B_28J0-AB12-video-index0"
+    links = SimpleNamespace(path=SimpleNamespace(realpath={name: camera.path}.get))
+    monkeypatch.setattr(gelsight, "os", links)
+    sensor = open_sensor("gelsight_mini", SMALL_MINI, host=host, input=name)
+    assert first_frame(sensor) and sensor.serial == "28J0-AB12"
 
 
 @pytest.mark.parametrize(
