@@ -6,8 +6,9 @@ What a file holds is told from its tensors, not from its name. No torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 
 import yaml
@@ -21,6 +22,8 @@ CHOICE_FILE = "files.yaml"
 """In the folder: encoder and tasks -> names of the files to take, where there are several."""
 ENCODER = "encoder"
 _SUFFIXES = (".safetensors", ".ckpt", ".pth", ".pt")
+_EPOCHS = "epoch-*.pth"  # of one run of TacBench's training, side by side, their number padded
+_LATEST = "last.ckpt"  # beside them
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ def find_weight_files(folder: Path, encoder_names: Sequence[str] = ()) -> Weight
     """Find a model's files in a folder and the folders in it; hidden ones are left out.
 
     `files.yaml` in the folder says which file to take where several would do: it maps "encoder" and
-    tasks to names relative to the folder.
+    tasks to names relative to the folder. Of what one training run saved side by side,
+    `epoch-XXXX.pth` and `last.ckpt`, the last epoch is taken.
 
     Args:
         folder: Where to look.
@@ -63,7 +67,9 @@ def find_weight_files(folder: Path, encoder_names: Sequence[str] = ()) -> Weight
     """
     chosen = _read_choice(folder)
     found = [_look(path) for path in _candidates(folder)]
-    encoder = chosen.get(ENCODER) or _choose_encoder(folder, found, encoder_names)
+    encoder = chosen.get(ENCODER) or _choose_encoder(
+        folder, found, encoder_names, set(chosen.values())
+    )
     tasks = sorted({holds.task for holds in found if holds.task} | (set(chosen) - {ENCODER}))
     heads = {}
     for task in tasks:
@@ -121,7 +127,9 @@ def _look(path: Path) -> _Holds:
     return _Holds(path, has_encoder(file.tensors, str(path)), task)
 
 
-def _choose_encoder(folder: Path, found: Sequence[_Holds], names: Sequence[str]) -> Path:
+def _choose_encoder(
+    folder: Path, found: Sequence[_Holds], names: Sequence[str], chosen: Collection[Path]
+) -> Path:
     encoders = [holds.path for holds in found if holds.encoder]
     for name in names:
         if named := [path for path in encoders if path.name == name]:
@@ -134,7 +142,8 @@ def _choose_encoder(folder: Path, found: Sequence[_Holds], names: Sequence[str])
             f"{folder}: wanted a file with an encoder{wanted}, found {held}; "
             "`sparsh-ros weights get NAME` fetches it"
         )
-    return _only(folder, ENCODER, alone or encoders)
+    of_chosen_heads = [path for path in encoders if path in chosen]
+    return _only(folder, ENCODER, alone or of_chosen_heads or encoders)
 
 
 def _choose_head(folder: Path, found: Sequence[_Holds], task: str, encoder: Path) -> Path:
@@ -150,6 +159,7 @@ def _choose_head(folder: Path, found: Sequence[_Holds], task: str, encoder: Path
 
 
 def _only(folder: Path, what: str, paths: Sequence[Path]) -> Path:
+    paths = _last_of_run(paths)
     if len(paths) > 1:
         names = [str(path.relative_to(folder)) for path in paths]
         raise WeightsError(
@@ -157,6 +167,14 @@ def _only(folder: Path, what: str, paths: Sequence[Path]) -> Path:
             f"or name it in {folder / CHOICE_FILE}: `{what}: {names[-1]}`"
         )
     return paths[0]
+
+
+def _last_of_run(paths: Sequence[Path]) -> Sequence[Path]:
+    """The last epoch alone, if all these files are of one run; else as they are."""
+    epochs = [path for path in paths if fnmatch(path.name, _EPOCHS)]
+    alike = all(path in epochs or path.name == _LATEST for path in paths)
+    one_run = epochs and alike and len({path.parent for path in paths}) == 1
+    return [max(epochs)] if one_run else paths
 
 
 def _read_choice(folder: Path) -> dict[str, Path]:

@@ -73,11 +73,33 @@ def test_two_files_for_one_thing(tmp_path: Path) -> None:
     refuses(tmp_path, "one.safetensors, two.safetensors", "`encoder: two.safetensors`")
     (tmp_path / "files.yaml").write_text("encoder: one.safetensors\n")
     assert find_weight_files(tmp_path).encoder == one
-    save_head("slip", tmp_path / "epoch-0010.pth")
-    save_head("slip", tmp_path / "epoch-0021.pth")
-    refuses(tmp_path, "one file for slip, found epoch-0010.pth, epoch-0021.pth", "files.yaml")
-    (tmp_path / "files.yaml").write_text("encoder: one.safetensors\nslip: epoch-0021.pth\n")
-    assert find_weight_files(tmp_path).heads == {"slip": tmp_path / "epoch-0021.pth"}
+    save_head("slip", tmp_path / "a" / "epoch-0010.pth")
+    save_head("slip", tmp_path / "b" / "epoch-0021.pth")
+    refuses(tmp_path, "one file for slip, found a/epoch-0010.pth, b/epoch-0021.pth", "files.yaml")
+    (tmp_path / "files.yaml").write_text("encoder: one.safetensors\nslip: a/epoch-0010.pth\n")
+    assert find_weight_files(tmp_path).heads == {"slip": tmp_path / "a" / "epoch-0010.pth"}
+
+
+@pytest.mark.parametrize("fine_tuned", [False, True])
+def test_the_last_epoch_of_one_run(tmp_path: Path, fine_tuned: bool) -> None:
+    run = tmp_path / "gelsight_t1" / "checkpoints"
+    for name in ("epoch-0010.pth", "epoch-0021.pth", "epoch-0014.pth"):
+        save_head("forcefield", run / name, encoder_beside=fine_tuned)
+    save_head("forcefield", run / "last.ckpt", encoder_beside=True)
+    found = find_weight_files(tmp_path)
+    assert found.heads == {"forcefield": run / "epoch-0021.pth"}
+    assert found.encoder == run / ("epoch-0021.pth" if fine_tuned else "last.ckpt")
+    (tmp_path / "files.yaml").write_text("forcefield: gelsight_t1/checkpoints/epoch-0010.pth\n")
+    found = find_weight_files(tmp_path)
+    assert found.heads == {"forcefield": run / "epoch-0010.pth"}
+    assert found.encoder == run / ("epoch-0010.pth" if fine_tuned else "last.ckpt")
+
+
+def test_a_file_beside_a_run_that_is_not_of_it(tmp_path: Path) -> None:
+    save_encoder(tmp_path / "dino_vitbase.safetensors")
+    for name in ("epoch-0010.pth", "epoch-0021.pth", "mine.pth"):
+        save_head("slip", tmp_path / name)
+    refuses(tmp_path, "found epoch-0010.pth, epoch-0021.pth, mine.pth")
 
 
 def test_a_fine_tuned_head_is_not_put_on_another_encoder(tmp_path: Path) -> None:
