@@ -157,10 +157,13 @@ class SensorResult:
     @property
     def has_pairs(self) -> bool:
         """Whether any estimate has a label."""
-        labels, valid = self.labels, self.estimates.valid[:, None]
-        known = [np.isfinite(labels.force_n), labels.pose_bins != UNKNOWN]
-        known.append(labels.slipping[:, None] != UNKNOWN)
-        return any(bool((flags & valid).any()) for flags in known)
+        said, true = self.estimates, self.labels
+        pairs = (
+            np.isfinite(said.force_n) & np.isfinite(true.force_n),
+            (said.slipping != UNKNOWN) & (true.slipping != UNKNOWN),
+            (said.pose_bins != UNKNOWN) & (true.pose_bins != UNKNOWN),
+        )
+        return any(bool(both.any()) for both in pairs)
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,7 +66,7 @@ def evaluate(
     sensors, skipped = _run_all(evaluator, bags, progress)
     wall_s = time.perf_counter() - start_s
     if reason := _why_nothing(sensors, skipped):
-        raise RecordingError(reason)
+        raise RecordingError("; ".join([reason, *perception.heads.missing.values()]))
     runtime = Runtime(
         latency_ms=np.array(evaluator.latency_ms, np.float32),
         wall_s=wall_s,

@@ -151,6 +151,7 @@ def _slip_rankings(
 def _sweep(recordings: Sequence[_Recording]) -> dict[str, list[float | int | None]]:
     """Precision, recall and F1 of slip at each threshold of `SWEEP`."""
     columns = [slip_columns(sensor) for group in recordings for sensor, _ in group]
+    columns = [column for column in columns if len(column[0])]
     if not columns:
         return {}
     answer, truth = (np.concatenate(parts) for parts in list(zip(*columns, strict=True))[:2])

@@ -63,6 +63,8 @@ def remarks(result: Result) -> list[str]:
     know; what holds for several recordings is said once."""
     lines = [runtime_line(result.metrics)]
     lines += [f"skipped {name}: {why}" for name, why in result.skipped.items()]
+    model = result.model
+    lines += [f"{model['name']} does not estimate {t}" for t in TITLES if t not in model["heads"]]
     lines += _left_out(result.sensors)
     notes: dict[str, list[str]] = {}
     for sensor in result.sensors:

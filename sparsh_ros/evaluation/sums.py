@@ -28,7 +28,7 @@ def values_of_sums(task: str, sums: Sums) -> Values:
     """Scores of a task from its sums, of one set or of many along the leading axis.
 
     All tasks: labelled, frames with a label; answered, the share of them with an estimate, over
-    which the scores are. Slip: published_* is the three-frame protocol, delta_* the change of the
+    which the scores are; without any, they are NaN. Slip: published_* is the three-frame protocol, delta_* the change of the
     force that the slip head tells.
     """
     values = {"labelled": sums["labelled"]}
@@ -37,11 +37,15 @@ def values_of_sums(task: str, sums: Sums) -> Values:
         return values | metrics.force_of_sums(sums)
     if task == "pose":
         return values | metrics.pose_of_sums(sums) | events.drift_of_sums(sums)
-    published = metrics.slip_of_sums(_without(sums, _PUBLISHED))
+    known = values["answered"] > 0
+    own, published = (
+        {key: np.where(known, value, np.nan) for key, value in metrics.slip_of_sums(part).items()}
+        for part in (sums, _without(sums, _PUBLISHED))
+    )
     delta = metrics.force_of_sums(_without(sums, _DELTA))
     return (
         values
-        | metrics.slip_of_sums(sums)
+        | own
         | events.slip_events_of_sums(sums)
         | _with(published, _PUBLISHED)
         | {f"{_DELTA}mae_{axis}_mn": delta[f"mae_{axis}_mn"] for axis in metrics.FORCE_AXES}

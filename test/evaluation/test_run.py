@@ -234,6 +234,22 @@ def test_a_missing_label_topic_costs_its_task_alone(tmp_path: Path) -> None:
     assert "force: no label topic, so it is not scored" in notes
 
 
+def test_a_model_without_a_head_gets_no_score_of_its_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        perception, "create_engine", lambda spec, device, heads, threads: FakeEngine(["force"])
+    )
+    result = run(write(tmp_path / "bag", labels=["force", "slip"]))
+    slip = values(result, "slip")
+    assert (slip["labelled"], slip["answered"]) == (COUNT, 0)
+    unknown = ("precision", "recall", "f1", "published_f1", "average_precision")
+    assert [slip[name] for name in unknown] == [None] * 5
+    assert result.metrics["threshold_sweep"] == {}
+    with pytest.raises(RecordingError, match="no estimate can be compared with a label"):
+        run(write(tmp_path / "slips", labels=["slip"]))
+
+
 def test_without_any_label_there_is_no_result(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="bag, left: force: no label topic"):
         run(write(tmp_path / "bag", labels=[]))

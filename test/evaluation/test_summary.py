@@ -71,3 +71,9 @@ def test_numbers_have_four_digits(value: float | None, text: str) -> None:
 def test_an_interval_without_width_is_not_shown() -> None:
     assert span(1.0, 2.0) == "1 to 2"
     assert span(None, None) == span(3, 3) == ""
+
+
+def test_what_the_model_does_not_estimate_is_told() -> None:
+    result = evaluated(make_sensor("a", 0.1))
+    result = replace(result, model={**result.model, "name": "tiny", "heads": ["force"]})
+    assert remarks(result)[1:] == ["tiny does not estimate slip", "tiny does not estimate pose"]
