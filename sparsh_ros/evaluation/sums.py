@@ -28,8 +28,8 @@ def values_of_sums(task: str, sums: Sums) -> Values:
     """Scores of a task from its sums, of one set or of many along the leading axis.
 
     All tasks: labelled, frames with a label; answered, the share of them with an estimate, over
-    which the scores are; without any, they are NaN. Slip: published_* is the three-frame protocol, delta_* the change of the
-    force that the slip head tells.
+    which the scores are; without any, they are NaN. Slip: published_* is the three-frame protocol,
+    delta_* the change of the force that the slip head tells.
     """
     values = {"labelled": sums["labelled"]}
     values["answered"] = metrics.share(sums["answered"], sums["labelled"])
