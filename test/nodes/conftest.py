@@ -16,6 +16,7 @@ import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 
 from sparsh_ros.nodes import run
@@ -68,6 +69,16 @@ class Outsider:
         future.add_done_callback(lambda _: answered.set())
         assert answered.wait(GIVE_UP_S), service
         return future.result()
+
+    def withdraw(self, *publishers: Publisher) -> None:
+        """Destroys publishers of the node."""
+        self.between_callbacks(lambda: [self.node.destroy_publisher(one) for one in publishers])
+
+    def between_callbacks(self, action: Callable[[], None]) -> None:
+        """Runs an action on the spinning thread: what rclpy waits for must not go."""
+        done = threading.Event()
+        self.node.executor.create_task(lambda: (action(), done.set()))
+        assert done.wait(GIVE_UP_S), action
 
     def _take_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:

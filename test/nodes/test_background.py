@@ -66,13 +66,17 @@ def make(outsider, monkeypatch, tmp_path) -> Iterator:
     node = outsider.node
     before = {*node.publishers, *node.services, *node.subscriptions}
     yield lambda **entry: Finger(outsider, monkeypatch, **entry)
-    for entities, destroy in (
-        (node.publishers, node.destroy_publisher),
-        (node.services, node.destroy_service),
-        (node.subscriptions, node.destroy_subscription),
-    ):
-        for entity in set(entities) - before:
-            destroy(entity)
+
+    def destroy_what_is_new() -> None:
+        for entities, destroy in (
+            (node.publishers, node.destroy_publisher),
+            (node.services, node.destroy_service),
+            (node.subscriptions, node.destroy_subscription),
+        ):
+            for entity in set(entities) - before:
+                destroy(entity)
+
+    outsider.between_callbacks(destroy_what_is_new)
 
 
 def test_a_late_listener_gets_the_background_that_was_captured(make, outsider) -> None:

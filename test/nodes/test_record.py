@@ -82,8 +82,7 @@ def publishers(outsider) -> Iterator[dict]:
         "slip": node.create_publisher(Slip, "/lab/slip", qos.ESTIMATE),
     }
     yield made
-    for publisher in made.values():
-        node.destroy_publisher(publisher)
+    outsider.withdraw(*made.values())
 
 
 def _wait_for_listener(publisher) -> None:
@@ -115,8 +114,7 @@ def test_all_that_is_sent_is_in_the_bag(tmp_path: Path, publishers, outsider) ->
     late.publish(conversions.force_to_msg(np.ones(3), 7, "gel"))
     foreign.publish(conversions.force_to_msg(np.ones(3), 7, "gel"))
     assert recording.stop() == 0, recording.said
-    for publisher in (late, foreign):
-        outsider.node.destroy_publisher(publisher)
+    outsider.withdraw(late, foreign)
     with open_bag(tmp_path / "bag") as bag:
         assert bag.warnings == []
         counts = {topic.name: topic.count for topic in bag.topics}

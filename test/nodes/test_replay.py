@@ -147,7 +147,7 @@ def test_a_second_clock_is_refused(touch: Path, tmp_path: Path, outsider) -> Non
     other = outsider.node.create_publisher(Clock, "/clock", qos.LATEST)
     # Slowly, because it may take seconds until nodes know of each other.
     done = replay(touch, tmp_path / "out", "--rate", "0.1")
-    outsider.node.destroy_publisher(other)
+    outsider.withdraw(other)
     assert done.returncode == 1
     assert "/clock: wanted to be the only one who tells the time" in done.stderr
 
