@@ -4,7 +4,7 @@
 The columns of the CSV file are found by name; each may be absent, and an empty cell is unknown:
 
     file or index               the image, by its name or by its number from 0; else row by row
-    t_s                         its time; without it, images follow each other at a fixed rate
+    t_s                         its time, 0 or later; without it, images follow at a fixed rate
     Fx_N, Fy_N, Fz_N            force of the world on the gel
     slipping, in_contact        0 or 1; a row that tells of slip alone counts as in contact
     x_m, y_m, theta_rad         planar pose of the object in the gel frame
@@ -40,6 +40,7 @@ VIDEO_SUFFIXES = (".avi", ".mkv", ".mov", ".mp4", ".webm")
 
 _FORCE = ("Fx_N", "Fy_N", "Fz_N")
 _POSE = ("x_m", "y_m", "theta_rad")
+_LATEST_S = 2**31 - 2  # in a stamp, with the second at which recordings start
 _BOOLEANS = {"0": False, "false": False, "1": True, "true": True}
 
 
@@ -176,6 +177,10 @@ def _check_times(path: Path, rows: dict[str | int, _Row]) -> bool:
                 f"{path}: t_s: wanted times that grow from row to row, "
                 f"found {later} after {earlier}"
             )
+    if times[0] < 0 or times[-1] > _LATEST_S:
+        raise DatasetError(
+            f"{path}: t_s: wanted seconds from 0 to {_LATEST_S:,}, found {times[0]} to {times[-1]}"
+        )
     return True
 
 

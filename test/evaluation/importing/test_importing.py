@@ -310,6 +310,8 @@ def test_a_video_with_labels(tmp_path: Path, imported) -> None:
         ("index,slipping\n0,maybe\n", "row 1.*maybe"),
         ("index,Fx_N,Fy_N,Fz_N\n0,1,nan,3\n", "nan"),
         ("index,t_s,slipping\n0,1.0,0\n1,0.5,0\n", "times that grow"),
+        ("index,t_s,slipping\n0,-3,0\n1,1,0\n", "wanted seconds from 0"),
+        ("index,t_s,slipping\n0,1.7e12,0\n", "wanted seconds from 0"),
     ],
 )
 def test_labels_that_cannot_be_used_are_named(tmp_path: Path, imported, text, named) -> None:
