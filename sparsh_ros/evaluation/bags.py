@@ -23,16 +23,13 @@ from rosbags.rosbag1 import Reader as Reader1
 from rosbags.rosbag2 import Reader as Reader2
 
 from sparsh_ros.errors import RecordingError
+from sparsh_ros.evaluation import mcap_stream, sqlite_stream
 from sparsh_ros.evaluation.definitions import Decoder, decoder, one_line
-from sparsh_ros.evaluation.mcap_stream import (
-    McapStream,
-    custom_data,
-    has_index,
-    written_order,
-)
+from sparsh_ros.evaluation.mcap_stream import McapStream, custom_data, has_index
 
 SUFFIXES = (".mcap", ".db3", ".bag")
 METADATA = "metadata.yaml"
+_WRITTEN_ORDER = {".mcap": mcap_stream.written_order, ".db3": sqlite_stream.written_order}
 _NUMBER = re.compile(r"_\d+$")
 
 
@@ -101,7 +98,7 @@ class Bag:
     def messages(self, names: Iterable[str]) -> Iterator[Message]:
         """Messages of some topics in the order of the log.
 
-        That is the order of writing in MCAP files, of log times in others and among separate
+        That is the order of writing in rosbag2 files, of log times in others and among separate
         files. Where a file turns out to be damaged, its messages end there and `warnings` says so.
         """
         wanted = set(names)
@@ -179,10 +176,10 @@ class _Indexed:
         return self._reader.storage.metadata.custom or {}
 
     def messages(self, topics: set[str]) -> Iterator[tuple[str, int, bytes]]:
-        if files := self._mcap_files():
+        if files := self._plain_files():
             types = {topic: self.definitions[topic][0] for topic in topics}
             for file in files:
-                yield from written_order(file, types)
+                yield from _WRITTEN_ORDER[file.suffix](file, types)
             return
         connections = [
             connection
@@ -197,13 +194,12 @@ class _Indexed:
     def close(self) -> None:
         self._reader.close()
 
-    def _mcap_files(self) -> list[Path]:
-        """Its MCAP files, as they follow each other; none where only the library reads them."""
+    def _plain_files(self) -> list[Path]:
+        """Its rosbag2 files, as they follow each other; none where only the library reads them."""
         if self.ros1 or self._reader.compression_mode == "message":
             return []
         storage = self._reader.storage
-        paths = [part.path for part in getattr(storage, "storages", [storage])]
-        return paths if all(path.suffix == ".mcap" for path in paths) else []
+        return [part.path for part in getattr(storage, "storages", [storage])]
 
     def _reads(self, connection: Connection) -> bool:
         """A topic has one type here, though a bag may hold two under one name."""

@@ -120,14 +120,15 @@ def test_a_single_file_of_a_rosbag2(tmp_path: Path, messages, storage) -> None:
 
 
 @pytest.mark.parametrize("mode", [CompressionMode.NONE, CompressionMode.FILE])
+@pytest.mark.parametrize("storage", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
 def test_after_the_recorders_clock_was_set_back_the_order_is_that_of_writing(
-    tmp_path: Path, messages, mode
+    tmp_path: Path, messages, storage, mode
 ) -> None:
     half = len(messages) // 2
     written = [*messages[half:], *messages[:half]]
-    folder = copy(tmp_path / "bag", written, StoragePlugin.MCAP, mode)
+    folder = copy(tmp_path / "bag", written, storage, mode)
     paths = [folder]
-    if mode == CompressionMode.NONE:
+    if (storage, mode) == (StoragePlugin.MCAP, CompressionMode.NONE):
         content = (folder / "bag.mcap").read_bytes()
         paths += [folder / "bag.mcap", tmp_path / "cut.mcap"]
         paths[-1].write_bytes(content[:-8])
