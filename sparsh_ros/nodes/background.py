@@ -25,7 +25,8 @@ _SILENT_S = 1.0
 class BackgroundTopic:
     """Publishes `background`, latched, whenever it changes, and serves `capture_background`.
 
-    An empty image, 0 x 0, means that the one before no longer holds: this may be another sensor.
+    An empty image, 0 x 0, means that none holds. It comes first unless there is a background at
+    once: whoever listens may know one of an earlier process, perhaps of another sensor.
     Frames come in on one thread, requests on another.
     """
 
@@ -36,7 +37,6 @@ class BackgroundTopic:
         entry: SensorEntry,
         sensor_serial: Callable[[], str],
         then: Callable[[np.ndarray | None], None] | None = None,
-        again: bool = False,
     ) -> None:
         """Make topic and service, named below `prefix`; nothing is published before a frame comes.
 
@@ -46,8 +46,7 @@ class BackgroundTopic:
             entry: the sensor.
             sensor_serial: gives its serial number now, "" while unknown or where it has none.
             then: takes each new background within this process, (320, 240, 3) uint8 RGB, or None
-                when the one before no longer holds.
-            again: this node has published backgrounds before, perhaps of another sensor.
+                when none holds.
 
         Raises:
             SparshError: the image file that the entry names cannot be read.
@@ -58,7 +57,7 @@ class BackgroundTopic:
         self._store, self._serial = BackgroundStore(), ""
         self._keeper = BackgroundKeeper(entry.profile, file=entry.background)
         self._told: set[str] = set()
-        self._is_outdated = again
+        self._is_told = False
         self._listeners = 0
         self._newest_s = time.monotonic()
         self._topic = node.create_publisher(Image, f"{prefix}background", qos.LATCHED)
@@ -72,7 +71,7 @@ class BackgroundTopic:
             has_joined = self._has_listener_joined()
             if self._keeper.push(frame):
                 self._announce()
-            elif self._is_outdated:
+            elif not self._is_told:
                 self._publish(None)
             elif has_joined and self._keeper.image is not None:
                 self._publish(self._keeper.image)
@@ -114,7 +113,7 @@ class BackgroundTopic:
         self._node.get_logger().info(f"{self._entry.name}: background {self._keeper.origin}")
 
     def _publish(self, image: np.ndarray | None) -> None:
-        self._is_outdated = False
+        self._is_told = True
         if self._then is not None:
             self._then(image)
         where = (self._keeper.stamp_ns, self._entry.optical_frame)

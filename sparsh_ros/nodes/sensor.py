@@ -93,7 +93,6 @@ class SensorNode(ManagedNode):
             entry,
             lambda: self._sensor.serial,
             self._take_background,
-            again=self._background is not None,
         )
 
     def _activate(self) -> None:

@@ -29,11 +29,9 @@ GREY = np.full(IMAGE_SHAPE, 100, np.uint8)
 class Finger:
     """A sensor's background topic, fed by the test, and what became of it."""
 
-    def __init__(
-        self, outsider, monkeypatch: pytest.MonkeyPatch, again: bool = False, **entry: object
-    ) -> None:
+    def __init__(self, outsider, monkeypatch: pytest.MonkeyPatch, **entry: object) -> None:
         self.serial = ""
-        self.handed_over: list[np.ndarray] = []
+        self.handed_over: list[np.ndarray | None] = []
         self.logged: list[str] = []
         settings = {"driver": "digit", "profile": load_profile("digit")} | entry
         self.topic = BackgroundTopic(
@@ -42,7 +40,6 @@ class Finger:
             SensorEntry("index", **settings),
             lambda: self.serial,
             self.handed_over.append,
-            again,
         )
         self.outsider = outsider
         self._frames = 0
@@ -84,14 +81,14 @@ def test_a_late_listener_gets_the_background_that_was_captured(make, outsider) -
     finger.see(GREY, 20)
     report = finger.topic.report()
     assert report.level == WARN and "wanted 5 frames over 0.5 s" in report.message
-    assert report.values == {"background": "none"} and finger.handed_over == []
+    assert report.values == {"background": "none"} and finger.handed_over == [None]
     finger.see(GREY)
     heard = outsider.listen(Image, "index/background", qos.LATCHED)
     outsider.wait_for(lambda: heard, "background")
     np.testing.assert_array_equal(conversions.msg_to_image(heard[0]), GREY)
     assert heard[0].header.frame_id == "index_camera_optical_frame"
     assert conversions.msg_to_stamp(heard[0].header.stamp) == 500_000_000
-    np.testing.assert_array_equal(finger.handed_over, [GREY])
+    np.testing.assert_array_equal(finger.handed_over[1:], [GREY])
     assert finger.logged == ["index: background captured at start"]
     report = finger.topic.report()
     assert (report.level, report.values) == (OK, {"background": "captured at start"})
@@ -125,7 +122,7 @@ def test_the_service_captures_and_says_why_it_cannot(make, monkeypatch) -> None:
     answer = finger.ask()
     assert answer.success and answer.message == "index: background captured"
     finger.see(GREY, 1)
-    assert [image[0, 0, 0] for image in finger.handed_over] == [100, 150]
+    assert [image[0, 0, 0] for image in finger.handed_over[1:]] == [100, 150]
     monkeypatch.setattr(background, "_SILENT_S", -1.0)
     answer = finger.ask()
     assert not answer.success and "found none for" in answer.message
@@ -140,7 +137,7 @@ def test_touched_at_start_is_said_once_and_stays_on_diagnostics(make) -> None:
     assert len(finger.logged) == 2 and "touched at start" in finger.logged[1]
     report = finger.topic.report()
     assert report.level == WARN and "up to 30 grey levels" in report.message
-    np.testing.assert_array_equal(finger.handed_over, [GREY])
+    np.testing.assert_array_equal(finger.handed_over[1:], [GREY])
 
 
 def test_another_sensor_on_the_same_plug_needs_another_background(make, outsider) -> None:
@@ -149,7 +146,7 @@ def test_another_sensor_on_the_same_plug_needs_another_background(make, outsider
     finger.see(GREY)
     finger.serial = ""  # on its way out
     finger.see(GREY, 1)
-    assert len(finger.handed_over) == 1
+    assert len(finger.handed_over) == 2
     finger.serial = "D2"
     finger.see(GREY + 60, 20)
     assert finger.topic.report().level == WARN and finger.handed_over[-1] is None
@@ -157,7 +154,7 @@ def test_another_sensor_on_the_same_plug_needs_another_background(make, outsider
     outsider.wait_for(lambda: heard, "the news that there is no background")
     assert (heard[0].width, heard[0].height, len(heard[0].data)) == (0, 0, 0)
     finger.see(GREY + 60)
-    before, none, after = finger.handed_over
+    _, before, none, after = finger.handed_over
     assert none is None and before[0, 0, 0] == 100 and after[0, 0, 0] == 160
     assert (
         finger.logged[1] == "index: another sensor, D2: the background of the one before is dropped"
@@ -181,21 +178,25 @@ def test_perception_forgets_the_background_of_a_sensor_that_was_replaced(make, o
     channel = Channel(outsider.node, SensorEntry("index", "digit", load_profile("digit")), "index/")
     channel.begin(Listening(), listen=True)
     heard.clear()  # so far only that there is none
-    for serial, frames in (("D1", 31), ("D2", 1)):
+    for serial, frames in (("D1", 1), ("D1", 30), ("D2", 1)):
         finger.serial = serial
         finger.see(GREY, frames)
         assert heard.wait(30.0)
         heard.clear()
-    nothing, image, none = used
-    assert nothing is none is None
+    nothing, not_yet, image, none = used
+    assert nothing is not_yet is none is None
     np.testing.assert_array_equal(image, GREY)
 
 
-def test_a_node_that_begins_again_withdraws_what_it_published_before(make) -> None:
-    finger = make(again=True)
+def test_what_an_earlier_process_published_is_withdrawn_first(make, outsider) -> None:
+    finger = make()
+    heard = outsider.listen(Image, "index/background", qos.LATCHED)
+    finger.see(GREY, 1)
+    outsider.wait_for(lambda: heard, "the news that there is none yet")
+    assert len(heard[0].data) == 0 and finger.handed_over == [None]
     finger.see(GREY)
-    none, image = finger.handed_over
-    assert none is None and image[0, 0, 0] == 100
+    _, image = finger.handed_over
+    np.testing.assert_array_equal(image, GREY)
 
 
 def test_the_file_of_the_entry_is_used_from_the_first_frame(make, tmp_path: Path) -> None:
