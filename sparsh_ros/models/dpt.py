@@ -144,8 +144,8 @@ class MapProbe(nn.Module):
 class ForceFieldDecoder(nn.Module):
     """Tapped blocks -> {"normal": (B, 1, H, W), "shear": (B, 2, H, W)}, as large as the images.
 
-    "normal" lies in [0, 1], without unit; "shear" is the motion of the gel's skin between the two
-    frames as the decoder sees it, in pixels of its map, in [-20, 20].
+    "normal" lies in [0, 1], without unit; "shear" is the motion of the gel's skin from the older
+    frame to the current one, (right, down) in pixels of the map, in [-20, 20].
 
     Args:
         width: Channels D of a token.
@@ -188,6 +188,8 @@ class ForceFieldDecoder(nn.Module):
     def forward(self, taps: Sequence[Tensor]) -> dict[str, Tensor]:
         """Read both maps from the same taps, shallow first: outputs (B, N, D) of four blocks.
 
+        Up to three registers before the patches, as hooks on the blocks give them, are left out.
+
         Raises:
             ModelError: Other than four taps, or not one token per patch of the grid.
         """
@@ -196,7 +198,7 @@ class ForceFieldDecoder(nn.Module):
 
     def features(self, taps: Sequence[Tensor]) -> Tensor:
         """Fuse the taps, deepest first, to (B, P, H, W)."""
-        self._check(taps)
+        taps = self._patches(taps)
         fused = None
         for tap, reassemble, fusion in reversed(
             list(zip(taps, self.reassembles, self.fusions, strict=True))
@@ -208,15 +210,19 @@ class ForceFieldDecoder(nn.Module):
         """Read one map, "normal" or "shear", from `features`."""
         return self.probe.normal(features) if name == "normal" else self.probe.shear(features)
 
-    def _check(self, taps: Sequence[Tensor]) -> None:
-        wanted = (self.grid[0] * self.grid[1], self.norm.normalized_shape[0])
+    def _patches(self, taps: Sequence[Tensor]) -> list[Tensor]:
+        count, width = self.grid[0] * self.grid[1], self.norm.normalized_shape[0]
         found = [tuple(tap.shape[1:]) for tap in taps]
-        if found != [wanted] * len(BLOCKS):
+        # Both sides of a grid are even, so four tokens more may be another grid's.
+        accepted = [(count + registers, width) for registers in range(4)]
+        if len(found) != len(BLOCKS) or len(set(found)) != 1 or found[0] not in accepted:
             raise ModelError(
                 f"force-field decoder: wanted the outputs of {len(BLOCKS)} blocks, (batch, "
-                f"{wanted[0]}, {wanted[1]}) each, found {found}; it was built for "
+                f"{count}, {width}) each, found {found}; it was built for "
                 f"{self.grid[0]} x {self.grid[1]} patches"
             )
+        registers = found[0][0] - count
+        return [tap[:, registers:] for tap in taps] if registers else list(taps)
 
 
 class ForceField(nn.Module):

@@ -115,7 +115,9 @@ def test_other_grids(tmp_path: Path) -> None:
     ("wrong", "found"),
     [
         ([torch.zeros(1, 24, WIDTH)] * 3, r"\(24, 32\)\]"),
-        ([torch.zeros(1, 25, WIDTH)] * 4, r"\(25, 32\)\]"),
+        ([torch.zeros(1, 23, WIDTH)] * 4, r"\(23, 32\)\]"),
+        ([torch.zeros(1, 28, WIDTH)] * 4, r"\(28, 32\)\]"),
+        ([torch.zeros(1, 24, WIDTH)] * 3 + [torch.zeros(1, 25, WIDTH)], r"\(25, 32\)\]"),
         ([torch.zeros(1, 24, 48)] * 4, r"\(24, 48\)\]"),
     ],
 )
@@ -146,6 +148,19 @@ def test_normal_and_shear_come_from_two_passes(tmp_path: Path) -> None:
         assert torch.allclose(maps[name], wanted, atol=1e-4)
     other = decoder(encoder().intermediate(against_gel, [2, 5, 8, 11]))["shear"]
     assert not torch.allclose(maps["shear"], other, atol=1e-3)
+
+
+def test_taps_from_hooks_have_registers(tmp_path: Path) -> None:
+    decoder, _ = official_decoder(tmp_path)
+    tapped, images = [], torch.rand(1, 6, *IMAGE_SIZE)
+    hooked = encoder()
+    for block in (2, 5, 8, 11):
+        hooked.blocks[block].register_forward_hook(lambda _, __, output: tapped.append(output))
+    hooked(images)
+    assert [tap.shape[1] for tap in tapped] == [25] * 4
+    wanted = decoder(encoder().intermediate(images, [2, 5, 8, 11]))
+    for name, value in decoder(tapped).items():
+        assert torch.allclose(value, wanted[name], atol=1e-4)
 
 
 def test_encoder_and_decoder_must_share_their_grid() -> None:
