@@ -80,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if not arguments.bags:
         raise ParameterError("evaluate: wanted bags, found none; name them before the options")
+    _refuse_odd_numbers(arguments)
     _refuse_unwritable(arguments.out)
     result = _evaluate(arguments)
     console.print(score_table(result.metrics))
@@ -125,6 +126,14 @@ def _evaluate(arguments: argparse.Namespace) -> Result:
             arguments.seed,
             progress,
         )
+
+
+def _refuse_odd_numbers(arguments: argparse.Namespace) -> None:
+    """Before the work, not after it."""
+    if arguments.seed < 0:
+        raise ParameterError(f"--seed: wanted 0 or more, found {arguments.seed}")
+    if arguments.threads is not None and arguments.threads < 1:
+        raise ParameterError(f"--threads: wanted 1 or more, found {arguments.threads}")
 
 
 def _refuse_unwritable(folder: Path) -> None:

@@ -107,6 +107,14 @@ def test_nothing_to_evaluate_ends_with_a_sentence(
     assert not (tmp_path / "evaluation").exists()
 
 
+@pytest.mark.parametrize("words", [("--seed", "-1"), ("--threads", "0")])
+def test_numbers_that_cannot_be_are_refused_before_the_work(
+    tmp_path: Path, words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["evaluate", str(tmp_path), *words]) == 1
+    assert f"{words[0]}: wanted" in capsys.readouterr().err
+
+
 def test_a_place_that_cannot_be_written_to_is_said(
     bags: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
