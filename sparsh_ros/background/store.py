@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -36,7 +37,7 @@ class BackgroundStore:
             FrameError: the file holds no standard image.
         """
         path = self.path(kind, serial)
-        if not path.exists():
+        if not os.path.exists(path):  # unlike Path.exists it bears a folder that is closed to us
             return None
         image = cv2.cvtColor(read_image(path), cv2.COLOR_BGR2RGB)
         if image.shape != IMAGE_SHAPE:
@@ -57,6 +58,8 @@ class BackgroundStore:
             partial.write_bytes(content)
             partial.replace(path)
         except OSError as error:
+            with suppress(OSError):
+                partial.unlink()
             raise RecordingError(
                 f"background {path}: cannot be written ({error.strerror}); "
                 "check the rights and the space there"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ import pytest
 from background.clips import push
 
 from sparsh_ros.background import BackgroundKeeper, BackgroundStore
+from sparsh_ros.errors import RecordingError
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.sensors import load_profile
 
@@ -38,6 +40,26 @@ def test_a_store_that_cannot_be_written_is_a_warning(gel: dict, store: Backgroun
     keeper = BackgroundKeeper(DIGIT, SERIAL, store)
     assert push(keeper, gel["free"]) == [30]
     assert "cannot be written" in keeper.warnings["store"]
+
+
+def test_a_file_that_cannot_even_be_looked_for(gel: dict, store: BackgroundStore) -> None:
+    keeper = BackgroundKeeper(DIGIT, "D" * 300, store)  # longer than names of files may be
+    assert push(keeper, gel["free"]) == [30]
+    assert "cannot be written (File name too long)" in keeper.warnings["store"]
+
+
+def test_a_disk_that_is_full_keeps_no_half_file(
+    store: BackgroundStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill_up(path: Path, content: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(content[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fill_up)
+    with pytest.raises(RecordingError, match="No space left"):
+        store.save("digit", SERIAL, np.zeros(IMAGE_SHAPE, np.uint8))
+    assert list(store.path("digit", SERIAL).parent.iterdir()) == []
 
 
 def test_a_user_without_a_home_has_no_store_but_a_background(
