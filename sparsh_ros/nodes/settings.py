@@ -131,8 +131,8 @@ RIG: Mapping[str, Setting] = {
     "seed": Setting(0, "Fixes the simulated gel and its touches.", bounds=(0, 2**31 - 1)),
     "background": Setting(
         "",
-        "Image file of the untouched gel, for a graph of one sensor; empty: captured at start, free "
-        "of contact.",
+        "Image file of the untouched gel, for a graph of one sensor; empty: captured at start, "
+        "free of contact.",
     ),
 }
 """What describes the sensors: the same for all nodes, see entries.py."""
