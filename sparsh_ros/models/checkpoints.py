@@ -17,7 +17,12 @@ from torch import nn
 
 from sparsh_ros.errors import ModelError, WeightsError
 from sparsh_ros.models.encoder_keys import EncoderKeys, find_encoder
-from sparsh_ros.models.infer import IMAGE_SIZE, EncoderFacts, EncoderLayout
+from sparsh_ros.models.infer import (
+    IMAGE_SIZE,
+    EncoderFacts,
+    EncoderLayout,
+    height_and_width,
+)
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.tensor_files import TensorFile, open_tensor_file, some
 from sparsh_ros.models.vit import VisionTransformer
@@ -55,7 +60,7 @@ class Differences(NamedTuple):
 def load_encoder(
     path: str | Path,
     *,
-    image_size: tuple[int, int] = IMAGE_SIZE,
+    image_size: int | tuple[int, int] = IMAGE_SIZE,
     frames: int | None = None,
     heads: int | None = None,
     zero_registers: int = 0,
@@ -68,7 +73,8 @@ def load_encoder(
 
     Args:
         path: Weights file.
-        image_size: Height and width of the input in pixels; sinusoidal positions fit any.
+        image_size: Height and width of the input in pixels, or the side of a square; sinusoidal
+            positions fit any.
         frames: Frames of a clip, for a video encoder; None takes as many as have learned positions,
             else 4.
         heads: Attention heads, which no tensor tells; None takes one per 64 channels, as all
@@ -90,7 +96,8 @@ def load_encoder(
     """
     file = open_tensor_file(path)
     keys, facts = _examine(file)
-    encoder = fill(outline(facts.layout(image_size, frames, heads)), file, keys.names)
+    layout = facts.layout(height_and_width(image_size), frames, heads)
+    encoder = fill(outline(layout), file, keys.names)
     if zero_registers:
         encoder.add_zero_registers(zero_registers)
     return encoder

@@ -20,6 +20,7 @@ from sparsh_ros.models.head_facts import (
     read_head_facts,
 )
 from sparsh_ros.models.heads import HEADS, Head
+from sparsh_ros.models.infer import height_and_width
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.tensor_files import TensorFile, open_tensor_file
 
@@ -29,7 +30,7 @@ def load_head(
     *,
     task: str | None = None,
     attention_heads: int | None = None,
-    image_size: tuple[int, int] = IMAGE_SIZE,
+    image_size: int | tuple[int, int] = IMAGE_SIZE,
 ) -> Head | ForceFieldDecoder:
     """Load a decoder from any file that holds one.
 
@@ -43,8 +44,8 @@ def load_head(
         task: What the file must be; None takes what it is.
         attention_heads: Attention heads of the pooler, which no tensor tells; None takes 12, as
             the published probes have.
-        image_size: Height and width in pixels of the input of a force field's encoder. The other
-            heads take any number of tokens.
+        image_size: Height and width in pixels, or the side of a square, of the input of a force
+            field's encoder. The other heads take any number of tokens.
 
     Returns:
         The decoder in evaluation mode, float32, on the CPU.
@@ -58,7 +59,7 @@ def load_head(
     file = open_tensor_file(path)
     names = find_head(file.tensors, str(file.path))
     facts = _facts(file, names, task)
-    return fill(outline(facts, attention_heads, image_size), file, names)
+    return fill(outline(facts, attention_heads, height_and_width(image_size)), file, names)
 
 
 def load_model_head(

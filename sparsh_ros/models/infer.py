@@ -8,7 +8,7 @@ size and clip length leave one only where positions are learned: their table has
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sparsh_ros.errors import WeightsError
@@ -19,6 +19,11 @@ CLIP_FRAMES = 4  # of V-JEPA, the only published video encoder
 PATCH_WEIGHT = "patch_embed.proj.weight"
 
 Shapes = Mapping[str, tuple[int, ...]]
+
+
+def height_and_width(size: int | Sequence[int]) -> tuple[int, ...]:
+    """The size of an image that may be given as the side of a square."""
+    return (size, size) if isinstance(size, int) else tuple(size)
 
 
 @dataclass(frozen=True)

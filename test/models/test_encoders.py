@@ -92,6 +92,13 @@ def test_every_size(tmp_path: Path, width: int, depth: int, kind: dict[str, Any]
     assert error(encoder, images, expected(images, weights, width // 64)) < TOLERANCE
 
 
+def test_the_side_of_a_square_will_do(tmp_path: Path) -> None:
+    path, _ = save(tmp_path, 128, 1)
+    assert (
+        load_encoder(path, image_size=64).layout == load_encoder(path, image_size=(64, 64)).layout
+    )
+
+
 def test_base_as_published(tmp_path: Path) -> None:
     path, weights = save(tmp_path, 768, 12)
     encoder = load_encoder(path)
