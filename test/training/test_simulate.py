@@ -19,7 +19,6 @@ from sparsh_ros.evaluation.topics import find_sensors
 from sparsh_ros.training import dataset, simulate
 from sparsh_ros.training.dataset import Episode, SimulatedTouch, list_episodes
 
-
 INSTALLED = Path(sys.executable).with_name("sparsh-ros")
 
 
