@@ -28,6 +28,22 @@ class RefusedError(Exception):
     """The pickle holds something else than data; the message names it."""
 
 
+def find_pickles(source: Path) -> dict[str, Path]:
+    """The pickles below a folder, or the one named, in the order of their names.
+
+    Returns:
+        Name, that is the path below the folder without its suffix, to path.
+
+    Raises:
+        DatasetError: there are none.
+    """
+    paths = [source] if source.is_file() else sorted(source.rglob("*.pkl"))
+    if not paths:
+        raise DatasetError(f"{source}: wanted .pkl files, found none below it")
+    root = source.parent if source.is_file() else source
+    return {path.relative_to(root).with_suffix("").as_posix(): path for path in paths}
+
+
 def load_pickle(path: Path) -> Any:
     """Read a pickle of lists, tuples, dicts, text, bytes, numbers and NumPy arrays.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.evaluation.bag_writer import BagWriter
-from sparsh_ros.evaluation.importing.pickles import load_pickle
+from sparsh_ros.evaluation.importing.pickles import find_pickles, load_pickle
 from sparsh_ros.evaluation.importing.pose import find_above
 from sparsh_ros.evaluation.importing.recording import Options, Recording, SensorWriter
 
@@ -53,17 +53,9 @@ def find(source: Path, options: Options) -> list[Recording]:
     Raises:
         DatasetError: there are none.
     """
-    paths = [source] if source.is_file() else sorted(source.rglob("*.pkl"))
-    if not paths:
-        raise DatasetError(f"{source}: wanted .pkl files, found none below it")
-    root = source.parent if source.is_file() else source
     return [
-        Recording(
-            path.relative_to(root).with_suffix("").as_posix(),
-            {PREFIX: _sensor(path, options)},
-            partial(_write, path, options),
-        )
-        for path in paths
+        Recording(name, {PREFIX: _sensor(path, options)}, partial(_write, path, options))
+        for name, path in find_pickles(source).items()
     ]
 
 
