@@ -52,6 +52,8 @@ class TouchState:
         displacement_mm: (2, R, C) float32, in-plane displacement (x, y) of the skin.
         slip_share: share of the contact area that slid during the step, 0 to 1.
         slide_mm: how far the contact slid during the step, mean over its area.
+        stretch_mm: (2, R, C) float32, displacement (x, y) of the skin under the object.
+        friction_margin: see `TangentialContact.margin`.
     """
 
     force_n: np.ndarray
@@ -61,6 +63,8 @@ class TouchState:
     displacement_mm: np.ndarray
     slip_share: float
     slide_mm: float
+    stretch_mm: np.ndarray
+    friction_margin: float
 
 
 class Elastomer:
@@ -125,6 +129,8 @@ class Elastomer:
             displacement_mm=displacement,
             slip_share=np.count_nonzero(slid > SLIDING_MM) / touching,
             slide_mm=float(slid.sum()) / touching,
+            stretch_mm=self._friction.stretch_mm,
+            friction_margin=self._friction.margin,
         )
 
     def _indent(
