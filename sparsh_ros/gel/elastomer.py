@@ -95,6 +95,7 @@ class Elastomer:
         )
         self._dragged = np.zeros((2, *shape), np.float32)
         self._pose = np.zeros(3)
+        self._touching = False
 
     def press(
         self,
@@ -113,7 +114,9 @@ class Elastomer:
         """
         indentation = self._indent(indenter, pose, load_n, tilt)
         pressure = indentation * np.float32(self._stiffness)
-        slid = self._friction.advance(pressure, self._motion(pose), self._dragged)
+        # The way that an object came through the air drags nothing.
+        motion = self._motion(pose) * np.float32(self._touching)
+        slid = self._friction.advance(pressure, motion, self._dragged)
         traction = self._friction.traction()
         surface, displacement = self._shape_skin(indentation)
         area = self.grid.cell_area_mm2
@@ -121,6 +124,7 @@ class Elastomer:
             [traction[0].sum(dtype=float), traction[1].sum(dtype=float), pressure.sum(dtype=float)]
         )
         touching = max(int(np.count_nonzero(pressure)), 1)
+        self._touching = bool(force[2] > 0.0)
         return TouchState(
             force_n=force * area,
             pressure=pressure,

@@ -148,7 +148,6 @@ def test_object_beside_the_gel_touches_nothing() -> None:
 
 def test_a_turning_object_moves_its_points_around_its_centre() -> None:
     gel, punch = elastomer(0.9), indenters.flat(3.5, 3.5, True, 0.3)
-    gel.press(punch, np.array([0.5, -1.0, 0.0]), 0.0)
     gel.press(punch, np.array([0.5, -1.0, 0.0]), 4.0)
     stretch = gel.press(punch, np.array([0.5, -1.0, 0.01]), 4.0).stretch_mm
     # Counter-clockwise: what lies right of the centre moves up, what lies above it moves left.
@@ -169,6 +168,13 @@ def test_skin_touched_anew_starts_from_where_it_was_dragged_to() -> None:
     dragged = before.displacement_mm[0][new].mean()
     assert dragged > 0.1
     assert after.stretch_mm[0][new].mean() == pytest.approx(dragged, rel=0.15)
+
+
+def test_the_way_through_the_air_drags_nothing() -> None:
+    gel, ball = elastomer(1.0), indenters.sphere(6.0)
+    gel.press(ball, np.array([-3.0, 0.0, 0.0]), 0.0)
+    state = gel.press(ball, np.array([1.0, 0.5, 0.3]), 2.0)
+    assert not state.stretch_mm.any() and state.slide_mm == 0.0
 
 
 def test_margin_of_friction_follows_partial_slip() -> None:
