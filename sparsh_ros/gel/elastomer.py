@@ -52,6 +52,8 @@ class TouchState:
         displacement_mm: (2, R, C) float32, in-plane displacement (x, y) of the skin.
         slip_share: share of the contact area that slid during the step, 0 to 1.
         slide_mm: how far the contact slid during the step, mean over its area.
+        stretch_mm: (2, R, C) float32, displacement (x, y) of the skin under the object.
+        friction_margin: see `TangentialContact.margin`.
     """
 
     force_n: np.ndarray
@@ -61,6 +63,8 @@ class TouchState:
     displacement_mm: np.ndarray
     slip_share: float
     slide_mm: float
+    stretch_mm: np.ndarray
+    friction_margin: float
 
 
 class Elastomer:
@@ -91,6 +95,7 @@ class Elastomer:
         )
         self._dragged = np.zeros((2, *shape), np.float32)
         self._pose = np.zeros(3)
+        self._touching = False
 
     def press(
         self,
@@ -109,7 +114,9 @@ class Elastomer:
         """
         indentation = self._indent(indenter, pose, load_n, tilt)
         pressure = indentation * np.float32(self._stiffness)
-        slid = self._friction.advance(pressure, self._motion(pose), self._dragged)
+        # The way that an object came through the air drags nothing.
+        motion = self._motion(pose) * np.float32(self._touching)
+        slid = self._friction.advance(pressure, motion, self._dragged)
         traction = self._friction.traction()
         surface, displacement = self._shape_skin(indentation)
         area = self.grid.cell_area_mm2
@@ -117,6 +124,7 @@ class Elastomer:
             [traction[0].sum(dtype=float), traction[1].sum(dtype=float), pressure.sum(dtype=float)]
         )
         touching = max(int(np.count_nonzero(pressure)), 1)
+        self._touching = bool(force[2] > 0.0)
         return TouchState(
             force_n=force * area,
             pressure=pressure,
@@ -125,6 +133,8 @@ class Elastomer:
             displacement_mm=displacement,
             slip_share=np.count_nonzero(slid > SLIDING_MM) / touching,
             slide_mm=float(slid.sum()) / touching,
+            stretch_mm=self._friction.stretch_mm,
+            friction_margin=self._friction.margin,
         )
 
     def _indent(

@@ -10,7 +10,7 @@ so contact needs one mechanism only.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -31,10 +31,13 @@ class Indenter:
         kind: name of the shape, see `KINDS`.
         gap_mm: (N, N) float32, gap over the patch [-12, 12] mm squared; row 0 is +y, column 0
             is -x.
+        is_round: a solid of revolution about the gel's normal, so that no print shows its turning;
+            a print that tilt or the gel's edge makes oblong does not turn with it.
     """
 
     kind: str
     gap_mm: np.ndarray
+    is_round: bool = False
 
     def gap_on(self, x_mm: np.ndarray, y_mm: np.ndarray, pose: np.ndarray) -> np.ndarray:
         """Gap at the gel's grid points for an object at `pose`.
@@ -67,18 +70,25 @@ class Indenter:
         )
 
 
-def from_height(kind: str, height: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Indenter:
+def from_height(
+    kind: str,
+    height: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    is_round: bool = False,
+) -> Indenter:
     """Indenter from a function (x mm, y mm) -> height mm; the lowest point becomes gap 0."""
     x, y = _patch()
     gap = np.minimum(np.nan_to_num(height(x, y), nan=FAR_MM, posinf=FAR_MM), FAR_MM)
     if gap.min() >= FAR_MM:
         raise ParameterError(f"indenter '{kind}': nothing below {FAR_MM} mm within the patch")
     gap = np.minimum(gap - gap.min(), FAR_MM)
-    return Indenter(kind, np.ascontiguousarray(gap, dtype=np.float32))
+    return Indenter(kind, np.ascontiguousarray(gap, dtype=np.float32), is_round)
 
 
 def from_sdf(
-    kind: str, sdf: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray], steps: int = 96
+    kind: str,
+    sdf: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+    is_round: bool = False,
+    steps: int = 96,
 ) -> Indenter:
     """Indenter from a signed distance function (x, y, z in mm, z away from the gel, object z >= 0).
 
@@ -92,12 +102,14 @@ def from_sdf(
             z = np.minimum(z + np.maximum(sdf(x, y, z), 0.0), FAR_MM)
         return z
 
-    return from_height(kind, height)
+    return from_height(kind, height, is_round)
 
 
 def sphere(radius_mm: float) -> Indenter:
     """Sphere, or hemispherical tip, of the given radius."""
-    return from_height("sphere", lambda x, y: radius_mm - _root(radius_mm**2 - x**2 - y**2))
+    return from_height(
+        "sphere", lambda x, y: radius_mm - _root(radius_mm**2 - x**2 - y**2), is_round=True
+    )
 
 
 def flat(
@@ -115,7 +127,7 @@ def flat(
         rim = np.clip(outside + fillet_mm, 0.0, None)
         return fillet_mm - _root(fillet_mm**2 - rim**2)
 
-    return from_height("flat", height)
+    return from_height("flat", height, is_round=round_face)
 
 
 def sharp(half_angle_rad: float, tip_radius_mm: float) -> Indenter:
@@ -124,6 +136,7 @@ def sharp(half_angle_rad: float, tip_radius_mm: float) -> Indenter:
     return from_height(
         "sharp",
         lambda x, y: slope * (np.sqrt(x**2 + y**2 + tip_radius_mm**2) - tip_radius_mm),
+        is_round=True,
     )
 
 
@@ -154,7 +167,7 @@ def torus(ring_radius_mm: float, tube_radius_mm: float) -> Indenter:
     def sdf(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         return np.hypot(np.hypot(x, y) - ring_radius_mm, z - tube_radius_mm) - tube_radius_mm
 
-    return from_sdf("torus", sdf)
+    return from_sdf("torus", sdf, is_round=True)
 
 
 def blobs(rng: np.random.Generator, wavelength_mm: float, relief_mm: float) -> Indenter:
@@ -176,7 +189,7 @@ def textured(indenter: Indenter, rng: np.random.Generator, amplitude_mm: float) 
     """The same object with fine surface relief, as machined or printed parts have."""
     gap = indenter.gap_mm + amplitude_mm * smooth_noise(rng, rng.uniform(0.8, 2.5))
     gap = np.where(indenter.gap_mm < FAR_MM, np.minimum(gap - gap.min(), FAR_MM), FAR_MM)
-    return Indenter(indenter.kind, gap.astype(np.float32))
+    return replace(indenter, gap_mm=gap.astype(np.float32))
 
 
 def draw(kind: str, rng: np.random.Generator) -> Indenter:

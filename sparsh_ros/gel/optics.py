@@ -141,8 +141,12 @@ class GelOptics:
     def _move_skin(self, displacement: np.ndarray) -> np.ndarray:
         """Albedo seen by every pixel."""
         step = self._pixels_per_mm
-        column = self._skin_map[0] - step * cv2.resize(displacement[0], (WIDTH, HEIGHT))
-        row = self._skin_map[1] + step * cv2.resize(displacement[1], (WIDTH, HEIGHT))
+        right, up = (
+            cv2.remap(axis, *self._grid_map, cv2.INTER_LINEAR, borderMode=_REPLICATE)
+            for axis in displacement
+        )
+        column = self._skin_map[0] - step * right
+        row = self._skin_map[1] + step * up
         return cv2.remap(self._skin, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
     def _drift(self, index: int, time_s: float) -> float:

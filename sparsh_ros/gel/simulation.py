@@ -14,6 +14,7 @@ from sparsh_ros.gel import indenters, motion
 from sparsh_ros.gel.contact import GelGrid
 from sparsh_ros.gel.elastomer import Elastomer, TouchState
 from sparsh_ros.gel.instance import SensorInstance
+from sparsh_ros.gel.labels import SlidingSpeed, print_axes
 from sparsh_ros.gel.optics import GelOptics
 
 CONTACT_N = 0.02
@@ -34,23 +35,42 @@ class TouchSample:
         image: (320, 240, 3) uint8 RGB, standard orientation.
         force_n: (3,) float64, force of the object on the gel in newtons; z >= 0 in compression.
         in_contact: an object touches the gel.
-        slipping: gross slip.
+        slide_speed_m_s: how fast the contact slides over the gel, m/s: mean over its area and over
+            3 frames (this one and the two before); 0 without contact.
+        slipping: that speed has reached 1.0 mm/s and not fallen below 0.5 mm/s since.
+        gross_slip: at least 90 % of the contact area slid since the last frame, and at 0.5 mm/s or
+            more on average.
         slip_share: share of the contact area that slid since the last frame, 0 to 1 (incipient
             slip where it is between).
+        friction_margin: how far shear is from the limit of friction, the mean over the contact of
+            1 - |shear| / (mu pressure), weighted by pressure: 1 without shear, 0 where all of it
+            slides; NaN without contact.
         pose: (3,) float64, object's x (m), y (m), theta (rad); NaN without contact.
+        print_anisotropy: how elongated the contact print is, 0 to 1, see `labels.print_axes`; 0 for
+            a solid of revolution, whose print does not turn with it; NaN without contact.
+        print_angle: direction of the print's long axis, rad in (-pi/2, pi/2], counter-clockwise
+            from x; it means something where the anisotropy is above 0.3; NaN without contact.
         normal_stress_pa: (160, 120) float32 pressure field.
         shear_stress_pa: (2, 160, 120) float32 shear stress field (x, y) on the gel.
+        skin_stretch_mm: (2, 160, 120) float32, how far (x, y) the skin under the contact is dragged
+            from its place, mm; 0 outside the contact.
     """
 
     time_s: float
     image: np.ndarray
     force_n: np.ndarray
     in_contact: bool
+    slide_speed_m_s: float
     slipping: bool
+    gross_slip: bool
     slip_share: float
+    friction_margin: float
     pose: np.ndarray
+    print_anisotropy: float
+    print_angle: float
     normal_stress_pa: np.ndarray
     shear_stress_pa: np.ndarray
+    skin_stretch_mm: np.ndarray
 
 
 class TouchSimulation:
@@ -102,6 +122,7 @@ class TouchSimulation:
         )
         self._indenter: indenters.Indenter | None = None
         self._hold = motion.Hold()
+        self._sliding = SlidingSpeed(rate_hz)
         self._frames = 0
 
     def background(self) -> np.ndarray:
@@ -127,25 +148,31 @@ class TouchSimulation:
 
     def _sample(self, states: list[TouchState], hold: motion.Hold) -> TouchSample:
         state = states[-1]
-        in_contact = state.force_n[2] > 0.0
-        slide_mm_per_s = sum(s.slide_mm for s in states) * self.rate_hz
-        slip_share = max(s.slip_share for s in states) if in_contact else 0.0
+        in_contact = bool(state.force_n[2] > 0.0)
+        # All steps of the frame count: a stroke that stops within the frame slid all the same.
+        slide_mm = sum(s.slide_mm for s in states)
+        slip_share = float(max(s.slip_share for s in states)) if in_contact else 0.0
+        self._sliding.update(in_contact, slide_mm)
+        fast = slide_mm * self.rate_hz >= GROSS_SLIP_MM_PER_S
+        anisotropy, angle = print_axes(state.pressure, self._gel.grid)
         time_s = (self._frames - 1) / self.rate_hz
         pose = np.array([hold.x_mm * 1e-3, hold.y_mm * 1e-3, hold.theta])
         return TouchSample(
             time_s=time_s,
             image=self.optics.render(state.surface_mm, state.displacement_mm, self._rng, time_s),
             force_n=state.force_n,
-            in_contact=bool(in_contact),
-            slipping=bool(
-                in_contact
-                and slip_share >= GROSS_SLIP_SHARE
-                and slide_mm_per_s >= GROSS_SLIP_MM_PER_S
-            ),
-            slip_share=float(slip_share),
+            in_contact=in_contact,
+            slide_speed_m_s=self._sliding.speed_m_s,
+            slipping=self._sliding.slipping,
+            gross_slip=bool(in_contact and slip_share >= GROSS_SLIP_SHARE and fast),
+            slip_share=slip_share,
+            friction_margin=state.friction_margin,
             pose=pose if in_contact else np.full(3, np.nan),
+            print_anisotropy=0.0 if in_contact and self._indenter.is_round else anisotropy,
+            print_angle=angle,
             normal_stress_pa=state.pressure * np.float32(1e6),
             shear_stress_pa=state.traction * np.float32(1e6),
+            skin_stretch_mm=state.stretch_mm,
         )
 
 

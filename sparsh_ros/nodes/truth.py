@@ -20,8 +20,9 @@ _EXACT = np.zeros((3, 3))
 class TruthPublisher:
     """Publishes `truth/force`, `truth/slip` and `truth/pose`.
 
-    In `truth/slip`, `slipping` is gross slip and `probability` the share of the contact area that
-    slides, which rises before it. `truth/pose` is, like `pose`, the motion since contact began.
+    In `truth/slip`, `slipping` says that the contact slides over the gel (from 1.0 mm/s on until
+    below 0.5), and `probability` is the share of the contact area that slides, which rises before
+    it. `truth/pose` is, like `pose`, the motion since contact began.
     """
 
     def __init__(self, node: Node, prefix: str, frame_id: str) -> None:

@@ -144,3 +144,48 @@ def test_lifting_off_forgets_the_load_path() -> None:
 def test_object_beside_the_gel_touches_nothing() -> None:
     state = elastomer().press(indenters.sphere(4.0), np.array([60.0, 0.0, 0.0]), 3.0)
     assert not state.force_n.any()
+
+
+def test_a_turning_object_moves_its_points_around_its_centre() -> None:
+    gel, punch = elastomer(0.9), indenters.flat(3.5, 3.5, True, 0.3)
+    gel.press(punch, np.array([0.5, -1.0, 0.0]), 4.0)
+    stretch = gel.press(punch, np.array([0.5, -1.0, 0.01]), 4.0).stretch_mm
+    # Counter-clockwise: what lies right of the centre moves up, what lies above it moves left.
+    x, y = np.meshgrid(GRID.x_mm - 0.5, GRID.y_mm + 1.0)
+    inside = np.hypot(x, y) < 2.5
+    np.testing.assert_allclose(stretch[0][inside], -0.01 * y[inside], atol=1e-4)
+    np.testing.assert_allclose(stretch[1][inside], 0.01 * x[inside], atol=1e-4)
+
+
+def test_skin_touched_anew_starts_from_where_it_was_dragged_to() -> None:
+    gel, ball = elastomer(1.0), indenters.sphere(6.0)
+    gel.press(ball, np.zeros(3), 1.0)
+    for x in np.linspace(0.0, 0.3, 12):
+        before = gel.press(ball, np.array([x, 0.0, 0.0]), 1.0)
+    after = gel.press(ball, np.array([0.3, 0.0, 0.0]), 3.0)
+    new = (after.pressure > 0.02) & (before.pressure == 0.0)
+    assert np.count_nonzero(new) > 100
+    dragged = before.displacement_mm[0][new].mean()
+    assert dragged > 0.1
+    assert after.stretch_mm[0][new].mean() == pytest.approx(dragged, rel=0.15)
+
+
+def test_the_way_through_the_air_drags_nothing() -> None:
+    gel, ball = elastomer(1.0), indenters.sphere(6.0)
+    gel.press(ball, np.array([-3.0, 0.0, 0.0]), 0.0)
+    state = gel.press(ball, np.array([1.0, 0.5, 0.3]), 2.0)
+    assert not state.stretch_mm.any() and state.slide_mm == 0.0
+
+
+def test_margin_of_friction_follows_partial_slip() -> None:
+    gel, ball, load, radius = elastomer(), indenters.sphere(6.0), 3.0, 6.0
+    assert gel.press(ball, np.zeros(3), load).friction_margin == pytest.approx(1.0)
+    full = FRICTION * np.sqrt(load / (np.pi * STIFFNESS * radius)) / RATIO
+    for stroke in np.linspace(0.0, 0.5 * full, 20):
+        state = gel.press(ball, np.array([stroke, 0.0, 0.0]), load)
+    # All points are pulled the same way, so that the margin is 1 - Q / (mu F) = (1 - psi)^2.
+    assert state.friction_margin == pytest.approx(0.25, abs=0.02)
+    for stroke in np.linspace(0.5 * full, 2.0 * full, 20):
+        state = gel.press(ball, np.array([stroke, 0.0, 0.0]), load)
+    assert state.friction_margin == pytest.approx(0.0, abs=1e-3)
+    assert np.isnan(gel.press(ball, np.zeros(3), 0.0).friction_margin)

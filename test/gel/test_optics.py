@@ -114,6 +114,26 @@ def test_skin_moves_with_the_displacement(sensor: str, x_mm: float, y_mm: float)
     assert (right, -down) == pytest.approx((x_mm * scale, y_mm * scale), abs=0.6)
 
 
+@pytest.mark.parametrize(
+    ("camera", "seen_at"),
+    [({"shift_px": (24.0, -16.0)}, (74.3, -99.8)), ({"rotation_rad": 0.5}, (84.4, -49.4))],
+)
+def test_camera_sees_the_skin_where_it_looks(camera: dict, seen_at: tuple) -> None:
+    unit = replace(clean(SensorInstance.draw("digit", 7)), speckle=0.05, scratches=0, **camera)
+    dragged = STILL.copy()
+    dragged[0] = bump(3.0, 5.0, 1.5, 0.3)  # 50.3 pixels right of the centre and 83.8 above it
+    moved = np.abs(change(GelOptics(unit), FLAT, dragged)).mean(2)
+    assert moved.max() > 5
+    np.testing.assert_allclose(_centre(moved) - (119.5, 159.5), seen_at, atol=5)
+
+
+def _centre(change: np.ndarray) -> np.ndarray:
+    """(column, row) of the centre of a change, beyond the noise of compression."""
+    weight = np.maximum(cv2.GaussianBlur(change, (0, 0), 3.0) - 0.25 * change.max(), 0.0)
+    rows, columns = np.mgrid[0:320, 0:240]
+    return np.array([(weight * axis).sum() for axis in (columns, rows)]) / weight.sum()
+
+
 def _fine_detail(picture: np.ndarray) -> np.ndarray:
     grey = picture.astype(np.float64).mean(2)[60:260, 40:200]
     detail = grey - cv2.GaussianBlur(grey, (0, 0), 4.0)

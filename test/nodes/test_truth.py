@@ -46,11 +46,17 @@ def _sample(x_mm: float | None, slip_share: float = 0.0) -> TouchSample:
         image=np.zeros((320, 240, 3), np.uint8),
         force_n=np.array([0.1, 0.2, 1.0]) if touched else np.zeros(3),
         in_contact=touched,
+        slide_speed_m_s=0.01 * slip_share,
         slipping=slip_share > 0.9,
+        gross_slip=slip_share > 0.9,
         slip_share=slip_share,
+        friction_margin=1.0 - slip_share,
         pose=np.array([x_mm * 1e-3, 0.0, 0.5]) if touched else np.full(3, np.nan),
+        print_anisotropy=0.5,
+        print_angle=0.1,
         normal_stress_pa=field,
         shear_stress_pa=np.stack([field, field]),
+        skin_stretch_mm=np.stack([field, field]),
     )
 
 

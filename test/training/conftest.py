@@ -50,9 +50,16 @@ def write_episode(folder, split, index, **meta):
         stamp_ns=np.arange(FRAMES, dtype=np.int64) * 16_666_667,
         force_n=force,
         in_contact=touching,
+        slide_speed_m_s=2e-3 * slipping,
         slipping=slipping,
+        gross_slip=slipping,
         slip_share=slipping.astype(float),
+        friction_margin=np.where(touching, 0.5 * ~slipping, np.nan),
         pose=pose,
+        print_anisotropy=np.where(touching, 0.5, np.nan),
+        print_angle=pose[:, 2],
+        pressure_kpa=np.zeros((FRAMES, 20, 15), np.float16),
+        skin_stretch_mm=np.zeros((FRAMES, 2, 20, 15), np.float16),
         meta=np.array(json.dumps(described | meta)),
     )
     return path
