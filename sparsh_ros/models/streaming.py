@@ -12,26 +12,23 @@ Lengths within the network are millimetres on a gel of `NOMINAL_MM`: other gels 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-ROWS, COLUMNS = 20, 15
-CHANNELS = 8
-"""Values of a token."""
-CELLS = ROWS * COLUMNS
-WHOLE = 20
-"""Tokens of the whole image, after those of the cells."""
-TOKENS = CELLS + WHOLE
-HIDDEN = 96
+from sparsh_ros.models.stream_layout import CHANNELS, COLUMNS, HIDDEN, NOMINAL_MM, ROWS, WHOLE
+
 SHRINK = 4
-NOMINAL_MM = (14.3, 19.1)
 TURN_MM = 3.0
 """Rotations are learned as the motion at this radius: about that of a print."""
 PRESSURE = 0.1
 """N/mm^2 at a map value of 1."""
 STRETCH = 0.3
 """mm at a map value of 1."""
+SCALED = ("force", "delta_force", "pose", "slide", "share", "margin")
+"""Outputs that come with a scale, which validation data calibrate."""
 _SOLVED = 9  # values of one registration: motion, log information, residual
 _MOTION = 6
 _FEATURES = WHOLE * CHANNELS - _MOTION - 2 * _SOLVED
@@ -59,8 +56,8 @@ class StreamingEncoder(nn.Module):
         self.middle = nn.Sequential(_convolve(b, c, 2), _convolve(c, c, 1))
         self.deep = _convolve(c, d, 2)
         self.whole = nn.Sequential(nn.Flatten(), nn.Linear(d * 20, _FEATURES), nn.ReLU())
-        self.lateral = nn.Conv2d(c, b, 1)
-        self.maps = nn.Sequential(_convolve(2 * b, b, 1), nn.Conv2d(b, CHANNELS, 1))
+        self.lateral = nn.Conv2d(c, a, 1)
+        self.maps = nn.Sequential(_convolve(a + b, a, 1), nn.Conv2d(a, CHANNELS, 1))
         self.registration = Registration()
         joint = _FEATURES + 2 * _SOLVED
         self.motion = nn.Sequential(nn.Linear(joint, 64), nn.ReLU(), nn.Linear(64, 12))
@@ -76,16 +73,17 @@ class StreamingEncoder(nn.Module):
         now = (current - background) * _CONTRAST
         before = (previous - background) * _CONTRAST
         change = (current - previous) * _CHANGE
-        shallow = self.stem(torch.cat([now, change], 1))
+        seen = torch.cat([now, change], 1).to(memory_format=torch.channels_last)
+        shallow = self.stem(seen)
         middle = self.middle(shallow)
         features = self.whole(self.deep(middle))
         wide = F.interpolate(self.lateral(middle), scale_factor=2.0, mode="nearest")
         maps = self.maps(torch.cat([shallow, wide[..., :COLUMNS]], 1)).float()
         features = features.float()
-        seen = _activate(maps)
-        solved = self.registration(now.float(), before.float(), seen[:, 6:], seen[:, 0])
+        cells = _activate(maps)
+        solved = self.registration(now.float(), before.float(), cells[:, 6:], cells[:, 0])
         motion = self._move(features, solved)
-        cells = seen.flatten(2).transpose(1, 2)
+        cells = cells.flatten(2).transpose(1, 2)
         whole = torch.cat([motion, solved.flatten(1), features], 1)
         return torch.cat([cells, whole.reshape(-1, WHOLE, CHANNELS)], 1)
 
@@ -106,9 +104,8 @@ class Registration(nn.Module):
     """
 
     def __init__(self) -> None:
-        """Weigh the colours alike."""
+        """Begin with a slight pull to no motion."""
         super().__init__()
-        self.colour = nn.Parameter(torch.zeros(2, 3))
         self.ridge = nn.Parameter(torch.full((2, 3), -1.0))
         self.register_buffer("x", _axis(COLUMNS) * NOMINAL_MM[0], persistent=False)
         self.register_buffer("y", -_axis(ROWS) * NOMINAL_MM[1], persistent=False)
@@ -131,23 +128,25 @@ class Registration(nn.Module):
         arm_x = (self.x - centre_x[:, None])[:, None, :] / TURN_MM
         arm_y = (self.y - centre_y[:, None])[:, :, None] / TURN_MM
         found = []
-        for level, factor in enumerate((2, 4)):
-            products = self._products(level, factor, now, before)
-            found.append(self._solve(level, products, weights[:, level], arm_x, arm_y))
+        with torch.no_grad():
+            products = list(self._products(now, before))
+        for level in range(2):
+            found.append(self._solve(level, products[level], weights[:, level], arm_x, arm_y))
         return torch.stack(found, 1)
 
-    def _products(self, level: int, factor: int, now: Tensor, before: Tensor) -> list[Tensor]:
-        """Products of the derivatives per mm, summed over colours: xx, xy, yy, xt, yt."""
-        now, before = (F.avg_pool2d(image, factor) for image in (now, before))
-        step = NOMINAL_MM[0] / now.shape[3]
-        mean = F.pad(0.5 * (now + before), (1, 1, 1, 1), mode="replicate")
-        right = (mean[:, :, 1:-1, 2:] - mean[:, :, 1:-1, :-2]) / (2 * step)
-        up = (mean[:, :, :-2, 1:-1] - mean[:, :, 2:, 1:-1]) / (2 * step)
-        later = now - before
-        colour = torch.exp(self.colour[level]).reshape(1, 3, 1, 1)
-        pairs = ((right, right), (right, up), (up, up), (right, later), (up, later))
-        sums = [(colour * first * second).sum(1, keepdim=True) for first, second in pairs]
-        return [F.avg_pool2d(value, 4 // factor)[:, 0] for value in sums]
+    def _products(self, now: Tensor, before: Tensor) -> Iterator[list[Tensor]]:
+        """At either resolution the products of the derivatives per mm, summed over colours and over
+        a cell: xx, xy, yy, xt, yt, each (B, 20, 15)."""
+        for factor in (2, 1):
+            now, before = _halve(now), _halve(before)
+            step = 2 * NOMINAL_MM[0] / now.shape[3]
+            mean = F.pad(0.5 * (now + before), (1, 1, 1, 1), mode="replicate")
+            right = (mean[:, :, 1:-1, 2:] - mean[:, :, 1:-1, :-2]) / step
+            up = (mean[:, :, :-2, 1:-1] - mean[:, :, 2:, 1:-1]) / step
+            later = now - before
+            pairs = ((right, right), (right, up), (up, up), (right, later), (up, later))
+            sums = [(first * second).sum(1, keepdim=True) for first, second in pairs]
+            yield [(_halve(value) if factor == 2 else value)[:, 0] for value in sums]
 
     def _solve(
         self, level: int, products: list[Tensor], weight: Tensor, arm_x: Tensor, arm_y: Tensor
@@ -185,10 +184,15 @@ class StreamingHeads(nn.Module):
         self.enter = nn.Sequential(nn.Linear(whole + readings, 128), nn.ReLU())
         self.memory = nn.GRUCell(128, HIDDEN)
         self.mix = nn.Sequential(nn.Linear(HIDDEN + 128 + readings, 96), nn.ReLU())
-        self.out = nn.Linear(96, 32)
+        self.out = nn.Linear(96, 28)
+        self.register_buffer("calibration", torch.ones(len(SCALED)))
         with torch.no_grad():
             self.out.weight.mul_(0.3)
             self.out.bias.zero_()
+
+    def set_calibration(self, factors: dict[str, float]) -> None:
+        """Multiply the scales of the outputs, by name, from now on."""
+        self.calibration.copy_(torch.tensor([factors[name] for name in SCALED]))
 
     def forward(self, whole: Tensor, readings: Tensor, hidden: Tensor) -> dict[str, Tensor]:
         """One step.
@@ -206,7 +210,10 @@ class StreamingHeads(nn.Module):
         entered = self.enter(torch.cat([whole, readings], 1))
         hidden = self.memory(entered, hidden)
         out = self.out(self.mix(torch.cat([hidden, entered, readings], 1)))
-        return {"hidden": hidden, **self._read(out, whole, readings)}
+        found = self._read(out, whole, readings)
+        for index, name in enumerate(SCALED):
+            found[f"{name}_scale"] = found[f"{name}_scale"] * self.calibration[index]
+        return {"hidden": hidden, **found}
 
     def _read(self, out: Tensor, whole: Tensor, readings: Tensor) -> dict[str, Tensor]:
         load, shear = readings[:, :1], readings[:, 2:4]
@@ -230,6 +237,12 @@ class StreamingHeads(nn.Module):
             "margin": torch.sigmoid(out[:, 27]),
             "margin_scale": torch.exp(scale[:, 11] - 1.0),
         }
+
+
+def _halve(image: Tensor) -> Tensor:
+    """Means over 2 x 2 pixels."""
+    rows = image[:, :, 0::2] + image[:, :, 1::2]
+    return 0.25 * (rows[..., 0::2] + rows[..., 1::2])
 
 
 def shrink(image: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -47,7 +46,6 @@ COLUMNS_OF_LABELS = (
 LABEL = {name: index for index, name in enumerate(COLUMNS_OF_LABELS)}
 LONG_EVERY = 8
 """Every so manieth training episode is a long one."""
-_POLL_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ class StreamEpisode:
 
     def save(self, path: Path) -> None:
         """Write the episode whole or not at all."""
-        partial = path.with_suffix(".partial")
+        partial = path.with_suffix(f".{os.getpid()}.partial")
         with partial.open("wb") as file:
             np.savez(
                 file,
@@ -160,7 +158,7 @@ def _labels(sample: TouchSample) -> list[float]:
 
 
 class EpisodeFolder:
-    """Episodes of one split as files; whoever reads waits until they are made.
+    """Episodes of one split as files; whoever reads one that is not there makes it.
 
     A folder belongs to one version of the simulator: another needs another folder.
     """
@@ -188,11 +186,9 @@ class EpisodeFolder:
         return self.folder / f"episode_{index:06d}.npz"
 
     def load(self, index: int) -> StreamEpisode:
-        """Read an episode as soon as it is there."""
-        path = self.path(index)
-        while not path.exists():
-            time.sleep(_POLL_S)
-        return StreamEpisode.load(path)
+        """Read an episode; make it first where the worker has not come so far."""
+        self.make(index)
+        return StreamEpisode.load(self.path(index))
 
     def make(self, index: int) -> None:
         """Make an episode unless it is there."""

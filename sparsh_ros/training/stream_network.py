@@ -21,7 +21,7 @@ from sparsh_ros.friction_observer import (
     observe,
 )
 from sparsh_ros.models import streaming
-from sparsh_ros.models.streaming import CELLS, CHANNELS, COLUMNS, HIDDEN, NOMINAL_MM, ROWS
+from sparsh_ros.models.stream_layout import CELLS, CHANNELS, COLUMNS, HIDDEN, NOMINAL_MM, ROWS
 from sparsh_ros.training.stream_batches import Batch
 
 
@@ -72,10 +72,9 @@ class StreamNetwork(nn.Module):
     def forward(self, batch: Batch) -> Outputs:
         """Estimate whole sequences; what is remembered ends with contact."""
         tokens = self._encode(batch)
-        sight = unpack(tokens, batch.size, batch.interval_s)
+        sight, whole = unpack(tokens, batch.size, batch.interval_s)
         touched = torch.cat([batch.contact[:, :1] & False, batch.contact[:, :-1]], 1).float()
         stretch, log_weight, readings = self._observe(sight, touched)
-        whole = tokens[:, :, CELLS:].flatten(2)
         heads = self._decode(whole, readings, touched)
         scale = whole[:, :, 3:6]
         return Outputs(
@@ -94,7 +93,7 @@ class StreamNetwork(nn.Module):
         count, length = batch.frames.shape[:2]
         background = batch.background[:, None].expand(-1, length - 1, -1, -1, -1)
         pairs = (batch.frames[:, 1:], batch.frames[:, :-1], background)
-        flat = [part.flatten(0, 1).to(memory_format=torch.channels_last) for part in pairs]
+        flat = [part.flatten(0, 1) for part in pairs]
         with torch.autocast("cpu", torch.bfloat16, enabled=self.training):
             tokens = self.encoder.encode(*flat)
         return tokens.float().unflatten(0, (count, length - 1))
@@ -119,8 +118,8 @@ class StreamNetwork(nn.Module):
         return {name: torch.stack([each[name] for each in found], 1) for name in found[0]}
 
 
-def unpack(tokens: Tensor, size: Tensor, interval_s: Tensor) -> Sight:
-    """Read tokens (B, T, TOKENS, CHANNELS) as what the observer takes, (B, T, ...) each.
+def unpack(tokens: Tensor, size: Tensor, interval_s: Tensor) -> tuple[Sight, Tensor]:
+    """Read tokens (B, T, TOKENS, CHANNELS) as what observer and heads take, (B, T, ...) each.
 
     Args:
         tokens: of the encoder.
@@ -130,15 +129,16 @@ def unpack(tokens: Tensor, size: Tensor, interval_s: Tensor) -> Sight:
     count, length = tokens.shape[:2]
     maps = tokens[:, :, :CELLS].transpose(2, 3).reshape(count, length, CHANNELS, ROWS, COLUMNS)
     scale = (size[:, 1] / NOMINAL_MM[1])[:, None]
-    motion = tokens[:, :, CELLS, :3]
-    shift = motion[..., :2] * scale[:, :, None]
-    return Sight(
+    whole = tokens[:, :, CELLS:].flatten(2)
+    whole = torch.cat([whole[..., :2] * scale[..., None], whole[..., 2:]], 2)
+    sight = Sight(
         maps[:, :, 0],
         maps[:, :, 1],
         maps[:, :, 2:4] * scale[:, :, None, None, None],
         maps[:, :, 4],
         maps[:, :, 5],
-        torch.cat([shift, motion[..., 2:]], 2),
+        whole[..., :3],
         size[:, None].expand(-1, length, -1),
         interval_s[:, None].expand(-1, length),
     )
+    return sight, whole
