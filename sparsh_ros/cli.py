@@ -51,7 +51,9 @@ _COMMANDS = {
     "simulate": _Command("sparsh_ros.training.simulate", "make simulated touches with labels"),
     "train": _Command("sparsh_ros.training.train", "train an encoder and its heads"),
     "export": _Command("sparsh_ros.models.export", "write a trained model as ONNX"),
-    "contact-sheet": _Command("sparsh_ros.gel.contact_sheet", "render simulated sensors to a PNG"),
+    "contact-sheet": _Command(
+        "sparsh_ros.simulation.contact_sheet", "render simulated sensors to a PNG"
+    ),
     "weights": _Command("sparsh_ros.models.weights_cli", "list models, inspect weights files"),
 }
 

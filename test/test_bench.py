@@ -13,9 +13,9 @@ import pytest
 from sparsh_ros import bench
 from sparsh_ros.bench import Case, Timing, measure, timings_table
 from sparsh_ros.cli import main
-from sparsh_ros.gel import bench as gel_bench
-from sparsh_ros.gel.instance import SENSORS
 from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.simulation import bench as gel_bench
+from sparsh_ros.simulation.sensor_instance import SENSORS
 
 
 class CountingEngine:

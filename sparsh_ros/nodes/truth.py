@@ -9,10 +9,10 @@ import numpy as np
 from geometry_msgs.msg import PoseWithCovarianceStamped, Vector3, WrenchStamped
 from rclpy.node import Node
 
-from sparsh_ros.gel.simulation import TouchSample
-from sparsh_ros.gel.truth import MotionSinceContact
 from sparsh_ros.msg import Slip
 from sparsh_ros.nodes import conversions, qos
+from sparsh_ros.simulation.ground_truth import MotionSinceContact
+from sparsh_ros.simulation.simulation import TouchSample
 
 _EXACT = np.zeros((3, 3))
 

@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 
 from sparsh_ros.errors import DatasetError
-from sparsh_ros.gel.simulation import TouchSample, TouchSimulation
 from sparsh_ros.sensors.images import encode_jpeg
 from sparsh_ros.sensors.profiles import load_profile
+from sparsh_ros.simulation.simulation import TouchSample, TouchSimulation
 
 SPLITS = {
     "train": (0, ("sphere", "flat", "sharp", "edge", "blobs")),

@@ -23,7 +23,7 @@ from pathlib import Path
 import cv2
 
 from sparsh_ros.errors import DatasetError
-from sparsh_ros.gel.truth import MotionSinceContact
+from sparsh_ros.simulation.ground_truth import MotionSinceContact
 from sparsh_ros.training import dataset
 from sparsh_ros.training.dataset import JPEG_QUALITY, SimulatedTouch
 

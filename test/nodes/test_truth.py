@@ -11,8 +11,8 @@ import pytest
 import rclpy
 from rclpy.node import Node
 
-from sparsh_ros.gel.simulation import TouchSample
 from sparsh_ros.nodes.truth import TruthPublisher
+from sparsh_ros.simulation.simulation import TouchSample
 
 
 class Recorder:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from sparsh_ros.gel.instance import Light, SensorInstance
+from sparsh_ros.simulation.sensor_instance import Light, SensorInstance
 
 
 def light_direction(light: Light, x_mm: np.ndarray, y_mm: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from sparsh_ros.gel.instance import SensorInstance
+from sparsh_ros.simulation.sensor_instance import SensorInstance
 
 MARGIN = 48
 """Pixels of skin painted beyond each edge of the standard image, for skin that is dragged in."""

@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from sparsh_ros.gel import contact, indenters
-from sparsh_ros.gel.contact import GelGrid
-from sparsh_ros.gel.elastomer import Elastomer
+from sparsh_ros.simulation import contact, indenters
+from sparsh_ros.simulation.contact import GelGrid
+from sparsh_ros.simulation.elastomer import Elastomer
 
 GRID = GelGrid(width_mm=14.3, height_mm=19.07)
 STIFFNESS = 0.3  # N/mm^3

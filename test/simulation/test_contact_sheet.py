@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.gel import contact_sheet
-from sparsh_ros.gel.contact_sheet import CELL_HEIGHT, CELL_WIDTH
+from sparsh_ros.simulation import contact_sheet
+from sparsh_ros.simulation.contact_sheet import CELL_HEIGHT, CELL_WIDTH
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.gel.instance import SENSORS, SensorInstance
-from sparsh_ros.gel.optics import GelOptics
+from sparsh_ros.simulation.optics import GelOptics
+from sparsh_ros.simulation.sensor_instance import SENSORS, SensorInstance
 
 FLAT = np.zeros((160, 120), np.float32)
 STILL = np.zeros((2, 160, 120), np.float32)

@@ -15,8 +15,8 @@ from itertools import cycle
 
 import numpy as np
 
-from sparsh_ros.gel import indenters
-from sparsh_ros.gel.indenters import Indenter
+from sparsh_ros.simulation import indenters
+from sparsh_ros.simulation.indenters import Indenter
 
 REACH_MM = 4.0
 """Objects stay this close to the gel's centre."""

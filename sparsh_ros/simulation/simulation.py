@@ -10,11 +10,11 @@ from itertools import chain, repeat
 import numpy as np
 
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.gel import indenters, motion
-from sparsh_ros.gel.contact import GelGrid
-from sparsh_ros.gel.elastomer import Elastomer, TouchState
-from sparsh_ros.gel.instance import SensorInstance
-from sparsh_ros.gel.optics import GelOptics
+from sparsh_ros.simulation import indenters, trajectories
+from sparsh_ros.simulation.contact import GelGrid
+from sparsh_ros.simulation.elastomer import Elastomer, TouchState
+from sparsh_ros.simulation.optics import GelOptics
+from sparsh_ros.simulation.sensor_instance import SensorInstance
 
 CONTACT_N = 0.02
 """Loads below this are no contact: no camera sees them."""
@@ -63,9 +63,9 @@ class TouchSimulation:
     Args:
         sensor: "digit", "gelsight_mini" or "gelsight_2017".
         seed: draws the sensor instance, the objects and the motion; same seed, same frames.
-        touch: "random", "protocol" or "demo", see `sparsh_ros.gel.motion`.
+        touch: "random", "protocol" or "demo", see `sparsh_ros.simulation.trajectories`.
         rate_hz: frames per simulated second.
-        kinds: shapes that may touch, see `sparsh_ros.gel.indenters.KINDS`; None means all.
+        kinds: shapes that may touch, see `sparsh_ros.simulation.indenters.KINDS`; None means all.
         maximum_load_n: highest normal load, newtons.
         rest_s: simulated seconds before the touch begins; the touch itself is the same.
 
@@ -89,8 +89,8 @@ class TouchSimulation:
         self.rate_hz = rate_hz
         self._rng = np.random.default_rng((seed, 1))
         self.optics = GelOptics(self.instance)
-        stream = motion.TOUCHES[touch](
-            motion.Touch(np.random.default_rng((seed, 2)), kinds, rate_hz, maximum_load_n)
+        stream = trajectories.TOUCHES[touch](
+            trajectories.Touch(np.random.default_rng((seed, 2)), kinds, rate_hz, maximum_load_n)
         )
         self._stream = _after_rest(stream, round(rest_s * rate_hz))
         self._gel = Elastomer(
@@ -101,7 +101,7 @@ class TouchSimulation:
             self.instance.friction,
         )
         self._indenter: indenters.Indenter | None = None
-        self._hold = motion.Hold()
+        self._hold = trajectories.Hold()
         self._frames = 0
 
     def background(self) -> np.ndarray:
@@ -120,12 +120,12 @@ class TouchSimulation:
         self._frames += 1
         return self._sample(states, hold)
 
-    def _press(self, indenter: indenters.Indenter, hold: motion.Hold) -> TouchState:
+    def _press(self, indenter: indenters.Indenter, hold: trajectories.Hold) -> TouchState:
         pose = np.array([hold.x_mm, hold.y_mm, hold.theta])
         load = hold.load_n if hold.load_n > CONTACT_N else 0.0
         return self._gel.press(indenter, pose, load, (hold.tilt_x, hold.tilt_y))
 
-    def _sample(self, states: list[TouchState], hold: motion.Hold) -> TouchSample:
+    def _sample(self, states: list[TouchState], hold: trajectories.Hold) -> TouchSample:
         state = states[-1]
         in_contact = state.force_n[2] > 0.0
         slide_mm_per_s = sum(s.slide_mm for s in states) * self.rate_hz
@@ -149,7 +149,7 @@ class TouchSimulation:
         )
 
 
-def _after_rest(stream: motion.Stream, count: int) -> motion.Stream:
+def _after_rest(stream: trajectories.Stream, count: int) -> trajectories.Stream:
     """The stream with `count` holds before it in which its first object is lifted off."""
     indenter, hold = next(stream)
     lifted = replace(hold, load_n=0.0)
@@ -157,8 +157,10 @@ def _after_rest(stream: motion.Stream, count: int) -> motion.Stream:
 
 
 def _check(touch: str, kinds: Sequence[str], rate_hz: float, maximum_load_n: float) -> None:
-    if touch not in motion.TOUCHES:
-        raise ParameterError(f"touch '{touch}' is unknown; choose from {', '.join(motion.TOUCHES)}")
+    if touch not in trajectories.TOUCHES:
+        raise ParameterError(
+            f"touch '{touch}' is unknown; choose from {', '.join(trajectories.TOUCHES)}"
+        )
     unknown = sorted(set(kinds) - set(indenters.KINDS))
     if unknown:
         raise ParameterError(

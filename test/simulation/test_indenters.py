@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.gel import indenters
-from sparsh_ros.gel.contact import GelGrid
+from sparsh_ros.simulation import indenters
+from sparsh_ros.simulation.contact import GelGrid
 
 GRID = GelGrid(14.3, 19.07)
 

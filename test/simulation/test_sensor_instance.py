@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.gel.instance import SENSORS, SensorInstance
 from sparsh_ros.sensors.profiles import load_profile
+from sparsh_ros.simulation.sensor_instance import SENSORS, SensorInstance
 
 
 @pytest.mark.parametrize("sensor", SENSORS)

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from rich.table import Table
 
-from sparsh_ros.gel.instance import SENSORS
-from sparsh_ros.gel.simulation import TouchSimulation
+from sparsh_ros.simulation.sensor_instance import SENSORS
+from sparsh_ros.simulation.simulation import TouchSimulation
 
 TURNS = 5
 FRAMES = 120  # per turn: two seconds of touch

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sparsh_ros.gel.simulation import TouchSample
+from sparsh_ros.simulation.simulation import TouchSample
 
 
 class MotionSinceContact:

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.gel import lighting
-from sparsh_ros.gel.instance import SensorInstance
-from sparsh_ros.gel.skin import MARGIN, paint_skin
+from sparsh_ros.simulation import lighting
+from sparsh_ros.simulation.sensor_instance import SensorInstance
+from sparsh_ros.simulation.skin import MARGIN, paint_skin
 
 HEIGHT, WIDTH = 320, 240
 GRID = (160, 120)

@@ -24,10 +24,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from sparsh_ros.gel import contact
-from sparsh_ros.gel.contact import GelGrid
-from sparsh_ros.gel.friction import SLIDING_MM, TangentialContact
-from sparsh_ros.gel.indenters import FAR_MM, Indenter
+from sparsh_ros.simulation import contact
+from sparsh_ros.simulation.contact import GelGrid
+from sparsh_ros.simulation.friction import SLIDING_MM, TangentialContact
+from sparsh_ros.simulation.indenters import FAR_MM, Indenter
 
 MAXIMUM_STRAIN = 0.55
 """Deepest indentation as a share of the thickness; the model means nothing beyond."""

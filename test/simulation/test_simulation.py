@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.gel.motion import TOUCHES
-from sparsh_ros.gel.simulation import TouchSample, TouchSimulation
+from sparsh_ros.simulation.simulation import TouchSample, TouchSimulation
+from sparsh_ros.simulation.trajectories import TOUCHES
 
 
 def steps(simulation: TouchSimulation, count: int) -> list[TouchSample]:
