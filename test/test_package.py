@@ -160,7 +160,7 @@ def test_the_wheel_has_all_modules_and_data(wheel: Path) -> None:
 def test_the_core_of_the_wheel_works_without_ros(wheel: Path) -> None:
     program = (
         "from sparsh_ros.resources import config_path, message_definitions;"
-        "import sparsh_ros.perception;"
+        "import sparsh_ros.perception.pipeline;"
         "print(config_path('sensors', 'digit.yaml'), message_definitions()[-1],"
         " sparsh_ros.__version__)"
     )

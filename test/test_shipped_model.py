@@ -10,7 +10,7 @@ import pytest
 
 from sparsh_ros.frames import Frame
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.perception import Perception
+from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.sensors import load_profile
 from sparsh_ros.simulation.simulation import TouchSimulation
 from sparsh_ros.training.dataset import SPLITS

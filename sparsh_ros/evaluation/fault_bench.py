@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from sparsh_ros.errors import SensorError
-from sparsh_ros.perception import Perception
+from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.sensors import Sensor, open_sensor
 from sparsh_ros.sensors.faulty import FaultyCamera, FaultyHost
 

@@ -19,7 +19,7 @@ from sparsh_ros.evaluation.recording import Evaluator, Source, StampClock
 from sparsh_ros.evaluation.result import Result, Runtime, SensorResult
 from sparsh_ros.evaluation.scores import document
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.perception import Perception
+from sparsh_ros.perception.pipeline import Perception
 
 TASKS = ("force", "slip", "pose")
 

@@ -15,7 +15,6 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
 from sparsh_ros.errors import FrameError
-from sparsh_ros.force_field import ForceField
 from sparsh_ros.frames import Frame, check_image
 from sparsh_ros.models.head_choice import HeadChoice
 from sparsh_ros.models.head_facts import FORCE_FIELD
@@ -23,9 +22,10 @@ from sparsh_ros.nodes import conversions, qos, views
 from sparsh_ros.nodes.diagnostics import OK, WARN, LatencyMeter, RateMeter, Report
 from sparsh_ros.nodes.estimates import EstimatePublisher
 from sparsh_ros.nodes.ros_time import SendTimes
-from sparsh_ros.perception import Perception
+from sparsh_ros.perception.force_field import ForceField
+from sparsh_ros.perception.pipeline import Perception
+from sparsh_ros.perception.postprocess import Touch
 from sparsh_ros.sensors.rig import SensorEntry
-from sparsh_ros.touch import Touch
 
 _QUIET_S = 5.0
 

@@ -17,7 +17,7 @@ from rclpy.node import Node
 from sparsh_ros.models.spec import GRASPS, TEXTILES
 from sparsh_ros.msg import Classification, PoseChange, Slip
 from sparsh_ros.nodes import conversions, qos
-from sparsh_ros.perception import Touch
+from sparsh_ros.perception.pipeline import Touch
 
 _CLASSES = {"grasp": GRASPS, "textile": TEXTILES}
 

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 from rclpy.node import Node
 
-from sparsh_ros.decoder import Encoded, Encoding
 from sparsh_ros.errors import FrameError
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.msg import Features
 from sparsh_ros.nodes import conversions, qos
 from sparsh_ros.nodes.graph import prefixes
+from sparsh_ros.perception.head_runner import Encoded, Encoding
 from sparsh_ros.sensors.rig import SensorEntry
 
 

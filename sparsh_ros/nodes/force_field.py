@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from sparsh_ros.force_field import ForceField
-from sparsh_ros.perception import Perception
+from sparsh_ros.perception.force_field import ForceField
+from sparsh_ros.perception.pipeline import Perception
 
 
 class FieldListener(Protocol):

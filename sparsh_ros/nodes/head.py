@@ -14,7 +14,6 @@ from functools import partial
 
 from rclpy.node import Node
 
-from sparsh_ros.decoder import TouchDecoder
 from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import SparshError
 from sparsh_ros.models.head_choice import choose_heads
@@ -29,6 +28,7 @@ from sparsh_ros.nodes.graph import prefixes
 from sparsh_ros.nodes.parameters import Parameters
 from sparsh_ros.nodes.recorded import heard_entries
 from sparsh_ros.nodes.ros_time import SendTimes
+from sparsh_ros.perception.head_runner import TouchDecoder
 
 _QUIET_S = 5.0
 

@@ -29,8 +29,8 @@ from sparsh_ros.nodes.lifecycle_node import ManagedNode
 from sparsh_ros.nodes.recorded import heard_entries
 from sparsh_ros.nodes.ros_time import stale_clock
 from sparsh_ros.nodes.sensor import SensorNode
-from sparsh_ros.perception import Perception
-from sparsh_ros.touch import Touch
+from sparsh_ros.perception.pipeline import Perception
+from sparsh_ros.perception.postprocess import Touch
 
 _PATIENCE_S = 0.1
 _QUIET_S = 5.0

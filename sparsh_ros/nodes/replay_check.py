@@ -27,7 +27,7 @@ from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.nodes.recorded import image_topics
 from sparsh_ros.nodes.settings import Value
 from sparsh_ros.nodes.signals import StopRequest
-from sparsh_ros.perception import Perception
+from sparsh_ros.perception.pipeline import Perception
 
 FILE = "difference.json"
 

@@ -8,8 +8,8 @@ import math
 import cv2
 import numpy as np
 
-from sparsh_ros.force_field import ForceField
-from sparsh_ros.touch import Touch
+from sparsh_ros.perception.force_field import ForceField
+from sparsh_ros.perception.postprocess import Touch
 
 _PIXELS_PER_NEWTON = 30.0
 _HOLDING, _SLIPPING = (40, 200, 90), (235, 60, 50)

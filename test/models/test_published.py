@@ -21,7 +21,7 @@ from sparsh_ros.errors import MissingDependencyError, ModelError, WeightsError
 from sparsh_ros.frames import Frame
 from sparsh_ros.models.spec import SIZES, Architecture
 from sparsh_ros.models.zoo import describe_model, list_models, load_model_spec
-from sparsh_ros.perception import Perception
+from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.resources import user_data_path
 from sparsh_ros.sensors import load_profile
 

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from rclpy.clock import ROSClock
 
-from sparsh_ros.force_field import ForceField
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
 from sparsh_ros.models.head_choice import HeadChoice
 from sparsh_ros.nodes.channel import Channel
 from sparsh_ros.nodes.diagnostics import OK, WARN
+from sparsh_ros.perception.buffer import SensorCounters
+from sparsh_ros.perception.force_field import ForceField
+from sparsh_ros.perception.postprocess import Touch
 from sparsh_ros.sensors import load_profile
 from sparsh_ros.sensors.rig import SensorEntry
-from sparsh_ros.slots import SensorCounters
-from sparsh_ros.touch import Touch
 
 FRAME = Frame(4_000_000_000, np.full(IMAGE_SHAPE, 100, np.uint8))
 FIELD = ForceField(FRAME, np.zeros((320, 240, 3), np.float32))

@@ -12,7 +12,7 @@ import pytest
 from sparsh_ros.models.head_choice import HEADS
 from sparsh_ros.models.spec import GRASPS, TEXTILES
 from sparsh_ros.nodes.estimates import EstimatePublisher
-from sparsh_ros.touch import Touch
+from sparsh_ros.perception.postprocess import Touch
 
 STAMP_NS = 5_000_000_007
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from sparsh_ros.force_field import ForceField
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
 from sparsh_ros.nodes.force_field import FieldWorker
+from sparsh_ros.perception.force_field import ForceField
 
 LONG_S = 30.0
 VALUES = np.zeros((320, 240, 3), np.float32)

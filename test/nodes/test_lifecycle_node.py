@@ -18,7 +18,6 @@ import pytest
 import rclpy
 from std_msgs.msg import Empty
 
-from sparsh_ros import perception
 from sparsh_ros.errors import ModelError
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
 from sparsh_ros.models.zoo import load_model_spec
@@ -27,7 +26,8 @@ from sparsh_ros.nodes.lifecycle_node import ManagedNode, Result
 from sparsh_ros.nodes.perception import PerceptionNode
 from sparsh_ros.nodes.sensor import SensorNode
 from sparsh_ros.nodes.settings import AUTOSTART
-from sparsh_ros.touch import Touch
+from sparsh_ros.perception import pipeline
+from sparsh_ros.perception.postprocess import Touch
 
 
 class Probe(ManagedNode):
@@ -165,8 +165,8 @@ class FieldEngine:
 
 def test_a_force_field_has_a_thread_while_perception_is_active(ros, monkeypatch) -> None:
     spec = replace(load_model_spec("sparsh-sim-micro"), heads=("forcefield",))
-    monkeypatch.setattr(perception, "load_model_spec", lambda *_: spec)
-    monkeypatch.setattr(perception, "create_engine", lambda *_, **__: FieldEngine())
+    monkeypatch.setattr(pipeline, "load_model_spec", lambda *_: spec)
+    monkeypatch.setattr(pipeline, "create_engine", lambda *_, **__: FieldEngine())
     before = threading.active_count()
     node = PerceptionNode()
     node.trigger_configure()
@@ -191,8 +191,8 @@ class FailingEngine(FieldEngine):
 
 def test_what_was_estimated_does_not_outlive_the_engine(ros, monkeypatch) -> None:
     spec = replace(load_model_spec("sparsh-sim-micro"), heads=("force",))
-    monkeypatch.setattr(perception, "load_model_spec", lambda *_: spec)
-    monkeypatch.setattr(perception, "create_engine", lambda *_, **__: FailingEngine())
+    monkeypatch.setattr(pipeline, "load_model_spec", lambda *_: spec)
+    monkeypatch.setattr(pipeline, "create_engine", lambda *_, **__: FailingEngine())
     node = PerceptionNode()
     node.trigger_configure()
     node.trigger_activate()

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from sparsh_ros.force_field import ForceField
 from sparsh_ros.frames import Frame
 from sparsh_ros.nodes import views
-from sparsh_ros.touch import Touch
+from sparsh_ros.perception.force_field import ForceField
+from sparsh_ros.perception.postprocess import Touch
 
 GREY = np.full((320, 240, 3), 100, np.uint8)
 

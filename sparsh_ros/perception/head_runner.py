@@ -16,8 +16,8 @@ from sparsh_ros.errors import ParameterError
 from sparsh_ros.models.head_axes import along_image_axes
 from sparsh_ros.models.image_rules import ImageRule
 from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.perception.postprocess import Touch, TouchReader
 from sparsh_ros.sensors.profiles import SensorProfile
-from sparsh_ros.touch import Touch, TouchReader
 
 CONTACT_THRESHOLD_N = 0.1
 

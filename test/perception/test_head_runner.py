@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsh_ros.decoder import Encoded, Encoding, TouchDecoder
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import describe_model, list_models
+from sparsh_ros.perception.head_runner import Encoded, Encoding, TouchDecoder
+from sparsh_ros.perception.postprocess import Touch
 from sparsh_ros.sensors import load_profile
-from sparsh_ros.touch import Touch
 
 SPEC = ModelSpec(name="test", size="micro", licence="Apache-2.0", weights=Path("nowhere"))
 PUBLISHED = [name for name in list_models() if describe_model(name).pooler_heads]

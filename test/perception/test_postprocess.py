@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.motion import MotionBins, MotionIntegrator, softmax
+from sparsh_ros.perception.motion import MotionBins, MotionIntegrator, softmax
+from sparsh_ros.perception.postprocess import Contact, Touch, TouchReader
 from sparsh_ros.sensors import load_profile
-from sparsh_ros.touch import Contact, Touch, TouchReader
 
 SPEC = ModelSpec(name="test", size="micro", licence="Apache-2.0", weights=Path("nowhere"))
 DIGIT = load_profile("digit")

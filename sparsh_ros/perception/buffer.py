@@ -12,10 +12,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.decoder import Encoding
 from sparsh_ros.frames import IMAGE_SHAPE, Frame, FrameRing
 from sparsh_ros.models.image_rules import NEUTRAL
 from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.perception.head_runner import Encoding
 from sparsh_ros.sensors.profiles import SensorProfile
 
 # How long an estimate outlives its frame: at 60 frames/s 0.13 s, at 25 frames/s 0.32 s.

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sparsh_ros.force_field import lay_on_image
+from sparsh_ros.perception.force_field import lay_on_image
 
 SIDE = 224
 

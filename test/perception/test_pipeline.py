@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsh_ros import perception as module
-from sparsh_ros.decoder import Encoded, Encoding, TouchDecoder
 from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import FrameError, ModelError, ParameterError
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.perception import Perception
+from sparsh_ros.perception import pipeline as module
+from sparsh_ros.perception.head_runner import Encoded, Encoding, TouchDecoder
+from sparsh_ros.perception.pipeline import Perception
+from sparsh_ros.perception.postprocess import Touch
 from sparsh_ros.sensors import SensorProfile, load_profile, open_sensor
 from sparsh_ros.sensors.images import read_image
-from sparsh_ros.touch import Touch
 
 LONG_S = 30.0
 START = 1_700_000_000_000_000_000

@@ -2,7 +2,8 @@
 """Frames in, touches out: clips, encoding and the heads for any number of sensors.
 
 `Perception` does it all. Its two halves can also live in different processes: `Perception.encode`
-gives tokens, and a `sparsh_ros.decoder.TouchDecoder` elsewhere makes touches of them.
+gives tokens, and a `sparsh_ros.perception.head_runner.TouchDecoder` elsewhere makes touches of
+them.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.decoder import CONTACT_THRESHOLD_N, Encoded, Encoding, TouchDecoder
 from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.force_field import ForceField, lay_on_image
 from sparsh_ros.frames import Frame, check_image
 from sparsh_ros.models.head_choice import AUTO, choose_heads
 from sparsh_ros.models.head_facts import FORCE_FIELD
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
+from sparsh_ros.perception.buffer import SensorCounters, SensorSlot
+from sparsh_ros.perception.force_field import ForceField, lay_on_image
+from sparsh_ros.perception.head_runner import CONTACT_THRESHOLD_N, Encoded, Encoding, TouchDecoder
+from sparsh_ros.perception.postprocess import Touch
 from sparsh_ros.sensors.profiles import SensorProfile
-from sparsh_ros.slots import SensorCounters, SensorSlot
-from sparsh_ros.touch import Touch
 
 
 class Perception:

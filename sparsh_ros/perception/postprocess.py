@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros.models.spec import GRASPS, TEXTILES, ModelSpec
-from sparsh_ros.motion import MotionBins, MotionIntegrator, softmax
+from sparsh_ros.perception.motion import MotionBins, MotionIntegrator, softmax
 from sparsh_ros.sensors.profiles import SensorProfile
 
 # Contact ends at this share of the force at which it begins: noise must not make it flicker.
