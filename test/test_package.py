@@ -28,7 +28,8 @@ ROS = [
 # The only modules that may import torch: training, official checkpoints, the CUDA engine.
 WITH_TORCH = re.compile(
     r"sparsh_ros\.(training(\..*)?|engines\.torch_engine"
-    r"|models\.(vit|layers|heads|dpt|decoders|preprocess|graphs|export|convert|checkpoints))"
+    r"|models\.(vit|layers|heads|dpt|preprocess|graphs|export|convert)"
+    r"|models\.checkpoints\.(checkpoints|decoders))"
 )
 IMPORT_WITHOUT = """
 import importlib, sys

@@ -14,15 +14,20 @@ from pathlib import Path
 
 from sparsh_ros.engines.onnx_engine import open_session
 from sparsh_ros.errors import MissingDependencyError, WeightsError
-from sparsh_ros.models.encoder_keys import (
+from sparsh_ros.models.checkpoints.architecture import EncoderFacts
+from sparsh_ros.models.checkpoints.encoder_keys import (
     describe_groups,
     describe_module,
     find_encoder,
     has_encoder,
 )
-from sparsh_ros.models.head_facts import TASK_PREFIX, find_head, read_head_facts, recognise_head
-from sparsh_ros.models.infer import EncoderFacts
-from sparsh_ros.models.tensor_files import TensorFile, open_tensor_file
+from sparsh_ros.models.checkpoints.head_facts import (
+    TASK_PREFIX,
+    find_head,
+    read_head_facts,
+    recognise_head,
+)
+from sparsh_ros.models.checkpoints.tensor_files import TensorFile, open_tensor_file
 from sparsh_ros.models.zoo import describe_encoder
 
 _CHUNK = 1 << 20
@@ -127,7 +132,7 @@ def _inspect_tensors(file: TensorFile, report: Inspection) -> None:
 
 
 def _inspect_encoder(file: TensorFile, report: Inspection) -> None:
-    from sparsh_ros.models.checkpoints import differences, outline
+    from sparsh_ros.models.checkpoints.checkpoints import differences, outline
 
     keys = find_encoder(file.tensors, str(file.path))
     shapes = {name: file.tensors[in_file].shape for name, in_file in keys.names.items()}
@@ -167,8 +172,8 @@ def _untold(facts: EncoderFacts) -> Iterator[str]:
 
 
 def _inspect_decoder(file: TensorFile, report: Inspection) -> None:
-    from sparsh_ros.models.checkpoints import differences
-    from sparsh_ros.models.decoders import outline
+    from sparsh_ros.models.checkpoints.checkpoints import differences
+    from sparsh_ros.models.checkpoints.decoders import outline
 
     names = find_head(file.tensors, str(file.path))
     shapes = {name: file.tensors[in_file].shape for name, in_file in names.items()}

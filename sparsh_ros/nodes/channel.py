@@ -16,8 +16,8 @@ from sensor_msgs.msg import Image
 
 from sparsh_ros.errors import FrameError
 from sparsh_ros.frames import Frame, check_image
+from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
 from sparsh_ros.models.head_choice import HeadChoice
-from sparsh_ros.models.head_facts import FORCE_FIELD
 from sparsh_ros.nodes import conversions, qos, views
 from sparsh_ros.nodes.diagnostics import OK, WARN, LatencyMeter, RateMeter, Report
 from sparsh_ros.nodes.estimates import EstimatePublisher

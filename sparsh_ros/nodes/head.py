@@ -16,8 +16,8 @@ from rclpy.node import Node
 
 from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import SparshError
+from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
 from sparsh_ros.models.head_choice import choose_heads
-from sparsh_ros.models.head_facts import FORCE_FIELD
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.msg import Features
 from sparsh_ros.nodes import conversions, qos, settings, spin

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
-from sparsh_ros.models.head_facts import FORCE_FIELD
+from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
 from sparsh_ros.nodes import settings, spin
 from sparsh_ros.nodes.channel import Channel
 from sparsh_ros.nodes.diagnostics import Report

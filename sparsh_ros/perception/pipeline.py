@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.frames import Frame, check_image
+from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
 from sparsh_ros.models.head_choice import AUTO, choose_heads
-from sparsh_ros.models.head_facts import FORCE_FIELD
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.perception.buffer import SensorCounters, SensorSlot

@@ -13,7 +13,7 @@ from reference.official import random_weights, save_epoch
 from safetensors.torch import save_file
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.models.weight_files import choose_files, find_weight_files
+from sparsh_ros.models.checkpoints.weight_files import choose_files, find_weight_files
 
 WIDTH = 48
 ENCODER = encoder.draw(encoder.shapes(WIDTH, 2))

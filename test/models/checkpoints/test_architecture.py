@@ -9,7 +9,7 @@ import pytest
 from reference.encoder import shapes
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.models.infer import EncoderFacts, EncoderLayout
+from sparsh_ros.models.checkpoints.architecture import EncoderFacts, EncoderLayout
 
 VIDEO = {"channels": 3, "kernel": (2, 16, 16)}
 

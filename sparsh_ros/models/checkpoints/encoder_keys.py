@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.models.infer import PATCH_WEIGHT
-from sparsh_ros.models.tensor_files import some
+from sparsh_ros.models.checkpoints.architecture import PATCH_WEIGHT
+from sparsh_ros.models.checkpoints.tensor_files import some
 
 _WRAPPERS = {"module", "_orig_mod"}  # of distributed data parallel and torch.compile
 

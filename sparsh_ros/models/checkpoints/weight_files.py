@@ -14,9 +14,9 @@ from pathlib import Path
 import yaml
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.models.encoder_keys import has_encoder
-from sparsh_ros.models.head_facts import find_head, recognise_head
-from sparsh_ros.models.tensor_files import open_tensor_file
+from sparsh_ros.models.checkpoints.encoder_keys import has_encoder
+from sparsh_ros.models.checkpoints.head_facts import find_head, recognise_head
+from sparsh_ros.models.checkpoints.tensor_files import open_tensor_file
 
 CHOICE_FILE = "files.yaml"
 """In the folder: encoder and tasks -> names of the files to take, where there are several."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sparsh_ros.errors import MissingDependencyError, WeightsError
-from sparsh_ros.models.pickle_data import (
+from sparsh_ros.models.checkpoints.pickle_data import (
     CallRefusedError,
     DamagedPickleError,
     Inert,

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.models import load_encoder, load_head
-from sparsh_ros.models.head_facts import read_head_facts, recognise_head
+from sparsh_ros.models.checkpoints.head_facts import read_head_facts, recognise_head
 from sparsh_ros.models.vit import VisionTransformer
 
 WIDTH = 48

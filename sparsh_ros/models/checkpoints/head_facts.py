@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.models.encoder_keys import describe_groups, unwrap
-from sparsh_ros.models.infer import Shapes
+from sparsh_ros.models.checkpoints.architecture import Shapes
+from sparsh_ros.models.checkpoints.encoder_keys import describe_groups, unwrap
 
 TASK_PREFIX = "model_task."
 FORCE_FIELD = "forcefield"

@@ -11,18 +11,18 @@ from pathlib import Path
 import torch
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.models.checkpoints import HEADS_FILE, fill
-from sparsh_ros.models.dpt import IMAGE_SIZE, ForceFieldDecoder
-from sparsh_ros.models.head_facts import (
+from sparsh_ros.models.checkpoints.architecture import height_and_width
+from sparsh_ros.models.checkpoints.checkpoints import HEADS_FILE, fill
+from sparsh_ros.models.checkpoints.head_facts import (
     ForceFieldFacts,
     ProbeFacts,
     find_head,
     read_head_facts,
 )
+from sparsh_ros.models.checkpoints.tensor_files import TensorFile, open_tensor_file
+from sparsh_ros.models.dpt import IMAGE_SIZE, ForceFieldDecoder
 from sparsh_ros.models.heads import HEADS, Head
-from sparsh_ros.models.infer import height_and_width
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.models.tensor_files import TensorFile, open_tensor_file
 
 
 def load_head(

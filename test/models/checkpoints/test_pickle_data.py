@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from sparsh_ros.models.pickle_data import (
+from sparsh_ros.models.checkpoints.pickle_data import (
     CallRefusedError,
     DamagedPickleError,
     Inert,

@@ -16,15 +16,15 @@ import torch
 from torch import nn
 
 from sparsh_ros.errors import ModelError, WeightsError
-from sparsh_ros.models.encoder_keys import EncoderKeys, find_encoder
-from sparsh_ros.models.infer import (
+from sparsh_ros.models.checkpoints.architecture import (
     IMAGE_SIZE,
     EncoderFacts,
     EncoderLayout,
     height_and_width,
 )
+from sparsh_ros.models.checkpoints.encoder_keys import EncoderKeys, find_encoder
+from sparsh_ros.models.checkpoints.tensor_files import TensorFile, open_tensor_file, some
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.models.tensor_files import TensorFile, open_tensor_file, some
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import describe_encoder
 
