@@ -50,7 +50,7 @@ _COMMANDS = {
     "import": _Command("sparsh_ros.evaluation.importing", "turn data sets into bags with labels"),
     "simulate": _Command("sparsh_ros.training.simulate", "make simulated touches with labels"),
     "train": _Command("sparsh_ros.training.train", "train an encoder and its heads"),
-    "export": _Command("sparsh_ros.models.export", "write a trained model as ONNX"),
+    "export": _Command("sparsh_ros.export.export", "write a trained model as ONNX"),
     "contact-sheet": _Command(
         "sparsh_ros.simulation.contact_sheet", "render simulated sensors to a PNG"
     ),

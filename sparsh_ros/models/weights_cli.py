@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 
 from sparsh_ros.errors import MissingDependencyError, SparshError
-from sparsh_ros.models.inspection import inspect_file
+from sparsh_ros.export.inspection import inspect_file
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import list_models, load_model_spec
 
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _get(name: str, out: Path | None, console: Console) -> None:
-    from sparsh_ros.models.weights_get import get_model
+    from sparsh_ros.export.weights_get import get_model
 
     files = get_model(name, out, console.print)
     where = f" weights_dir:={out}" if out else ""
@@ -72,7 +72,7 @@ def _get(name: str, out: Path | None, console: Console) -> None:
 
 def _convert(arguments: argparse.Namespace, console: Console) -> None:
     try:
-        from sparsh_ros.models.convert import convert
+        from sparsh_ros.export.convert import convert
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"weights convert: wanted the Python package {error.name}, found none; "

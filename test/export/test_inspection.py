@@ -16,7 +16,7 @@ from reference import heads as head_reference
 from safetensors.torch import save_file
 
 from sparsh_ros.cli import main
-from sparsh_ros.models.inspection import inspect_file
+from sparsh_ros.export.inspection import inspect_file
 
 
 @pytest.fixture(autouse=True)

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from sparsh_ros.errors import ModelError, WeightsError
+from sparsh_ros.export.export import export_model
 from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
 from sparsh_ros.models.checkpoints.decoders import load_model_head
 from sparsh_ros.models.checkpoints.weight_files import choose_files
-from sparsh_ros.models.export import export_model
 from sparsh_ros.models.head_choice import choose_heads
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import (
@@ -37,7 +37,7 @@ def convert(
 
     Args:
         what: Name of a model, or files: one with the encoder and any with decoders.
-        out: Folder to write; see `sparsh_ros.models.export`. A description of the model,
+        out: Folder to write; see `sparsh_ros.export.export`. A description of the model,
             `<name>.yaml`, is put beside the weights.
         model: Name of the description that the files go with; "" takes the one that names the
             encoder's file.

@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 from sparsh_ros.cli import main
 from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.errors import ModelError, WeightsError
+from sparsh_ros.export.convert import convert
 from sparsh_ros.models import dpt
-from sparsh_ros.models.convert import convert
 from sparsh_ros.models.spec import SIZES, Architecture, ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 
@@ -124,7 +124,7 @@ def test_without_what_it_needs(
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     for name in ("convert", "export"):
-        monkeypatch.delitem(sys.modules, f"sparsh_ros.models.{name}", raising=False)
+        monkeypatch.delitem(sys.modules, f"sparsh_ros.export.{name}", raising=False)
     assert main(["weights", "convert", "sparsh-mae-base", "--out", "out"]) == 1
     assert "wanted the Python package onnx, found none" in capsys.readouterr().err
 

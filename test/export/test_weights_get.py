@@ -17,8 +17,8 @@ import pytest
 
 from sparsh_ros.cli import main
 from sparsh_ros.errors import MissingDependencyError, ModelError, WeightsError
+from sparsh_ros.export.weights_get import get_model
 from sparsh_ros.models import zoo
-from sparsh_ros.models.weights_get import get_model
 
 pytest.importorskip("huggingface_hub")
 
