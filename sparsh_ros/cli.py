@@ -47,7 +47,7 @@ _COMMANDS = {
     "evaluate": _Command(
         "sparsh_ros.evaluation.evaluate", "score a model on recordings, compare two evaluations"
     ),
-    "import": _Command("sparsh_ros.evaluation.importing", "turn data sets into bags with labels"),
+    "import": _Command("sparsh_ros.commands.import_data", "turn data sets into bags with labels"),
     "simulate": _Command("sparsh_ros.training.simulate", "make simulated touches with labels"),
     "train": _Command("sparsh_ros.training.train", "train an encoder and its heads"),
     "export": _Command("sparsh_ros.export.export", "write a trained model as ONNX"),

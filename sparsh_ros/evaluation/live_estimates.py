@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.evaluation.bags import Bag
+from sparsh_ros.recordings.bags import Bag
 
 DIAGNOSTICS = "/diagnostics"
 

@@ -23,12 +23,9 @@ from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
 
 from sparsh_ros.errors import RecordingError, SparshError
-from sparsh_ros.evaluation.ahead import ahead
-from sparsh_ros.evaluation.bags import open_bag
 from sparsh_ros.evaluation.feed import Feed, read_feeds
 from sparsh_ros.evaluation.live_estimates import DIAGNOSTICS
 from sparsh_ros.evaluation.play_clock import PlayClock
-from sparsh_ros.evaluation.topics import SensorTopics, find_sensors
 from sparsh_ros.frames import Frame
 from sparsh_ros.models.head_choice import choose_heads
 from sparsh_ros.models.zoo import load_model_spec
@@ -43,6 +40,9 @@ from sparsh_ros.nodes.replay_check import check
 from sparsh_ros.nodes.ros_time import steady_clock
 from sparsh_ros.nodes.settings import Value
 from sparsh_ros.nodes.signals import ask_to_stop
+from sparsh_ros.recordings.bags import open_bag
+from sparsh_ros.recordings.prefetch import ahead
+from sparsh_ros.recordings.topics import SensorTopics, find_sensors
 
 _TICK_S = 0.01
 _POLL_S = 0.05

@@ -29,15 +29,15 @@ from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.evaluation.bags import profile_key
 from sparsh_ros.evaluation.live_estimates import DIAGNOSTICS
-from sparsh_ros.evaluation.queued_writer import QueuedWriter
 from sparsh_ros.nodes import settings, spin
 from sparsh_ros.nodes.parameters import Parameters
 from sparsh_ros.nodes.record_topics import Choice, message_class, quality
 from sparsh_ros.nodes.ros_time import steady_clock
 from sparsh_ros.nodes.settings import Value
 from sparsh_ros.nodes.signals import ask_to_stop
+from sparsh_ros.recordings.bags import profile_key
+from sparsh_ros.recordings.queued_writer import QueuedWriter
 
 _LOOK_AROUND_S = 0.1
 _PROGRESS_S = 0.5

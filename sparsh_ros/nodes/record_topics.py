@@ -11,8 +11,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.evaluation.definitions import known_types
 from sparsh_ros.evaluation.live_estimates import DIAGNOSTICS
+from sparsh_ros.recordings.definitions import known_types
 
 ESTIMATES = {
     "force": ("force",),

@@ -62,10 +62,10 @@ def recorded_rig(path: str, images: str, kind: str) -> tuple[SensorEntry, ...]:
     """
     need_library_for_bags()
     # Here, because only a replay needs it.
-    from sparsh_ros.evaluation.bags import Bag, open_bag
-    from sparsh_ros.evaluation.kinds import find_kind
-    from sparsh_ros.evaluation.labels import read_events
-    from sparsh_ros.evaluation.topics import SensorTopics, find_sensors
+    from sparsh_ros.recordings.bags import Bag, open_bag
+    from sparsh_ros.recordings.labels import read_events
+    from sparsh_ros.recordings.sensor_type import find_kind
+    from sparsh_ros.recordings.topics import SensorTopics, find_sensors
 
     def entry(bag: Bag, topics: SensorTopics) -> SensorEntry:
         only_images = SensorTopics(topics.name, topics.prefix, topics.image)

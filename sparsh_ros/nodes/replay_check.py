@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from sparsh_ros.errors import SparshError
-from sparsh_ros.evaluation.bags import open_bag
 from sparsh_ros.evaluation.difference import (
     Difference,
     compare,
@@ -28,6 +27,7 @@ from sparsh_ros.nodes.recorded import image_topics
 from sparsh_ros.nodes.settings import Value
 from sparsh_ros.nodes.signals import StopRequest
 from sparsh_ros.perception.pipeline import Perception
+from sparsh_ros.recordings.bags import open_bag
 
 FILE = "difference.json"
 

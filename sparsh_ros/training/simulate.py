@@ -41,8 +41,8 @@ def record_bag(
     Calls `tick` after each frame.
     """
     # Here, because episodes need no library for bags.
-    from sparsh_ros.evaluation.bag_writer import START_NS, BagWriter, whole_or_nothing
-    from sparsh_ros.evaluation.bags import profile_key
+    from sparsh_ros.recordings.bag_writer import START_NS, BagWriter, whole_or_nothing
+    from sparsh_ros.recordings.bags import profile_key
 
     simulation, motion = touch.simulation(), MotionSinceContact()
     camera, gel = f"{touch.sensor}_camera_optical_frame", f"{touch.sensor}_gel_frame"

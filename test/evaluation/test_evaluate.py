@@ -10,7 +10,7 @@ import pytest
 
 from sparsh_ros import cli
 from sparsh_ros.evaluation import evaluate
-from sparsh_ros.evaluation.bag_writer import BagWriter
+from sparsh_ros.recordings.bag_writer import BagWriter
 from sparsh_ros.training.dataset import SimulatedTouch
 from sparsh_ros.training.simulate import record_bag
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sparsh_ros.evaluation.bag_writer import BagWriter
-from sparsh_ros.evaluation.bags import open_bag
 from sparsh_ros.evaluation.live_estimates import read_live
+from sparsh_ros.recordings.bag_writer import BagWriter
+from sparsh_ros.recordings.bags import open_bag
 
 STAMPS_NS = np.array([1_000_000_000, 1_500_000_000, 2_000_000_000])
 

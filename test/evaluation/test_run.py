@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.evaluation.bag_writer import BagWriter
 from sparsh_ros.evaluation.recording import Source
 from sparsh_ros.evaluation.result import UNKNOWN, Result
 from sparsh_ros.evaluation.run import evaluate
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.perception import pipeline
+from sparsh_ros.recordings.bag_writer import BagWriter
 
 MODEL = "sparsh-sim-micro"
 START_NS = 1_700_000_000_000_000_000

@@ -11,12 +11,12 @@ from geometry_msgs.msg import PoseWithCovarianceStamped, WrenchStamped
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
-from sparsh_ros.evaluation.bag_writer import BagWriter
-from sparsh_ros.evaluation.bags import open_bag
-from sparsh_ros.evaluation.labels import read_events
-from sparsh_ros.evaluation.topics import find_sensors
 from sparsh_ros.msg import PoseChange, Slip
 from sparsh_ros.nodes import conversions
+from sparsh_ros.recordings.bag_writer import BagWriter
+from sparsh_ros.recordings.bags import open_bag
+from sparsh_ros.recordings.labels import read_events
+from sparsh_ros.recordings.topics import find_sensors
 
 STAMP_NS = 3_000_000_007
 PICTURE = np.random.default_rng(0).integers(0, 255, (320, 240, 3), np.uint8)

@@ -18,9 +18,9 @@ from rclpy.serialization import deserialize_message
 from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import Image
 
-from sparsh_ros.evaluation.bags import open_bag
 from sparsh_ros.msg import Slip
 from sparsh_ros.nodes import conversions, qos
+from sparsh_ros.recordings.bags import open_bag
 
 GIVE_UP_S = 60.0
 FULL_DISK = """

@@ -14,13 +14,13 @@ import pytest
 from rosgraph_msgs.msg import Clock
 
 from sparsh_ros.errors import ParameterError, RecordingError
-from sparsh_ros.evaluation.bag_writer import START_NS, BagWriter
-from sparsh_ros.evaluation.bags import open_bag, profile_key
 from sparsh_ros.nodes import qos, replay_graph
 from sparsh_ros.nodes.entries import entries
 from sparsh_ros.nodes.recorded import heard_entries, recorded_rig
 from sparsh_ros.nodes.replay_check import FILE, check
 from sparsh_ros.nodes.settings import PERCEPTION, PLAYER, Setting
+from sparsh_ros.recordings.bag_writer import START_NS, BagWriter
+from sparsh_ros.recordings.bags import open_bag, profile_key
 from sparsh_ros.simulation.simulation import TouchSimulation
 from sparsh_ros.training.dataset import SimulatedTouch
 from sparsh_ros.training.simulate import record_bag

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from sparsh_ros.evaluation.bag_writer import BagWriter
-from sparsh_ros.evaluation.bags import open_bag
-from sparsh_ros.evaluation.definitions import decoder, known_types
-from sparsh_ros.evaluation.labels import Event, PoseChangeLabel, SlipLabel, read_events
-from sparsh_ros.evaluation.topics import find_sensors
+from sparsh_ros.recordings.bag_writer import BagWriter
+from sparsh_ros.recordings.bags import open_bag
+from sparsh_ros.recordings.definitions import decoder, known_types
+from sparsh_ros.recordings.labels import Event, PoseChangeLabel, SlipLabel, read_events
+from sparsh_ros.recordings.topics import find_sensors
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (8, 6, 3), np.uint8)
 

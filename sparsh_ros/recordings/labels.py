@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sparsh_ros.errors import SparshError
-from sparsh_ros.evaluation.bags import Bag, Message
-from sparsh_ros.evaluation.images import compressed_image, raw_image
-from sparsh_ros.evaluation.topics import SensorTopics
+from sparsh_ros.recordings.bags import Bag, Message
+from sparsh_ros.recordings.images import compressed_image, raw_image
+from sparsh_ros.recordings.topics import SensorTopics
 
 KINDS = ("background", "image", "force", "slip", "pose", "pose_change")
 

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.evaluation.bags import Bag, profile_key
-from sparsh_ros.evaluation.topics import SensorTopics
+from sparsh_ros.recordings.bags import Bag, profile_key
+from sparsh_ros.recordings.topics import SensorTopics
 from sparsh_ros.sensors.profiles import SensorProfile, list_profiles, load_profile
 
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from sparsh_ros.errors import DatasetError, FrameError
-from sparsh_ros.evaluation.bag_writer import START_NS, BagWriter
+from sparsh_ros.recordings.bag_writer import START_NS, BagWriter
 from sparsh_ros.sensors.images import decode_image, read_image
 from sparsh_ros.sensors.profiles import load_profile
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.evaluation.bags import Topic
+from sparsh_ros.recordings.bags import Topic
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 LABEL_TYPES = {

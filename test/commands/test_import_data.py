@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from sparsh_ros import cli
-from sparsh_ros.evaluation.bag_writer import START_NS
-from sparsh_ros.evaluation.bags import list_bags, open_bag, profile_key
-from sparsh_ros.evaluation.labels import Event, read_events
-from sparsh_ros.evaluation.topics import find_sensors
+from sparsh_ros.recordings.bag_writer import START_NS
+from sparsh_ros.recordings.bags import list_bags, open_bag, profile_key
+from sparsh_ros.recordings.labels import Event, read_events
+from sparsh_ros.recordings.topics import find_sensors
 from sparsh_ros.sensors.images import encode_jpeg
 
 

@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 
 from sparsh_ros.errors import DatasetError
-from sparsh_ros.evaluation.bag_writer import BagWriter
-from sparsh_ros.evaluation.importing.pickles import find_pickles, load_pickle
-from sparsh_ros.evaluation.importing.pose import find_above
-from sparsh_ros.evaluation.importing.recording import Options, Recording, SensorWriter
+from sparsh_ros.recordings.bag_writer import BagWriter
+from sparsh_ros.recordings.importers.pickles import find_pickles, load_pickle
+from sparsh_ros.recordings.importers.pose import find_above
+from sparsh_ros.recordings.importers.recording import Options, Recording, SensorWriter
 
 PREFIX = "/tactile"
 # Beginning of an object's name -> number of its background.

@@ -26,8 +26,8 @@ import cv2
 import numpy as np
 
 from sparsh_ros.errors import DatasetError
-from sparsh_ros.evaluation.bag_writer import START_NS, BagWriter
-from sparsh_ros.evaluation.importing.recording import Options, Recording, SensorWriter
+from sparsh_ros.recordings.bag_writer import START_NS, BagWriter
+from sparsh_ros.recordings.importers.recording import Options, Recording, SensorWriter
 from sparsh_ros.sensors.images import encode_jpeg, list_images
 from sparsh_ros.sensors.profiles import load_profile
 from sparsh_ros.sensors.sources import VideoFile

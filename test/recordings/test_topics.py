@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.evaluation.bags import Topic
-from sparsh_ros.evaluation.topics import find_sensors
+from sparsh_ros.recordings.bags import Topic
+from sparsh_ros.recordings.topics import find_sensors
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"

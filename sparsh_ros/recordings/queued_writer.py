@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import NamedTuple
 
 from sparsh_ros.errors import SparshError
-from sparsh_ros.evaluation.bag_writer import BagWriter
+from sparsh_ros.recordings.bag_writer import BagWriter
 
 # Half a minute of one sensor's images at 60 frames/s.
 _BACKLOG_BYTES = 400_000_000

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from sparsh_ros.errors import ParameterError, RecordingError
-from sparsh_ros.evaluation.kinds import find_kind
-from sparsh_ros.evaluation.topics import SensorTopics
+from sparsh_ros.recordings.sensor_type import find_kind
+from sparsh_ros.recordings.topics import SensorTopics
 
 WRITTEN = {"sensor_profile:/left": "gelsight_mini"}
 

@@ -15,10 +15,10 @@ import sys
 from pathlib import Path
 
 from sparsh_ros.errors import DatasetError, SparshError
-from sparsh_ros.evaluation.bag_writer import BagWriter, whole_or_nothing
-from sparsh_ros.evaluation.bags import profile_key
-from sparsh_ros.evaluation.importing import force_slip, plain, pose, pretraining
-from sparsh_ros.evaluation.importing.recording import Options, Recording, parse_axes
+from sparsh_ros.recordings.bag_writer import BagWriter, whole_or_nothing
+from sparsh_ros.recordings.bags import profile_key
+from sparsh_ros.recordings.importers import force_slip, plain, pose, pretraining
+from sparsh_ros.recordings.importers.recording import Options, Recording, parse_axes
 from sparsh_ros.sensors.profiles import list_profiles
 
 LAYOUTS = {

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from sparsh_ros.errors import DatasetError
-from sparsh_ros.evaluation.bag_writer import BagWriter
-from sparsh_ros.evaluation.importing.pickles import find_pickles, load_pickle
-from sparsh_ros.evaluation.importing.recording import Options, Recording, SensorWriter
+from sparsh_ros.recordings.bag_writer import BagWriter
+from sparsh_ros.recordings.importers.pickles import find_pickles, load_pickle
+from sparsh_ros.recordings.importers.recording import Options, Recording, SensorWriter
 
 FINGERS = ("index", "middle", "ring")
 SPAN = 5

@@ -24,7 +24,7 @@ from rosbags.interfaces import (
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.evaluation.definitions import known_types
+from sparsh_ros.recordings.definitions import known_types
 from sparsh_ros.sensors.images import encode_jpeg
 
 START_NS = 1_000_000_000

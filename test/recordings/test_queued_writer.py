@@ -10,8 +10,8 @@ import pytest
 from rosbags.rosbag2 import Writer
 
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.evaluation.bags import open_bag
-from sparsh_ros.evaluation.queued_writer import QueuedWriter
+from sparsh_ros.recordings.bags import open_bag
+from sparsh_ros.recordings.queued_writer import QueuedWriter
 
 KIND = "std_msgs/msg/String"
 TEXT = b"\x00\x01\x00\x00\x02\x00\x00\x00a\x00"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from sparsh_ros.errors import DatasetError
-from sparsh_ros.evaluation.importing.pickles import load_pickle
+from sparsh_ros.recordings.importers.pickles import load_pickle
 
 ARRAYS = {
     "float64": np.arange(12.0).reshape(3, 4),

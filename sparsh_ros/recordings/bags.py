@@ -23,9 +23,9 @@ from rosbags.rosbag1 import Reader as Reader1
 from rosbags.rosbag2 import Reader as Reader2
 
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.evaluation import mcap_stream, sqlite_stream
-from sparsh_ros.evaluation.definitions import Decoder, decoder, one_line
-from sparsh_ros.evaluation.mcap_stream import McapStream, custom_data, has_index
+from sparsh_ros.recordings import mcap_stream, sqlite_stream
+from sparsh_ros.recordings.definitions import Decoder, decoder, one_line
+from sparsh_ros.recordings.mcap_stream import McapStream, custom_data, has_index
 
 SUFFIXES = (".mcap", ".db3", ".bag")
 METADATA = "metadata.yaml"

@@ -25,9 +25,9 @@ from pathlib import Path
 import numpy as np
 
 from sparsh_ros.errors import DatasetError
-from sparsh_ros.evaluation.bag_writer import BagWriter
-from sparsh_ros.evaluation.importing.pickles import load_pickle
-from sparsh_ros.evaluation.importing.recording import Options, Recording, SensorWriter
+from sparsh_ros.recordings.bag_writer import BagWriter
+from sparsh_ros.recordings.importers.pickles import load_pickle
+from sparsh_ros.recordings.importers.recording import Options, Recording, SensorWriter
 
 LABELS = "dataset_slip_forces.pkl"
 PREFIX = "/tactile"

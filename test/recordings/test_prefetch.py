@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sparsh_ros.evaluation.ahead import ahead
+from sparsh_ros.recordings.prefetch import ahead
 
 
 def test_the_same_items_in_the_same_order() -> None:
