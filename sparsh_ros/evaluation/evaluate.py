@@ -24,10 +24,10 @@ from sparsh_ros.engines import DEVICES
 from sparsh_ros.errors import ParameterError, RecordingError
 from sparsh_ros.evaluation.compare import compare, difference_table, read_metrics
 from sparsh_ros.evaluation.recording import Source
-from sparsh_ros.evaluation.report_html import write_report
 from sparsh_ros.evaluation.result import Result
 from sparsh_ros.evaluation.run import evaluate, named_bags
 from sparsh_ros.evaluation.summary import remarks, score_table
+from sparsh_ros.reports.evaluation.report import write_report
 
 METRICS_FILE, REPORT_FILE = "metrics.json", "report.html"
 

@@ -18,14 +18,14 @@ from pathlib import Path
 from rich.console import Console
 
 from sparsh_ros.errors import ParameterError, SensorError
-from sparsh_ros.evaluation.record import Record
-from sparsh_ros.evaluation.report import write_report
 from sparsh_ros.nodes import demo_table
 from sparsh_ros.nodes import run as graph_runner
 from sparsh_ros.nodes.isolation import isolated_environment
 from sparsh_ros.nodes.observer import listening
 from sparsh_ros.nodes.settings import RIG, Value
 from sparsh_ros.nodes.signals import StopRequest
+from sparsh_ros.reports.demo import write_report
+from sparsh_ros.reports.graph_log import Record
 
 _STARTUP_S = 60.0
 _REDRAW_S = 0.25

@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from sparsh_ros.evaluation.record import Record
+from sparsh_ros.reports.graph_log import Record
 
 _LINE_EVERY_S = 5.0
 _BAR_WIDTH = 24

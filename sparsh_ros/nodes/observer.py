@@ -17,9 +17,9 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
-from sparsh_ros.evaluation.record import Record, Series
 from sparsh_ros.msg import Slip
 from sparsh_ros.nodes import conversions, qos
+from sparsh_ros.reports.graph_log import Record, Series
 
 _IMAGE_EVERY_NS = 500_000_000
 _READY_POLL_S = 0.1

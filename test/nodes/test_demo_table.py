@@ -9,8 +9,8 @@ import math
 import pytest
 from rich.console import Console
 
-from sparsh_ros.evaluation.record import Record
 from sparsh_ros.nodes import demo_table
+from sparsh_ros.reports.graph_log import Record
 
 MS = 1_000_000
 

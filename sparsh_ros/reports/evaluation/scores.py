@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sparsh_ros.evaluation.page import table, tiles
 from sparsh_ros.evaluation.result import Result
 from sparsh_ros.evaluation.summary import number, span
 from sparsh_ros.evaluation.titles import TITLES, Title
+from sparsh_ros.reports.html import table, tiles
 
 HEADINGS = {"force": "Force", "slip": "Slip", "pose": "Motion"}
 

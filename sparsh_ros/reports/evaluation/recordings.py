@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from sparsh_ros.evaluation.report_html.places import link
 from sparsh_ros.evaluation.result import Result
 from sparsh_ros.evaluation.summary import number
 from sparsh_ros.evaluation.titles import TITLES
+from sparsh_ros.reports.evaluation.links import link
 
 
 class _Column(NamedTuple):

@@ -7,7 +7,7 @@ import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from sparsh_ros.evaluation import plots
+from sparsh_ros.reports import plots
 
 _CSS = """
 :root { color-scheme: light dark; --back: #fff; --card: #f4f5f7; --ink: #16181d; --muted: #656b76;

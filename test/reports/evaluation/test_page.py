@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from made_up_results import make_sensor, make_slips
 
-from sparsh_ros.evaluation.report_html import render, write_report
+from sparsh_ros.reports.evaluation.report import render, write_report
 
 
 @pytest.fixture

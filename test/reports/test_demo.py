@@ -9,8 +9,8 @@ import re
 import numpy as np
 import pytest
 
-from sparsh_ros.evaluation.record import Record, join
-from sparsh_ros.evaluation.report import render, write_report
+from sparsh_ros.reports.demo import render, write_report
+from sparsh_ros.reports.graph_log import Record, join
 
 START_NS = 1_795_000_000_000_000_000
 FRAMES = 120

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from made_up_results import PERIOD_NS
 
-from sparsh_ros.evaluation.report_html.curves import (
+from sparsh_ros.reports.evaluation.curves import (
     decimated,
     decimated_times,
     points_per_curve,
     quantised,
     viewer_data,
 )
-from sparsh_ros.evaluation.report_html.places import elapsed_s
+from sparsh_ros.reports.evaluation.links import elapsed_s
 
 PERIOD_S = PERIOD_NS * 1e-9
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sparsh_ros.evaluation import plots
-from sparsh_ros.evaluation.page import jpeg_url, key, page, table, tiles
-from sparsh_ros.evaluation.plots import Curve
-from sparsh_ros.evaluation.record import Record, Series, join
+from sparsh_ros.reports import plots
+from sparsh_ros.reports.graph_log import Record, Series, join
+from sparsh_ros.reports.html import jpeg_url, key, page, table, tiles
+from sparsh_ros.reports.plots import Curve
 
 _MILLIMETRES, _DEGREES = 1e3, 180 / np.pi
 _IMAGES_SHOWN = 8

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from sparsh_ros.evaluation.alignment import in_bin_units
 from sparsh_ros.evaluation.events import LONGEST_GAP_PERIODS, Onset, find_runs, stretches
 from sparsh_ros.evaluation.metrics import FORCE_AXES
-from sparsh_ros.evaluation.page import jpeg_url
-from sparsh_ros.evaluation.report_html.onsets import onsets_of
-from sparsh_ros.evaluation.report_html.places import elapsed_s, title_of
 from sparsh_ros.evaluation.result import SensorResult
+from sparsh_ros.reports.evaluation.links import elapsed_s, title_of
+from sparsh_ros.reports.evaluation.onsets import onsets_of
+from sparsh_ros.reports.html import jpeg_url
 
 VALUES_IN_ALL = 1_440_000
 """Numbers in a page, of all curves of all recordings: 3.8 MB of text."""

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from sparsh_ros.evaluation.plots import (
+from sparsh_ros.reports.plots import (
     Axes,
     Curve,
     Dot,

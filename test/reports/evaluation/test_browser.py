@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sparsh_ros.evaluation.report_html import render
+from sparsh_ros.reports.evaluation.report import render
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 OPTIONS = (

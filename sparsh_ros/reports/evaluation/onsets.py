@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros.evaluation.events import Onset, find_onsets, find_runs, stretches
-from sparsh_ros.evaluation.plots import Curve, Dot, histogram, line_plot
-from sparsh_ros.evaluation.report_html.places import elapsed_s, link
 from sparsh_ros.evaluation.result import UNKNOWN, SensorResult
+from sparsh_ros.reports.evaluation.links import elapsed_s, link
+from sparsh_ros.reports.plots import Curve, Dot, histogram, line_plot
 
 SHOWN = 12
 """Onsets that are shown one by one."""

@@ -9,27 +9,27 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
-from sparsh_ros.evaluation.page import key, page, table
-from sparsh_ros.evaluation.report_html import confusion
-from sparsh_ros.evaluation.report_html.curves import points_per_curve, viewer_data
-from sparsh_ros.evaluation.report_html.figures import (
+from sparsh_ros.evaluation.result import Result, SensorResult
+from sparsh_ros.evaluation.summary import number
+from sparsh_ros.reports.evaluation import confusion
+from sparsh_ros.reports.evaluation.curves import points_per_curve, viewer_data
+from sparsh_ros.reports.evaluation.figures import (
     force_section,
     pose_section,
     runtime_section,
     slip_section,
 )
-from sparsh_ros.evaluation.report_html.gallery import (
+from sparsh_ros.reports.evaluation.gallery import (
     Seen,
     gallery_section,
     images_shown,
     worst_moments,
 )
-from sparsh_ros.evaluation.report_html.notes import notes_section
-from sparsh_ros.evaluation.report_html.places import title_of
-from sparsh_ros.evaluation.report_html.recordings import recordings_section, worst_first
-from sparsh_ros.evaluation.report_html.scores import first_figures, score_tables
-from sparsh_ros.evaluation.result import Result, SensorResult
-from sparsh_ros.evaluation.summary import number
+from sparsh_ros.reports.evaluation.links import title_of
+from sparsh_ros.reports.evaluation.notes import notes_section
+from sparsh_ros.reports.evaluation.recordings import recordings_section, worst_first
+from sparsh_ros.reports.evaluation.scores import first_figures, score_tables
+from sparsh_ros.reports.html import key, page, table
 
 _SCRIPTS = ("table.js", "drawing.js", "viewer.js")
 

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from sparsh_ros.evaluation.alignment import in_bin_units
-from sparsh_ros.evaluation.page import jpeg_url
-from sparsh_ros.evaluation.report_html.places import elapsed_s, link
-from sparsh_ros.evaluation.report_html.scores import HEADINGS
 from sparsh_ros.evaluation.result import Moment, SensorResult
 from sparsh_ros.evaluation.summary import number
+from sparsh_ros.reports.evaluation.links import elapsed_s, link
+from sparsh_ros.reports.evaluation.scores import HEADINGS
+from sparsh_ros.reports.html import jpeg_url
 
 _WRONG = 0.1  # share of the worst error below which a moment is not worth a look
 

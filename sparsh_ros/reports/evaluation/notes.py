@@ -9,9 +9,9 @@ from html import escape
 
 import numpy as np
 
-from sparsh_ros.evaluation.report_html.places import title_of
 from sparsh_ros.evaluation.result import Result, SensorResult
 from sparsh_ros.evaluation.titles import TITLES
+from sparsh_ros.reports.evaluation.links import title_of
 
 FEW = 10
 """Below so many recordings an interval tells little."""

@@ -10,12 +10,12 @@ from dataclasses import replace
 import pytest
 from made_up_results import make_sensor, make_slips
 
-from sparsh_ros.evaluation.report_html.confusion import confusion_table
-from sparsh_ros.evaluation.report_html.figures import pose_section, runtime_section, slip_section
-from sparsh_ros.evaluation.report_html.gallery import gallery_section, images_shown, worst_moments
-from sparsh_ros.evaluation.report_html.notes import notes_section
-from sparsh_ros.evaluation.report_html.onsets import SHOWN, onset_section, onsets_of
-from sparsh_ros.evaluation.report_html.recordings import recordings_section, worst_first
+from sparsh_ros.reports.evaluation.confusion import confusion_table
+from sparsh_ros.reports.evaluation.figures import pose_section, runtime_section, slip_section
+from sparsh_ros.reports.evaluation.gallery import gallery_section, images_shown, worst_moments
+from sparsh_ros.reports.evaluation.notes import notes_section
+from sparsh_ros.reports.evaluation.onsets import SHOWN, onset_section, onsets_of
+from sparsh_ros.reports.evaluation.recordings import recordings_section, worst_first
 
 
 def test_one_note_of_many_recordings_is_told_once_with_its_sum(evaluated, parsed) -> None:

@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 
 from sparsh_ros.evaluation.alignment import in_bin_units
 from sparsh_ros.evaluation.metrics import FORCE_AXES, precision_recall_points
-from sparsh_ros.evaluation.page import key, table
-from sparsh_ros.evaluation.plots import (
+from sparsh_ros.evaluation.result import Result, SensorResult
+from sparsh_ros.evaluation.sums import add_up, slip_columns, task_sums
+from sparsh_ros.reports.evaluation.confusion import confusion_table
+from sparsh_ros.reports.evaluation.onsets import onset_section
+from sparsh_ros.reports.html import key, table
+from sparsh_ros.reports.plots import (
     Curve,
     Dot,
     density_plot,
@@ -20,10 +24,6 @@ from sparsh_ros.evaluation.plots import (
     histogram,
     line_plot,
 )
-from sparsh_ros.evaluation.report_html.confusion import confusion_table
-from sparsh_ros.evaluation.report_html.onsets import onset_section
-from sparsh_ros.evaluation.result import Result, SensorResult
-from sparsh_ros.evaluation.sums import add_up, slip_columns, task_sums
 
 _POSE_AXES = (("x", "mm"), ("y", "mm"), ("rotation", "degrees"))
 _CURVE_POINTS = 300
