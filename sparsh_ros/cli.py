@@ -39,10 +39,10 @@ _COMMANDS = {
     "demo": _Command(
         "sparsh_ros.nodes.demo", "run the graph for a while, watch it, report", needs_ros=True
     ),
-    "bench": _Command("sparsh_ros.bench", "time the models on this machine"),
+    "bench": _Command("sparsh_ros.bench.models", "time the models on this machine"),
     "doctor": _Command("sparsh_ros.doctor.command", "find out what is wrong, and how to mend it"),
     "faults": _Command(
-        "sparsh_ros.evaluation.faults", "time how estimates end and return when cameras fail"
+        "sparsh_ros.commands.faults", "time how estimates end and return when cameras fail"
     ),
     "evaluate": _Command(
         "sparsh_ros.evaluation.evaluate", "score a model on recordings, compare two evaluations"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
 from sparsh_ros.doctor.machine import Machine
-from sparsh_ros.sensors.faulty import FaultyCamera, FaultyHost
 from sparsh_ros.sensors.v4l2_modes import OfferedMode
 
 MODES = {

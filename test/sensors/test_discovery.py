@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
 from sparsh_ros.errors import SensorError
 from sparsh_ros.sensors.discovery import (
     BOOTLOADER,
@@ -16,7 +17,6 @@ from sparsh_ros.sensors.discovery import (
     find_cameras,
     find_usb_sensors,
 )
-from sparsh_ros.sensors.faulty import FaultyCamera, FaultyHost
 
 
 def write_camera(

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
 from sparsh_ros.errors import MissingDependencyError, ParameterError
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.sensors import Sensor, gelsight, load_profile, open_sensor
-from sparsh_ros.sensors.faulty import FaultyCamera, FaultyHost
 from sparsh_ros.sensors.v4l2_abi import CONTROL_ZOOM
 
 LONG_S = 30.0

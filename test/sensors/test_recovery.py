@@ -14,9 +14,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
 from sparsh_ros.frames import Frame
 from sparsh_ros.sensors import Sensor, load_profile, open_sensor
-from sparsh_ros.sensors.faulty import FaultyCamera, FaultyHost
 from sparsh_ros.sensors.watchdog import (
     EMPTY,
     FROZEN,

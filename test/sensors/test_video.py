@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
+from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
 from sparsh_ros.errors import FrameError, ParameterError, RecordingError
 from sparsh_ros.frames import IMAGE_SHAPE, FrameRing
 from sparsh_ros.sensors import Sensor, open_sensor
-from sparsh_ros.sensors.faulty import FaultyCamera, FaultyHost
 from sparsh_ros.sensors.images import list_images, read_image
 from sparsh_ros.sensors.mjpeg import MjpegStream
 from sparsh_ros.sensors.schedule import Schedule

@@ -15,7 +15,8 @@ from reference.official import doubles, random_weights, save_epoch
 from reference.preprocess import preprocess
 from safetensors.torch import load_file, save_file
 
-from sparsh_ros import bench, engines
+from sparsh_ros import engines
+from sparsh_ros.bench import models
 from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import MissingDependencyError, ModelError, WeightsError
 from sparsh_ros.frames import Frame
@@ -176,8 +177,8 @@ def test_cuda_for_published_files_is_torch_alone(
 
 def test_bench_runs_them_on_torch(model: Path, tmp_path: Path) -> None:
     spec = load_model_spec(model, download(tmp_path / "files"))
-    cases = bench.candidate_cases(spec)
-    assert [case.batch for case in cases] == [1, bench.LARGE_BATCH]
+    cases = models.candidate_cases(spec)
+    assert [case.batch for case in cases] == [1, models.LARGE_BATCH]
     assert all(case.engine.description.startswith("torch") for case in cases)
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sparsh_ros.evaluation.fault_bench import FaultBench, Outage, until
+from sparsh_ros.bench.fault_bench import FaultBench, Outage, until
 from sparsh_ros.sensors.watchdog import EMPTY, FROZEN, GREEN, HANG, RATE, TORN, USB, WRONG_SIZE
 
 AWAY_S = (0.2, 1.5)

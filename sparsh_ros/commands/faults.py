@@ -17,11 +17,11 @@ from itertools import product
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sparsh_ros.bench import driver_load
+from sparsh_ros.bench.fault_bench import START_S, Outage, running_bench
+from sparsh_ros.bench.fault_trials import TRIALS, Trial
+from sparsh_ros.bench.soak import soak
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.evaluation import driver_load
-from sparsh_ros.evaluation.fault_bench import START_S, Outage, running_bench
-from sparsh_ros.evaluation.fault_trials import TRIALS, Trial
-from sparsh_ros.evaluation.soak import soak
 
 MOST_BACK_S = 2.0  # from a camera's return to valid estimates
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparsh_ros.evaluation.fault_bench import FaultBench, Outage, running_bench
-from sparsh_ros.evaluation.fault_trials import TRIALS
+from sparsh_ros.bench.fault_bench import FaultBench, Outage, running_bench
+from sparsh_ros.bench.fault_trials import TRIALS
 from sparsh_ros.sensors.watchdog import EMPTY, FROZEN, GREEN, TORN, USB, WRONG_SIZE
 
 PERIOD_S = 5.0

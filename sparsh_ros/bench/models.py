@@ -24,12 +24,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from sparsh_ros.bench import simulation as gel_bench
 from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.engines.onnx_engine import OnnxEngine
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.simulation import bench as gel_bench
 
 TURNS = 5
 WARM_UP_RUNS = 3

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import numpy as np
 
+from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
 from sparsh_ros.errors import SensorError
 from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.sensors import Sensor, open_sensor
-from sparsh_ros.sensors.faulty import FaultyCamera, FaultyHost
 
 START_S = 0.3  # from being opened to the first frame
 

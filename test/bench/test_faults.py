@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import pytest
 
+from sparsh_ros.bench import fault_bench, fault_trials, soak
+from sparsh_ros.bench.fault_bench import Estimate, Outage
+from sparsh_ros.bench.fault_trials import TRIALS
 from sparsh_ros.cli import main
-from sparsh_ros.evaluation import fault_bench, fault_trials, faults, soak
-from sparsh_ros.evaluation.fault_bench import Estimate, Outage
-from sparsh_ros.evaluation.fault_trials import TRIALS
+from sparsh_ros.commands import faults
 
 
 def estimates(*moments: tuple[float, bool]) -> list[Estimate]:

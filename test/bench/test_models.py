@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsh_ros import bench
-from sparsh_ros.bench import Case, Timing, measure, timings_table
+from sparsh_ros.bench import models
+from sparsh_ros.bench import simulation as gel_bench
+from sparsh_ros.bench.models import Case, Timing, measure, timings_table
 from sparsh_ros.cli import main
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.simulation import bench as gel_bench
 from sparsh_ros.simulation.sensor_instance import SENSORS
 
 
@@ -42,7 +42,7 @@ class CountingEngine:
 def test_every_case_runs_as_often_as_asked() -> None:
     one, two = CountingEngine("one"), CountingEngine("two", frames=4)
     timings = measure([Case(one), Case(two, 4)], runs=2)
-    calls = bench.TURNS * (bench.WARM_UP_RUNS + 2)
+    calls = models.TURNS * (models.WARM_UP_RUNS + 2)
     assert one.encoded == [1] * calls
     assert two.encoded == [4] * calls
     assert two.decoded == ["force", "slip"] * calls
@@ -66,8 +66,8 @@ def test_the_command_writes_what_it_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(bench, "baseline_case", lambda spec: Case(CountingEngine("plain")))
-    monkeypatch.setattr(bench, "candidate_cases", lambda spec: [Case(CountingEngine("ours"), 4)])
+    monkeypatch.setattr(models, "baseline_case", lambda spec: Case(CountingEngine("plain")))
+    monkeypatch.setattr(models, "candidate_cases", lambda spec: [Case(CountingEngine("ours"), 4)])
     monkeypatch.setattr(gel_bench, "TURNS", 1)
     monkeypatch.setattr(gel_bench, "FRAMES", 3)
     path = tmp_path / "bench.json"
