@@ -27,7 +27,7 @@ ROS = [
 ]
 # The only modules that may import torch: training, official checkpoints, the CUDA engine.
 WITH_TORCH = re.compile(
-    r"sparsh_ros\.(training(\..*)?|engines\.torch_engine|export\.(export|convert)"
+    r"sparsh_ros\.(training(\..*)?|engines\.torch_engine|export\.(export|convert)|commands\.train"
     r"|models\.(vit|layers|heads|dpt|preprocess|graphs)"
     r"|models\.checkpoints\.(checkpoints|decoders))"
 )

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from sparsh_ros.commands.simulate import record_bag
 from sparsh_ros.msg import Slip
 from sparsh_ros.training.dataset import SimulatedTouch
-from sparsh_ros.training.simulate import record_bag
 
 pytest.importorskip("launch_ros", reason="the launch system comes with a ROS distribution")
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from rosgraph_msgs.msg import Clock
 
+from sparsh_ros.commands.simulate import record_bag
 from sparsh_ros.errors import ParameterError, RecordingError
 from sparsh_ros.nodes import qos, replay_graph
 from sparsh_ros.nodes.entries import entries
@@ -23,7 +24,6 @@ from sparsh_ros.recordings.bag_writer import START_NS, BagWriter
 from sparsh_ros.recordings.bags import open_bag, profile_key
 from sparsh_ros.simulation.simulation import TouchSimulation
 from sparsh_ros.training.dataset import SimulatedTouch
-from sparsh_ros.training.simulate import record_bag
 
 GIVE_UP_S = 120.0
 FRAMES, RATE_HZ = 40, 25

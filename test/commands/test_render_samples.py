@@ -10,25 +10,25 @@ import cv2
 import numpy as np
 import pytest
 
+from sparsh_ros.commands import render_samples
+from sparsh_ros.commands.render_samples import CELL_HEIGHT, CELL_WIDTH
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.simulation import contact_sheet
-from sparsh_ros.simulation.contact_sheet import CELL_HEIGHT, CELL_WIDTH
 
 
 @pytest.fixture(autouse=True)
 def few_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contact_sheet, "FRAMES", 40)
+    monkeypatch.setattr(render_samples, "FRAMES", 40)
 
 
 def parse(*arguments: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    contact_sheet.add_arguments(parser)
+    render_samples.add_arguments(parser)
     return parser.parse_args(arguments)
 
 
 def test_sheet_shows_every_sensor_touched(tmp_path: Path) -> None:
     path = tmp_path / "sheet.png"
-    assert contact_sheet.run(parse("--out", str(path), "--columns", "1")) == 0
+    assert render_samples.run(parse("--out", str(path), "--columns", "1")) == 0
     sheet = cv2.imread(str(path))
     strip = sheet.shape[0] // 3
     assert sheet.shape == (3 * strip, 2 * CELL_WIDTH, 3)
@@ -41,9 +41,9 @@ def test_sheet_shows_every_sensor_touched(tmp_path: Path) -> None:
 def test_real_recordings_are_shown_below(
     tactile_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contact_sheet, "SENSORS", ("gelsight_2017",))
-    alone = contact_sheet.contact_sheet(0, 2)
-    compared = contact_sheet.contact_sheet(0, 2, tactile_data)
+    monkeypatch.setattr(render_samples, "SENSORS", ("gelsight_2017",))
+    alone = render_samples.contact_sheet(0, 2)
+    compared = render_samples.contact_sheet(0, 2, tactile_data)
     strip = alone.shape[0]
     assert compared.shape[0] == 2 * strip
     np.testing.assert_array_equal(compared[:strip], alone[:strip])
@@ -52,10 +52,10 @@ def test_real_recordings_are_shown_below(
 
 def test_missing_recordings_are_named(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="digit_force_shear"):
-        contact_sheet.contact_sheet(0, 1, tmp_path)
+        render_samples.contact_sheet(0, 1, tmp_path)
 
 
 def test_unwritable_sheet_is_named(tmp_path: Path) -> None:
     path = tmp_path / "no" / "sheet.png"
     with pytest.raises(RecordingError, match="cannot write"):
-        contact_sheet.run(parse("--out", str(path), "--columns", "1"))
+        render_samples.run(parse("--out", str(path), "--columns", "1"))

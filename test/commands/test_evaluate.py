@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from sparsh_ros import cli
-from sparsh_ros.evaluation import evaluate
+from sparsh_ros.commands import evaluate
+from sparsh_ros.commands.simulate import record_bag
 from sparsh_ros.recordings.bag_writer import BagWriter
 from sparsh_ros.training.dataset import SimulatedTouch
-from sparsh_ros.training.simulate import record_bag
 
 SECONDS = 0.5
 

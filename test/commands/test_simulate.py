@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sparsh_ros.commands import simulate
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.recordings.bag_writer import START_NS
 from sparsh_ros.recordings.bags import list_bags, open_bag, profile_key
 from sparsh_ros.recordings.labels import read_events
 from sparsh_ros.recordings.topics import find_sensors
-from sparsh_ros.training import dataset, simulate
+from sparsh_ros.training import dataset
 from sparsh_ros.training.dataset import Episode, SimulatedTouch, list_episodes
 
 INSTALLED = Path(sys.executable).with_name("sparsh-ros")

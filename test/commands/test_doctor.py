@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sparsh_ros.doctor import command, udev
+from sparsh_ros.commands import doctor
+from sparsh_ros.doctor import udev
 from sparsh_ros.doctor.findings import Group, Mark, note, ok, problem
 from sparsh_ros.doctor.report import remedies, show
 
@@ -56,7 +57,7 @@ def test_a_check_that_fails_is_a_finding(machine, monkeypatch) -> None:
         raise RuntimeError("sysfs is on fire")
 
     monkeypatch.setattr("sparsh_ros.doctor.cameras.check", fail)
-    groups = {group.title: group.findings for group in command.examine(machine)}
+    groups = {group.title: group.findings for group in doctor.examine(machine)}
     (finding,) = groups["Sensors"]
     assert finding.mark is Mark.PROBLEM and "RuntimeError: sysfs is on fire" in finding.text
     assert groups["Models"][0].mark is Mark.OK
@@ -67,24 +68,24 @@ def test_next_step_of_a_healthy_machine_is_to_start(machine, plug, monkeypatch) 
     healthy = [Group("Sensors", (ok("fine"), note("odd", "look at it")))]
     monkeypatch.setattr("sparsh_ros.doctor.ros.has_client", lambda: True)
     wanted = "`sparsh-ros run --source camera --sensor digit`"
-    assert command.next_step(healthy, machine) == wanted
-    assert command.next_step([Group("x", (problem("bad", "mend it"),))], machine) == "mend it"
+    assert doctor.next_step(healthy, machine) == wanted
+    assert doctor.next_step([Group("x", (problem("bad", "mend it"),))], machine) == "mend it"
 
 
 @pytest.mark.parametrize(("sensor", "code"), [("digit", 0), ("", 1)])
 def test_exit_code(machine, plug, monkeypatch, capsys, sensor: str, code: int) -> None:
     plug(sensor, "D1", "1-1")
-    monkeypatch.setattr(command, "Machine", lambda: machine)
-    monkeypatch.setattr(command, "_SUBJECTS", {"Sensors": "cameras", "Device rules": "udev"})
-    arguments = command.argparse.Namespace(install_udev=False)
-    assert command.run(arguments) == code
+    monkeypatch.setattr(doctor, "Machine", lambda: machine)
+    monkeypatch.setattr(doctor, "_SUBJECTS", {"Sensors": "cameras", "Device rules": "udev"})
+    arguments = doctor.argparse.Namespace(install_udev=False)
+    assert doctor.run(arguments) == code
     assert capsys.readouterr().out.splitlines()[-1].startswith("Next step: ")
 
 
 def test_install_udev_says_what_it_did(machine, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(command, "Machine", lambda: machine)
+    monkeypatch.setattr(doctor, "Machine", lambda: machine)
     monkeypatch.setattr(udev, "_execute", lambda command: None)
-    assert command.run(command.argparse.Namespace(install_udev=True)) == 0
+    assert doctor.run(doctor.argparse.Namespace(install_udev=True)) == 0
     output = capsys.readouterr().out
     assert f"wrote {machine.path(udev.TARGET)}" in output and "ran udevadm control" in output
 
@@ -125,7 +126,7 @@ def test_broken_opencv_is_what_to_mend_first(tmp_path: Path) -> None:
 
 def test_nothing_of_ros_or_torch_is_imported(tmp_path: Path) -> None:
     program = (
-        "import pathlib, sys; from sparsh_ros.doctor.command import examine; "
+        "import pathlib, sys; from sparsh_ros.commands.doctor import examine; "
         "from sparsh_ros.doctor.machine import Machine; examine(Machine(pathlib.Path(sys.argv[1])))"
         "; print({'rclpy', 'torch', 'launch'} & set(sys.modules))"
     )
