@@ -12,7 +12,7 @@ from pathlib import Path
 from sparsh_ros.bench.fault_bench import running_sensor
 from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
 from sparsh_ros.sensors import load_profile
-from sparsh_ros.sensors.v4l2 import Mode
+from sparsh_ros.sensors.cameras.v4l2 import Mode
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 
 from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
 from sparsh_ros.errors import SensorError
-from sparsh_ros.sensors.discovery import (
+from sparsh_ros.sensors.cameras.discovery import (
     BOOTLOADER,
     TactileCamera,
     UsbSensor,

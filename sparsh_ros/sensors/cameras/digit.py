@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 
 from sparsh_ros.errors import MissingDependencyError, ParameterError, SensorError
-from sparsh_ros.sensors.camera import V4l2Camera
-from sparsh_ros.sensors.discovery import choose_camera
-from sparsh_ros.sensors.live import LiveSensor
+from sparsh_ros.sensors.cameras.camera import V4l2Camera
+from sparsh_ros.sensors.cameras.discovery import choose_camera
+from sparsh_ros.sensors.cameras.live import LiveSensor
+from sparsh_ros.sensors.cameras.v4l2 import Host, Mode
+from sparsh_ros.sensors.cameras.v4l2_abi import CONTROL_ZOOM
 from sparsh_ros.sensors.profiles import SensorProfile
-from sparsh_ros.sensors.v4l2 import Host, Mode
-from sparsh_ros.sensors.v4l2_abi import CONTROL_ZOOM
 
 # Name of a stream: width and height in pixels, frame rates in 1/s, the default first.
 STREAMS = {"QVGA": (320, 240, (60.0, 30.0)), "VGA": (640, 480, (30.0, 15.0))}

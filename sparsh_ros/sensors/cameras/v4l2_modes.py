@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sparsh_ros.sensors import v4l2_abi as abi
+from sparsh_ros.sensors.cameras import v4l2_abi as abi
 
 _DISCRETE = 1  # V4L2_FRMSIZE_TYPE_DISCRETE and V4L2_FRMIVAL_TYPE_DISCRETE
 _TOLERANCE_HZ = 0.5

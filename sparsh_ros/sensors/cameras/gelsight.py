@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable
 
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.sensors.camera import V4l2Camera
-from sparsh_ros.sensors.discovery import choose_camera
-from sparsh_ros.sensors.live import LiveSensor, LiveSource
-from sparsh_ros.sensors.mjpeg import MjpegStream
+from sparsh_ros.sensors.cameras.camera import V4l2Camera
+from sparsh_ros.sensors.cameras.discovery import choose_camera
+from sparsh_ros.sensors.cameras.live import LiveSensor, LiveSource
+from sparsh_ros.sensors.cameras.mjpeg import MjpegStream
+from sparsh_ros.sensors.cameras.v4l2 import Host, Mode
 from sparsh_ros.sensors.profiles import SensorProfile
-from sparsh_ros.sensors.v4l2 import Host, Mode
 
 
 class GelSightSensor(LiveSensor):

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from sparsh_ros.errors import SensorError
+from sparsh_ros.sensors.cameras.live import LiveImage
+from sparsh_ros.sensors.cameras.v4l2 import Host, Mode
 from sparsh_ros.sensors.images import is_cut_off
-from sparsh_ros.sensors.live import LiveImage
-from sparsh_ros.sensors.v4l2 import Host, Mode
 from sparsh_ros.sensors.watchdog import (
     EMPTY,
     TORN,

@@ -13,8 +13,8 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from sparsh_ros.errors import FrameError, SensorError
+from sparsh_ros.sensors.cameras.live import LiveImage
 from sparsh_ros.sensors.images import decode_image, is_cut_off
-from sparsh_ros.sensors.live import LiveImage
 from sparsh_ros.sensors.watchdog import (
     EMPTY,
     HANG,

@@ -24,9 +24,9 @@ pytestmark = pytest.mark.skipif(
 READ = """
 import json, os, sys, time
 from sparsh_ros.errors import SensorError
-from sparsh_ros.sensors.camera import V4l2Camera
-from sparsh_ros.sensors.v4l2 import Host, Mode
-from sparsh_ros.sensors.v4l2_abi import CONTROL_ZOOM
+from sparsh_ros.sensors.cameras.camera import V4l2Camera
+from sparsh_ros.sensors.cameras.v4l2 import Host, Mode
+from sparsh_ros.sensors.cameras.v4l2_abi import CONTROL_ZOOM
 
 before = len(os.listdir("/proc/self/fd"))
 camera = V4l2Camera("/dev/video42", Mode(%s, {CONTROL_ZOOM: 0xFFF, 1: 2}), Host())
@@ -47,7 +47,7 @@ print(json.dumps({
 
 LIST = """
 import dataclasses, json, os
-from sparsh_ros.sensors.v4l2_modes import offered_modes
+from sparsh_ros.sensors.cameras.v4l2_modes import offered_modes
 
 before = len(os.listdir("/proc/self/fd"))
 modes = [dataclasses.astuple(mode) for mode in offered_modes("/dev/video42")]

@@ -16,9 +16,9 @@ import pytest
 from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
 from sparsh_ros.errors import FrameError, SensorError
 from sparsh_ros.sensors import load_profile
-from sparsh_ros.sensors import v4l2_abi as abi
-from sparsh_ros.sensors.camera import V4l2Camera
-from sparsh_ros.sensors.v4l2 import Buffer, Device, Host, Mode
+from sparsh_ros.sensors.cameras import v4l2_abi as abi
+from sparsh_ros.sensors.cameras.camera import V4l2Camera
+from sparsh_ros.sensors.cameras.v4l2 import Buffer, Device, Host, Mode
 
 QVGA = Mode(320, 240, 60.0, "YUYV", {abi.CONTROL_ZOOM: 0xFFF})
 

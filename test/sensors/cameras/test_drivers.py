@@ -14,8 +14,9 @@ import pytest
 from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
 from sparsh_ros.errors import MissingDependencyError, ParameterError
 from sparsh_ros.frames import IMAGE_SHAPE
-from sparsh_ros.sensors import Sensor, gelsight, load_profile, open_sensor
-from sparsh_ros.sensors.v4l2_abi import CONTROL_ZOOM
+from sparsh_ros.sensors import Sensor, load_profile, open_sensor
+from sparsh_ros.sensors.cameras import gelsight
+from sparsh_ros.sensors.cameras.v4l2_abi import CONTROL_ZOOM
 
 LONG_S = 30.0
 # The Mini's own 8 megapixels take the simulated camera long to make.

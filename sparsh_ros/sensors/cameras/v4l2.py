@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from sparsh_ros.sensors import v4l2_abi as abi
-from sparsh_ros.sensors.discovery import TactileCamera, find_cameras
+from sparsh_ros.sensors.cameras import v4l2_abi as abi
+from sparsh_ros.sensors.cameras.discovery import TactileCamera, find_cameras
 from sparsh_ros.sensors.profiles import SensorProfile
 
 _BUFFERS = 4
