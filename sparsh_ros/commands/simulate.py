@@ -24,8 +24,8 @@ import cv2
 
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.simulation.ground_truth import MotionSinceContact
-from sparsh_ros.training import dataset
-from sparsh_ros.training.dataset import JPEG_QUALITY, SimulatedTouch
+from sparsh_ros.training import episodes
+from sparsh_ros.training.episodes import JPEG_QUALITY, SimulatedTouch
 
 PREFIX = "/tactile"
 _REFRESH_S = 0.2
@@ -50,7 +50,7 @@ def record_bag(
     with whole_or_nothing(path) as partial, BagWriter(partial, custom=custom) as bag:
         image = simulation.background()
         bag.image(f"{PREFIX}/background/compressed", START_NS, image, camera, JPEG_QUALITY)
-        for _ in range(dataset.frame_count(seconds)):
+        for _ in range(episodes.frame_count(seconds)):
             sample = simulation.step()
             stamp_ns = START_NS + round(sample.time_s * 1e9)
             truth = (sample.slipping, sample.in_contact)
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `sparsh-ros simulate`."""
     parser.description = "Record simulated touches with exact labels; existing ones are kept."
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--split", choices=sorted(dataset.SPLITS), default="train")
+    parser.add_argument("--split", choices=sorted(episodes.SPLITS), default="train")
     parser.add_argument("--episodes", type=int, default=100, help="how many sensor instances")
     parser.add_argument("--seconds", type=float, default=2.5, help="length of an episode")
     parser.add_argument(
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     folder = arguments.out / arguments.split
     folder.mkdir(parents=True, exist_ok=True)
-    record, suffix = (record_bag, "") if arguments.bags else (dataset.record, ".npz")
+    record, suffix = (record_bag, "") if arguments.bags else (episodes.record, ".npz")
     jobs = []
     for index in range(arguments.episodes):
         path = folder / f"episode_{index:05d}{suffix}"
@@ -100,9 +100,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     if not 0 <= arguments.seed < 100:
         raise DatasetError(f"--seed must lie in 0 to 99, not {arguments.seed}")
-    if not 0 < arguments.episodes <= dataset.SEED_STRIDE:
+    if not 0 < arguments.episodes <= episodes.SEED_STRIDE:
         raise DatasetError(
-            f"--episodes must lie in 1 to {dataset.SEED_STRIDE}, not {arguments.episodes}"
+            f"--episodes must lie in 1 to {episodes.SEED_STRIDE}, not {arguments.episodes}"
         )
 
 
@@ -113,7 +113,7 @@ def _run_all(jobs: list[tuple], workers: int, title: str) -> None:
     # Spawned, not forked: a fork of a process whose OpenCV threads run can hang.
     context = get_context("spawn")
     done_frames = context.Value("q", 0)
-    total = sum(dataset.frame_count(seconds) for *_, seconds in jobs)
+    total = sum(episodes.frame_count(seconds) for *_, seconds in jobs)
     with (
         ProcessPoolExecutor(workers, context, _begin_worker, (done_frames,)) as pool,
         Progress() as progress,

@@ -21,35 +21,39 @@ from rich.table import Table
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.training import recipes
-from sparsh_ros.training.end_to_end import EndToEndSettings
-from sparsh_ros.training.mae import MaeSettings
+from sparsh_ros.training import steps
 from sparsh_ros.training.model_card import ROWS
 from sparsh_ros.training.probes import ProbeSettings
 from sparsh_ros.training.publish import add_evaluation, publish
+from sparsh_ros.training.recipes.end_to_end import EndToEndSettings
+from sparsh_ros.training.recipes.mae import MaeSettings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe `sparsh-ros train`."""
-    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
-    mae = _add_step(steps, "mae", "pre-train an encoder without labels")
+    subparsers = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    mae = _add_step(subparsers, "mae", "pre-train an encoder without labels")
     _add_schedule(mae, MaeSettings(minutes=40.0))
     mae.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    heads = _add_step(steps, "heads", "train force, slip and pose heads on the frozen encoder")
+    heads = _add_step(subparsers, "heads", "train force, slip and pose heads on the frozen encoder")
     _add_head_options(heads, ProbeSettings())
-    end = _add_step(steps, "end-to-end", "train the same network from scratch, to compare")
+    end = _add_step(subparsers, "end-to-end", "train the same network from scratch, to compare")
     _add_schedule(end, EndToEndSettings(minutes=40.0))
-    out = _add_step(steps, "publish", "export the model with its scores and model card", data=False)
+    out = _add_step(
+        subparsers, "publish", "export the model with its scores and model card", data=False
+    )
     out.add_argument("--out", type=Path, help="weights folder (default: the model's own)")
-    card = steps.add_parser("card", help="put what `sparsh-ros evaluate` found into the model card")
+    card = subparsers.add_parser(
+        "card", help="put what `sparsh-ros evaluate` found into the model card"
+    )
     _add_model(card)
     card.add_argument("--metrics", type=Path, required=True, help="metrics.json of the evaluation")
 
 
 def _add_step(
-    steps: argparse._SubParsersAction, name: str, summary: str, data: bool = True
+    subparsers: argparse._SubParsersAction, name: str, summary: str, data: bool = True
 ) -> argparse.ArgumentParser:
-    parser = steps.add_parser(name, help=summary, description=summary)
+    parser = subparsers.add_parser(name, help=summary, description=summary)
     _add_model(parser)
     parser.add_argument(
         "--run", dest="folder", type=Path, required=True, help="folder of this training run"
@@ -106,18 +110,18 @@ def _train(arguments: argparse.Namespace, spec: ModelSpec) -> None:
     torch.set_num_threads(arguments.threads)
     folder = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
-    stores = recipes.open_splits(arguments.data, folder, arguments.chains)
+    stores = steps.open_splits(arguments.data, folder, arguments.chains)
     if arguments.step == "heads":
         settings = ProbeSettings(
             arguments.epochs, arguments.batch, tuple(arguments.rates), tuple(arguments.seeds)
         )
-        recipes.train_probes(stores, spec, folder, settings)
+        steps.train_probes(stores, spec, folder, settings)
         return
     schedule = (arguments.minutes, arguments.batch, arguments.rate, arguments.seed)
     if arguments.step == "mae":
-        recipes.pretrain(stores, spec, folder, MaeSettings(*schedule), arguments.resume)
+        steps.pretrain(stores, spec, folder, MaeSettings(*schedule), arguments.resume)
     else:
-        recipes.train_end_to_end(stores, spec, folder, EndToEndSettings(*schedule))
+        steps.train_end_to_end(stores, spec, folder, EndToEndSettings(*schedule))
 
 
 def _check_positive(arguments: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from sparsh_ros import cli
 from sparsh_ros.commands import evaluate
 from sparsh_ros.commands.simulate import record_bag
 from sparsh_ros.recordings.bag_writer import BagWriter
-from sparsh_ros.training.dataset import SimulatedTouch
+from sparsh_ros.training.episodes import SimulatedTouch
 
 SECONDS = 0.5
 

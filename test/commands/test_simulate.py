@@ -17,8 +17,8 @@ from sparsh_ros.recordings.bag_writer import START_NS
 from sparsh_ros.recordings.bags import list_bags, open_bag, profile_key
 from sparsh_ros.recordings.labels import read_events
 from sparsh_ros.recordings.topics import find_sensors
-from sparsh_ros.training import dataset
-from sparsh_ros.training.dataset import Episode, SimulatedTouch, list_episodes
+from sparsh_ros.training import episodes
+from sparsh_ros.training.episodes import Episode, SimulatedTouch, list_episodes
 
 INSTALLED = Path(sys.executable).with_name("sparsh-ros")
 
@@ -59,7 +59,7 @@ def test_existing_bags_are_kept_and_the_same_seed_gives_the_same_bytes(tmp_path:
 @pytest.mark.parametrize("index", [0, 3])
 def test_a_bag_holds_the_frames_and_labels_of_the_episode(tmp_path: Path, index: int) -> None:
     touch = SimulatedTouch("test", 0, index)
-    dataset.record(tmp_path / "episode.npz", touch, 1.0)
+    episodes.record(tmp_path / "episode.npz", touch, 1.0)
     ticks: list[None] = []
     simulate.record_bag(tmp_path / "bag", touch, 1.0, lambda: ticks.append(None))
     episode = Episode.load(tmp_path / "episode.npz")

@@ -15,7 +15,7 @@ import pytest
 
 from sparsh_ros.commands.simulate import record_bag
 from sparsh_ros.msg import Slip
-from sparsh_ros.training.dataset import SimulatedTouch
+from sparsh_ros.training.episodes import SimulatedTouch
 
 pytest.importorskip("launch_ros", reason="the launch system comes with a ROS distribution")
 

@@ -23,7 +23,7 @@ from sparsh_ros.nodes.settings import PERCEPTION, PLAYER, Setting
 from sparsh_ros.recordings.bag_writer import START_NS, BagWriter
 from sparsh_ros.recordings.bags import open_bag, profile_key
 from sparsh_ros.simulation.simulation import TouchSimulation
-from sparsh_ros.training.dataset import SimulatedTouch
+from sparsh_ros.training.episodes import SimulatedTouch
 
 GIVE_UP_S = 120.0
 FRAMES, RATE_HZ = 40, 25

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from sparsh_ros.errors import DatasetError
-from sparsh_ros.training import dataset
-from sparsh_ros.training.dataset import SPLITS, Episode, SimulatedTouch, list_episodes
+from sparsh_ros.training import episodes
+from sparsh_ros.training.episodes import SPLITS, Episode, SimulatedTouch, list_episodes
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "train").mkdir()
     for index in range(2):
         touch = SimulatedTouch("train", 0, index)
-        dataset.record(folder / "train" / f"episode_{index:05d}.npz", touch, 0.5)
+        episodes.record(folder / "train" / f"episode_{index:05d}.npz", touch, 0.5)
     return folder
 
 
@@ -44,7 +44,7 @@ def test_pairs_are_five_frames_apart_at_60_hz(folder: Path) -> None:
 
 def test_splits_share_neither_instances_nor_test_shapes() -> None:
     ranges = [
-        range(first + 0 * dataset.SEED_STRIDE, first + 100 * dataset.SEED_STRIDE)
+        range(first + 0 * episodes.SEED_STRIDE, first + 100 * episodes.SEED_STRIDE)
         for first, _ in SPLITS.values()
     ]
     assert all(a.stop <= b.start for a, b in pairwise(ranges))

@@ -26,11 +26,11 @@ from sparsh_ros.evaluation.metrics import select_threshold
 from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
-from sparsh_ros.training.dataset import SEED_STRIDE, SPLITS, Episode, list_episodes
-from sparsh_ros.training.end_to_end import EndToEndSettings, EndToEndTraining
-from sparsh_ros.training.mae import MaeSettings, Pretraining
+from sparsh_ros.training.episodes import SEED_STRIDE, SPLITS, Episode, list_episodes
 from sparsh_ros.training.patches import fold_scaling
 from sparsh_ros.training.probes import Candidate, ProbeSettings, Tokens, read_out, train_heads
+from sparsh_ros.training.recipes.end_to_end import EndToEndSettings, EndToEndTraining
+from sparsh_ros.training.recipes.mae import MaeSettings, Pretraining
 from sparsh_ros.training.splits import check_splits
 from sparsh_ros.training.store import PairStore, open_store
 from sparsh_ros.training.tasks import (

@@ -9,8 +9,13 @@ import torch
 
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.models.vit import VisionTransformer
-from sparsh_ros.training.mae import MaeSettings, Pretraining, draw_batch, picture_reconstruction
 from sparsh_ros.training.patches import scale_patches
+from sparsh_ros.training.recipes.mae import (
+    MaeSettings,
+    Pretraining,
+    draw_batch,
+    picture_reconstruction,
+)
 from sparsh_ros.training.schedule import FLOOR, Budget, learning_rate
 from sparsh_ros.training.store import open_store
 
