@@ -26,18 +26,22 @@ class _Command:
 
 
 _COMMANDS = {
-    "run": _Command("sparsh_ros.nodes.run", "start sensors and perception", needs_ros=True),
+    "run": _Command("sparsh_ros.nodes.graph.run", "start sensors and perception", needs_ros=True),
     "lifecycle": _Command(
-        "sparsh_ros.nodes.lifecycle", "configure, activate or stop running nodes", needs_ros=True
+        "sparsh_ros.nodes.graph.lifecycle",
+        "configure, activate or stop running nodes",
+        needs_ros=True,
     ),
-    "record": _Command("sparsh_ros.nodes.record", "record topics into a bag", needs_ros=True),
+    "record": _Command(
+        "sparsh_ros.nodes.record.record", "record topics into a bag", needs_ros=True
+    ),
     "replay": _Command(
-        "sparsh_ros.nodes.replay",
+        "sparsh_ros.nodes.replay.replay",
         "play a recording through the live graph, compare with the offline estimates",
         needs_ros=True,
     ),
     "demo": _Command(
-        "sparsh_ros.nodes.demo", "run the graph for a while, watch it, report", needs_ros=True
+        "sparsh_ros.nodes.demo.demo", "run the graph for a while, watch it, report", needs_ros=True
     ),
     "bench": _Command("sparsh_ros.bench.models", "time the models on this machine"),
     "doctor": _Command("sparsh_ros.commands.doctor", "find out what is wrong, and how to mend it"),
