@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from sparsh_ros.friction_observer import (
+from sparsh_ros.perception.friction_observer import (
     COLUMNS,
     HYPOTHESES,
     LIMITS_MM3_PER_N,
@@ -170,8 +170,8 @@ def test_numpy_and_torch_agree():
 
 def test_follows_the_simulated_gel():
     """Exact motion and pressure, friction unknown: shear within a fifth of always saying none."""
-    from sparsh_ros.training.stream_batches import collate, cut_sequence
-    from sparsh_ros.training.stream_episodes import make_episode
+    from sparsh_ros.training.stream.batches import collate, cut_sequence
+    from sparsh_ros.training.stream.episodes import make_episode
 
     batch = collate([cut_sequence(make_episode("train", 90, 0, 2.5), 0, 5, 29)])
     maps, contact = batch.maps.numpy(), batch.contact.numpy()
