@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.gel.indenters import KINDS
 from sparsh_ros.gel.instance import SENSORS
+from sparsh_ros.gel.shapes import KINDS
 from sparsh_ros.gel.simulation import TouchSimulation
 from sparsh_ros.sensors.profiles import load_profile
 from sparsh_ros.sensors.sources import ImageFolder, VideoFile

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sparsh_ros.gel import indenters, motion
+from sparsh_ros.gel import indenters, motion, shapes
 from sparsh_ros.gel.contact import GelGrid
 from sparsh_ros.gel.elastomer import Elastomer
 from sparsh_ros.gel.labels import SlidingSpeed, print_axes
@@ -77,7 +77,7 @@ def script(simulation: TouchSimulation, indenter: indenters.Indenter, holds: lis
 def test_solids_of_revolution_show_no_turning_even_tilted() -> None:
     for kind, round_kind in (("torus", True), ("sphere", True), ("sharp", True), ("edge", False)):
         simulation = TouchSimulation("digit", seed=1)
-        indenter = indenters.draw(kind, np.random.default_rng(0))
+        indenter = shapes.draw(kind, np.random.default_rng(0))
         script(simulation, indenter, [Hold(), Hold(1.0), Hold(1.5, tilt_x=0.1)])
         untouched, *pressed = (simulation.step() for _ in range(3))
         assert np.isnan(untouched.print_anisotropy)
