@@ -59,9 +59,7 @@ class StreamRunner:
         """That of a sensor."""
         return self._memories[name]
 
-    def step(
-        self, frames: list[tuple[str, int, float]], tokens: NDArray[np.float32]
-    ) -> list[Step]:
+    def step(self, frames: list[tuple[str, int, float]], tokens: NDArray[np.float32]) -> list[Step]:
         """Advance the sensors by one frame each.
 
         Args:

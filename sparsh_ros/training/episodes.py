@@ -20,12 +20,15 @@ import numpy as np
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.sensors.images import encode_jpeg
 from sparsh_ros.sensors.profiles import load_profile
+from sparsh_ros.simulation.shapes import KINDS
 from sparsh_ros.simulation.simulation import TouchSample, TouchSimulation
 
+_HELD_OUT = ("cylinder", "torus", "screw", "cube_corner", "letters")
+_SEEN = tuple(kind for kind in KINDS if kind not in _HELD_OUT)
 SPLITS = {
-    "train": (0, ("sphere", "flat", "sharp", "edge", "blobs")),
-    "validation": (10_000_000, ("sphere", "flat", "sharp", "edge", "blobs")),
-    "test": (20_000_000, ("cylinder", "torus")),
+    "train": (0, _SEEN),
+    "validation": (10_000_000, _SEEN),
+    "test": (20_000_000, _HELD_OUT),
 }
 """Split -> (first seed of its sensor instances, shapes that touch them)."""
 SENSORS = ("digit", "digit", "digit", "gelsight_mini")
@@ -187,7 +190,7 @@ class SimulatedTouch:
             meta["touch"],
             rate_hz=RATE_HZ,
             kinds=meta["kinds"],
-            maximum_load_n=float(load_profile(self.sensor).force_scale_n[2]),
+            maximum_load_n=load_profile(self.sensor).maximum_load_n,
         )
 
 

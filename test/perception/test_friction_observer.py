@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The friction observer against closed forms, against the simulated gel, and NumPy against torch."""
+"""The friction observer against closed forms and the simulated gel, and NumPy against torch."""
 
 import numpy as np
 import pytest
@@ -163,19 +163,21 @@ def test_numpy_and_torch_agree():
         state, estimate = observe(np, prior, state, seen)
         tensors = Sight(*(torch.from_numpy(part) for part in seen))
         tensor_state, tensor_estimate = observe(torch, tensor_prior, tensor_state, tensors)
-        for ours, theirs in zip((*state, *estimate), (*tensor_state, *tensor_estimate)):
+        pairs = zip((*state, *estimate), (*tensor_state, *tensor_estimate), strict=True)
+        for ours, theirs in pairs:
             np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-4, atol=1e-4)
             assert ours.dtype == np.float32
 
 
 def test_follows_the_simulated_gel():
-    """Exact motion and pressure, friction unknown: shear within a fifth of always saying none."""
+    """Exact motion and pressure, friction known: shear within a sixth of always saying none."""
     from sparsh_ros.training.stream.batches import collate, cut_sequence
     from sparsh_ros.training.stream.episodes import make_episode
 
     batch = collate([cut_sequence(make_episode("train", 90, 0, 2.5), 0, 5, 29)])
     maps, contact = batch.maps.numpy(), batch.contact.numpy()
-    prior = Prior(np.full(HYPOTHESES, -np.log(HYPOTHESES), np.float32), np.float32(0.95))
+    known = np.log(batch.limit.numpy() / np.array(LIMITS_MM3_PER_N)) / 0.15
+    prior = Prior(-(known**2).astype(np.float32), np.float32(0.95))
     state, errors, truths, slides = fresh_state(np, 1), [], [], []
     nothing = np.zeros_like(maps[:, 0, 0])
     for step in range(maps.shape[1]):
@@ -197,7 +199,7 @@ def test_follows_the_simulated_gel():
             errors.append(np.abs(estimate.stretch[0].sum((1, 2)) - truth))
             truths.append(np.abs(truth))
             slides.append((read(estimate, "slide"), np.log1p(float(batch.slide[0, step]))))
-    assert np.mean(errors) < 0.2 * np.mean(truths)
+    assert np.mean(errors) < np.mean(truths) / 6
     assert np.corrcoef(np.array(slides).T)[0, 1] > 0.9
 
 

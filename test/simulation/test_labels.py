@@ -6,12 +6,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sparsh_ros.simulation import indenters, motion
+from sparsh_ros.simulation import indenters, shapes, trajectories
 from sparsh_ros.simulation.contact import GelGrid
 from sparsh_ros.simulation.elastomer import Elastomer
 from sparsh_ros.simulation.labels import SlidingSpeed, print_axes
-from sparsh_ros.simulation.trajectories import Hold
 from sparsh_ros.simulation.simulation import TouchSimulation
+from sparsh_ros.simulation.trajectories import Hold
 
 GRID = GelGrid(14.3, 19.1)
 
@@ -77,7 +77,7 @@ def script(simulation: TouchSimulation, indenter: indenters.Indenter, holds: lis
 def test_solids_of_revolution_show_no_turning_even_tilted() -> None:
     for kind, round_kind in (("torus", True), ("sphere", True), ("sharp", True), ("edge", False)):
         simulation = TouchSimulation("digit", seed=1)
-        indenter = indenters.draw(kind, np.random.default_rng(0))
+        indenter = shapes.draw(kind, np.random.default_rng(0))
         script(simulation, indenter, [Hold(), Hold(1.0), Hold(1.5, tilt_x=0.1)])
         untouched, *pressed = (simulation.step() for _ in range(3))
         assert np.isnan(untouched.print_anisotropy)
@@ -99,7 +99,7 @@ def test_sliding_counts_in_every_step_of_a_frame(monkeypatch: pytest.MonkeyPatch
     def early(self: Hold, other: Hold, share: float) -> Hold:
         return other
 
-    monkeypatch.setattr(motion.Hold, "blend", early)  # all of the motion in the first step
+    monkeypatch.setattr(trajectories.Hold, "blend", early)  # all of the motion in the first step
     script(simulation, ball, [Hold(1.0, x_mm=3.3 + 0.3 * n) for n in range(1, 4)])
     jerky = [simulation.step() for _ in range(3)][-1]
     assert jerky.slide_speed_m_s == pytest.approx(0.3e-3 * 60.0, rel=0.1)

@@ -39,17 +39,17 @@ def test_episode_round_trip(folder: Path) -> None:
 
 def test_every_label_of_the_simulation_is_in_the_episode(tmp_path: Path) -> None:
     touch = SimulatedTouch("train", 0, 1)
-    dataset.record(tmp_path / "episode.npz", touch, 1.0)
+    episodes.record(tmp_path / "episode.npz", touch, 1.0)
     episode, simulation = Episode.load(tmp_path / "episode.npz"), touch.simulation()
     simulation.background()
     samples = [simulation.step() for _ in range(60)]
     assert episode.in_contact.any() and not episode.in_contact.all()
-    for name in dataset.LABELS:
+    for name in episodes.LABELS:
         np.testing.assert_array_equal(
             getattr(episode, name), [getattr(sample, name) for sample in samples], name
         )
     unit = simulation.instance
-    area_mm2 = unit.gel_width_mm * unit.gel_height_mm / np.prod(dataset.MAP_SIZE)
+    area_mm2 = unit.gel_width_mm * unit.gel_height_mm / np.prod(episodes.MAP_SIZE)
     pressed = episode.pressure_kpa.sum(axis=(1, 2), dtype=float) * 1e-3 * area_mm2
     np.testing.assert_allclose(pressed, episode.force_n[:, 2], rtol=2e-3, atol=2e-3)
     stiffness = unit.tangential_ratio * unit.normal_stiffness_n_per_mm3

@@ -2,7 +2,7 @@
 """The recipe of the streaming model: everything from simulated labels, end to end, with memory.
 
 Each step takes one sequence of each of `batch` simulated episodes, drawn from all that were made so
-far; a worker process makes more of them all the time. Every eighth step sees fewer and three times
+far; a worker process makes more of them all the time. Every seventh step sees fewer and three times
 longer sequences. AdamW, a warm-up and half a cosine over the wall-clock budget; the weights that
 count are a moving average, at the moment of their lowest loss on the validation split.
 
@@ -70,7 +70,7 @@ class StreamSettings:
 
     minutes: float
     batch: int = 8
-    steps: int = 48
+    steps: int = 44
     rate: float = 1e-3
     seed: int = 0
     first_episodes: int = 96

@@ -19,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros.errors import DatasetError
+from sparsh_ros.sensors.profiles import load_profile
 from sparsh_ros.simulation.simulation import TouchSample, TouchSimulation
-from sparsh_ros.training.episodes import SEED_STRIDE, SPLITS, SimulatedTouch
+from sparsh_ros.training.episodes import RATE_HZ, SEED_STRIDE, SPLITS, SimulatedTouch
 
 ROWS, COLUMNS = 20, 15
+DOWNSCALE = 4
 SIZE = (60, 80)
 """Width and height of a frame, a quarter of the standard image."""
 MAPS = ("pressure", "cover", "stretch_x", "stretch_y")
@@ -44,7 +46,7 @@ COLUMNS_OF_LABELS = (
     "angle",
 )
 LABEL = {name: index for index, name in enumerate(COLUMNS_OF_LABELS)}
-LONG_EVERY = 8
+LONG_EVERY = 7
 """Every so manieth training episode is a long one."""
 
 
@@ -100,10 +102,24 @@ class StreamEpisode:
 def make_episode(split: str, seed: int, index: int, seconds: float) -> StreamEpisode:
     """Simulate an episode; the same arguments, the same bytes."""
     touch = SimulatedTouch(split, seed, index)
-    simulation = touch.simulation()
+    meta = touch.meta | ({"touch": "long"} if is_long(split, index) else {})
+    simulation = TouchSimulation(
+        touch.sensor,
+        meta["instance_seed"],
+        meta["touch"],
+        rate_hz=RATE_HZ,
+        kinds=meta["kinds"],
+        maximum_load_n=load_profile(touch.sensor).maximum_load_n,
+        downscale=DOWNSCALE,
+    )
     background = _shrink(simulation.background())
-    samples = [simulation.step() for _ in range(round(seconds * simulation.rate_hz))]
-    return pack_episode(simulation, background, samples, touch.meta)
+    samples = [simulation.step() for _ in range(round(seconds * RATE_HZ))]
+    return pack_episode(simulation, background, samples, meta)
+
+
+def is_long(split: str, index: int) -> bool:
+    """Whether an episode is one long contact."""
+    return split == "train" and index % LONG_EVERY == 0
 
 
 def pack_episode(
@@ -196,7 +212,7 @@ class EpisodeFolder:
             raise DatasetError(f"episode {index}: wanted an index below {SEED_STRIDE}")
         split, seed, seconds, long_seconds = self._job
         if not self.path(index).exists():
-            length = seconds if index % LONG_EVERY else long_seconds
+            length = long_seconds if is_long(split, index) else seconds
             make_episode(split, seed, index, length).save(self.path(index))
 
     def count(self) -> int:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sparsh_ros.models import streaming
+from sparsh_ros.models.stream_layout import CELLS, CHANNELS, COLUMNS, HIDDEN, NOMINAL_MM, ROWS
 from sparsh_ros.perception.friction_observer import (
     HYPOTHESES,
     READINGS,
@@ -20,8 +22,6 @@ from sparsh_ros.perception.friction_observer import (
     fresh_state,
     observe,
 )
-from sparsh_ros.models import streaming
-from sparsh_ros.models.stream_layout import CELLS, CHANNELS, COLUMNS, HIDDEN, NOMINAL_MM, ROWS
 from sparsh_ros.training.stream.batches import Batch
 
 
@@ -104,7 +104,9 @@ class StreamNetwork(nn.Module):
         for step in range(touched.shape[1]):
             kept = touched[:, step] * float(self._observes)
             state = State(*(part * kept.reshape(-1, *[1] * (part.dim() - 1)) for part in state))
-            state, estimate = observe(torch, prior, state, Sight(*(part[:, step] for part in sight)))
+            state, estimate = observe(
+                torch, prior, state, Sight(*(part[:, step] for part in sight))
+            )
             found.append((estimate.stretch, estimate.log_weight, estimate.readings))
         return tuple(torch.stack(parts, 1) for parts in zip(*found, strict=True))
 

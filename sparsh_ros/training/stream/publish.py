@@ -25,12 +25,12 @@ from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.stream_layout import CHANNELS, HIDDEN, OUTPUTS, WHOLE
 from sparsh_ros.models.zoo import write_trained_values
 from sparsh_ros.perception.friction_observer import READINGS
+from sparsh_ros.training.recipes.stream import BEST
 from sparsh_ros.training.schedule import load_checkpoint
-from sparsh_ros.training.stream.slip_events import choose_thresholds
 from sparsh_ros.training.stream.batches import Batch, collate, cut_sequence
 from sparsh_ros.training.stream.episodes import StreamEpisode
 from sparsh_ros.training.stream.network import Outputs, StreamNetwork
-from sparsh_ros.training.recipes.stream import BEST
+from sparsh_ros.training.stream.slip_events import choose_thresholds
 
 STRIDE = 5
 SCALES = ("force", "delta_force", "pose", "slide", "share", "margin")
@@ -52,7 +52,7 @@ def choose_run(runs: Sequence[Path]) -> Path:
 
 @torch.no_grad()
 def run_live(network: StreamNetwork, episode: StreamEpisode) -> tuple[Outputs, Batch]:
-    """Every frame of an episode as live at 60 frames/s: five interleaved chains, as a batch of 5."""
+    """Every frame of an episode as live at 60 frames/s: five interleaved chains, a batch of 5."""
     steps = (len(episode.frames) - 1 - (STRIDE - 1)) // STRIDE
     batch = collate([cut_sequence(episode, phase, STRIDE, steps) for phase in range(STRIDE)])
     return network.eval()(batch), batch

@@ -43,7 +43,9 @@ def stream_scores(outputs: Outputs, batch: Batch) -> dict[str, float]:
     light = touch & (truth["force"][..., 2] <= FORCE_RANGE_N)
     found: dict[str, float] = {}
     for axis, name in enumerate("xyz"):
-        _pair(found, f"force_{name}_mn", heads["force"][..., axis], truth["force"][..., axis], touch)
+        _pair(
+            found, f"force_{name}_mn", heads["force"][..., axis], truth["force"][..., axis], touch
+        )
         delta = truth["delta_force"][..., axis]
         _pair(found, f"delta_{name}_mn", heads["delta_force"][..., axis], delta, later, False)
     _pair(found, "force_z_light_mn", heads["force"][..., 2], truth["force"][..., 2], light)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Slip as events: alarms with hysteresis, matched to true onsets, and the thresholds that suit best.
+"""Slip as events: alarms with hysteresis, matched to true onsets, and the best thresholds.
 
 An alarm that begins within 5/60 s of an onset, either side, finds it. One that begins anywhere else
 out of slip is false; one that begins while slip already lasts longer is neither. Thresholds are
