@@ -174,7 +174,7 @@ def test_follows_the_simulated_gel():
     from sparsh_ros.training.stream.batches import collate, cut_sequence
     from sparsh_ros.training.stream.episodes import make_episode
 
-    batch = collate([cut_sequence(make_episode("train", 90, 0, 2.5), 0, 5, 29)])
+    batch = collate([cut_sequence(make_episode("train", 90, 1, 2.5), 0, 5, 29)])
     maps, contact = batch.maps.numpy(), batch.contact.numpy()
     known = np.log(batch.limit.numpy() / np.array(LIMITS_MM3_PER_N)) / 0.15
     prior = Prior(-(known**2).astype(np.float32), np.float32(0.95))

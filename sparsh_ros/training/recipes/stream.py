@@ -66,6 +66,7 @@ class StreamSettings:
         episodes_per_step: how many more there are after each step.
         observer: False for the ablation without the observer's memory.
         memory: False for the ablation without any memory.
+        start: checkpoint of another run whose averaged weights to start from; "" for random ones.
     """
 
     minutes: float
@@ -73,10 +74,11 @@ class StreamSettings:
     steps: int = 44
     rate: float = 1e-3
     seed: int = 0
-    first_episodes: int = 96
-    episodes_per_step: float = 0.25
+    first_episodes: int = 64
+    episodes_per_step: float = 1.0
     observer: bool = True
     memory: bool = True
+    start: str = ""
 
     def __post_init__(self) -> None:
         for name in ("minutes", "batch", "steps", "rate", "first_episodes"):
@@ -112,6 +114,8 @@ class StreamTraining:
         folder.mkdir(parents=True, exist_ok=True)
         self.network = StreamNetwork(settings.observer, settings.memory)
         self.network.to(memory_format=torch.channels_last)
+        if settings.start:
+            self.network.load_state_dict(load_checkpoint(Path(settings.start))["average"])
         self.average = copy.deepcopy(self.network).eval()
         self.optimiser = build_optimiser(self.network, WEIGHT_DECAY)
         self.step, self.spent_s, self.best_loss = 0, 0.0, float("inf")
