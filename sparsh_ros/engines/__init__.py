@@ -67,6 +67,23 @@ class Engine(Protocol):
                 its model.
         """
 
+    def step(
+        self,
+        whole: NDArray[np.float32],
+        readings: NDArray[np.float32],
+        hidden: NDArray[np.float32],
+    ) -> dict[str, NDArray[np.float32]]:
+        """Run the heads of a streaming model, which remember; see `StreamingHeads.forward`.
+
+        Args:
+            whole: (B, WHOLE * CHANNELS) tokens of the whole image in a row.
+            readings: (B, F) of the friction observer.
+            hidden: (B, HIDDEN) what the heads remember.
+
+        Returns:
+            `sparsh_ros.models.stream_layout.OUTPUTS` by name.
+        """
+
     def force_field(self, *images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Read the force field from the same images as `encode` takes.
 
@@ -114,6 +131,11 @@ def create_engine(
         )
     if device not in DEVICES:
         raise ModelError(f"device {device!r}: unknown; choose one of {', '.join(DEVICES)}")
+    if spec.streams:
+        from sparsh_ros.engines.onnx_engine import OnnxEngine
+
+        # Half a millisecond on a core: copies to a GPU and back would cost more.
+        return OnnxEngine(spec, names, encoder, threads)
     backend = _backend(spec, device)
     if backend == "torch" or spec.files:
         return _torch_engine(spec, names, encoder, "cuda" if backend == "torch" else "cpu", threads)

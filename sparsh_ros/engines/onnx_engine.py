@@ -57,9 +57,13 @@ class OnnxEngine:
             self._encoder = _open(spec.weights / "encoder.onnx", images, threads, cuda)
             _check_outputs(self._encoder, spec, self._token_shape)
         # A head is a tenth of a millisecond of work: a second thread would cost more than it saves.
+        graphs = () if spec.streams else self.heads
         self._heads = {
-            name: _open(spec.weights / f"{name}.onnx", token_inputs, 1, cuda) for name in self.heads
+            name: _open(spec.weights / f"{name}.onnx", token_inputs, 1, cuda) for name in graphs
         }
+        self._stream = None
+        if spec.streams:
+            self._stream = open_session(spec.weights / "heads.onnx", 1)
         self._field = None
         if FORCE_FIELD in heads and encoder:
             self._field = _open(spec.weights / f"{FORCE_FIELD}.onnx", images, threads, cuda)
@@ -86,6 +90,17 @@ class OnnxEngine:
         names = _output_names(session)
         return dict(zip(names, session.run(names, {"tokens": tokens}), strict=True))
 
+    def step(
+        self,
+        whole: NDArray[np.float32],
+        readings: NDArray[np.float32],
+        hidden: NDArray[np.float32],
+    ) -> dict[str, NDArray[np.float32]]:
+        """Run the heads of a streaming model on (B, ...) float32 each."""
+        inputs = {"whole": whole, "readings": readings, "hidden": hidden}
+        names = _output_names(self._stream)
+        return dict(zip(names, self._stream.run(names, inputs), strict=True))
+
     def warm_up(self) -> None:
         """Run everything once: the first run allocates."""
         tokens = np.zeros((1, *self._token_shape), np.float32)
@@ -94,8 +109,11 @@ class OnnxEngine:
             tokens = self.encode(*images)
         if self.maps:
             self.force_field(*images)
-        for head in self.heads:
+        for head in self._heads:
             self.decode(head, tokens)
+        if self._stream is not None:
+            shapes = {node.name: (1, node.shape[1]) for node in self._stream.get_inputs()}
+            self.step(**{name: np.zeros(shape, np.float32) for name, shape in shapes.items()})
 
     def _named(self, images: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
         return dict(zip(image_inputs(self.frames), images, strict=True))

@@ -16,8 +16,10 @@ HIDDEN = 96
 """Values that the heads remember."""
 NOMINAL_MM = (14.3, 19.1)
 """Gel on which the encoder's millimetres are true; on others they scale with the gel's height."""
+TURN_MM = 3.0
+"""Scales of rotations are those of the motion at this radius, about that of a print."""
 OUTPUTS = {
-    "hidden": HIDDEN,
+    "next_hidden": HIDDEN,
     "force": 3,
     "force_scale": 3,
     "delta_force": 3,

@@ -17,6 +17,8 @@ from sparsh_ros.models.head_axes import along_image_axes
 from sparsh_ros.models.image_rules import ImageRule
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.perception.postprocess import Touch, TouchReader
+from sparsh_ros.perception.stream_postprocess import StreamReader
+from sparsh_ros.perception.stream_runner import StreamRunner
 from sparsh_ros.sensors.profiles import SensorProfile
 
 CONTACT_THRESHOLD_N = 0.1
@@ -103,9 +105,15 @@ class TouchDecoder:
         self._engine = engine
         self._thresholds = (contact_threshold_n, slip_threshold)
         self._readers: dict[str, tuple[TouchReader, ImageRule]] = {}
+        self._stream = StreamRunner(spec, engine) if spec.streams else None
 
     def add_sensor(self, name: str, profile: SensorProfile) -> None:
         """Make a sensor known; starts it anew if it is."""
+        if self._stream is not None:
+            self._stream.add_sensor(name, profile)
+            reader = StreamReader(name, profile, self._spec, *self._thresholds)
+            self._readers[name] = reader, self._spec.image_rule(profile.name)
+            return
         reader = TouchReader(name, profile, self._spec, *self._thresholds)
         self._readers[name] = reader, self._spec.image_rule(profile.name)
 
@@ -115,6 +123,8 @@ class TouchDecoder:
         Raises:
             ParameterError: a sensor is unknown; call `add_sensor` first.
         """
+        if self._stream is not None:
+            return self._decode_stream(encoded)
         outputs = {}
         if encoded.tokens is not None:
             heads = self._engine.heads
@@ -130,12 +140,37 @@ class TouchDecoder:
             row += encoding.valid
         return touches
 
-    def _touch(self, encoding: Encoding, outputs: dict[str, dict[str, NDArray]]) -> Touch:
-        if encoding.sensor not in self._readers:
+    def _decode_stream(self, encoded: Encoded) -> list[Touch]:
+        """The same for a streaming model; what it remembers ends with contact, or when the stream
+        breaks."""
+        valid = [encoding for encoding in encoded.encodings if encoding.valid]
+        frames = [(encoding.sensor, encoding.stamp_ns, encoding.interval_s) for encoding in valid]
+        for encoding in encoded.encodings:
+            self._check_known(encoding.sensor)
+        ready = encoded.tokens is not None and frames
+        steps = iter(self._stream.step(frames, encoded.tokens) if ready else ())
+        touches = []
+        for encoding in encoded.encodings:
+            reader, _ = self._readers[encoding.sensor]
+            step = next(steps, None) if encoding.valid else None
+            reason = encoding.reason or f"model {self._spec.name}: no tokens"
+            if step is None:
+                touch = reader.invalid(encoding.stamp_ns, reason)
+            else:
+                touch = reader.read_step(step, self._engine.heads)
+            self._stream.remember(encoding.sensor, step if touch.in_contact else None)
+            touches.append(touch)
+        return touches
+
+    def _check_known(self, sensor: str) -> None:
+        if sensor not in self._readers:
             raise ParameterError(
-                f"sensor {encoding.sensor!r}: unknown to the decoder, which knows "
+                f"sensor {sensor!r}: unknown to the decoder, which knows "
                 f"{', '.join(self._readers) or 'none'}"
             )
+
+    def _touch(self, encoding: Encoding, outputs: dict[str, dict[str, NDArray]]) -> Touch:
+        self._check_known(encoding.sensor)
         reader, rule = self._readers[encoding.sensor]
         reason = encoding.reason
         if not (reason or outputs or self._engine.maps):

@@ -55,9 +55,12 @@ class StreamRunner:
         self._memories[name] = ContactMemory()
         self._sizes[name] = np.float32([profile.gel_width_mm, profile.gel_height_mm])
 
-    def memory(self, name: str) -> ContactMemory:
-        """That of a sensor."""
-        return self._memories[name]
+    def remember(self, name: str, step: Step | None) -> None:
+        """Keep what a step of that sensor gave; None where contact ended or the stream broke."""
+        if step is None:
+            self._memories[name].forget()
+        else:
+            self._memories[name].keep(step.remembered, step.interval_s)
 
     def step(self, frames: list[tuple[str, int, float]], tokens: NDArray[np.float32]) -> list[Step]:
         """Advance the sensors by one frame each.
@@ -85,7 +88,7 @@ class StreamRunner:
         for row, (frame, old) in enumerate(zip(frames, before, strict=True)):
             own = {name: values[row] for name, values in outputs.items()}
             part = State(*(values[row : row + 1] for values in state))
-            remembered = Remembered(frame[1], part, own.pop("hidden"), bool(shown[row]))
+            remembered = Remembered(frame[1], part, own.pop("next_hidden"), bool(shown[row]))
             both = bool(shown[row]) and old is not None and old.shows_turn
             steps.append(Step(own, remembered, frame[2], both))
         return steps

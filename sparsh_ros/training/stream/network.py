@@ -116,7 +116,7 @@ class StreamNetwork(nn.Module):
         for step in range(whole.shape[1]):
             hidden = hidden * touched[:, step, None] * float(self._remembers)
             found.append(self.heads(whole[:, step], readings[:, step], hidden))
-            hidden = found[-1]["hidden"]
+            hidden = found[-1]["next_hidden"]
         return {name: torch.stack([each[name] for each in found], 1) for name in found[0]}
 
 

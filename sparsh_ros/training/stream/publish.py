@@ -24,7 +24,7 @@ from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.stream_layout import CHANNELS, HIDDEN, OUTPUTS, WHOLE
 from sparsh_ros.models.zoo import write_trained_values
-from sparsh_ros.perception.friction_observer import READINGS
+from sparsh_ros.perception.friction_observer import READINGS, Prior
 from sparsh_ros.training.recipes.stream import BEST
 from sparsh_ros.training.schedule import load_checkpoint
 from sparsh_ros.training.stream.batches import Batch, collate, cut_sequence
@@ -116,7 +116,7 @@ def publish_stream(
     """Write encoder and heads as ONNX and safetensors, and `heads.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     round_to_float16(network)
-    prior = network.prior()
+    prior = Prior(*(part.detach() for part in network.prior()))
     spec = replace(
         spec,
         weights=folder,
