@@ -83,7 +83,7 @@ class OnnxEngine:
         check_images(images, self.frames)
         return dict(zip(self.maps, self._field.run(self.maps, self._named(images)), strict=True))
 
-    def decode(self, head: str, tokens: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    def run_head(self, head: str, tokens: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Run one head on tokens (B, N, D) float32."""
         check_decode(head, tokens, self.heads, self._token_shape)
         session = self._heads[head]
@@ -110,7 +110,7 @@ class OnnxEngine:
         if self.maps:
             self.force_field(*images)
         for head in self._heads:
-            self.decode(head, tokens)
+            self.run_head(head, tokens)
         if self._stream is not None:
             shapes = {node.name: (1, node.shape[1]) for node in self._stream.get_inputs()}
             self.step(**{name: np.zeros(shape, np.float32) for name, shape in shapes.items()})

@@ -148,7 +148,7 @@ class SensorNode(ManagedNode):
         self._camera_info.publish(frame.stamp_ns)
         if self._truth is not None:
             self._truth.publish(frame.stamp_ns, frame.truth)
-        self._background.push(frame)
+        self._background.on_frame(frame)
 
     def _reports(self) -> dict[str, Report]:
         values = {

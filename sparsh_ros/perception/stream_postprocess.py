@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the raw outputs of a streaming model to a touch in SI units.
+"""From the raw outputs of a streaming model to an estimate in SI units.
 
 Its heads give the scale b of a Laplace distribution with each quantity; variances are 2 b^2, and
 axes are taken as independent of each other.
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.stream_layout import TURN_MM
-from sparsh_ros.perception.postprocess import Touch, TouchReader
+from sparsh_ros.perception.postprocess import Estimate, Postprocessor
 from sparsh_ros.perception.stream_runner import Step
 from sparsh_ros.sensors.profiles import SensorProfile
 
@@ -24,8 +24,8 @@ _MM = 1e-3
 _IN_METRES = np.array([_MM, _MM, 1 / TURN_MM])  # of a scale in mm, mm, mm at `TURN_MM`
 
 
-class StreamReader(TouchReader):
-    """Reads the touches of one sensor; slip begins and ends at thresholds of their own."""
+class StreamPostprocessor(Postprocessor):
+    """Makes the estimates of one sensor; slip begins and ends at thresholds of their own."""
 
     def __init__(
         self,
@@ -41,19 +41,19 @@ class StreamReader(TouchReader):
         self._slip_release = slip_threshold * release / spec.slip_threshold
         self._slipping = False
 
-    def invalid(self, stamp_ns: int, reason: str) -> Touch:
-        """A touch of which nothing is known; slip has to show itself again."""
+    def invalid(self, stamp_ns: int, reason: str) -> Estimate:
+        """An estimate of which nothing is known; slip has to show itself again."""
         self._slipping = False
         return super().invalid(stamp_ns, reason)
 
-    def read_step(self, step: Step, heads: Sequence[str]) -> Touch:
-        """Make a touch of what one frame gave.
+    def process_step(self, step: Step, heads: Sequence[str]) -> Estimate:
+        """Make an estimate of what one frame gave.
 
         Args:
             step: outputs of the heads for a frame.
             heads: which of "force", "slip", "pose" are wanted; the others stay unknown.
         """
-        touch = Touch(
+        estimate = Estimate(
             self._sensor,
             step.remembered.stamp_ns,
             step.interval_s,
@@ -61,15 +61,15 @@ class StreamReader(TouchReader):
             slip_threshold=self._slip_threshold,
         )
         out = {name: np.asarray(value, np.float64) for name, value in step.outputs.items()}
-        touch = replace(touch, in_contact=self._touches(touch.stamp_ns, out))
+        estimate = replace(estimate, in_contact=self._touches(estimate.stamp_ns, out))
         if "slip" in heads:
-            touch = self._with_sliding(touch, out)
+            estimate = self._with_sliding(estimate, out)
         if "pose" in heads:
-            touch = self._with_pose(touch, out, step.shows_turn)
+            estimate = self._with_pose(estimate, out, step.shows_turn)
         if "force" in heads:
             covariance = np.diag(2 * out["force_scale"] ** 2)
-            touch = replace(touch, force_n=out["force"], force_covariance=covariance)
-        return touch
+            estimate = replace(estimate, force_n=out["force"], force_covariance=covariance)
+        return estimate
 
     def _touches(self, stamp_ns: int, out: Mapping[str, NDArray]) -> bool:
         """Contact by load, unless the image denies it."""
@@ -77,15 +77,15 @@ class StreamReader(TouchReader):
         sure = _probability(out["contact"]) >= (_RELEASED if held else _TOUCHES)
         return self._contact.update(stamp_ns, float(out["force"][2]) if sure else 0.0)
 
-    def _with_sliding(self, touch: Touch, out: Mapping[str, NDArray]) -> Touch:
+    def _with_sliding(self, estimate: Estimate, out: Mapping[str, NDArray]) -> Estimate:
         """What does not touch does not slide."""
-        self._slipping = False if not touch.in_contact else self._slips(out)
-        if not touch.in_contact:
-            return replace(touch, slip_probability=0.0, slide_speed_m_s=0.0, slip_share=0.0)
+        self._slipping = False if not estimate.in_contact else self._slips(out)
+        if not estimate.in_contact:
+            return replace(estimate, slip_probability=0.0, slide_speed_m_s=0.0, slip_share=0.0)
         speed_mm_s = float(np.expm1(out["slide"]))
         spread_m_s = (1 + speed_mm_s) * _MM * out["slide_scale"]
         return replace(
-            touch,
+            estimate,
             slip_probability=_probability(out["slip"]),
             slipping=self._slipping,
             slide_speed_m_s=speed_mm_s * _MM,
@@ -102,12 +102,14 @@ class StreamReader(TouchReader):
         limit = self._slip_release if self._slipping else self._slip_threshold
         return _probability(out["slip"]) >= limit
 
-    def _with_pose(self, touch: Touch, out: Mapping[str, NDArray], shows_turn: bool) -> Touch:
+    def _with_pose(
+        self, estimate: Estimate, out: Mapping[str, NDArray], shows_turn: bool
+    ) -> Estimate:
         change = out["pose"] * (_MM, _MM, 1.0)
         covariance = np.diag(2 * (out["pose_scale"] * _IN_METRES) ** 2)
         if not shows_turn:
             change[2] = covariance[2, :] = covariance[:, 2] = np.nan
-        return self._moved(touch, change, covariance)
+        return self._moved(estimate, change, covariance)
 
 
 def _probability(logit: NDArray) -> float:
