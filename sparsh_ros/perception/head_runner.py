@@ -122,8 +122,6 @@ class HeadRunner:
             ParameterError: a sensor is unknown; call `add_sensor` first.
         """
         if self._stream is not None:
-            return self._decode_stream(encoded)
-        if self._stream is not None:
             return self._run_stream(features)
         outputs = {}
         if features.tokens is not None:
