@@ -70,7 +70,8 @@ class StreamingEncoder(nn.Module):
         joint = _FEATURES + 2 * _SOLVED
         self.motion = nn.Sequential(nn.Linear(joint, 64), nn.ReLU(), nn.Linear(64, 12))
         with torch.no_grad():
-            self.maps[1].bias.copy_(torch.tensor([-2.0, -2.0, 0, 0, -2.0, 2.0, 0, 0]))
+            self.maps[1].weight.mul_(0.3)
+            self.maps[1].bias.copy_(torch.tensor([0.5, -2.0, 0, 0, -1.5, 2.0, 0, 0]))
 
     def forward(self, current: Tensor, previous: Tensor, background: Tensor) -> Tensor:
         """Encode uint8 images (B, 320, 240, 3)."""
@@ -273,12 +274,13 @@ def _halve(image: Tensor) -> Tensor:
 
 
 def _activate(maps: Tensor) -> Tensor:
-    pressure = F.softplus(maps[:, 0:1] * 3.0) / 3.0 * PRESSURE
+    """Pressure and stretch are told of the share that touches: elsewhere both are 0."""
+    cover = torch.sigmoid(maps[:, 1:2])
     return torch.cat(
         [
-            pressure,
-            torch.sigmoid(maps[:, 1:2] * 2.0),
-            maps[:, 2:4] * STRETCH,
+            cover * F.softplus(maps[:, 0:1]) * PRESSURE,
+            cover,
+            cover * maps[:, 2:4] * STRETCH,
             torch.sigmoid(maps[:, 4:5]),
             F.softplus(maps[:, 5:6]) * 10.0,
             F.softplus(maps[:, 6:8] * 2.0),
@@ -288,7 +290,10 @@ def _activate(maps: Tensor) -> Tensor:
 
 
 def _convolve(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1), nn.ReLU(inplace=True))
+    """Normalised over the batch (Ioffe and Szegedy, 2015), else the maps hardly learn; ONNX Runtime
+    folds it into the weights."""
+    convolution = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
 def _axis(count: int) -> Tensor:

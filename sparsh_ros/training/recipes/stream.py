@@ -70,12 +70,12 @@ class StreamSettings:
     """
 
     minutes: float
-    batch: int = 8
+    batch: int = 4
     steps: int = 44
-    rate: float = 1e-3
+    rate: float = 2e-3
     seed: int = 0
     first_episodes: int = 64
-    episodes_per_step: float = 1.0
+    episodes_per_step: float = 0.5
     observer: bool = True
     memory: bool = True
     start: str = ""
@@ -227,6 +227,9 @@ class StreamTraining:
         pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
         for mean, value in pairs:
             mean.lerp_(value, 1 - keep)
+        buffers = zip(self.average.buffers(), self.network.buffers(), strict=True)
+        for mean, value in buffers:
+            mean.lerp_(value, 1 - keep) if mean.is_floating_point() else mean.copy_(value)
 
     def _checks(self, share: float) -> int:
         return int(share * CHECKS)

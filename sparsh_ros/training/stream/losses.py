@@ -76,15 +76,23 @@ def total_loss(parts: dict[str, Tensor]) -> Tensor:
 
 
 def _pressure(found: Tensor, wanted: Tensor, touching: Tensor) -> Tensor:
-    """Absolute error in the terms of the map, and of its sum: the load."""
-    error = (found - wanted).abs().sum((2, 3)) / PRESSURE
+    """Error in the terms of the map, and of its sum: the load."""
+    error = _smooth((found - wanted) / PRESSURE).sum((2, 3))
     load = ((found - wanted).sum((2, 3))).abs() / PRESSURE
     return ((error + load) / (touching + 3.0)).mean()
 
 
 def _map_error(found: Tensor, wanted: Tensor, over: Tensor) -> Tensor:
-    error = (found - wanted).abs().sum((2, 3, 4)) / STRETCH
-    return (error * over).mean()
+    """Error of a map of stretch, and of its sum: the shear."""
+    error = _smooth((found - wanted) / STRETCH).sum((2, 3, 4))
+    shear = ((found - wanted) / STRETCH).sum((3, 4)).abs().sum(2)
+    return ((error + 0.5 * shear) * over).mean()
+
+
+def _smooth(error: Tensor) -> Tensor:
+    """Quadratic below 0.3: a plain absolute error would learn the median, which is 0 nearly
+    everywhere."""
+    return F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.3)
 
 
 def _friction(log_weight: Tensor, batch: Batch, contact: Tensor) -> Tensor:
