@@ -6,7 +6,7 @@
 
 Both hold the same frames and labels. Bags are in a folder per sensor instance, with topics named as
 those of a live sensor: `/tactile/image_raw/compressed`, `/tactile/background/compressed`,
-`/tactile/truth/force`, `/tactile/truth/slip`, `/tactile/truth/pose`.
+`/tactile/ground_truth/force`, `/tactile/ground_truth/slip`, `/tactile/ground_truth/pose`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def record_bag(
 ) -> None:
     """Write the first seconds of a touch as a bag, whole or not at all; memory holds one frame.
 
-    In `truth/slip`, `probability` is the share of the contact area that slides, as live.
+    In `ground_truth/slip`, `probability` is the share of the contact area that slides, as live.
     Calls `tick` after each frame.
     """
     # Here, because episodes need no library for bags.
@@ -57,9 +57,9 @@ def record_bag(
             bag.image(
                 f"{PREFIX}/image_raw/compressed", stamp_ns, sample.image, camera, JPEG_QUALITY
             )
-            bag.wrench(f"{PREFIX}/truth/force", stamp_ns, sample.force_n, gel)
-            bag.slip(f"{PREFIX}/truth/slip", stamp_ns, *truth, gel, sample.slip_share)
-            bag.pose(f"{PREFIX}/truth/pose", stamp_ns, motion.update(sample), gel)
+            bag.wrench(f"{PREFIX}/ground_truth/force", stamp_ns, sample.force_n, gel)
+            bag.slip(f"{PREFIX}/ground_truth/slip", stamp_ns, *truth, gel, sample.slip_share)
+            bag.pose(f"{PREFIX}/ground_truth/pose", stamp_ns, motion.update(sample), gel)
             tick()
 
 

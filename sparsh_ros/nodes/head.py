@@ -23,6 +23,7 @@ from sparsh_ros.msg import Features
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import heard_entries
+from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.diagnostics import (
     OK,
@@ -31,15 +32,15 @@ from sparsh_ros.nodes.runtime.diagnostics import (
     LatencyMeter,
     RateMeter,
     Report,
+    SendTimes,
 )
 from sparsh_ros.nodes.runtime.parameters import Parameters
-from sparsh_ros.nodes.runtime.ros_time import SendTimes
-from sparsh_ros.nodes.topics import conversions, qos
+from sparsh_ros.nodes.topics import qos
 from sparsh_ros.nodes.topics.estimates import EstimatePublisher
 from sparsh_ros.nodes.topics.features import msg_to_encoded
 from sparsh_ros.perception.head_runner import TouchDecoder
 
-_QUIET_S = 5.0
+_LOG_THROTTLE_S = 5.0
 
 
 class HeadNode(Node):
@@ -95,7 +96,7 @@ class HeadNode(Node):
             touches = self._decoder.decode(msg_to_encoded(name, self._spec, message))
         except SparshError as error:
             self._trouble[name] = str(error)
-            self.get_logger().error(str(error), throttle_duration_sec=_QUIET_S)
+            self.get_logger().error(str(error), throttle_duration_sec=_LOG_THROTTLE_S)
             return
         for touch in touches:
             self._estimates[name].publish(touch)

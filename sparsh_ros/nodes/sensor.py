@@ -3,8 +3,9 @@
 
 Publishes `image_raw`, the standard image, stamped when it was grabbed; `image_raw/compressed` and
 `camera_info` while somebody listens; `background`, the image of the untouched gel, which it
-captures, keeps and watches. A simulated sensor also publishes what is really happening:
-`truth/force`, `truth/slip` and `truth/pose` mean what `force`, `slip` and `pose` estimate.
+captures, keeps and watches. A simulated sensor also publishes what is really happening on
+`ground_truth/force`, `ground_truth/slip` and `ground_truth/pose`; they mean what `force`, `slip`
+and `pose` estimate.
 
 Configured, it holds the device; active, it publishes; deactivated, the device is free for others.
 """
@@ -23,11 +24,10 @@ from sparsh_ros.nodes.graph.entries import own_entry
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.diagnostics import Report
 from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode
+from sparsh_ros.nodes.runtime.sensor_health import sensor_report
 from sparsh_ros.nodes.topics.background import BackgroundTopic
-from sparsh_ros.nodes.topics.camera_info import CameraInfoTopic
-from sparsh_ros.nodes.topics.health import sensor_report
-from sparsh_ros.nodes.topics.images import ImagePublisher
-from sparsh_ros.nodes.topics.truth import TruthPublisher
+from sparsh_ros.nodes.topics.ground_truth import GroundTruthPublisher
+from sparsh_ros.nodes.topics.images import CameraInfoPublisher, ImagePublisher
 from sparsh_ros.sensors import Sensor
 from sparsh_ros.sensors.rig import SensorEntry
 
@@ -84,10 +84,10 @@ class SensorNode(ManagedNode):
         self._images = ImagePublisher(
             self, prefix, entry.optical_frame, lambda: self._given["jpeg_quality"]
         )
-        self._camera_info = CameraInfoTopic(self, prefix, entry)
+        self._camera_info = CameraInfoPublisher(self, prefix, entry)
         self._truth = None
         if entry.driver == "simulated":
-            self._truth = TruthPublisher(self, prefix, entry.gel_frame)
+            self._truth = GroundTruthPublisher(self, prefix, entry.gel_frame)
         self._background = BackgroundTopic(
             self,
             prefix,

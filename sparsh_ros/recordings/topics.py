@@ -61,8 +61,8 @@ def find_sensors(
 
     Names that are given win; there must be one for each sensor, in the order of the images (those
     given, else those found, by name). An image that is there raw and compressed is taken raw. A
-    label is looked for at `<prefix>/truth/<kind>`; else it is the only topic of its type below the
-    prefix, or in a bag of one sensor the only one at all, that is not an estimate of this package
+    label is looked for at `<prefix>/ground_truth/<kind>` (older bags: `truth/<kind>`); else it is
+    the only topic of its type below the prefix, or in a bag of one sensor the only one at all, that is not an estimate of this package
     (`<prefix>/<kind>`). Where two sensors could claim a topic, neither gets it.
 
     Raises:
@@ -148,8 +148,9 @@ def _find(
     kind: str,
     types: Sequence[str],
 ) -> SensorTopics:
-    usual = "background" if kind == "background" else f"truth/{kind}"
-    for name in (f"{sensor.prefix}/{usual}", f"{sensor.prefix}/{usual}{_COMPRESSED}"):
+    usual = "background" if kind == "background" else f"ground_truth/{kind}"
+    for name in (usual, f"{usual}{_COMPRESSED}", f"truth/{kind}"):
+        name = f"{sensor.prefix}/{name}"
         if name in known and known[name].type in types and _alone(sensor, sensors):
             return replace(sensor, **{kind: name})
     if kind in _BY_NAME_ALONE:

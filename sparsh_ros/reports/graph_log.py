@@ -110,7 +110,7 @@ class Record:
                 return int(values.get(counter, 0))
         return 0
 
-    def journey(self) -> list[tuple[str, int]]:
+    def frame_accounting(self) -> list[tuple[str, int]]:
         """How many frames reached each stage, and between the stages how many went where.
 
         Stages and losses alternate such that each stage is the stage before minus the losses

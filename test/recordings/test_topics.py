@@ -44,9 +44,9 @@ def test_a_live_recording_with_truth() -> None:
     assert (sensor.name, sensor.prefix) == ("tactile", "/tactile")
     assert sensor.image == "/tactile/image_raw" and sensor.background == "/tactile/background"
     assert (sensor.force, sensor.slip, sensor.pose, sensor.pose_change) == (
-        "/tactile/truth/force",
-        "/tactile/truth/slip",
-        "/tactile/truth/pose",
+        "/tactile/ground_truth/force",
+        "/tactile/ground_truth/slip",
+        "/tactile/ground_truth/pose",
         "",
     )
     assert sensor.notes == ()
@@ -76,8 +76,8 @@ def test_each_of_several_sensors_has_its_own() -> None:
     named = {**below("tactile__left", LIVE | TRUTH), **below("tactile__right", LIVE | TRUTH)}
     left, right = find_sensors(topics(**named))
     assert (left.name, right.name) == ("left", "right")
-    assert left.force == "/tactile/left/truth/force"
-    assert right.slip == "/tactile/right/truth/slip"
+    assert left.force == "/tactile/left/ground_truth/force"
+    assert right.slip == "/tactile/right/ground_truth/slip"
     assert right.background == "/tactile/right/background"
 
 
@@ -111,14 +111,14 @@ def test_a_raw_image_is_preferred_to_the_compressed_one() -> None:
     (sensor,) = find_sensors(topics(**named, **below("tactile", TRUTH)))
     assert (sensor.name, sensor.image) == ("tactile", "/tactile/image_raw/compressed")
     assert sensor.background == "/tactile/background/compressed"
-    assert sensor.force == "/tactile/truth/force"
+    assert sensor.force == "/tactile/ground_truth/force"
     (sensor,) = find_sensors(topics(**named, **below("tactile", LIVE)))
     assert sensor.image == "/tactile/image_raw" and sensor.background == "/tactile/background"
 
 
 def test_an_image_at_the_root() -> None:
     (sensor,) = find_sensors(topics(image_raw=IMAGE, truth__force=WRENCH))
-    assert (sensor.name, sensor.prefix, sensor.force) == ("image_raw", "", "/truth/force")
+    assert (sensor.name, sensor.prefix, sensor.force) == ("image_raw", "", "/ground_truth/force")
 
 
 def test_names_that_are_given_win() -> None:

@@ -134,11 +134,11 @@ class ManagedNode(LifecycleNode):
 
     def _begin(self) -> None:
         self._activate()
-        spin.settle()
+        spin.freeze_gc()
 
     def _halt(self) -> None:
         self._deactivate()
-        spin.unsettle()
+        spin.unfreeze_gc()
 
     def _fail(self, error: Exception) -> None:
         """Say what went wrong, here and on /diagnostics, until the next transition."""

@@ -16,7 +16,8 @@ from rclpy.node import Node
 
 from sparsh_ros.models.spec import GRASPS, TEXTILES
 from sparsh_ros.msg import Classification, PoseChange, Slip
-from sparsh_ros.nodes.topics import conversions, qos
+from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.topics import qos
 from sparsh_ros.perception.pipeline import Touch
 
 _CLASSES = {"grasp": GRASPS, "textile": TEXTILES}
