@@ -165,7 +165,7 @@ def _time_run(engine: Engine, images: np.ndarray) -> tuple[float, float]:
     tokens = engine.encode(*images)
     encoded = time.perf_counter()
     for head in engine.heads:
-        engine.decode(head, tokens)
+        engine.run_head(head, tokens)
     return 1e3 * (encoded - started), 1e3 * (time.perf_counter() - started)
 
 

@@ -224,8 +224,8 @@ def _check_parity(spec: ModelSpec) -> None:
         for name, value in reference.force_field(*images).items():
             errors[name] = np.abs(maps[name] - value).max()
     for head in ours.heads:
-        outputs = ours.decode(head, tokens)
-        for name, value in reference.decode(head, expected).items():
+        outputs = ours.run_head(head, tokens)
+        for name, value in reference.run_head(head, expected).items():
             errors[f"{head}.{name}"] = np.abs(outputs[name] - value).max()
     wrong = {name: float(error) for name, error in errors.items() if not error < PARITY_TOLERANCE}
     if wrong:

@@ -31,7 +31,7 @@ from sparsh_ros.nodes.topics.features import FeaturesPublisher
 from sparsh_ros.nodes.topics.force_field import FieldWorker
 from sparsh_ros.nodes.topics.sensor_io import SensorIO
 from sparsh_ros.perception.pipeline import Perception
-from sparsh_ros.perception.postprocess import Touch
+from sparsh_ros.perception.postprocess import Estimate
 
 _WAIT_TIMEOUT_S = 0.1
 _LOG_THROTTLE_S = 5.0
@@ -47,7 +47,7 @@ class PerceptionNode(ManagedNode):
             SparshError: a parameter is not allowed.
         """
         super().__init__("perception", settings.PERCEPTION)
-        self._rig = heard_entries(self._given)
+        self._rig = heard_entries(self._params)
         self._prefixes = prefixes([entry.name for entry in self._rig])
         self._sensor_ios = {
             entry.name: SensorIO(self, entry, self._prefixes[entry.name]) for entry in self._rig
@@ -60,7 +60,7 @@ class PerceptionNode(ManagedNode):
 
     def hosted_sensors(self) -> list[SensorNode]:
         """Nodes of the sensors that live in this process: none unless `in_process` is set."""
-        if not self._given["in_process"]:
+        if not self._params["in_process"]:
             return []
         return [
             SensorNode(
@@ -77,7 +77,7 @@ class PerceptionNode(ManagedNode):
         spec, engine = perception.spec, perception.engine
         for sensor_io in self._sensor_ios.values():
             sensor_io.create_publishers(perception.heads)
-        if self._given["publish_features"]:
+        if self._params["publish_features"]:
             self._features = FeaturesPublisher(self, self._rig, spec)
         self.get_logger().info(f"{spec.name} on {engine.description}; {spec.terms}")
         for sentence in (*perception.notes, *perception.heads.missing.values()):
@@ -88,7 +88,7 @@ class PerceptionNode(ManagedNode):
         if self._perception is None:
             self._perception = self._load()
         for sensor_io in self._sensor_ios.values():
-            sensor_io.start(self._perception, listen=not self._given["in_process"])
+            sensor_io.start(self._perception, listen=not self._params["in_process"])
         if FORCE_FIELD in self._perception.heads.usable:
             self._fields = FieldWorker(self._perception, self._sensor_ios, self._log_error)
         self._stop.clear()
@@ -112,15 +112,15 @@ class PerceptionNode(ManagedNode):
         self._features = None
 
     def _load(self) -> Perception:
-        given = self._given
+        params = self._params
         return Perception(
-            given["model"],
-            given["heads"],
-            given["device"],
-            threads=given["threads"] or None,
-            contact_threshold_n=given["contact_threshold_n"],
-            slip_threshold=given["slip_threshold"] or None,
-            weights_dir=given["weights_dir"] or None,
+            params["model"],
+            params["heads"],
+            params["device"],
+            threads=params["threads"] or None,
+            contact_threshold_n=params["contact_threshold_n"],
+            slip_threshold=params["slip_threshold"] or None,
+            weights_dir=params["weights_dir"] or None,
             monotonic=stale_clock(self),
         )
 
@@ -134,25 +134,25 @@ class PerceptionNode(ManagedNode):
 
     def _infer(self) -> None:
         is_read = self._features is not None or bool(self._perception.engine.heads)
-        encoded = self._perception.encode(tokens=is_read)
-        self._publish(self._perception.interpret(encoded))
+        features = self._perception.encode(tokens=is_read)
+        self._publish(self._perception.run_heads(features))
         if self._features is not None:
-            self._features.publish(encoded)
+            self._features.publish(features)
         if self._fields is not None:
-            for encoding in encoded.encodings:
-                if encoding.valid:
-                    self._fields.request(encoding.sensor)
+            for encoded in features.frames:
+                if encoded.valid:
+                    self._fields.request(encoded.sensor)
 
     def _give_up(self, error: Exception) -> None:
         """These frames are lost, and with them whatever was estimated before: it must not stand."""
         reason = f"these frames are lost: {error}"
         self._log_error(reason)
         with suppress(Exception):  # if publishing is what failed, there is nothing left to do
-            self._publish(self._perception.withdraw(reason))
+            self._publish(self._perception.invalidate_last(reason))
 
-    def _publish(self, touches: Sequence[Touch]) -> None:
-        for touch in touches:
-            self._sensor_ios[touch.sensor].publish(touch)
+    def _publish(self, estimates: Sequence[Estimate]) -> None:
+        for estimate in estimates:
+            self._sensor_ios[estimate.sensor].publish(estimate)
 
     def _log_error(self, sentence: str) -> None:
         self.get_logger().error(sentence, throttle_duration_sec=_LOG_THROTTLE_S)

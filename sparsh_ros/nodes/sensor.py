@@ -59,7 +59,7 @@ class SensorNode(ManagedNode):
             SparshError: a parameter is not allowed.
         """
         super().__init__(f"{entry.name}_sensor" if entry and prefix else "sensor", settings.SENSOR)
-        self._entry = entry or own_entry(self._given)
+        self._entry = entry or own_entry(self._params)
         self._prefix = prefix
         self._sink, self._take_background = sink, take_background
         self._sensor: Sensor | None = None
@@ -82,7 +82,7 @@ class SensorNode(ManagedNode):
             self._sensor = self._entry.open()
         entry, prefix = self._entry, self._prefix
         self._images = ImagePublisher(
-            self, prefix, entry.optical_frame, lambda: self._given["jpeg_quality"]
+            self, prefix, entry.optical_frame, lambda: self._params["jpeg_quality"]
         )
         self._camera_info = CameraInfoPublisher(self, prefix, entry)
         self._truth = None
@@ -119,7 +119,7 @@ class SensorNode(ManagedNode):
 
     def _is_awaited(self) -> bool:
         listeners = self._images.listeners + (self._sink is not None)
-        return listeners >= self._given["listeners"]
+        return listeners >= self._params["listeners"]
 
     def _work(self) -> None:
         try:
@@ -148,7 +148,7 @@ class SensorNode(ManagedNode):
         self._camera_info.publish(frame.stamp_ns)
         if self._truth is not None:
             self._truth.publish(frame.stamp_ns, frame.truth)
-        self._background.push(frame)
+        self._background.on_frame(frame)
 
     def _reports(self) -> dict[str, Report]:
         values = {

@@ -35,7 +35,7 @@ class MotionBins:
         self._widths = np.vstack([widths_m, widths_m, np.deg2rad(_widths(spec.pose_bin_edges_deg))])
         self._unknown = [axis not in spec.pose_axes for axis in POSE_AXES]
 
-    def decode(
+    def expected_motion(
         self, tx: NDArray, ty: NDArray, yaw: NDArray
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Expected motion and its covariance, from 11 logits per axis.

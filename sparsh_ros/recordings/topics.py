@@ -62,8 +62,9 @@ def find_sensors(
     Names that are given win; there must be one for each sensor, in the order of the images (those
     given, else those found, by name). An image that is there raw and compressed is taken raw. A
     label is looked for at `<prefix>/ground_truth/<kind>` (older bags: `truth/<kind>`); else it is
-    the only topic of its type below the prefix, or in a bag of one sensor the only one at all, that is not an estimate of this package
-    (`<prefix>/<kind>`). Where two sensors could claim a topic, neither gets it.
+    the only topic of its type below the prefix, or in a bag of one sensor the only one at all, that
+    is not an estimate of this package (`<prefix>/<kind>`). Where two sensors could claim a topic,
+    neither gets it.
 
     Raises:
         RecordingError: no image; or a given topic is missing, of another type, or one too many.

@@ -82,7 +82,7 @@ def check(bag: Bag, first: int = 0, last: int = COUNT) -> None:
     """Whether a bag holds the messages of these indices, and nothing else."""
     count = last - first
     assert [(t.name, t.type, t.count) for t in bag.topics] == [
-        (name, type_name, count) for name, type_name in TOPICS.items()
+        (name, type_name, count) for name, type_name in sorted(TOPICS.items())
     ]
     forces = [
         (m.log_time_ns, bag.decode(m).wrench.force.z)

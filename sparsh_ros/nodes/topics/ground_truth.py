@@ -22,8 +22,8 @@ class GroundTruthPublisher:
     """Publishes `ground_truth/force`, `ground_truth/slip` and `ground_truth/pose`.
 
     In `ground_truth/slip`, `slipping` is gross slip and `probability` the share of the contact area
-    that slides, which rises before it. `ground_truth/pose` is, like `pose`, the motion since contact
-    began.
+    that slides, which rises before it. `ground_truth/pose` is, like `pose`, the motion since
+    contact began.
     """
 
     def __init__(self, node: Node, prefix: str, frame_id: str) -> None:
