@@ -22,6 +22,7 @@ from pathlib import Path
 
 import cv2
 
+from sparsh_ros import names
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.simulation.ground_truth import MotionSinceContact
 from sparsh_ros.training import episodes
@@ -45,7 +46,8 @@ def record_bag(
     from sparsh_ros.recordings.bags import profile_key
 
     simulation, motion = touch.simulation(), MotionSinceContact()
-    camera, gel = f"{touch.sensor}_camera_optical_frame", f"{touch.sensor}_gel_frame"
+    camera, gel = names.optical_frame(touch.sensor), names.gel_frame(touch.sensor)
+    truth_at = f"{PREFIX}/{names.GROUND_TRUTH}"
     custom = {profile_key(PREFIX): touch.sensor, "simulated": json.dumps(touch.meta)}
     with whole_or_nothing(path) as partial, BagWriter(partial, custom=custom) as bag:
         image = simulation.background()
@@ -57,9 +59,9 @@ def record_bag(
             bag.image(
                 f"{PREFIX}/image_raw/compressed", stamp_ns, sample.image, camera, JPEG_QUALITY
             )
-            bag.wrench(f"{PREFIX}/ground_truth/force", stamp_ns, sample.force_n, gel)
-            bag.slip(f"{PREFIX}/ground_truth/slip", stamp_ns, *truth, gel, sample.slip_share)
-            bag.pose(f"{PREFIX}/ground_truth/pose", stamp_ns, motion.update(sample), gel)
+            bag.wrench(f"{truth_at}/force", stamp_ns, sample.force_n, gel)
+            bag.slip(f"{truth_at}/slip", stamp_ns, *truth, gel, sample.slip_share)
+            bag.pose(f"{truth_at}/pose", stamp_ns, motion.update(sample), gel)
             tick()
 
 

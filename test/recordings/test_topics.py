@@ -32,7 +32,7 @@ LIVE = {
     "pose": POSE,
     "pose_change": CHANGE,
 }
-TRUTH = {"truth__force": WRENCH, "truth__slip": SLIP, "truth__pose": POSE}
+TRUTH = {"ground_truth__force": WRENCH, "ground_truth__slip": SLIP, "ground_truth__pose": POSE}
 
 
 def below(prefix: str, kinds: dict[str, str]) -> dict[str, str]:
@@ -50,6 +50,14 @@ def test_a_live_recording_with_truth() -> None:
         "",
     )
     assert sensor.notes == ()
+
+
+def test_labels_below_truth_are_found_unless_there_is_ground_truth() -> None:
+    kinds = below("left", {"image_raw": IMAGE, "truth__force": WRENCH, "other__force": WRENCH})
+    (sensor,) = find_sensors(topics(**kinds))
+    assert sensor.force == "/left/truth/force" and not any("force" in note for note in sensor.notes)
+    (sensor,) = find_sensors(topics(**kinds, left__ground_truth__force=WRENCH))
+    assert sensor.force == "/left/ground_truth/force"
 
 
 def test_estimates_of_an_earlier_run_are_no_labels() -> None:
@@ -117,7 +125,7 @@ def test_a_raw_image_is_preferred_to_the_compressed_one() -> None:
 
 
 def test_an_image_at_the_root() -> None:
-    (sensor,) = find_sensors(topics(image_raw=IMAGE, truth__force=WRENCH))
+    (sensor,) = find_sensors(topics(image_raw=IMAGE, ground_truth__force=WRENCH))
     assert (sensor.name, sensor.prefix, sensor.force) == ("image_raw", "", "/ground_truth/force")
 
 
