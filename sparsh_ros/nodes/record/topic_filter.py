@@ -24,9 +24,7 @@ ESTIMATES = {
 }
 """Head -> the topics of a sensor that say what it estimates; every message has a header."""
 
-_GROUND_TRUTH = tuple(
-    f"{names.GROUND_GROUND_TRUTH}/{estimate}" for estimate in ("force", "slip", "pose")
-)
+_GROUND_TRUTH = tuple(f"{names.GROUND_TRUTH}/{estimate}" for estimate in ("force", "slip", "pose"))
 _OF_SENSOR = (*chain.from_iterable(ESTIMATES.values()), *_GROUND_TRUTH, "background")
 _IMAGES = {
     "raw": ("image_raw", "camera_info"),
