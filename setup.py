@@ -34,7 +34,7 @@ setup(
     package_dir=DATA,
     package_data={
         "sparsh_ros": ["weights/**/*"],
-        "sparsh_ros.evaluation.report_html": ["*.css", "*.html", "*.js"],
+        "sparsh_ros.reports.evaluation": ["*.css", "*.html", "*.js"],
         **{package: ["**/*"] for package in DATA},
     },
     install_requires=[

@@ -15,12 +15,12 @@ from matplotlib.patches import Arc, Circle, Polygon, Rectangle
 from matplotlib.patheffects import withStroke
 
 from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_WIDTH
-from sparsh_ros.gel import indenters
-from sparsh_ros.gel.contact import GelGrid
-from sparsh_ros.gel.elastomer import Elastomer
-from sparsh_ros.gel.instance import SensorInstance
-from sparsh_ros.gel.optics import GelOptics
 from sparsh_ros.sensors import load_profile
+from sparsh_ros.simulation import indenters
+from sparsh_ros.simulation.contact import GelGrid
+from sparsh_ros.simulation.elastomer import Elastomer
+from sparsh_ros.simulation.optics import GelOptics
+from sparsh_ros.simulation.sensor_instance import SensorInstance
 
 OUT = Path(__file__).with_name("axes.png")
 X, Y, Z = "#e5484d", "#1f9d45", "#2f6fe0"  # red, green, blue as in every ROS viewer

@@ -16,7 +16,7 @@ import numpy as np
 
 from sparsh_ros.background import read_background
 from sparsh_ros.frames import Frame
-from sparsh_ros.perception import Perception
+from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.sensors import load_profile
 from sparsh_ros.sensors.images import list_images, read_image
 

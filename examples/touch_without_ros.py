@@ -8,7 +8,7 @@ python examples/touch_without_ros.py recording.mp4           # or a folder of im
 import sys
 
 from sparsh_ros.background import BackgroundKeeper
-from sparsh_ros.perception import Perception
+from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.sensors import load_profile, open_sensor
 
 FRAMES = 180

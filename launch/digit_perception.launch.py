@@ -3,7 +3,7 @@
 
 from launch import LaunchDescription
 
-from sparsh_ros.nodes.launch_files import describe
+from sparsh_ros.nodes.graph.launch_files import describe
 from sparsh_ros.nodes.settings import DIGIT
 
 

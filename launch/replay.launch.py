@@ -3,7 +3,7 @@
 
 from launch import LaunchDescription
 
-from sparsh_ros.nodes.launch_files import describe_replay
+from sparsh_ros.nodes.graph.launch_files import describe_replay
 
 
 def generate_launch_description() -> LaunchDescription:

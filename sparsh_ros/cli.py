@@ -26,33 +26,39 @@ class _Command:
 
 
 _COMMANDS = {
-    "run": _Command("sparsh_ros.nodes.run", "start sensors and perception", needs_ros=True),
+    "run": _Command("sparsh_ros.nodes.graph.run", "start sensors and perception", needs_ros=True),
     "lifecycle": _Command(
-        "sparsh_ros.nodes.lifecycle", "configure, activate or stop running nodes", needs_ros=True
+        "sparsh_ros.nodes.graph.lifecycle",
+        "configure, activate or stop running nodes",
+        needs_ros=True,
     ),
-    "record": _Command("sparsh_ros.nodes.record", "record topics into a bag", needs_ros=True),
+    "record": _Command(
+        "sparsh_ros.nodes.record.record", "record topics into a bag", needs_ros=True
+    ),
     "replay": _Command(
-        "sparsh_ros.nodes.replay",
+        "sparsh_ros.nodes.replay.replay",
         "play a recording through the live graph, compare with the offline estimates",
         needs_ros=True,
     ),
     "demo": _Command(
-        "sparsh_ros.nodes.demo", "run the graph for a while, watch it, report", needs_ros=True
+        "sparsh_ros.nodes.demo.demo", "run the graph for a while, watch it, report", needs_ros=True
     ),
-    "bench": _Command("sparsh_ros.bench", "time the models on this machine"),
-    "doctor": _Command("sparsh_ros.doctor.command", "find out what is wrong, and how to mend it"),
+    "bench": _Command("sparsh_ros.bench.models", "time the models on this machine"),
+    "doctor": _Command("sparsh_ros.commands.doctor", "find out what is wrong, and how to mend it"),
     "faults": _Command(
-        "sparsh_ros.evaluation.faults", "time how estimates end and return when cameras fail"
+        "sparsh_ros.commands.faults", "time how estimates end and return when cameras fail"
     ),
     "evaluate": _Command(
-        "sparsh_ros.evaluation.evaluate", "score a model on recordings, compare two evaluations"
+        "sparsh_ros.commands.evaluate", "score a model on recordings, compare two evaluations"
     ),
-    "import": _Command("sparsh_ros.evaluation.importing", "turn data sets into bags with labels"),
-    "simulate": _Command("sparsh_ros.training.simulate", "make simulated touches with labels"),
-    "train": _Command("sparsh_ros.training.train", "train an encoder and its heads"),
-    "export": _Command("sparsh_ros.models.export", "write a trained model as ONNX"),
-    "contact-sheet": _Command("sparsh_ros.gel.contact_sheet", "render simulated sensors to a PNG"),
-    "weights": _Command("sparsh_ros.models.weights_cli", "list models, inspect weights files"),
+    "import": _Command("sparsh_ros.commands.import_data", "turn data sets into bags with labels"),
+    "simulate": _Command("sparsh_ros.commands.simulate", "make simulated touches with labels"),
+    "train": _Command("sparsh_ros.commands.train", "train an encoder and its heads"),
+    "export": _Command("sparsh_ros.export.export", "write a trained model as ONNX"),
+    "contact-sheet": _Command(
+        "sparsh_ros.commands.render_samples", "render simulated sensors to a PNG"
+    ),
+    "weights": _Command("sparsh_ros.commands.weights", "list models, inspect weights files"),
 }
 
 # What to do about a package that is not there.

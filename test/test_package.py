@@ -27,8 +27,9 @@ ROS = [
 ]
 # The only modules that may import torch: training, official checkpoints, the CUDA engine.
 WITH_TORCH = re.compile(
-    r"sparsh_ros\.(training(\..*)?|engines\.torch_engine"
-    r"|models\.(vit|layers|heads|dpt|decoders|preprocess|graphs|export|convert|checkpoints))"
+    r"sparsh_ros\.(training(\..*)?|engines\.torch_engine|export\.(export|convert)|commands\.train"
+    r"|models\.(vit|layers|heads|dpt|preprocess|graphs)"
+    r"|models\.checkpoints\.(checkpoints|decoders))"
 )
 IMPORT_WITHOUT = """
 import importlib, sys
@@ -93,7 +94,7 @@ def test_the_live_path_imports_without_torch() -> None:
         for module in _modules()
         if not WITH_TORCH.fullmatch(module)
         and (_installed("rclpy") or not _in_nodes(module))
-        and (_installed("launch_ros") or module != "sparsh_ros.nodes.launch_files")
+        and (_installed("launch_ros") or module != "sparsh_ros.nodes.graph.launch_files")
     ]
     training = ["torch", "onnx", "onnxscript", "safetensors", "scipy"]
     assert _failing_imports(modules, without=training) == []
@@ -148,7 +149,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_has_all_modules_and_data(wheel: Path) -> None:
     modules, weights = PACKAGE.rglob("*.py"), (PACKAGE / "weights").rglob("*.*")
-    pages = (PACKAGE / "evaluation" / "report_html").glob("*.*")
+    pages = (PACKAGE / "reports" / "evaluation").glob("*.*")
     expected = {path.relative_to(ROOT) for path in (*modules, *weights, *pages)}
     for path in (ROOT / "config").rglob("*.*"):
         expected.add(Path("sparsh_ros") / path.relative_to(ROOT))
@@ -160,7 +161,7 @@ def test_the_wheel_has_all_modules_and_data(wheel: Path) -> None:
 def test_the_core_of_the_wheel_works_without_ros(wheel: Path) -> None:
     program = (
         "from sparsh_ros.resources import config_path, message_definitions;"
-        "import sparsh_ros.perception;"
+        "import sparsh_ros.perception.pipeline;"
         "print(config_path('sensors', 'digit.yaml'), message_definitions()[-1],"
         " sparsh_ros.__version__)"
     )

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from sparsh_ros.frames import Frame
-from sparsh_ros.gel.simulation import TouchSimulation
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.perception import Perception
+from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.sensors import load_profile
-from sparsh_ros.training.dataset import SPLITS
+from sparsh_ros.simulation.simulation import TouchSimulation
+from sparsh_ros.training.episodes import SPLITS
 
 FIRST_SEED, KINDS = SPLITS["test"]
 SEEDS = range(FIRST_SEED + 50_000, FIRST_SEED + 50_005)  # none of the model card's

@@ -13,10 +13,10 @@ from sparsh_ros.doctor import ros, udev, usb
 from sparsh_ros.doctor.findings import Finding, note, ok, problem
 from sparsh_ros.doctor.machine import Machine
 from sparsh_ros.resources import config_path
-from sparsh_ros.sensors.discovery import TactileCamera, find_cameras
+from sparsh_ros.sensors.cameras.discovery import TactileCamera, find_cameras
+from sparsh_ros.sensors.cameras.v4l2 import Mode
+from sparsh_ros.sensors.cameras.v4l2_modes import OfferedMode
 from sparsh_ros.sensors.profiles import load_profile
-from sparsh_ros.sensors.v4l2 import Mode
-from sparsh_ros.sensors.v4l2_modes import OfferedMode
 
 _WITHOUT = "without a sensor, `sparsh-ros demo` runs on a simulated DIGIT"
 _FORMATS = ("YUYV", "MJPG")  # that the drivers decode

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sparsh_ros.sensors.v4l2_modes import OfferedMode
+    from sparsh_ros.sensors.cameras.v4l2_modes import OfferedMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Machine:
     def modes(self, device: str) -> list[OfferedMode]:
         """What a camera offers; raises OSError where it cannot be opened."""
         # Not above, because it needs OpenCV, of which the doctor may have to say that it is broken.
-        from sparsh_ros.sensors.v4l2_modes import offered_modes
+        from sparsh_ros.sensors.cameras.v4l2_modes import offered_modes
 
         return offered_modes(str(self.path(device)))
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from sparsh_ros.doctor.findings import Finding, note, ok, problem
 from sparsh_ros.doctor.machine import Machine
-from sparsh_ros.sensors.discovery import BOOTLOADER, LABELS, TactileCamera, find_usb_sensors
+from sparsh_ros.sensors.cameras.discovery import BOOTLOADER, LABELS, TactileCamera, find_usb_sensors
+from sparsh_ros.sensors.cameras.v4l2 import Mode
 from sparsh_ros.sensors.profiles import load_profile
-from sparsh_ros.sensors.v4l2 import Mode
 
 _USB2_MBIT_S = 480
 # USB 2.0 gives streams at most 80 % of its time (section 5.6.4), one camera at most 24.6 MB/s

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sparsh_ros.engines import check_decode, check_force_field, check_images
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.frames import IMAGE_SHAPE
-from sparsh_ros.models.head_facts import FORCE_FIELD
+from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
 from sparsh_ros.models.spec import ModelSpec
 
 

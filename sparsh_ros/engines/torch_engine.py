@@ -13,10 +13,10 @@ from torch import Tensor
 
 from sparsh_ros.engines import check_decode, check_force_field, check_images
 from sparsh_ros.frames import IMAGE_SHAPE
-from sparsh_ros.models.checkpoints import load_model_encoder
-from sparsh_ros.models.decoders import load_model_head
+from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
+from sparsh_ros.models.checkpoints.decoders import load_model_head
+from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
 from sparsh_ros.models.graphs import EncoderGraph, ForceFieldGraph
-from sparsh_ros.models.head_facts import FORCE_FIELD
 from sparsh_ros.models.spec import ModelSpec
 
 

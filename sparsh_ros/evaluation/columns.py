@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros.evaluation.result import UNKNOWN, Estimates
-from sparsh_ros.touch import Touch
+from sparsh_ros.perception.postprocess import Touch
 
 
 class EstimateColumns:

@@ -10,13 +10,13 @@ import numpy as np
 
 from sparsh_ros.background import BackgroundKeeper, read_background
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.evaluation.bags import Bag
 from sparsh_ros.evaluation.columns import EstimateColumns
-from sparsh_ros.evaluation.kinds import find_kind
-from sparsh_ros.evaluation.labels import Event, read_events
 from sparsh_ros.evaluation.samples import LabelStream
-from sparsh_ros.evaluation.topics import SensorTopics
 from sparsh_ros.frames import Frame
+from sparsh_ros.recordings.bags import Bag
+from sparsh_ros.recordings.labels import Event, read_events
+from sparsh_ros.recordings.sensor_type import find_kind
+from sparsh_ros.recordings.topics import SensorTopics
 from sparsh_ros.sensors.profiles import SensorProfile
 
 LABELS = {"force": 3, "slip": 2, "pose": 3, "pose_change": 4}

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros.evaluation.alignment import in_bin_units
-from sparsh_ros.evaluation.bags import open_bag
-from sparsh_ros.evaluation.labels import read_frames
 from sparsh_ros.evaluation.result import UNKNOWN, Moment, SensorResult
+from sparsh_ros.recordings.bags import open_bag
+from sparsh_ros.recordings.labels import read_frames
 from sparsh_ros.sensors.images import encode_jpeg
 
 WORST = 8

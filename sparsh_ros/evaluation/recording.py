@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.evaluation.ahead import ahead
 from sparsh_ros.evaluation.alignment import align
-from sparsh_ros.evaluation.bags import Bag
 from sparsh_ros.evaluation.feed import Feed, read_feeds
 from sparsh_ros.evaluation.result import SensorResult
-from sparsh_ros.evaluation.topics import find_sensors
 from sparsh_ros.frames import Frame
-from sparsh_ros.perception import Perception
+from sparsh_ros.perception.pipeline import Perception
+from sparsh_ros.recordings.bags import Bag
+from sparsh_ros.recordings.prefetch import ahead
+from sparsh_ros.recordings.topics import find_sensors
 
 _DEPTH = 32  # items read ahead; a standard image has 230 kB
 _LATE_NS = 100_000_000  # frames of several sensors may come in another order than their stamps

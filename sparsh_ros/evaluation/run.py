@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from sparsh_ros.errors import RecordingError, SparshError
-from sparsh_ros.evaluation.bags import list_bags, open_bag
 from sparsh_ros.evaluation.moments import with_moments
 from sparsh_ros.evaluation.recording import Evaluator, Source, StampClock
 from sparsh_ros.evaluation.result import Result, Runtime, SensorResult
 from sparsh_ros.evaluation.scores import document
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.perception import Perception
+from sparsh_ros.perception.pipeline import Perception
+from sparsh_ros.recordings.bags import list_bags, open_bag
 
 TASKS = ("force", "slip", "pose")
 

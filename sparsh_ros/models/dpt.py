@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsh_ros.errors import ModelError
-from sparsh_ros.models.head_facts import FORCE_FIELD, MAPS
+from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD, MAPS
 from sparsh_ros.models.image_rules import NEUTRAL
 
 if TYPE_CHECKING:

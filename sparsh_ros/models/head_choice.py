@@ -7,9 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sparsh_ros.errors import ModelError
-from sparsh_ros.models.head_facts import FORCE_FIELD, ProbeFacts, find_head, read_head_facts
+from sparsh_ros.models.checkpoints.head_facts import (
+    FORCE_FIELD,
+    ProbeFacts,
+    find_head,
+    read_head_facts,
+)
+from sparsh_ros.models.checkpoints.tensor_files import open_tensor_file
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.models.tensor_files import open_tensor_file
 
 AUTO = "auto"
 """Stands for force, slip and pose, and whatever else the weights have."""

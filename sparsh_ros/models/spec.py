@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sparsh_ros.errors import ModelError
+from sparsh_ros.models.checkpoints.architecture import EncoderLayout
+from sparsh_ros.models.checkpoints.weight_files import WeightFiles
 from sparsh_ros.models.image_rules import PLAIN, ImageRule, load_image_rules
-from sparsh_ros.models.infer import EncoderLayout
-from sparsh_ros.models.weight_files import WeightFiles
 
 POSE_BINS = 11
 FORCE_AXES = ("x", "y", "z")

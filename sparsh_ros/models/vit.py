@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsh_ros.errors import FrameError, ModelError
-from sparsh_ros.models.infer import EncoderLayout
+from sparsh_ros.models.checkpoints.architecture import EncoderLayout
 from sparsh_ros.models.layers import (
     ENCODER_NORM_EPS,
     INIT_STD,

@@ -16,9 +16,9 @@ from typing import Any
 import yaml
 
 from sparsh_ros.errors import ModelError, WeightsError
-from sparsh_ros.models.infer import EncoderFacts, EncoderLayout
+from sparsh_ros.models.checkpoints.architecture import EncoderFacts, EncoderLayout
+from sparsh_ros.models.checkpoints.weight_files import find_weight_files
 from sparsh_ros.models.spec import SIZES, ModelSpec, Source
-from sparsh_ros.models.weight_files import find_weight_files
 from sparsh_ros.resources import config_path, user_data_path, weights_path
 
 HEADS_FILE = "heads.json"

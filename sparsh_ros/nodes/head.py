@@ -14,21 +14,30 @@ from functools import partial
 
 from rclpy.node import Node
 
-from sparsh_ros.decoder import TouchDecoder
 from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import SparshError
+from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
 from sparsh_ros.models.head_choice import choose_heads
-from sparsh_ros.models.head_facts import FORCE_FIELD
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.msg import Features
-from sparsh_ros.nodes import conversions, qos, settings, spin
-from sparsh_ros.nodes.diagnostics import OK, WARN, Diagnostics, LatencyMeter, RateMeter, Report
-from sparsh_ros.nodes.estimates import EstimatePublisher
-from sparsh_ros.nodes.features import msg_to_encoded
-from sparsh_ros.nodes.graph import prefixes
-from sparsh_ros.nodes.parameters import Parameters
-from sparsh_ros.nodes.recorded import heard_entries
-from sparsh_ros.nodes.ros_time import SendTimes
+from sparsh_ros.nodes import settings
+from sparsh_ros.nodes.graph.graph import prefixes
+from sparsh_ros.nodes.graph.recorded import heard_entries
+from sparsh_ros.nodes.runtime import spin
+from sparsh_ros.nodes.runtime.diagnostics import (
+    OK,
+    WARN,
+    Diagnostics,
+    LatencyMeter,
+    RateMeter,
+    Report,
+)
+from sparsh_ros.nodes.runtime.parameters import Parameters
+from sparsh_ros.nodes.runtime.ros_time import SendTimes
+from sparsh_ros.nodes.topics import conversions, qos
+from sparsh_ros.nodes.topics.estimates import EstimatePublisher
+from sparsh_ros.nodes.topics.features import msg_to_encoded
+from sparsh_ros.perception.head_runner import TouchDecoder
 
 _QUIET_S = 5.0
 

@@ -18,19 +18,20 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
-from sparsh_ros.models.head_facts import FORCE_FIELD
-from sparsh_ros.nodes import settings, spin
-from sparsh_ros.nodes.channel import Channel
-from sparsh_ros.nodes.diagnostics import Report
-from sparsh_ros.nodes.features import FeaturesPublisher
-from sparsh_ros.nodes.force_field import FieldWorker
-from sparsh_ros.nodes.graph import prefixes
-from sparsh_ros.nodes.lifecycle_node import ManagedNode
-from sparsh_ros.nodes.recorded import heard_entries
-from sparsh_ros.nodes.ros_time import stale_clock
+from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
+from sparsh_ros.nodes import settings
+from sparsh_ros.nodes.graph.graph import prefixes
+from sparsh_ros.nodes.graph.recorded import heard_entries
+from sparsh_ros.nodes.runtime import spin
+from sparsh_ros.nodes.runtime.diagnostics import Report
+from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode
+from sparsh_ros.nodes.runtime.ros_time import stale_clock
 from sparsh_ros.nodes.sensor import SensorNode
-from sparsh_ros.perception import Perception
-from sparsh_ros.touch import Touch
+from sparsh_ros.nodes.topics.features import FeaturesPublisher
+from sparsh_ros.nodes.topics.force_field import FieldWorker
+from sparsh_ros.nodes.topics.sensor_io import Channel
+from sparsh_ros.perception.pipeline import Perception
+from sparsh_ros.perception.postprocess import Touch
 
 _PATIENCE_S = 0.1
 _QUIET_S = 5.0

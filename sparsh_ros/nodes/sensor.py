@@ -18,15 +18,16 @@ from collections.abc import Callable
 import numpy as np
 
 from sparsh_ros.frames import Frame
-from sparsh_ros.nodes import settings, spin
-from sparsh_ros.nodes.background import BackgroundTopic
-from sparsh_ros.nodes.camera_info import CameraInfoTopic
-from sparsh_ros.nodes.diagnostics import Report
-from sparsh_ros.nodes.entries import own_entry
-from sparsh_ros.nodes.health import sensor_report
-from sparsh_ros.nodes.images import ImagePublisher
-from sparsh_ros.nodes.lifecycle_node import ManagedNode
-from sparsh_ros.nodes.truth import TruthPublisher
+from sparsh_ros.nodes import settings
+from sparsh_ros.nodes.graph.entries import own_entry
+from sparsh_ros.nodes.runtime import spin
+from sparsh_ros.nodes.runtime.diagnostics import Report
+from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode
+from sparsh_ros.nodes.topics.background import BackgroundTopic
+from sparsh_ros.nodes.topics.camera_info import CameraInfoTopic
+from sparsh_ros.nodes.topics.health import sensor_report
+from sparsh_ros.nodes.topics.images import ImagePublisher
+from sparsh_ros.nodes.topics.truth import TruthPublisher
 from sparsh_ros.sensors import Sensor
 from sparsh_ros.sensors.rig import SensorEntry
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from sparsh_ros.decoder import CONTACT_THRESHOLD_N
 from sparsh_ros.engines import DEVICES
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.models.head_choice import AUTO, HEADS
+from sparsh_ros.perception.head_runner import CONTACT_THRESHOLD_N
 
 DIGIT = ("digit",)
 GELSIGHT = ("gelsight_mini", "gelsight_2017")

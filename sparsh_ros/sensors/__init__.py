@@ -29,9 +29,9 @@ __all__ = [
 _CLASSES = {
     "simulated": ("simulated", "SimulatedSensor"),
     "video": ("video", "VideoSensor"),
-    "digit": ("digit", "DigitSensor"),
-    "gelsight_mini": ("gelsight", "GelSightMiniSensor"),
-    "gelsight_2017": ("gelsight", "GelSight2017Sensor"),
+    "digit": ("cameras.digit", "DigitSensor"),
+    "gelsight_mini": ("cameras.gelsight", "GelSightMiniSensor"),
+    "gelsight_2017": ("cameras.gelsight", "GelSight2017Sensor"),
 }
 DRIVERS = tuple(_CLASSES)
 _PLAIN = (bool, int, float, str, Path, NoneType)

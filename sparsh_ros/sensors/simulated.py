@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sparsh_ros.frames import Frame
-from sparsh_ros.gel.simulation import TouchSample, TouchSimulation
 from sparsh_ros.sensors.base import Sensor
 from sparsh_ros.sensors.profiles import SensorProfile
 from sparsh_ros.sensors.schedule import Schedule
+from sparsh_ros.simulation.simulation import TouchSample, TouchSimulation
 
 # A frame takes two thirds of this to simulate. Begun no sooner, because a real camera costs its
 # robot nothing: just after a tick the processor belongs to those who work on the last frame.

@@ -12,13 +12,13 @@ import numpy as np
 
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.frames import PAIR_INTERVAL_S, Frame
-from sparsh_ros.sensors.camera import V4l2Camera
-from sparsh_ros.sensors.live import LiveSensor, LiveSource
-from sparsh_ros.sensors.mjpeg import MjpegStream
+from sparsh_ros.sensors.cameras.camera import V4l2Camera
+from sparsh_ros.sensors.cameras.live import LiveSensor, LiveSource
+from sparsh_ros.sensors.cameras.mjpeg import MjpegStream
+from sparsh_ros.sensors.cameras.v4l2 import Host, Mode
 from sparsh_ros.sensors.profiles import SensorProfile
 from sparsh_ros.sensors.schedule import Schedule
 from sparsh_ros.sensors.sources import ImageFolder, VideoFile
-from sparsh_ros.sensors.v4l2 import Host, Mode
 
 # Longer than any pair, so that no pair joins the end of a recording to its beginning.
 _LOOP_PAUSE_S = 2 * PAIR_INTERVAL_S

@@ -13,12 +13,12 @@ import numpy as np
 
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.evaluation.compare import read_metrics
-from sparsh_ros.models.checkpoints import load_model_encoder
-from sparsh_ros.models.decoders import load_model_head
-from sparsh_ros.models.export import export_model
+from sparsh_ros.export.export import export_model
+from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
+from sparsh_ros.models.checkpoints.decoders import load_model_head
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.training.model_card import render_model_card
-from sparsh_ros.training.recipes import ENCODER_FILE, HEADS_FILE, with_trained_values, write_json
+from sparsh_ros.training.steps import ENCODER_FILE, HEADS_FILE, with_trained_values, write_json
 from sparsh_ros.training.tasks import HEAD_NAMES
 
 SCHEMA = 1

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.sensors.profiles import load_profile
-from sparsh_ros.training.dataset import Episode, list_episodes
+from sparsh_ros.training.episodes import Episode, list_episodes
 from sparsh_ros.training.patches import PATCH_BYTES, PATCHES, cut_patches, subtract_background
 
 INTERVAL_S = 5 / 60

@@ -11,7 +11,7 @@ import pytest
 
 from sparsh_ros.background import BackgroundStore
 from sparsh_ros.frames import IMAGE_SHAPE
-from sparsh_ros.gel.simulation import TouchSimulation
+from sparsh_ros.simulation.simulation import TouchSimulation
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,9 @@ from background.clips import RATE_HZ, frames, push
 from sparsh_ros.background import BackgroundKeeper, BackgroundStore, read_background
 from sparsh_ros.errors import FrameError, RecordingError
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
-from sparsh_ros.gel.simulation import TouchSimulation
 from sparsh_ros.sensors import load_profile
 from sparsh_ros.sensors.simulated import REST_S
+from sparsh_ros.simulation.simulation import TouchSimulation
 
 DIGIT = load_profile("digit")
 SERIAL = "D20123"

@@ -10,7 +10,7 @@ from background.clips import RATE_HZ, frames
 from sparsh_ros.background import StillFrames
 from sparsh_ros.errors import FrameError
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
-from sparsh_ros.gel.simulation import TouchSimulation
+from sparsh_ros.simulation.simulation import TouchSimulation
 
 
 def still_frames(images: list[np.ndarray], rate_hz: float = RATE_HZ) -> StillFrames:

@@ -11,7 +11,7 @@ import pytest
 from sparsh_ros.doctor import cameras, ros
 from sparsh_ros.doctor.findings import Finding, Mark
 from sparsh_ros.resources import config_path
-from sparsh_ros.sensors.v4l2_modes import OfferedMode
+from sparsh_ros.sensors.cameras.v4l2_modes import OfferedMode
 
 
 def problems(machine) -> list[Finding]:

@@ -14,7 +14,7 @@ import pytest
 from sparsh_ros.doctor import compute, models, packages, storage
 from sparsh_ros.doctor.findings import Finding, Mark
 from sparsh_ros.errors import ModelError, WeightsError
-from sparsh_ros.models.weight_files import WeightFiles
+from sparsh_ros.models.checkpoints.weight_files import WeightFiles
 
 
 def only(findings, mark: Mark) -> Finding:

@@ -14,7 +14,7 @@ import pytest
 from sparsh_ros.doctor import udev
 from sparsh_ros.doctor.findings import Mark
 from sparsh_ros.errors import SparshError
-from sparsh_ros.sensors.discovery import find_usb_sensors
+from sparsh_ros.sensors.cameras.discovery import find_usb_sensors
 
 APPLY = [
     ["udevadm", "control", "--reload"],

@@ -7,7 +7,7 @@ import pytest
 
 from sparsh_ros.doctor import cameras, usb
 from sparsh_ros.doctor.findings import Mark
-from sparsh_ros.sensors.discovery import TactileCamera
+from sparsh_ros.sensors.cameras.discovery import TactileCamera
 
 
 def write_device(machine, port: str, identity: str) -> None:

@@ -22,7 +22,7 @@ from sparsh_ros.engines import create_engine
 from sparsh_ros.engines.onnx_engine import OnnxEngine
 from sparsh_ros.engines.torch_engine import TorchEngine
 from sparsh_ros.errors import FrameError, MissingDependencyError, ModelError, WeightsError
-from sparsh_ros.models.export import export_model
+from sparsh_ros.export.export import export_model
 from sparsh_ros.models.heads import build_head
 from sparsh_ros.models.spec import SIZES, Architecture, ModelSpec
 from sparsh_ros.models.vit import VisionTransformer

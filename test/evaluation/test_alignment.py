@@ -13,7 +13,7 @@ from sparsh_ros.evaluation.columns import EstimateColumns
 from sparsh_ros.evaluation.result import UNKNOWN, Labels
 from sparsh_ros.evaluation.samples import LabelStream
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.touch import Touch
+from sparsh_ros.perception.postprocess import Touch
 
 SPEC = load_model_spec("sparsh-sim-micro")
 MS = 1_000_000

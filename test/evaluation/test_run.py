@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 import pytest
 
-from sparsh_ros import perception
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.evaluation.bag_writer import BagWriter
 from sparsh_ros.evaluation.recording import Source
 from sparsh_ros.evaluation.result import UNKNOWN, Result
 from sparsh_ros.evaluation.run import evaluate
 from sparsh_ros.frames import IMAGE_SHAPE
+from sparsh_ros.perception import pipeline
+from sparsh_ros.recordings.bag_writer import BagWriter
 
 MODEL = "sparsh-sim-micro"
 START_NS = 1_700_000_000_000_000_000
@@ -58,7 +58,7 @@ class FakeEngine:
 def fake_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every model runs on the fake engine."""
     monkeypatch.setattr(
-        perception, "create_engine", lambda spec, device, heads, threads: FakeEngine(heads)
+        pipeline, "create_engine", lambda spec, device, heads, threads: FakeEngine(heads)
     )
 
 
@@ -238,7 +238,7 @@ def test_a_model_without_a_head_gets_no_score_of_its_task(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        perception, "create_engine", lambda spec, device, heads, threads: FakeEngine(["force"])
+        pipeline, "create_engine", lambda spec, device, heads, threads: FakeEngine(["force"])
     )
     result = run(write(tmp_path / "bag", labels=["force", "slip"]))
     slip = values(result, "slip")

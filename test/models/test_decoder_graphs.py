@@ -14,9 +14,9 @@ from reference import dpt, heads
 from reference.official import doubles, random_weights, save_epoch
 from torch import Tensor, nn
 
-from sparsh_ros.models.decoders import load_head
+from sparsh_ros.export.export import write_graph
+from sparsh_ros.models.checkpoints.decoders import load_head
 from sparsh_ros.models.dpt import ForceField, ForceFieldDecoder
-from sparsh_ros.models.export import write_graph
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
 

@@ -10,10 +10,10 @@ import pytest
 from reference.official import save_epoch
 
 from sparsh_ros.errors import ModelError
+from sparsh_ros.models.checkpoints.weight_files import WeightFiles
 from sparsh_ros.models.head_choice import AUTO, choose_heads
 from sparsh_ros.models.heads import PoseHead
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.models.weight_files import WeightFiles
 
 SPEC = ModelSpec(name="test", size="micro", licence="Apache-2.0", weights=Path("some/folder"))
 

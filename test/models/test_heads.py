@@ -14,7 +14,7 @@ from reference.official import doubles, largest_error, random_weights, save_epoc
 from torch import Tensor
 
 from sparsh_ros.errors import ModelError
-from sparsh_ros.models.decoders import load_head
+from sparsh_ros.models.checkpoints.decoders import load_head
 from sparsh_ros.models.heads import HEADS, AttentivePooler, PoseHead
 
 WIDTH, TOKENS, POOLER_HEADS = 48, 20, 12

@@ -19,7 +19,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 
-from sparsh_ros.nodes import run
+from sparsh_ros.nodes.graph import run
 
 GIVE_UP_S = 60.0
 ROOT = Path(__file__).resolve().parents[2]

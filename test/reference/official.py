@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from reference.layers import Weights
+from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
 from sparsh_ros.models.dpt import ForceFieldDecoder
-from sparsh_ros.models.head_facts import FORCE_FIELD
 from sparsh_ros.models.heads import build_head
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer

@@ -13,7 +13,7 @@ import yaml
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.resources import config_path
 from sparsh_ros.sensors import driver_settings, load_profile
-from sparsh_ros.sensors.digit import DigitSensor
+from sparsh_ros.sensors.cameras.digit import DigitSensor
 from sparsh_ros.sensors.rig import SensorEntry, check_rig, load_rig, rig_path
 from sparsh_ros.sensors.simulated import SimulatedSensor
 

@@ -10,10 +10,10 @@ import pytest
 
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.frames import IMAGE_SHAPE
-from sparsh_ros.gel.simulation import TouchSample, TouchSimulation
 from sparsh_ros.sensors import open_sensor
 from sparsh_ros.sensors.schedule import Schedule
 from sparsh_ros.sensors.simulated import REST_S, SimulatedFrame
+from sparsh_ros.simulation.simulation import TouchSample, TouchSimulation
 
 LONG_S = 30.0
 

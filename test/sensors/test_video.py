@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 import pytest
 
+from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
 from sparsh_ros.errors import FrameError, ParameterError, RecordingError
 from sparsh_ros.frames import IMAGE_SHAPE, FrameRing
 from sparsh_ros.sensors import Sensor, open_sensor
-from sparsh_ros.sensors.faulty import FaultyCamera, FaultyHost
+from sparsh_ros.sensors.cameras.mjpeg import MjpegStream
 from sparsh_ros.sensors.images import list_images, read_image
-from sparsh_ros.sensors.mjpeg import MjpegStream
 from sparsh_ros.sensors.schedule import Schedule
 from sparsh_ros.sensors.watchdog import EMPTY, HANG, TORN, VANISHED
 
@@ -385,7 +385,7 @@ def test_server_that_is_no_camera_or_not_there() -> None:
 def test_network_gelsight_that_falls_silent_is_connected_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sparsh_ros.sensors.mjpeg.TIMEOUT_S", 0.2)
+    monkeypatch.setattr("sparsh_ros.sensors.cameras.mjpeg.TIMEOUT_S", 0.2)
     released = threading.Event()
 
     def script(handler: http.server.BaseHTTPRequestHandler) -> None:
@@ -410,7 +410,7 @@ def test_absurd_length_is_refused_without_reading_it() -> None:
 
 
 def test_stop_while_the_server_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sparsh_ros.sensors.mjpeg.TIMEOUT_S", 3_600.0)
+    monkeypatch.setattr("sparsh_ros.sensors.cameras.mjpeg.TIMEOUT_S", 3_600.0)
     released = threading.Event()
 
     def script(handler: http.server.BaseHTTPRequestHandler) -> None:

@@ -9,8 +9,8 @@ import torch
 
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.training import tasks
-from sparsh_ros.training.end_to_end import EndToEndSettings, EndToEndTraining
 from sparsh_ros.training.probes import ProbeSettings, Tokens, read_out, train_heads
+from sparsh_ros.training.recipes.end_to_end import EndToEndSettings, EndToEndTraining
 from sparsh_ros.training.store import PairLabels, open_store
 from sparsh_ros.training.tokens import cache_tokens
 

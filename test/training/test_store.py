@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sparsh_ros.errors import DatasetError
-from sparsh_ros.training.dataset import Episode, list_episodes
+from sparsh_ros.training.episodes import Episode, list_episodes
 from sparsh_ros.training.patches import cut_patches, subtract_background
 from sparsh_ros.training.splits import check_splits
 from sparsh_ros.training.store import IDLE_SHARE, label_pairs, open_store

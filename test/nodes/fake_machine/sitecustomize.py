@@ -14,8 +14,8 @@ import time
 from functools import cache
 from pathlib import Path
 
-from sparsh_ros.sensors import v4l2
-from sparsh_ros.sensors.faulty import FaultyCamera, FaultyHost
+from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
+from sparsh_ros.sensors.cameras import v4l2
 
 _POLL_S = 0.02
 

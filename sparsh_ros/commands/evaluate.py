@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sparsh-ros evaluate`: how good is a model on recordings, and is another one better?
+
+    sparsh-ros evaluate BAG... --model NAME --out FOLDER
+    sparsh-ros evaluate --compare A/metrics.json B/metrics.json
+
+The first writes `metrics.json`, scores apart from runtime, and `report.html`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sparsh_ros import cli
+from sparsh_ros.engines import DEVICES
+from sparsh_ros.errors import ParameterError, RecordingError
+from sparsh_ros.evaluation.compare import compare, difference_table, read_metrics
+from sparsh_ros.evaluation.recording import Source
+from sparsh_ros.evaluation.result import Result
+from sparsh_ros.evaluation.run import evaluate, named_bags
+from sparsh_ros.evaluation.summary import remarks, score_table
+from sparsh_ros.reports.evaluation.report import write_report
+
+METRICS_FILE, REPORT_FILE = "metrics.json", "report.html"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `sparsh-ros evaluate`."""
+    parser.description = (
+        "Run a model on recordings as the live nodes would, compare what it says with the labels "
+        f"in them, and write {METRICS_FILE} and {REPORT_FILE}."
+    )
+    parser.add_argument("bags", nargs="*", type=Path, metavar="BAG", help="bag, or folder of bags")
+    parser.add_argument("--model", default="sparsh-sim-micro", help="name, or path of a .yaml file")
+    parser.add_argument("--weights-dir", type=Path, help="folder of the model's weights files")
+    parser.add_argument("--out", type=Path, default=Path("evaluation"), help="folder to write to")
+    for name, what in (
+        ("image", "images"),
+        ("force", "labels of force"),
+        ("slip", "labels of slip"),
+        ("pose", "labels of pose"),
+    ):
+        text = f"{what}, for each sensor; default: found by type and name"
+        parser.add_argument(f"--{name}", nargs="+", default=(), metavar="TOPIC", help=text)
+    parser.add_argument(
+        "--background",
+        nargs="+",
+        type=Path,
+        default=(),
+        metavar="FILE",
+        help="image of the untouched gel, for each sensor; default: the topic `background`, else "
+        "the first half second without motion",
+    )
+    parser.add_argument("--sensor", default="", help="kind of the sensors; default: found")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--threads", type=int, help="of the encoder; default: one per core")
+    parser.add_argument("--seed", type=int, default=0, help="of the intervals' bootstrap")
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        type=Path,
+        metavar=("A", "B"),
+        help=f"print the differences between two {METRICS_FILE} instead",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run `sparsh-ros evaluate`; raises where there is no result, so that the exit code is 1."""
+    console = Console(highlight=False)
+    if arguments.compare:
+        _compare(arguments.compare, console)
+        return 0
+    if not arguments.bags:
+        raise ParameterError("evaluate: wanted bags, found none; name them before the options")
+    _refuse_odd_numbers(arguments)
+    _refuse_unwritable(arguments.out)
+    result = _evaluate(arguments)
+    console.print(score_table(result.metrics))
+    for line in remarks(result):
+        console.print(escape(line), soft_wrap=True)
+    _write(result, arguments.out)
+    console.print(f"Written to {escape(str(arguments.out))}", soft_wrap=True)
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The same as a program of its own, for `ros2 run`; the exit code."""
+    return cli.main(["evaluate", *(sys.argv[1:] if arguments is None else arguments)])
+
+
+def _compare(paths: list[Path], console: Console) -> None:
+    found = [read_metrics(path) for path in paths]
+    console.print(difference_table(compare(*found)))
+    for letter, path, metrics in zip("AB", paths, found, strict=True):
+        console.print(f"{letter}: {metrics['model']['name']}, {escape(str(path))}", soft_wrap=True)
+
+
+def _evaluate(arguments: argparse.Namespace) -> Result:
+    topics = (tuple(getattr(arguments, name)) for name in ("image", "force", "slip", "pose"))
+    source = Source(*topics, tuple(arguments.background), arguments.sensor)
+    count, begun = len(named_bags(arguments.bags)), set()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("Loading the model", total=None)
+
+        def progress(name: str, done: int, total: int) -> None:
+            begun.add(name)
+            title = f"{escape(name)} ({len(begun)} of {count})"
+            bar.update(task, description=title, completed=done, total=max(total, done))
+
+        return evaluate(
+            arguments.bags,
+            arguments.model,
+            source,
+            arguments.device,
+            arguments.threads,
+            arguments.weights_dir,
+            arguments.seed,
+            progress,
+        )
+
+
+def _refuse_odd_numbers(arguments: argparse.Namespace) -> None:
+    """Before the work, not after it."""
+    if arguments.seed < 0:
+        raise ParameterError(f"--seed: wanted 0 or more, found {arguments.seed}")
+    if arguments.threads is not None and arguments.threads < 1:
+        raise ParameterError(f"--threads: wanted 1 or more, found {arguments.threads}")
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    """Before the work, not after it."""
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise ParameterError(f"--out {folder}: wanted a folder that can be written to, found none")
+
+
+def _write(result: Result, folder: Path) -> None:
+    text = json.dumps(result.metrics, indent=1, allow_nan=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / METRICS_FILE).write_text(text + "\n", encoding="utf-8")
+        write_report(result, folder / REPORT_FILE)
+    except OSError as error:
+        raise RecordingError(f"{folder}: cannot be written to ({error.strerror})") from error

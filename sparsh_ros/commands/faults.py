@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `sparsh-ros faults`: what becomes of the estimates when a DIGIT's camera fails.
+
+Driver, perception and model are the real ones; see fault_bench.py for what is simulated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import product
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sparsh_ros.bench import driver_load
+from sparsh_ros.bench.fault_bench import START_S, Outage, running_bench
+from sparsh_ros.bench.fault_trials import TRIALS, Trial
+from sparsh_ros.bench.soak import soak
+from sparsh_ros.errors import ParameterError
+
+MOST_BACK_S = 2.0  # from a camera's return to valid estimates
+
+_LOAD_S = 10.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("--tries", type=int, default=20, help="of each fault (default: 20)")
+    parser.add_argument("--seed", type=int, default=0, help="fixes the times (default: 0)")
+    parser.add_argument(
+        "--soak",
+        type=float,
+        metavar="MINUTES",
+        help="instead: a random fault every 5 s for that long; what was lost, and what leaked",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, then print the result in Markdown; 0 if the driver kept its promises.
+
+    Raises:
+        ParameterError: fewer than one try, or a soak of no time.
+        SensorError: the driver did not recover.
+    """
+    if arguments.soak is not None:
+        return _run_soak(arguments.soak, arguments.seed)
+    if arguments.tries < 1:
+        raise ParameterError(f"tries: wanted 1 or more, found {arguments.tries}")
+    load = driver_load.measure(_LOAD_S)
+    outages = _try_all(arguments.tries, arguments.seed)
+    rows = [_row(trial, outages[trial.fault]) for trial in TRIALS]
+    kept, sentences = _judged(outages)
+    sys.stdout.write(
+        f"Estimates of a simulated DIGIT, 60 frames/s, that takes {START_S} s from being opened to "
+        f"its first frame;\n{arguments.tries} tries of each fault; times in seconds. Its frames "
+        "are noise: what counts is whether\nestimates are valid, not what they say.\n\n"
+        "| fault | what the driver does | estimates said invalid after | no valid estimate for, "
+        "median | longest |\n|---|---|---|---|---|\n"
+        + "\n".join(rows)
+        + f"\n\n{sentences}\n"
+        + f"Driver process at {load.rate_hz:.0f} frames/s: {load.process:.1%} of one core, of "
+        f"which the simulated camera {load.camera:.1%}.\n"
+    )
+    return int(not kept)
+
+
+def _run_soak(minutes: float, seed: int) -> int:
+    if not (math.isfinite(minutes) and minutes > 0):
+        raise ParameterError(f"soak: wanted minutes above 0, found {minutes:g}")
+    with _progress("soak", 60 * minutes) as progress:
+        result = soak(minutes, seed, progress)
+    sys.stdout.write(result.report())
+    return int(not result.passed)
+
+
+def _try_all(tries: int, seed: int) -> dict[str, list[Outage]]:
+    outages: dict[str, list[Outage]] = {trial.fault: [] for trial in TRIALS}
+    with _progress("faults", tries * len(TRIALS)) as progress, running_bench(seed) as bench:
+        for done, (trial, _) in enumerate(product(TRIALS, range(tries))):
+            progress(done)
+            outages[trial.fault].append(trial.run(bench))
+    return outages
+
+
+def _row(trial: Trial, outages: Sequence[Outage]) -> str:
+    times_s = [outage.back_s if trial.from_return else outage.longest_s for outage in outages]
+    said_s = [outage.said_s for outage in outages if not math.isnan(outage.said_s)]
+    said = "never"
+    if said_s:
+        said = f"{statistics.median(said_s):.2f}"
+        said += "" if len(said_s) == len(outages) else f", in {len(said_s)} of {len(outages)} tries"
+    return (
+        f"| {trial.fault} | {trial.response} | {said} | {statistics.median(times_s):.2f} | "
+        f"{max(times_s):.2f} |"
+    )
+
+
+def _judged(outages: dict[str, list[Outage]]) -> tuple[bool, str]:
+    """Whether the promises were kept, and the sentences that say so."""
+    lasting = [o for trial in TRIALS if trial.lasts for o in outages[trial.fault]]
+    said = sum(not math.isnan(outage.said_s) for outage in lasting)
+    wrong = sum(outage.wrong for tries in outages.values() for outage in tries)
+    back_s = [o.back_s for trial in TRIALS if trial.from_return for o in outages[trial.fault]]
+    in_time = sum(moment_s < MOST_BACK_S for moment_s in back_s)
+    sentences = (
+        f"Estimates said invalid while a fault lasted: {said} of {len(lasting)} tries; valid again "
+        f"before the camera was well: {wrong} estimates.\n"
+        f"Valid less than {MOST_BACK_S:g} s after a replug: {in_time} of {len(back_s)} tries."
+    )
+    return in_time == len(back_s) and said == len(lasting) and wrong == 0, sentences
+
+
+@contextmanager
+def _progress(title: str, total: float) -> Iterator:
+    """A bar on stderr, where that is a terminal; gives what is told how far it went."""
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        redirect_stdout=False,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done: bar.update(task, completed=done)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Simulated touches on disk: episodes to train with, or bags to evaluate with.
+
+    sparsh-ros simulate --out data --split train --episodes 600 --seed 0
+    sparsh-ros simulate --out evaluation --split test --episodes 72 --seed 0 --bags
+
+Both hold the same frames and labels. Bags are in a folder per sensor instance, with topics named as
+those of a live sensor: `/tactile/image_raw/compressed`, `/tactile/background/compressed`,
+`/tactile/truth/force`, `/tactile/truth/slip`, `/tactile/truth/pose`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from multiprocessing import get_context
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+
+import cv2
+
+from sparsh_ros.errors import DatasetError
+from sparsh_ros.simulation.ground_truth import MotionSinceContact
+from sparsh_ros.training import episodes
+from sparsh_ros.training.episodes import JPEG_QUALITY, SimulatedTouch
+
+PREFIX = "/tactile"
+_REFRESH_S = 0.2
+_frames_done: Synchronized
+
+
+def record_bag(
+    path: Path, touch: SimulatedTouch, seconds: float, tick: Callable[[], object] = lambda: None
+) -> None:
+    """Write the first seconds of a touch as a bag, whole or not at all; memory holds one frame.
+
+    In `truth/slip`, `probability` is the share of the contact area that slides, as live.
+    Calls `tick` after each frame.
+    """
+    # Here, because episodes need no library for bags.
+    from sparsh_ros.recordings.bag_writer import START_NS, BagWriter, whole_or_nothing
+    from sparsh_ros.recordings.bags import profile_key
+
+    simulation, motion = touch.simulation(), MotionSinceContact()
+    camera, gel = f"{touch.sensor}_camera_optical_frame", f"{touch.sensor}_gel_frame"
+    custom = {profile_key(PREFIX): touch.sensor, "simulated": json.dumps(touch.meta)}
+    with whole_or_nothing(path) as partial, BagWriter(partial, custom=custom) as bag:
+        image = simulation.background()
+        bag.image(f"{PREFIX}/background/compressed", START_NS, image, camera, JPEG_QUALITY)
+        for _ in range(episodes.frame_count(seconds)):
+            sample = simulation.step()
+            stamp_ns = START_NS + round(sample.time_s * 1e9)
+            truth = (sample.slipping, sample.in_contact)
+            bag.image(
+                f"{PREFIX}/image_raw/compressed", stamp_ns, sample.image, camera, JPEG_QUALITY
+            )
+            bag.wrench(f"{PREFIX}/truth/force", stamp_ns, sample.force_n, gel)
+            bag.slip(f"{PREFIX}/truth/slip", stamp_ns, *truth, gel, sample.slip_share)
+            bag.pose(f"{PREFIX}/truth/pose", stamp_ns, motion.update(sample), gel)
+            tick()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `sparsh-ros simulate`."""
+    parser.description = "Record simulated touches with exact labels; existing ones are kept."
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--split", choices=sorted(episodes.SPLITS), default="train")
+    parser.add_argument("--episodes", type=int, default=100, help="how many sensor instances")
+    parser.add_argument("--seconds", type=float, default=2.5, help="length of an episode")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="0 to 99; different seeds share nothing"
+    )
+    parser.add_argument(
+        "--bags",
+        action="store_true",
+        help="write bags with the labels as topics, for `sparsh-ros evaluate`",
+    )
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run `sparsh-ros simulate`."""
+    _check(arguments)
+    folder = arguments.out / arguments.split
+    folder.mkdir(parents=True, exist_ok=True)
+    record, suffix = (record_bag, "") if arguments.bags else (episodes.record, ".npz")
+    jobs = []
+    for index in range(arguments.episodes):
+        path = folder / f"episode_{index:05d}{suffix}"
+        if not path.exists():
+            touch = SimulatedTouch(arguments.split, arguments.seed, index)
+            jobs.append((record, path, touch, arguments.seconds))
+    _run_all(jobs, arguments.workers, f"Simulating {arguments.split}")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if not 0 <= arguments.seed < 100:
+        raise DatasetError(f"--seed must lie in 0 to 99, not {arguments.seed}")
+    if not 0 < arguments.episodes <= episodes.SEED_STRIDE:
+        raise DatasetError(
+            f"--episodes must lie in 1 to {episodes.SEED_STRIDE}, not {arguments.episodes}"
+        )
+
+
+def _run_all(jobs: list[tuple], workers: int, title: str) -> None:
+    """Run all jobs in `workers` processes, with a bar that counts frames."""
+    from rich.progress import Progress
+
+    # Spawned, not forked: a fork of a process whose OpenCV threads run can hang.
+    context = get_context("spawn")
+    done_frames = context.Value("q", 0)
+    total = sum(episodes.frame_count(seconds) for *_, seconds in jobs)
+    with (
+        ProcessPoolExecutor(workers, context, _begin_worker, (done_frames,)) as pool,
+        Progress() as progress,
+    ):
+        bar = progress.add_task(title, total=total)
+        pending: set[Future] = {pool.submit(_work, *job) for job in jobs}
+        while pending:
+            finished, pending = wait(pending, _REFRESH_S, FIRST_COMPLETED)
+            progress.update(bar, completed=done_frames.value)
+            try:
+                for job in finished:
+                    job.result()
+            except OSError as error:
+                pool.shutdown(cancel_futures=True)
+                raise DatasetError(f"{error.filename}: {error.strerror}") from error
+
+
+def _begin_worker(done_frames: Synchronized) -> None:
+    global _frames_done
+    _frames_done = done_frames
+    cv2.setNumThreads(1)
+
+
+def _work(record: Callable[..., None], path: Path, touch: SimulatedTouch, seconds: float) -> None:
+    record(path, touch, seconds, _count_frame)
+
+
+def _count_frame() -> None:
+    with _frames_done.get_lock():
+        _frames_done.value += 1

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models out of and into files: ONNX, conversion, inspection, download."""

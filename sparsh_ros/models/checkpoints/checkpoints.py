@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Load weights into torch modules: safetensors, or torch files as data only.
+
+Nothing in a file is ever run: a pickle that would call anything is refused. Loading is strict: a
+file either has exactly the tensors of the module, or is refused with what differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import torch
+from torch import nn
+
+from sparsh_ros.errors import ModelError, WeightsError
+from sparsh_ros.models.checkpoints.architecture import (
+    IMAGE_SIZE,
+    EncoderFacts,
+    EncoderLayout,
+    height_and_width,
+)
+from sparsh_ros.models.checkpoints.encoder_keys import EncoderKeys, find_encoder
+from sparsh_ros.models.checkpoints.tensor_files import TensorFile, open_tensor_file, some
+from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.models.vit import VisionTransformer
+from sparsh_ros.models.zoo import describe_encoder
+
+ENCODER_FILE = "encoder.safetensors"
+HEADS_FILE = "heads.safetensors"
+_DESCRIBED = ("width", "depth", "patch_size", "in_channels", "tubelet", "registers")
+"""What a model's description says of its encoder's tensors."""
+
+_Module = TypeVar("_Module", bound=nn.Module)
+
+
+class Differences(NamedTuple):
+    """In what the tensors of a file are not those of a module; all empty if they are.
+
+    Attributes:
+        missing: Names that the file lacks.
+        unexpected: Names that the module lacks.
+        reshaped: Names with the shape found and the one wanted.
+        retyped: Names with a type that is no floating-point number.
+    """
+
+    missing: list[str]
+    unexpected: list[str]
+    reshaped: list[str]
+    retyped: list[str]
+
+    def labelled(self) -> list[tuple[str, list[str]]]:
+        """Each kind of difference in words, with its names."""
+        words = ("missing", "unexpected", "other shape", "not floating-point")
+        return list(zip(words, self, strict=True))
+
+
+def load_encoder(
+    path: str | Path,
+    *,
+    image_size: int | tuple[int, int] = IMAGE_SIZE,
+    frames: int | None = None,
+    heads: int | None = None,
+    zero_registers: int = 0,
+) -> VisionTransformer:
+    """Load a Sparsh encoder from any file that holds one.
+
+    Takes the published `.safetensors` and `.ckpt` files, state dicts, and either wrapped by
+    `torch.compile` or distributed training. The architecture is told from the tensors; of a
+    training checkpoint the moving average is taken, and nothing else is read.
+
+    Args:
+        path: Weights file.
+        image_size: Height and width of the input in pixels, or the side of a square; sinusoidal
+            positions fit any.
+        frames: Frames of a clip, for a video encoder; None takes as many as have learned positions,
+            else 4.
+        heads: Attention heads, which no tensor tells; None takes one per 64 channels, as all
+            published encoders have.
+        zero_registers: Registers of zeros to add, for probes of TacBench on an I-JEPA or V-JEPA
+            encoder; see `VisionTransformer.add_zero_registers`.
+
+    Returns:
+        The encoder in evaluation mode, float32, on the CPU. An image encoder maps
+        (B, 6, 320, 240) floats in [0, 1], current RGB frame first, to tokens (B, 300, D); a video
+        encoder maps (B, 3, 4, 320, 240), newest frame first, to (B, 600, D). `intermediate` gives
+        the outputs of its blocks.
+
+    Raises:
+        WeightsError: The file is missing, broken, unsafe, holds no encoder, lacks tensors or has
+            unknown ones, or contradicts an argument.
+        ModelError: Zero registers are wanted and the file has registers of its own.
+        MissingDependencyError: The package safetensors is needed and not installed.
+    """
+    file = open_tensor_file(path)
+    keys, facts = _examine(file)
+    layout = facts.layout(height_and_width(image_size), frames, heads)
+    encoder = fill(outline(layout), file, keys.names)
+    if zero_registers:
+        encoder.add_zero_registers(zero_registers)
+    return encoder
+
+
+def load_model_encoder(spec: ModelSpec, path: Path | None = None) -> VisionTransformer:
+    """Load the encoder that a model's description is about, as `load_encoder` does.
+
+    Args:
+        spec: The model.
+        path: Weights file; None takes the model's own: its published file, else
+            `encoder.safetensors` in its folder.
+
+    Raises:
+        WeightsError: As `load_encoder`, or the file holds another architecture.
+    """
+    own = spec.files.encoder if spec.files else spec.weights / ENCODER_FILE
+    file = open_tensor_file(path or own)
+    keys, facts = _examine(file)
+    _check_described(file.path, facts, spec)
+    wanted = spec.layout
+    layout = facts.layout(wanted.image_size, wanted.frames, wanted.heads)
+    encoder = fill(outline(layout), file, keys.names)
+    if spec.zero_registers and not facts.registers:  # a file of our own has them already
+        encoder.add_zero_registers(spec.zero_registers)
+    return encoder
+
+
+def fill(module: _Module, file: TensorFile, names: Mapping[str, str]) -> _Module:
+    """Give a module the tensors of a file, all of them and nothing else, as float32.
+
+    Args:
+        module: Encoder or head on the meta device: shapes alone, so that a refused file costs no
+            memory and another no random start.
+        file: Where the tensors are.
+        names: The module's name of each tensor -> its name in the file.
+
+    Returns:
+        The module, in evaluation mode on the CPU.
+
+    Raises:
+        WeightsError: Names, shapes or types differ from the module's, or the file is damaged.
+    """
+    _refuse(differences(module, file, names), file.path)
+    values = file.read(names.values())
+    tensors = {name: values[in_file].float() for name, in_file in names.items()}
+    module.load_state_dict(tensors, assign=True)
+    return module.eval()
+
+
+def differences(module: nn.Module, file: TensorFile, names: Mapping[str, str]) -> Differences:
+    """Compare a module's tensors with those of a file.
+
+    Args:
+        module: Encoder or head, on the meta device if one likes.
+        file: Where the tensors are.
+        names: The module's name of each tensor -> its name in the file.
+    """
+    found = {name: file.tensors[in_file] for name, in_file in names.items()}
+    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    return Differences(
+        missing=[name for name in wanted if name not in found],
+        unexpected=[name for name in found if name not in wanted],
+        reshaped=[
+            f"{name} {info.shape} instead of {wanted[name]}"
+            for name, info in found.items()
+            if name in wanted and info.shape != wanted[name]
+        ],
+        retyped=[f"{name} {i.dtype}" for name, i in found.items() if "float" not in i.dtype],
+    )
+
+
+def _examine(file: TensorFile) -> tuple[EncoderKeys, EncoderFacts]:
+    keys = find_encoder(file.tensors, str(file.path))
+    if keys.unexpected:
+        raise WeightsError(
+            f"{file.path}: unexpected: {some(keys.unexpected)}, of no module that a Sparsh "
+            f"checkpoint has; see `sparsh-ros weights inspect {file.path}`"
+        )
+    shapes = {name: file.tensors[found].shape for name, found in keys.names.items()}
+    return keys, EncoderFacts.of(shapes, str(file.path))
+
+
+def resized(encoder: VisionTransformer, image_size: tuple[int, int]) -> VisionTransformer:
+    """The same encoder for images of another height and width; it shares all tensors.
+
+    Raises:
+        ModelError: Its positions are learned, which fit one size alone.
+    """
+    if encoder.layout.learned_positions and image_size != encoder.layout.image_size:
+        raise ModelError(
+            f"encoder: wanted sinusoidal positions for images of {image_size}, found learned ones "
+            f"for {encoder.layout.image_size}"
+        )
+    twin = outline(replace(encoder.layout, image_size=image_size))
+    twin.load_state_dict(encoder.state_dict(), assign=True)
+    return twin.eval()
+
+
+def outline(layout: EncoderLayout) -> VisionTransformer:
+    """Build an encoder without values, on the meta device."""
+    with torch.device("meta"):
+        return VisionTransformer.from_layout(layout)
+
+
+def _check_described(path: Path, facts: EncoderFacts, spec: ModelSpec) -> None:
+    facts = replace(facts, registers=facts.registers or spec.zero_registers)
+    stated = {name: getattr(spec.layout, name) for name in _DESCRIBED}
+    if spec.registers is None:
+        del stated["registers"]
+    differing = [name for name, value in stated.items() if value != getattr(facts, name)]
+    if differing:
+        raise WeightsError(
+            f"{path}: of another architecture: model {spec.name} wants "
+            f"{describe_encoder(spec.layout)}, found {describe_encoder(facts)}; differing: "
+            f"{', '.join(differing)}"
+        )
+
+
+def _refuse(found: Differences, path: Path) -> None:
+    if any(found):
+        listed = [f"{label}: {some(names)}" for label, names in found.labelled() if names]
+        raise WeightsError(
+            f"{path}: wanted exactly the tensors of the module it is for, found "
+            f"{'; '.join(listed)}; see `sparsh-ros weights inspect {path}`"
+        )

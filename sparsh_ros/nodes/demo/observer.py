@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node that listens to a running graph like any user's would, and keeps what it hears."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseWithCovarianceStamped, WrenchStamped
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Image
+
+from sparsh_ros.msg import Slip
+from sparsh_ros.nodes.topics import conversions, qos
+from sparsh_ros.reports.graph_log import Record, Series
+
+_IMAGE_EVERY_NS = 500_000_000
+_READY_POLL_S = 0.1
+# Messages that are acknowledged but not yet handed to the callbacks.
+_LAST_MESSAGES_S = 0.5
+# Deep enough for what comes while this process is held up: what it misses would look like a loss.
+_PATIENT = QoSProfile(depth=300, reliability=ReliabilityPolicy.RELIABLE)
+
+
+class Observer(Node):
+    """Subscribes to the estimates, to the truth where there is one, and to the diagnostics.
+
+    Only once these are connected it asks for the images, too: a sensor that waits for this
+    listener then begins when nothing can be missed any more.
+    """
+
+    def __init__(self, namespace: str, with_truth: bool) -> None:
+        """Listen to a graph with one sensor in this namespace, which may know the truth."""
+        super().__init__("observer", namespace=namespace)
+        self.record = record = Record()
+        for topic, kind, series, values in (
+            ("force", WrenchStamped, record.force, _force_values),
+            ("truth/force", WrenchStamped, record.truth_force, _force_values),
+            ("slip", Slip, record.slip, _slip_values),
+            ("truth/slip", Slip, record.truth_slip, _slip_values),
+            ("pose", PoseWithCovarianceStamped, record.pose, _pose_values),
+            ("truth/pose", PoseWithCovarianceStamped, record.truth_pose, _pose_values),
+        ):
+            self.create_subscription(kind, topic, _keep(series, values), _PATIENT)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, _PATIENT)
+        self._awaited = ["truth/pose"] if with_truth else []
+        self._readiness = self.create_timer(_READY_POLL_S, self._ask_for_images)
+
+    def _ask_for_images(self) -> None:
+        estimates = any(self.count_publishers(topic) for topic in ("force", "slip", "pose"))
+        if estimates and all(self.count_publishers(topic) for topic in self._awaited):
+            self._readiness.cancel()
+            self.create_subscription(Image, "image_raw", self._take_image, qos.LATEST)
+
+    def _take_image(self, message: Image) -> None:
+        stamp_ns = conversions.msg_to_stamp(message.header.stamp)
+        images = self.record.images
+        if not images or stamp_ns - images[-1][0] >= _IMAGE_EVERY_NS:
+            images.append((stamp_ns, conversions.msg_to_image(message)))
+
+    def _take_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            values = {item.key: item.value for item in status.values}
+            self.record.counters[status.name] = values | {"status": status.message}
+
+
+def _keep(series: Series, values: Callable[[object], tuple[float, ...]]) -> Callable:
+    def take(message: object) -> None:
+        received_ns = time.time_ns()
+        stamp_ns = conversions.msg_to_stamp(message.header.stamp)
+        # A sensor that went silent is reported once more with the stamp of its last frame.
+        if stamp_ns != series.last_stamp_ns:
+            series.append(stamp_ns, received_ns, *values(message))
+
+    return take
+
+
+def _force_values(message: WrenchStamped) -> tuple[float, ...]:
+    force = message.wrench.force
+    return force.x, force.y, force.z
+
+
+def _slip_values(message: Slip) -> tuple[float, ...]:
+    return (
+        float(message.valid),
+        float(message.in_contact),
+        float(message.slipping),
+        message.probability,
+        message.threshold,
+    )
+
+
+def _pose_values(message: PoseWithCovarianceStamped) -> tuple[float, ...]:
+    pose = message.pose.pose
+    return pose.position.x, pose.position.y, conversions.quaternion_to_yaw(pose.orientation)
+
+
+@contextmanager
+def listening(namespace: str, with_truth: bool) -> Iterator[Record]:
+    """The record of an observer that listens on a thread of its own."""
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    observer = Observer(namespace, with_truth)
+    executor = SingleThreadedExecutor()
+    executor.add_node(observer)
+    enough = threading.Event()
+
+    def listen() -> None:
+        while not enough.is_set():
+            executor.spin_once(timeout_sec=0.1)
+
+    thread = threading.Thread(target=listen, name="observer")
+    thread.start()
+    try:
+        yield observer.record
+    finally:
+        time.sleep(_LAST_MESSAGES_S)
+        enough.set()
+        thread.join()
+        executor.shutdown()
+        observer.destroy_node()
+        rclpy.try_shutdown()

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sparsh-ros run`: the graph of the launch files, started without `ros2 launch`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+from sparsh_ros.nodes.graph import graph
+from sparsh_ros.nodes.runtime.signals import PARENT, StopRequest, held_back
+from sparsh_ros.nodes.settings import DIGIT, GELSIGHT, Setting, Value
+
+_SENSORS = DIGIT + GELSIGHT
+_POLL_S = 0.1
+_GRACE_S = 10.0
+
+
+class RunningGraph:
+    """The started processes, in the order of the graph: sources first."""
+
+    def __init__(
+        self,
+        values: Mapping[str, Value],
+        log: IO[str] | None = None,
+        processes: Sequence[graph.Process] = (),
+    ) -> None:
+        """Start the processes.
+
+        Args:
+            values: of all arguments of the graph.
+            log: takes their output, and stays open until `stop`; None: standard error.
+            processes: what to start; none: those of `graph.processes`.
+        """
+        processes = processes or graph.processes(values)
+        self._log = log or sys.stderr
+        self._survivors = graph.Survivors(processes)
+        self._lock, self._ended, self._stopping = threading.Lock(), threading.Event(), False
+        # In a session of their own, Ctrl-C reaches them only through `stop`, in order.
+        environment = os.environ | {PARENT: str(os.getpid())}
+        own = {"stdout": log, "stderr": log, "start_new_session": True, "env": environment}
+        with held_back():  # until the child is ready to be asked to stop
+            self._children = [
+                subprocess.Popen(command(process, values), **own) for process in processes
+            ]
+        for of_one in zip(processes, self._children, strict=True):
+            threading.Thread(target=self._note_end, args=of_one, daemon=True).start()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for the end of perception or of the last sensor; True if it came."""
+        return self._ended.wait(timeout_s)
+
+    def stop(self) -> int:
+        """Stop all, each after its sources so that nothing in flight is lost; worst exit code."""
+        with self._lock:
+            self._stopping = True
+        for child in self._children:
+            if child.poll() is None:
+                child.send_signal(signal.SIGINT)
+                _wait_or_kill(child)
+        return max(abs(child.returncode) for child in self._children)
+
+    def _note_end(self, process: graph.Process, child: subprocess.Popen) -> None:
+        exit_code = child.wait()
+        with self._lock:
+            if self._stopping or self._ended.is_set():
+                return
+            self._log.write(f"{self._survivors.lose(process, exit_code)}\n")
+            self._log.flush()
+            if not self._survivors.suffice:
+                self._ended.set()
+
+
+def command(process: graph.Process, values: Mapping[str, Value]) -> list[str]:
+    """The command line of one process."""
+    namespace = "/".join(part for part in (values["namespace"], process.namespace) if part)
+    line = [sys.executable, "-m", process.module, "--ros-args"]
+    line += ["--log-level", values["log_level"], "-r", f"__ns:=/{namespace}"]
+    if process.name:
+        line += ["-r", f"__node:={process.name}"]
+    for key, value in process.parameters.items():
+        # JSON is YAML, and its quotes keep a word like `on` or `12` a string.
+        line += ["-p", f"{key}:={json.dumps(value)}"]
+    return line
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One option per argument of the graph."""
+    add_options(parser, graph.arguments(_SENSORS))
+
+
+def add_options(parser: argparse.ArgumentParser, table: Mapping[str, Setting]) -> None:
+    """One option for each of these arguments."""
+    for name, setting in table.items():
+        flag = {"nargs": "?", "const": "true"} if isinstance(setting.default, bool) else {}
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            default=setting.text,
+            metavar="|".join(setting.choices) or name.upper(),
+            help=f"{setting.description} Default: {setting.text or 'empty'}.",
+            **flag,
+        )
+
+
+def values_from(options: argparse.Namespace) -> dict[str, Value]:
+    """Values of all arguments of the graph, from options that `add_arguments` declared.
+
+    Raises:
+        ParameterError: a value is not allowed.
+    """
+    return graph.parse(vars(options), _SENSORS)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Start the graph and wait: 0 after Ctrl-C, else the exit code of the process that failed."""
+    return watch(RunningGraph(values_from(options)))
+
+
+def watch(running: RunningGraph) -> int:
+    """Wait until Ctrl-C, or until the graph has ended; the worst exit code of its processes."""
+    stop = StopRequest()
+    while not (stop or running.wait(_POLL_S)):
+        pass
+    return running.stop()
+
+
+def _wait_or_kill(child: subprocess.Popen) -> None:
+    try:
+        child.wait(_GRACE_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The player: a recording as the sensors of a live graph, which it records and then checks.
+
+Images, backgrounds and `/clock` go out as the stamps of the recording say. What the graph answers
+is recorded, and at the end compared with what an evaluation of the same recording says: the exit
+code is 0 if these are equal, see evaluation/difference.py.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import chain
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from rclpy.serialization import deserialize_message
+from rosgraph_msgs.msg import Clock
+
+from sparsh_ros.errors import RecordingError, SparshError
+from sparsh_ros.evaluation.feed import Feed, read_feeds
+from sparsh_ros.frames import Frame
+from sparsh_ros.models.head_choice import choose_heads
+from sparsh_ros.models.zoo import load_model_spec
+from sparsh_ros.nodes import settings
+from sparsh_ros.nodes.graph.graph import prefixes
+from sparsh_ros.nodes.graph.recorded import image_topics, recorded_rig
+from sparsh_ros.nodes.record.record import Recorder
+from sparsh_ros.nodes.record.record_topics import ESTIMATES
+from sparsh_ros.nodes.replay.live_estimates import DIAGNOSTICS
+from sparsh_ros.nodes.replay.play_clock import PlayClock
+from sparsh_ros.nodes.replay.played_sensor import PlayedSensor
+from sparsh_ros.nodes.replay.replay_check import check
+from sparsh_ros.nodes.runtime import spin
+from sparsh_ros.nodes.runtime.parameters import Parameters
+from sparsh_ros.nodes.runtime.ros_time import steady_clock
+from sparsh_ros.nodes.runtime.signals import ask_to_stop
+from sparsh_ros.nodes.settings import Value
+from sparsh_ros.nodes.topics import conversions, qos
+from sparsh_ros.recordings.bags import open_bag
+from sparsh_ros.recordings.prefetch import ahead
+from sparsh_ros.recordings.topics import SensorTopics, find_sensors
+
+_TICK_S = 0.01
+_POLL_S = 0.05
+# Both sides must know each other, or the first frames are missed.
+_HANDSHAKE_S = 0.5
+# What has not come by then was passed over.
+_PATIENCE_S = 2.0
+# A new background must be there before the next frame.
+_SETTLE_S = 0.2
+_LOOK_AROUND_S = 0.5
+_READ_AHEAD = 32
+
+Item = tuple[Feed, str, int, object]
+
+
+class Player(Node):
+    """Plays once, as soon as the graph listens, and then asks for the end of the process.
+
+    Attributes:
+        recorder: records the estimates; to be run beside this node.
+        values: of the parameters.
+        sensors: what is played.
+        perception: name of the perception node with its namespace.
+        finished: whether the recording was played to its end.
+        failure: why not, in a sentence, where something went wrong.
+    """
+
+    def __init__(self) -> None:
+        """Look into the recording.
+
+        Raises:
+            SparshError: a parameter is not allowed, or the recording or the model cannot be used.
+        """
+        super().__init__("player")
+        given = Parameters(self, settings.PLAYER)
+        self.values = {name: given[name] for name in settings.PLAYER}
+        rig = recorded_rig(given["bag"], given["image_topics"], given["kind"])
+        names = prefixes([entry.name for entry in rig])
+        self.sensors = {entry.name: PlayedSensor(self, entry, names[entry.name]) for entry in rig}
+        self.perception = f"{self.get_namespace()}/perception".lstrip("/")
+        self.recorder = Recorder(self._hear, {"images": "none"})
+        self._estimates = _estimate_topics(self.values)
+        self.finished = False
+        self.failure = ""
+        self._clock = PlayClock(given["rate"])
+        self._clock_topic = self.create_publisher(Clock, "/clock", qos.LATEST)
+        self._news = threading.Condition()
+        self._estimated_ns: dict[str, int] = {}
+        self._diagnosed_s = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="play")
+
+    def start(self) -> None:
+        """Begin to wait for listeners."""
+        self.create_timer(_LOOK_AROUND_S, self._refuse_other_clocks, clock=steady_clock())
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop playing."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            self._play()
+        except SparshError as error:
+            self.failure = str(error)
+        except Exception as error:  # whatever it is, the process must not wait for ever
+            self.failure = f"bag {self.values['bag']}: {type(error).__name__}: {error}"
+        if not self._stop.is_set():
+            ask_to_stop()
+
+    def _play(self) -> None:
+        values = self.values
+        with open_bag(values["bag"]) as bag:
+            found = find_sensors(bag.topics, image_topics(values["image_topics"]))
+            feeds = [
+                Feed(name, _without_labels(topics), values["kind"], None, 0)
+                for name, topics in zip(self.sensors, found, strict=True)
+            ]
+            with closing(ahead(read_feeds(bag, feeds), _READ_AHEAD)) as items:
+                self._publish_all(item for item in items if item[1] != "profile")
+            for warning in bag.warnings:
+                self.get_logger().warning(warning)
+        if not self._stop.is_set():
+            self._end()
+
+    def _publish_all(self, items: Iterator[Item]) -> None:
+        first = next(items, None)
+        if first is None:
+            raise RecordingError(f"bag {self.values['bag']}: no image that can be read")
+        self._clock.left_s(first[2])
+        self._await_listeners()
+        self.get_logger().info(f"playing {self.values['bag']} at rate {self.values['rate']}")
+        for feed, kind, stamp_ns, value in chain([first], items):
+            if self._stop.is_set():
+                return
+            if kind == "frame":
+                self._publish(self.sensors[feed.key], value)
+            else:
+                self._change_background(self.sensors[feed.key], stamp_ns, value)
+
+    def _publish(self, sensor: PlayedSensor, frame: Frame) -> None:
+        while (left_s := self._clock.left_s(frame.stamp_ns)) > 0 and not self._stop.is_set():
+            self._stop.wait(min(left_s, _TICK_S))
+            self._tell_time()
+        self._tell_time()
+        sensor.publish(frame)
+
+    def _change_background(
+        self, sensor: PlayedSensor, stamp_ns: int, image: np.ndarray | None
+    ) -> None:
+        """Between two frames, as in the recording: time waits until it is in place."""
+        self._clock.stand_still()
+        self._await_estimates([sensor])
+        sensor.publish_background(stamp_ns, image)
+        self._stop.wait(_SETTLE_S)
+
+    def _end(self) -> None:
+        """Wait for the last estimates, and for what perception says of its frames after that."""
+        self._clock.stand_still()
+        self._await_estimates(self.sensors.values())
+        with self._news:
+            now_s = time.monotonic()
+            self._news.wait_for(lambda: self._diagnosed_s > now_s, _PATIENCE_S)
+        self.finished = not self._stop.is_set()
+
+    def _tell_time(self) -> None:
+        self._clock_topic.publish(Clock(clock=conversions.stamp_to_msg(self._clock.now_ns)))
+
+    def _await_listeners(self) -> None:
+        self.get_logger().info("waiting for perception")
+        while not (self._is_heard() or self._stop.is_set()):
+            self._tell_time()
+            self._stop.wait(_POLL_S)
+        self._stop.wait(_HANDSHAKE_S)
+        self._clock.stand_still()
+
+    def _refuse_other_clocks(self) -> None:
+        if self.count_publishers("/clock") > 1 and not self.failure:
+            self.failure = (
+                "/clock: wanted to be the only one who tells the time, found another node that "
+                "does; stop it, or choose another ROS_DOMAIN_ID"
+            )
+            ask_to_stop()
+
+    def _is_heard(self) -> bool:
+        return all(
+            sensor.is_heard and all(map(self.recorder.hears, self._topics_of(sensor)))
+            for sensor in self.sensors.values()
+        )
+
+    def _await_estimates(self, sensors: Sequence[PlayedSensor]) -> None:
+        wanted = {
+            topic: sensor.newest_ns
+            for sensor in sensors
+            for topic in self._topics_of(sensor)
+            if sensor.newest_ns is not None
+        }
+        with self._news:
+            self._news.wait_for(
+                lambda: self._stop.is_set() or wanted.items() <= self._estimated_ns.items(),
+                _PATIENCE_S,
+            )
+
+    def _topics_of(self, sensor: PlayedSensor) -> list[str]:
+        return [f"{sensor.topics}/{name}" for name in self._estimates]
+
+    def _hear(self, topic: str, kind: type, data: bytes) -> None:
+        """Called by the recorder with each message."""
+        below, _, name = topic.rpartition("/")
+        is_ours = any(sensor.topics == below for sensor in self.sensors.values())
+        is_estimate = is_ours and name in self._estimates
+        if not (is_estimate or topic == DIAGNOSTICS):
+            return
+        message = deserialize_message(data, kind)
+        with self._news:
+            if is_estimate:
+                self._estimated_ns[topic] = conversions.msg_to_stamp(message.header.stamp)
+            elif _is_of_perception(message):
+                self._diagnosed_s = time.monotonic()
+            self._news.notify_all()
+
+
+def _without_labels(topics: SensorTopics) -> SensorTopics:
+    return SensorTopics(topics.name, topics.prefix, topics.image, topics.background)
+
+
+def _estimate_topics(values: Mapping[str, Value]) -> list[str]:
+    """Names of the topics on which perception will say what it estimates."""
+    spec = load_model_spec(values["model"], values["weights_dir"] or None)
+    wanted = choose_heads(spec, values["heads"]).wanted
+    return [topic for head in wanted for topic in ESTIMATES.get(head, ())]
+
+
+def _is_of_perception(message: DiagnosticArray) -> bool:
+    return any("images received" in {v.key for v in status.values} for status in message.status)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Play, record, compare; the exit code."""
+    players: list[Player] = []
+
+    def create() -> Sequence[spin.LiveNode]:
+        players.append(Player())
+        return [players[0].recorder, players[0]]
+
+    exit_code = spin.run(create, arguments)
+    if exit_code or not players:
+        return exit_code
+    player = players[0]
+    if player.failure:
+        rclpy.logging.get_logger("sparsh_ros").fatal(player.failure)
+        return 1
+    if not player.finished:
+        return 0
+    topics = {name: sensor.topics for name, sensor in player.sensors.items()}
+    return max(player.recorder.exit_code, check(player.values, topics, player.perception))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One status on /diagnostics, once a second, and the numbers that belong on it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+
+from sparsh_ros.nodes.runtime.ros_time import steady_clock
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+_PERIOD_S = 1.0
+
+
+@dataclass
+class Report:
+    """What a node says of a sensor: a level (OK, WARN, ERROR), one sentence, and named values."""
+
+    level: bytes = OK
+    message: str = "running"
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    def with_more(self, other: Report) -> Report:
+        """Both reports as one: the worse level, what is not well in either, all values."""
+        values = {**self.values, **other.values}
+        troubles = [report.message for report in (self, other) if report.level != OK]
+        level = max(self.level, other.level)
+        return Report(level, "; ".join(troubles) or self.message, values)
+
+
+class Diagnostics:
+    """Publishes the reports of one node."""
+
+    def __init__(self, node: Node, reports: Callable[[], Mapping[str, Report]]) -> None:
+        """`reports` is called once a second and gives a report for each sensor by its name."""
+        self._node = node
+        self._reports = reports
+        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        node.create_timer(_PERIOD_S, self.publish, clock=steady_clock())
+
+    def publish(self) -> None:
+        """Publish the reports of this moment."""
+        message = DiagnosticArray(
+            status=[self._status(sensor, report) for sensor, report in self._reports().items()]
+        )
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(message)
+
+    def _status(self, sensor: str, report: Report) -> DiagnosticStatus:
+        node = self._node.get_fully_qualified_name().lstrip("/")
+        return DiagnosticStatus(
+            level=report.level,
+            name=f"{node}: {sensor}",
+            message=report.message,
+            hardware_id=sensor,
+            values=[KeyValue(key=key, value=_text(value)) for key, value in report.values.items()],
+        )
+
+
+class RateMeter:
+    """Events per second over the last two seconds. One thread counts, another may read."""
+
+    def __init__(self, window: int = 240, horizon_s: float = 2.0) -> None:
+        self._times: deque[float] = deque(maxlen=window)
+        self._horizon_s = horizon_s
+
+    def count(self) -> None:
+        """Note one event."""
+        self._times.append(time.monotonic())
+
+    @property
+    def rate_hz(self) -> float:
+        """Events per second; 0 when they stopped."""
+        oldest = time.monotonic() - self._horizon_s
+        recent = [moment for moment in tuple(self._times) if moment >= oldest]
+        if len(recent) < 2:
+            return 0.0
+        return (len(recent) - 1) / (recent[-1] - recent[0])
+
+
+class LatencyMeter:
+    """Percentiles of the last few hundred latencies."""
+
+    def __init__(self, window: int = 600) -> None:
+        self._latencies_ms: deque[float] = deque(maxlen=window)
+
+    def add(self, sent_ns: int) -> None:
+        """Note that the result for a frame of this moment, ns since the epoch, is out now."""
+        self._latencies_ms.append((time.time_ns() - sent_ns) * 1e-6)
+
+    def percentile_ms(self, percent: float) -> float:
+        """That percentile in milliseconds, NaN before the first result."""
+        latencies = tuple(self._latencies_ms)
+        return float(np.percentile(latencies, percent)) if latencies else math.nan
+
+
+def _text(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

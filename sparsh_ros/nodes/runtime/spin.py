@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a process of this package lives: start, spin on the main thread, stop in order.
+
+rclpy's own signal handlers shut the context down at once, which would cut off the last messages
+and leave worker threads behind; an executor or a thread that still runs when the interpreter ends
+aborts the process. So the signals only ask for the end here.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import cv2
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from sparsh_ros.engines import free_gpu_memory
+from sparsh_ros.errors import SparshError
+from sparsh_ros.nodes.runtime.signals import StopRequest
+
+# The middleware drops what it has not sent yet when a publisher goes; acknowledgements cannot be
+# waited for instead, as they may come only seconds later.
+_LINGER_S = 0.2
+# How soon a signal is noticed while no message comes in.
+_PATIENCE_S = 0.1
+
+
+class LiveNode(Protocol):
+    """A node that may have threads: `start` begins them, `close` ends and joins them.
+
+    `close` is called even if `start` was not, or failed.
+    """
+
+    def start(self) -> None: ...
+    def close(self) -> None: ...
+    def destroy_node(self) -> None: ...
+
+
+def run(
+    create: Callable[[], Sequence[LiveNode]],
+    arguments: list[str] | None = None,
+    last_words_s: float = 0.0,
+) -> int:
+    """Run the nodes that `create` makes until SIGINT or SIGTERM; the exit code of the process.
+
+    A SparshError while they are made or started is logged as its one sentence; the code is then 1.
+    After the signal they listen for another `last_words_s`.
+    """
+    cv2.setNumThreads(1)  # more would take the cores from the encoder, to save microseconds
+    stop = StopRequest()
+    logging.getLogger("sparsh_ros").addHandler(_RosLog(logging.WARNING))
+    nodes: Sequence[LiveNode] = ()
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        nodes = create()
+        for node in nodes:
+            node.start()
+        _spin(nodes, stop, last_words_s)
+    except SparshError as error:
+        rclpy.logging.get_logger("sparsh_ros").fatal(str(error))
+        return 1
+    finally:
+        for node in reversed(nodes):
+            node.close()
+        time.sleep(_LINGER_S)
+        for node in nodes:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+class _RosLog(logging.Handler):
+    """What the rest of the package logs goes where the nodes log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger = rclpy.logging.get_logger("sparsh_ros")
+        # rclpy ties a level to a line of code.
+        if record.levelno >= logging.ERROR:
+            logger.error(record.getMessage())
+        else:
+            logger.warning(record.getMessage())
+
+
+def settle() -> None:
+    """Keep the garbage collector from walking again, for milliseconds, what is loaded by now."""
+    gc.collect()
+    gc.freeze()
+
+
+def unsettle() -> None:
+    """Give back the memory of what was loaded and is dropped by now, on the GPU too."""
+    gc.unfreeze()
+    gc.collect()
+    free_gpu_memory()
+
+
+def _spin(nodes: Sequence[LiveNode], stop: StopRequest, last_words_s: float) -> None:
+    executor = SingleThreadedExecutor()
+    for node in nodes:
+        executor.add_node(node)
+    settle()
+    try:
+        while not stop:
+            executor.spin_once(timeout_sec=_PATIENCE_S)
+        end_s = time.monotonic() + last_words_s
+        while (left_s := end_s - time.monotonic()) > 0:
+            executor.spin_once(timeout_sec=left_s)
+    finally:
+        executor.shutdown()

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The background of one sensor in ROS: published for whoever needs it, captured on request."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
+
+from sparsh_ros.background import BackgroundKeeper, BackgroundStore
+from sparsh_ros.errors import FrameError
+from sparsh_ros.frames import Frame
+from sparsh_ros.nodes.runtime.diagnostics import OK, WARN, Report
+from sparsh_ros.nodes.topics import conversions, qos
+from sparsh_ros.sensors.rig import SensorEntry
+
+_SILENT_S = 1.0
+
+
+class BackgroundTopic:
+    """Publishes `background`, latched, whenever it changes, and serves `capture_background`.
+
+    An empty image, 0 x 0, means that none holds. It comes first unless there is a background at
+    once: whoever listens may know one of an earlier process, perhaps of another sensor.
+    Frames come in on one thread, requests on another.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        prefix: str,
+        entry: SensorEntry,
+        sensor_serial: Callable[[], str],
+        then: Callable[[np.ndarray | None], None] | None = None,
+    ) -> None:
+        """Make topic and service, named below `prefix`; nothing is published before a frame comes.
+
+        Args:
+            node: that owns them.
+            prefix: of their names, such as "left/".
+            entry: the sensor.
+            sensor_serial: gives its serial number now, "" while unknown or where it has none.
+            then: takes each new background within this process, (320, 240, 3) uint8 RGB, or None
+                when none holds.
+
+        Raises:
+            SparshError: the image file that the entry names cannot be read.
+        """
+        self._node, self._entry, self._then = node, entry, then
+        self._sensor_serial = sensor_serial
+        self._lock = threading.Lock()
+        self._store, self._serial = BackgroundStore(), ""
+        self._keeper = BackgroundKeeper(entry.profile, file=entry.background)
+        self._told: set[str] = set()
+        self._is_told = False
+        self._listeners = 0
+        self._newest_s = time.monotonic()
+        self._topic = node.create_publisher(Image, f"{prefix}background", qos.LATCHED)
+        node.create_service(Trigger, f"{prefix}capture_background", self._capture)
+
+    def push(self, frame: Frame) -> None:
+        """Take in the newest frame; publish what is new, log once what is wrong."""
+        with self._lock:
+            self._newest_s = time.monotonic()
+            self._heed(self._sensor_serial())
+            has_joined = self._has_listener_joined()
+            if self._keeper.push(frame):
+                self._announce()
+            elif not self._is_told:
+                self._publish(None)
+            elif has_joined and self._keeper.image is not None:
+                self._publish(self._keeper.image)
+            self._warn()
+
+    def report(self) -> Report:
+        """Where the background comes from, and what is wrong with it."""
+        with self._lock:
+            keeper = self._keeper
+            values = {"background": keeper.origin or "none"}
+            told = {"start": keeper.reason} | keeper.warnings
+        trouble = "; ".join(filter(None, told.values()))
+        is_needed = self._entry.profile.subtract_background
+        return Report(WARN if trouble and is_needed else OK, trouble or "running", values)
+
+    def _heed(self, serial: str) -> None:
+        """Begin anew if this is another sensor, of which the background says nothing.
+
+        The sensor is unknown ("") while it is unplugged; a file holds for any.
+        """
+        if self._entry.background is not None or serial in ("", self._serial):
+            return
+        if self._keeper.image is not None:
+            self._publish(None)
+            self._node.get_logger().warning(
+                f"{self._entry.name}: another sensor, {serial}: the background of the one before "
+                "is dropped"
+            )
+        self._serial = serial
+        self._keeper = BackgroundKeeper(self._entry.profile, serial, self._store)
+
+    def _has_listener_joined(self) -> bool:
+        # The middleware brings a latched image to whoever comes late, but may take seconds for it.
+        before, self._listeners = self._listeners, self._topic.get_subscription_count()
+        return self._listeners > before
+
+    def _announce(self) -> None:
+        self._publish(self._keeper.image)
+        self._node.get_logger().info(f"{self._entry.name}: background {self._keeper.origin}")
+
+    def _publish(self, image: np.ndarray | None) -> None:
+        self._is_told = True
+        if self._then is not None:
+            self._then(image)
+        where = (self._keeper.stamp_ns, self._entry.optical_frame)
+        if image is None:
+            self._topic.publish(Image(header=conversions.header(*where)))
+        else:
+            self._topic.publish(conversions.image_to_msg(image, *where))
+
+    def _warn(self) -> None:
+        warnings = self._keeper.warnings
+        if self._entry.profile.subtract_background:
+            for topic in warnings.keys() - self._told:
+                self._node.get_logger().warning(f"{self._entry.name}: {warnings[topic]}")
+        self._told = set(warnings)
+
+    def _capture(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        name = self._entry.name
+        with self._lock:
+            try:
+                self._refuse_silence()
+                self._keeper.capture()
+            except FrameError as error:
+                response.message = f"{name}: {error}"
+                return response
+        response.success = True
+        response.message = f"{name}: background captured"
+        return response
+
+    def _refuse_silence(self) -> None:
+        silent_s = time.monotonic() - self._newest_s
+        if silent_s > _SILENT_S:
+            raise FrameError(
+                f"background: wanted images now, found none for {silent_s:.1f} s; see /diagnostics"
+            )

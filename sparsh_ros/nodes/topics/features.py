@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tokens between processes: the encoder's end and the heads' end of the topic `features`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from rclpy.node import Node
+
+from sparsh_ros.errors import FrameError
+from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.msg import Features
+from sparsh_ros.nodes.graph.graph import prefixes
+from sparsh_ros.nodes.topics import conversions, qos
+from sparsh_ros.perception.head_runner import Encoded, Encoding
+from sparsh_ros.sensors.rig import SensorEntry
+
+
+class FeaturesPublisher:
+    """Publishes the tokens of every sensor."""
+
+    def __init__(self, node: Node, rig: Sequence[SensorEntry], spec: ModelSpec) -> None:
+        """Make the topics of these sensors; `spec` is the model of the tokens."""
+        self._model = spec.name
+        self._frame_ids = {entry.name: entry.gel_frame for entry in rig}
+        self._publishers = {
+            name: node.create_publisher(Features, f"{prefix}features", qos.LATEST)
+            for name, prefix in prefixes(self._frame_ids).items()
+        }
+
+    def publish(self, encoded: Encoded) -> None:
+        """Publish what one call of the encoder gave."""
+        for encoding, tokens in encoded.features():
+            self._publishers[encoding.sensor].publish(self._message(encoding, tokens))
+
+    def _message(self, encoding: Encoding, tokens: np.ndarray | None) -> Features:
+        message = Features(
+            header=conversions.header(encoding.stamp_ns, self._frame_ids[encoding.sensor]),
+            valid=encoding.valid,
+            reason=encoding.reason,
+            model=self._model,
+            interval=conversions.interval_to_msg(encoding.interval_s),
+        )
+        if tokens is not None:
+            message.shape = list(tokens.shape)
+            message.data = conversions.bytes_to_array(tokens.astype("<f2", copy=False))
+        return message
+
+
+def msg_to_encoded(sensor: str, spec: ModelSpec, message: Features) -> Encoded:
+    """A message as the decoder takes it.
+
+    Raises:
+        FrameError: the tokens are of another model, or incomplete.
+    """
+    stamp_ns = conversions.msg_to_stamp(message.header.stamp)
+    if not message.valid:
+        return Encoded((Encoding(sensor, stamp_ns, math.nan, message.reason or "unknown"),), None)
+    wanted = (spec.name, [spec.tokens, spec.width], 2 * spec.tokens * spec.width)
+    found = (message.model, list(message.shape), len(message.data))
+    if found != wanted:
+        raise FrameError(
+            f"features of sensor {sensor}: wanted model, shape and bytes {wanted}, found {found}; "
+            "run the head with the model of the encoder"
+        )
+    tokens = np.frombuffer(message.data, "<f2").reshape(1, *message.shape).astype(np.float32)
+    encoding = Encoding(sensor, stamp_ns, conversions.msg_to_interval(message.interval))
+    return Encoded((encoding,), tokens)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the sensor node says on /diagnostics of its camera: a level, a sentence, the numbers."""
+
+from __future__ import annotations
+
+import math
+
+from sparsh_ros.nodes.runtime.diagnostics import ERROR, OK, WARN, Report
+from sparsh_ros.sensors import SensorStatus
+from sparsh_ros.sensors.status import TOO_SATURATED
+
+_SLOW = 0.9
+_LONG_S = 0.5
+
+
+def sensor_report(status: SensorStatus, serial: str) -> Report:
+    """The health of a sensor that is, or was, at work."""
+    values = {
+        "serial": serial or "unknown",
+        "rate (Hz)": status.rate_hz,
+        "nominal rate (Hz)": status.nominal_hz,
+        "frame age (s)": status.frame_age_s,
+        "frames grabbed": status.frames,
+        "frames replaced": status.overwritten,
+        "frames skipped": status.skipped,
+        "frames refused": status.refused,
+        "errors": status.errors,
+        "USB errors": status.usb_errors,
+        "reopened": status.reopened,
+        "faults": ", ".join(f"{n} {kind}" for kind, n in status.faults.items()) or "none",
+        "saturated (%)": 100 * status.saturated,
+        "last error": status.last_error or "none",
+    }
+    if status.finished:
+        return Report(WARN, "the recording is at its end", values)
+    if not status.running:
+        return Report(OK, "waiting for listeners", values)
+    if not status.connected:
+        return Report(ERROR, f"not connected: {status.last_error}", values)
+    troubles = _troubles(status)
+    return Report(WARN if troubles else OK, "; ".join(troubles) or "running", values)
+
+
+def _troubles(status: SensorStatus) -> list[str]:
+    """A sentence for each thing that is not well with a camera that is connected."""
+    troubles = []
+    if math.isnan(status.frame_age_s):
+        troubles.append("no frame yet")
+    elif status.frame_age_s > _LONG_S:
+        troubles.append(f"no frame for {status.frame_age_s:.1f} s")
+    elif status.rate_hz < _SLOW * status.nominal_hz:
+        troubles.append(f"wanted {status.nominal_hz:g} frames/s, found {status.rate_hz:.1f}")
+    if status.saturated > TOO_SATURATED:
+        troubles.append(
+            f"{status.saturated:.0%} of the image is saturated: lower the light of the sensor, or "
+            "keep other light off the gel"
+        )
+    return troubles

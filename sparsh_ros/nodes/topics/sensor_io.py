@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One sensor as the perception node sees it: its topics, its background and its counts."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import Image
+
+from sparsh_ros.errors import FrameError
+from sparsh_ros.frames import Frame, check_image
+from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
+from sparsh_ros.models.head_choice import HeadChoice
+from sparsh_ros.nodes.runtime.diagnostics import OK, WARN, LatencyMeter, RateMeter, Report
+from sparsh_ros.nodes.runtime.ros_time import SendTimes
+from sparsh_ros.nodes.topics import conversions, qos, views
+from sparsh_ros.nodes.topics.estimates import EstimatePublisher
+from sparsh_ros.perception.force_field import ForceField
+from sparsh_ros.perception.pipeline import Perception
+from sparsh_ros.perception.postprocess import Touch
+from sparsh_ros.sensors.rig import SensorEntry
+
+_QUIET_S = 5.0
+
+
+class Channel:
+    """What belongs to one sensor. Frames come in on one thread, touches go out on another.
+
+    A sensor in this process hands its background over once, so that is kept from then on, whether
+    or not anything is inferred at the time.
+    """
+
+    def __init__(self, node: Node, entry: SensorEntry, prefix: str) -> None:
+        """Nothing is heard or published yet; topics will be named below `prefix`."""
+        self._node, self._entry, self._prefix = node, entry, prefix
+        self._lock = threading.Lock()
+        self._background: np.ndarray | None = None
+        self._perception: Perception | None = None
+        self._subscriptions: list[Subscription] = []
+        self._missing = ""
+        self._forget()
+
+    def _forget(self) -> None:
+        self._newest: Frame | None = None
+        self._touch: Touch | None = None
+        self._refused = self._published = 0
+        self._rate, self._field_rate, self._latency = RateMeter(), RateMeter(), LatencyMeter()
+        self._sent = SendTimes(self._node)
+        self._last_values: dict[str, object] = {}
+
+    def offer(self, heads: HeadChoice) -> None:
+        """Make the topics of the estimates of these heads, and of the pictures."""
+        node, prefix = self._node, self._prefix
+        self._missing = "; ".join(heads.missing.values())
+        self._estimates = EstimatePublisher(node, prefix, self._entry.gel_frame, heads.wanted)
+        self._field_topic: Publisher | None = None
+        if FORCE_FIELD in heads.usable:
+            self._field_topic = node.create_publisher(Image, f"{prefix}force_field", qos.LATEST)
+        self._difference_topic = node.create_publisher(Image, f"{prefix}image_diff", qos.LATEST)
+        self._overlay_topic = node.create_publisher(Image, f"{prefix}overlay", qos.LATEST)
+
+    def begin(self, perception: Perception, listen: bool) -> None:
+        """Hand what comes to `perception`; `listen` to the topics if nobody calls `take`."""
+        perception.add_sensor(self._entry.name, self._entry.profile)
+        with self._lock:
+            self._forget()
+            self._perception = perception
+            if listen:  # the topic tells it anew; what was held may have changed meanwhile
+                self._background = None
+            self._hand_over_background()
+        if listen:
+            self._subscribe("background", self._take_background, qos.LATCHED)
+            self._subscribe("image_raw", self._take_image, qos.FRAMES)
+
+    def end(self) -> None:
+        """Let go of the `perception`; the counts stay as they are."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()
+        with self._lock:
+            if self._perception is not None:
+                self._last_values = self._values()
+            self._perception = None
+
+    def take(self, frame: Frame) -> None:
+        """Take in a frame."""
+        with self._lock:
+            if self._perception is not None:
+                self._newest = frame
+                self._perception.push(self._entry.name, frame)
+
+    def use_background(self, background: np.ndarray | None) -> None:
+        """Take this as the no-contact reference, (320, 240, 3) uint8 RGB; None: there is none."""
+        with self._lock:
+            self._background = background
+            self._hand_over_background()
+
+    def publish(self, touch: Touch) -> None:
+        """Publish a touch, and pictures of it while somebody looks."""
+        self._estimates.publish(touch)
+        # A sensor that went silent is reported with the stamp of its last frame.
+        if self._touch is None or touch.stamp_ns != self._touch.stamp_ns:
+            self._published += 1
+            self._rate.count()
+            self._latency.add(self._sent.of(touch.stamp_ns))
+        self._touch = touch
+        with self._lock:
+            frame, background = self._newest, self._background
+        if background is not None and self._difference_topic.get_subscription_count():
+            picture = views.difference(frame.image, background)
+            self._difference_topic.publish(self._picture(picture, frame.stamp_ns))
+        # With a force field the overlay shows that one, as often as there is one.
+        if self._field_topic is None and self._overlay_topic.get_subscription_count():
+            picture = views.overlay(frame.image, touch)
+            self._overlay_topic.publish(self._picture(picture, frame.stamp_ns))
+
+    @property
+    def wants_field(self) -> bool:
+        """Whether somebody looks at the force field or at its picture."""
+        topics = (self._field_topic, self._overlay_topic)
+        return any(topic.get_subscription_count() for topic in topics)
+
+    def publish_field(self, field: ForceField) -> None:
+        """Publish a force field, and a picture of it, while somebody looks."""
+        self._field_rate.count()
+        stamp_ns = field.frame.stamp_ns
+        if self._field_topic.get_subscription_count():
+            message = conversions.field_to_msg(field.values, stamp_ns, self._entry.gel_frame)
+            self._field_topic.publish(message)
+        if self._overlay_topic.get_subscription_count():
+            self._overlay_topic.publish(self._picture(views.field_overlay(field), stamp_ns))
+
+    def report(self) -> Report:
+        """How the sensor's frames fare."""
+        with self._lock:
+            values = self._last_values if self._perception is None else self._values()
+        return self._report_on_frames(values).with_more(
+            Report(WARN if self._missing else OK, self._missing)
+        )
+
+    def _report_on_frames(self, values: dict[str, object]) -> Report:
+        if self._touch is None:
+            return Report(WARN, "waiting for images", values)
+        return Report(OK if self._touch.valid else WARN, self._touch.reason or "running", values)
+
+    def _values(self) -> dict[str, object]:
+        spec, engine = self._perception.spec, self._perception.engine
+        counters = self._perception.counters(self._entry.name)
+        stamp_ns = math.nan if self._newest is None else self._newest.stamp_ns
+        values = {
+            "model": spec.name,
+            "weights": spec.weights,
+            "device": engine.description,
+            "rate (Hz)": self._rate.rate_hz,
+            "frame age (s)": (self._node.get_clock().now().nanoseconds - stamp_ns) * 1e-9,
+            "latency p50 (ms)": self._latency.percentile_ms(50),
+            "latency p99 (ms)": self._latency.percentile_ms(99),
+            "images received": counters.received + self._refused,
+            "images refused": self._refused,
+            "frames replaced": counters.replaced,
+            "frames without a pair": counters.unpaired,
+            "duplicate stamps": counters.duplicates,
+            "clock steps": counters.clock_steps,
+            "estimates published": self._published,
+        }
+        if self._field_topic is not None:
+            values["force field rate (Hz)"] = self._field_rate.rate_hz
+        return values
+
+    def _hand_over_background(self) -> None:
+        if self._entry.profile.subtract_background and self._perception is not None:
+            self._perception.set_background(self._entry.name, self._background)
+
+    def _subscribe(self, topic: str, take: Callable[..., None], quality: QoSProfile) -> None:
+        subscription = self._node.create_subscription(
+            Image, f"{self._prefix}{topic}", take, quality
+        )
+        self._subscriptions.append(subscription)
+
+    def _take_image(self, message: Image, info: Mapping[str, int]) -> None:
+        try:
+            image = self._standard_image(message)
+        except FrameError as error:
+            self._refused += 1
+            self._complain("image_raw", error)
+        else:
+            stamp_ns = conversions.msg_to_stamp(message.header.stamp)
+            self._sent.note(stamp_ns, info["source_timestamp"])
+            self.take(Frame(stamp_ns, image))
+
+    def _take_background(self, message: Image) -> None:
+        try:
+            self.use_background(self._standard_image(message) if message.data else None)
+        except FrameError as error:
+            self._complain("background", error)
+
+    def _standard_image(self, message: Image) -> np.ndarray:
+        """The standard image in a message, which may also hold one as the camera delivers it."""
+        profile = self._entry.profile
+        image = conversions.msg_to_image(message)
+        if image.shape == (profile.height, profile.width, 3):
+            return profile.standardise(image, "rgb")
+        check_image(image)
+        return image
+
+    def _complain(self, topic: str, error: FrameError) -> None:
+        sentence = f"sensor {self._entry.name}: {topic}: {error}"
+        self._node.get_logger().error(sentence, throttle_duration_sec=_QUIET_S)
+
+    def _picture(self, image: np.ndarray, stamp_ns: int) -> Image:
+        return conversions.image_to_msg(image, stamp_ns, self._entry.optical_frame)

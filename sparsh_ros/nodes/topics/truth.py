@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What really happens in a simulated sensor, as topics beside the estimates."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from geometry_msgs.msg import PoseWithCovarianceStamped, Vector3, WrenchStamped
+from rclpy.node import Node
+
+from sparsh_ros.msg import Slip
+from sparsh_ros.nodes.topics import conversions, qos
+from sparsh_ros.simulation.ground_truth import MotionSinceContact
+from sparsh_ros.simulation.simulation import TouchSample
+
+_EXACT = np.zeros((3, 3))
+
+
+class TruthPublisher:
+    """Publishes `truth/force`, `truth/slip` and `truth/pose`.
+
+    In `truth/slip`, `slipping` says that the contact slides over the gel (from 1.0 mm/s on until
+    below 0.5), and `probability` is the share of the contact area that slides, which rises before
+    it. `truth/pose` is, like `pose`, the motion since contact began.
+    """
+
+    def __init__(self, node: Node, prefix: str, frame_id: str) -> None:
+        """Make the topics, named below `prefix`, of a sensor with this gel frame."""
+        self._frame_id = frame_id
+        self._force = node.create_publisher(WrenchStamped, f"{prefix}truth/force", qos.ESTIMATE)
+        self._slip = node.create_publisher(Slip, f"{prefix}truth/slip", qos.ESTIMATE)
+        self._pose = node.create_publisher(
+            PoseWithCovarianceStamped, f"{prefix}truth/pose", qos.ESTIMATE
+        )
+        self._motion = MotionSinceContact()
+
+    def publish(self, stamp_ns: int, truth: TouchSample) -> None:
+        """Publish what is true of the frame with this stamp."""
+        where = (stamp_ns, self._frame_id)
+        self._force.publish(conversions.force_to_msg(truth.force_n, *where))
+        self._slip.publish(self._slip_message(stamp_ns, truth))
+        moved = self._motion.update(truth)
+        self._pose.publish(conversions.pose_to_msg(moved, _EXACT, *where))
+
+    def _slip_message(self, stamp_ns: int, truth: TouchSample) -> Slip:
+        return Slip(
+            header=conversions.header(stamp_ns, self._frame_id),
+            valid=True,
+            in_contact=truth.in_contact,
+            slipping=truth.slipping,
+            probability=truth.slip_share,
+            threshold=math.nan,
+            delta_force=Vector3(x=math.nan, y=math.nan, z=math.nan),
+        )

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The frames of one sensor on their way to the encoder: partners, background, silence, counts."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import deque
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsh_ros.frames import IMAGE_SHAPE, Frame, FrameRing
+from sparsh_ros.models.image_rules import NEUTRAL
+from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.perception.head_runner import Encoding
+from sparsh_ros.sensors.profiles import SensorProfile
+
+# How long an estimate outlives its frame: at 60 frames/s 0.13 s, at 25 frames/s 0.32 s.
+STALE_PERIODS = 8
+LEAST_STALE_S = 0.1
+
+_PERIODS_MEASURED = 8  # at most; half as many at least, or a gap would count as a slow camera
+# Without background subtraction the encoder sees the plain image: image - 127 + 127.
+_NO_BACKGROUND = np.full(IMAGE_SHAPE, NEUTRAL, np.uint8)
+_NO_BACKGROUND.setflags(write=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SensorCounters:
+    """What became of the frames of one sensor.
+
+    Attributes:
+        received: frames pushed.
+        encoded: frames that were encoded, with their partners.
+        unpaired: frames reported invalid: no background, no partner, or stale.
+        replaced: frames that a newer one replaced before they were looked at.
+        duplicates: frames ignored because their stamp was known.
+        late: frames that came after their successor; they serve as partners only.
+        clock_steps: how often the stamps stepped back.
+    """
+
+    received: int = 0
+    encoded: int = 0
+    unpaired: int = 0
+    replaced: int = 0
+    duplicates: int = 0
+    late: int = 0
+    clock_steps: int = 0
+
+
+class SensorSlot:
+    """The frames of one sensor on their way to the encoder.
+
+    Attributes:
+        background: no-contact reference, None while there is none.
+        first_background: the one it starts with: none, or where none is taken away a neutral one.
+        pending: whether the newest frame was not looked at yet.
+        rule: how the model wants the images of this kind of sensor.
+        encoded: the images last given to the encoder, None if the last look was invalid.
+        looked_at: the newest frame at the last look, None before.
+    """
+
+    def __init__(self, name: str, profile: SensorProfile, spec: ModelSpec) -> None:
+        """Start without frames, for images of this kind of sensor and this model."""
+        self.first_background = None if profile.subtract_background else _NO_BACKGROUND
+        self.background = self.first_background
+        self.pending = False
+        self.rule = spec.image_rule(profile.name)
+        self.encoded: list[NDArray[np.uint8]] | None = None
+        self.looked_at: Frame | None = None
+        self._name = name
+        self._ring = FrameRing(spec.frame_offsets_s)
+        self._nominal_s = 1 / profile.fps
+        self._arrivals_s: deque[float] = deque(maxlen=_PERIODS_MEASURED + 1)
+        self._stale_s = math.inf  # moment at which the newest frame goes stale
+        self._told_silent = False
+        self._counters = SensorCounters()
+
+    def push(self, frame: Frame, now_s: float) -> None:
+        """Take in a frame that came at this moment of the monotonic clock."""
+        self._ring.push(frame)
+        is_newest = self._ring.newest is frame
+        self._count(received=1, replaced=is_newest and self.pending)
+        if is_newest:
+            self.pending, self._told_silent = True, False
+            self._arrivals_s.append(now_s)
+            self._stale_s = now_s + max(LEAST_STALE_S, STALE_PERIODS * self._period_s())
+
+    @property
+    def silent_s(self) -> float:
+        """Moment from which it is to be reported silent; infinite once that was done."""
+        return math.inf if self._told_silent else self._stale_s
+
+    def has_news(self, now_s: float) -> bool:
+        """Whether there is a frame to look at, or a silence to report."""
+        return self.pending or now_s >= self.silent_s
+
+    def look(self, now_s: float) -> tuple[Encoding, list[NDArray[np.uint8]] | None]:
+        """The newest frame's encoding to be; what the encoder is to see, unless it is invalid."""
+        clip = self._ring.clip()
+        newest = self._ring.newest
+        reason = self._reason(now_s)
+        self._count(encoded=self.pending and not reason, unpaired=self.pending and bool(reason))
+        self.pending, self.encoded, self.looked_at = False, None, newest
+        if reason:
+            return Encoding(self._name, newest.stamp_ns, reason=reason), None
+        images = [frame.image for frame in clip.frames]
+        self.encoded = self.rule.prepare([*images, self.background])
+        return Encoding(self._name, newest.stamp_ns, clip.interval_s), self.encoded
+
+    def counters(self) -> SensorCounters:
+        """What became of the frames so far."""
+        ring = self._ring
+        return replace(
+            self._counters,
+            duplicates=ring.duplicates,
+            late=ring.late,
+            clock_steps=ring.clock_steps,
+        )
+
+    def _reason(self, now_s: float) -> str:
+        if now_s >= self._stale_s:
+            self._told_silent = True
+            return f"stale: no frame for {now_s - self._arrivals_s[-1]:.2f} s"
+        if self.background is None:
+            return "no background: capture one while nothing touches the gel"
+        return self._ring.reason
+
+    def _period_s(self) -> float:
+        """That of this kind of camera, or the one measured lately where that is longer."""
+        gaps_s = [later - former for former, later in pairwise(self._arrivals_s)]
+        if len(gaps_s) < _PERIODS_MEASURED // 2:
+            return self._nominal_s
+        return max(self._nominal_s, statistics.median_low(gaps_s))
+
+    def _count(self, **more: int) -> None:
+        old = self._counters
+        self._counters = replace(old, **{key: getattr(old, key) + more[key] for key in more})

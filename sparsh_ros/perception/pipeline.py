@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames in, touches out: clips, encoding and the heads for any number of sensors.
+
+`Perception` does it all. Its two halves can also live in different processes: `Perception.encode`
+gives tokens, and a `sparsh_ros.perception.head_runner.TouchDecoder` elsewhere makes touches of
+them.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsh_ros.engines import Engine, create_engine
+from sparsh_ros.errors import ParameterError
+from sparsh_ros.frames import Frame, check_image
+from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
+from sparsh_ros.models.head_choice import AUTO, choose_heads
+from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.models.zoo import load_model_spec
+from sparsh_ros.perception.buffer import SensorCounters, SensorSlot
+from sparsh_ros.perception.force_field import ForceField, lay_on_image
+from sparsh_ros.perception.head_runner import CONTACT_THRESHOLD_N, Encoded, Encoding, TouchDecoder
+from sparsh_ros.perception.postprocess import Touch
+from sparsh_ros.sensors.profiles import SensorProfile
+
+
+class Perception:
+    """Estimates force, slip and motion from the frames of any number of sensors.
+
+    Push frames from any thread; call `infer`, or `encode` and `interpret`, from one.
+
+    Attributes:
+        spec: the model in use.
+        engine: what runs it.
+        heads: what was asked for, and why some of it cannot be estimated.
+        notes: sentences on the weights that a user should read once.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = "sparsh-sim-micro",
+        heads: Sequence[str] = (AUTO,),
+        device: str = "auto",
+        threads: int | None = None,
+        contact_threshold_n: float = CONTACT_THRESHOLD_N,
+        slip_threshold: float | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        weights_dir: str | Path | None = None,
+    ) -> None:
+        """Load the model and warm it up.
+
+        Args:
+            model: name of a model, or path of its description.
+            heads: what to estimate, of "force", "slip", "pose", "grasp", "textile", "forcefield";
+                "auto": the first three, and whatever else there are weights for. Contact is known
+                by force alone.
+            device: "auto", "cpu" or "cuda".
+            threads: CPU threads of the encoder; None takes one per core.
+            contact_threshold_n: normal force at which contact begins, N.
+            slip_threshold: slip probability that counts as slipping; None takes the model's.
+            monotonic: clock in seconds, no faster than real time, by which frames go stale.
+            weights_dir: folder with the model's weights; None: where they belong, see
+                `load_model_spec`.
+
+        Raises:
+            ModelError: model, head or device is unknown.
+            WeightsError: the weights are missing or cannot be used.
+            ParameterError: a threshold is out of its range.
+        """
+        self.spec = load_model_spec(model, weights_dir)
+        self.heads = choose_heads(self.spec, heads)
+        self.engine = create_engine(self.spec, device, self.heads.usable, threads=threads)
+        self.notes = tuple(_notes(self.spec, self.engine))
+        self._decoder = TouchDecoder(self.spec, self.engine, contact_threshold_n, slip_threshold)
+        self._monotonic = monotonic
+        self._slots: dict[str, SensorSlot] = {}
+        self._looked: tuple[Encoding, ...] = ()
+        self._arrived = threading.Condition()
+        self.engine.warm_up()
+
+    def add_sensor(self, name: str, profile: SensorProfile) -> None:
+        """Make a sensor known, by its own name and its kind; starts it anew if it is."""
+        with self._arrived:
+            self._slots[name] = SensorSlot(name, profile, self.spec)
+        self._decoder.add_sensor(name, profile)
+
+    def set_background(self, name: str, image: NDArray[np.uint8] | None) -> None:
+        """Set a sensor's no-contact reference, a standard image; None forgets the one it had.
+
+        Raises:
+            FrameError: the image is no standard image.
+            ParameterError: the sensor is unknown.
+        """
+        if image is not None:
+            check_image(image)
+        with self._arrived:
+            slot = self._slot(name)
+            slot.background = slot.first_background if image is None else image.copy()
+
+    def push(self, name: str, frame: Frame) -> None:
+        """Take a frame in; never waits for the encoder.
+
+        Raises:
+            ParameterError: the sensor is unknown.
+        """
+        with self._arrived:
+            self._slot(name).push(frame, self._monotonic())
+            self._arrived.notify_all()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds for news; whether there is any.
+
+        News is a frame that was not looked at, or a sensor that went silent.
+        """
+        with self._arrived:
+            until_s = time.monotonic() + timeout
+            while not self._has_news():
+                silent_s = min((slot.silent_s for slot in self._slots.values()), default=math.inf)
+                # Of the two clocks, that of the frames may be simulated, and stand still.
+                left_s = min(until_s - time.monotonic(), silent_s - self._monotonic())
+                if left_s <= 0:
+                    break
+                self._arrived.wait(left_s)
+            return self._has_news()
+
+    def _has_news(self) -> bool:
+        now_s = self._monotonic()
+        return any(slot.has_news(now_s) for slot in self._slots.values())
+
+    def counters(self, name: str) -> SensorCounters:
+        """What became of a sensor's frames so far.
+
+        Raises:
+            ParameterError: the sensor is unknown.
+        """
+        with self._arrived:
+            return self._slot(name).counters()
+
+    def infer(self) -> list[Touch]:
+        """Make touches of all frames that are new, in one batched call of the encoder.
+
+        Returns:
+            One touch per sensor with a new frame, and one, invalid, for each that went silent.
+            A frame is looked at once; where several came since, the newest.
+        """
+        return self.interpret(self.encode(tokens=bool(self.engine.heads)))
+
+    def encode(self, tokens: bool = True) -> Encoded:
+        """The first half of `infer`: encode whatever is new, with its partners.
+
+        Args:
+            tokens: False, where nobody reads them, only says what there is to encode.
+        """
+        with self._arrived:
+            now_s = self._monotonic()
+            looks = [slot.look(now_s) for slot in self._slots.values() if slot.has_news(now_s)]
+        self._looked = tuple(encoding for encoding, _ in looks)
+        seen = [images for _, images in looks if images is not None]
+        made = None
+        if seen and tokens:
+            made = self.engine.encode(*(np.stack(batch) for batch in zip(*seen, strict=True)))
+        return Encoded(self._looked, made)
+
+    def interpret(self, encoded: Encoded) -> list[Touch]:
+        """The second half of `infer`: run the heads and read their outputs."""
+        return self._decoder.decode(encoded)
+
+    def withdraw(self, reason: str) -> list[Touch]:
+        """Invalid touches of the frames that `encode` took last, which came to nothing.
+
+        For who goes on after an engine has failed: what was estimated before must not stand.
+        """
+        lost = (replace(encoding, reason=encoding.reason or reason) for encoding in self._looked)
+        return self._decoder.decode(Encoded(tuple(lost), None))
+
+    def force_field(self, name: str) -> ForceField | None:
+        """The force field of the frame looked at last; None if that could not be encoded.
+
+        Unlike `encode`, it may be called from any thread. It costs two passes of the encoder.
+
+        Raises:
+            ModelError: the model runs without a force-field decoder.
+            ParameterError: the sensor is unknown.
+        """
+        with self._arrived:
+            slot = self._slot(name)
+            frame, images = slot.looked_at, slot.encoded
+        if images is None:
+            return None
+        maps = self.engine.force_field(*(image[None] for image in images))
+        own = {key: value[0] for key, value in maps.items()}
+        turned = slot.rule.outputs_in_gel_frame(FORCE_FIELD, own)
+        return ForceField(frame, lay_on_image(turned))
+
+    def _slot(self, name: str) -> SensorSlot:
+        if name not in self._slots:
+            known = ", ".join(self._slots) or "none"
+            raise ParameterError(f"sensor {name!r}: unknown to perception, which knows {known}")
+        return self._slots[name]
+
+
+def _notes(spec: ModelSpec, engine: Engine) -> Iterator[str]:
+    if spec.files is not None and not engine.on_gpu:
+        yield (
+            f"{spec.name}: published files run on torch; `sparsh-ros weights convert` makes a "
+            "folder that is about twice as fast on a CPU"
+        )

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the raw outputs of the heads to a touch in SI units.
+
+All vectors are in the gel frame: origin at the centre of the undeformed gel, x to the right and y
+up in the standard image, z out of the gel towards the camera, so that pressing is +z. Angles are
+counter-clockwise in the standard image. What is not known is NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsh_ros.models.spec import GRASPS, TEXTILES, ModelSpec
+from sparsh_ros.perception.motion import MotionBins, MotionIntegrator, softmax
+from sparsh_ros.sensors.profiles import SensorProfile
+
+# Contact ends at this share of the force at which it begins: noise must not make it flicker.
+_RELEASE_SHARE = 0.5
+
+Outputs = Mapping[str, Mapping[str, NDArray[np.float32]]]
+
+
+def _unknown(*shape: int) -> NDArray[np.float64]:
+    return np.full(shape, np.nan)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Touch:
+    """What one pair of frames says about the contact.
+
+    Attributes:
+        sensor: name of the sensor.
+        stamp_ns: stamp of the newest frame used, nanoseconds.
+        interval_s: seconds between the two frames; NaN if there was no pair.
+        valid: False if nothing at all is known; then `reason` says why.
+        reason: one sentence, empty while valid.
+        force_n: (3,) force of the world on the gel, newtons.
+        in_contact: whether something presses on the gel; None where no force head tells.
+        slip_probability: 0 to 1.
+        slipping: probability at or above the threshold, and not known to be without contact.
+        slip_threshold: the threshold in use.
+        delta_force_n: (3,) change of `force_n` over the interval, newtons.
+        pose_change: (3,) motion of the object over the interval: x (m), y (m), rotation (rad).
+            NaN unless the contact lasted all that time: what does not touch has no motion.
+        pose_change_covariance: (3, 3) of `pose_change`; m^2, m rad, rad^2.
+        pose_bins: (3,) most probable bin of each axis of `pose_change`; -1 where that is NaN.
+        pose: (3,) motion of the object since contact began: x (m), y (m), rotation (rad).
+        pose_covariance: (3, 3) of `pose`.
+        grasp: (2,) probability of each of `GRASPS`. NaN without contact, as textile is.
+        textile: (20,) probability of each of `TEXTILES`.
+    """
+
+    sensor: str
+    stamp_ns: int
+    interval_s: float = np.nan
+    valid: bool = False
+    reason: str = ""
+    force_n: NDArray[np.float64] = field(default_factory=lambda: _unknown(3))
+    in_contact: bool | None = None
+    slip_probability: float = np.nan
+    slipping: bool = False
+    slip_threshold: float = np.nan
+    delta_force_n: NDArray[np.float64] = field(default_factory=lambda: _unknown(3))
+    pose_change: NDArray[np.float64] = field(default_factory=lambda: _unknown(3))
+    pose_change_covariance: NDArray[np.float64] = field(default_factory=lambda: _unknown(3, 3))
+    pose_bins: NDArray[np.int64] = field(default_factory=lambda: np.full(3, -1))
+    pose: NDArray[np.float64] = field(default_factory=lambda: _unknown(3))
+    pose_covariance: NDArray[np.float64] = field(default_factory=lambda: _unknown(3, 3))
+    grasp: NDArray[np.float64] = field(default_factory=lambda: _unknown(len(GRASPS)))
+    textile: NDArray[np.float64] = field(default_factory=lambda: _unknown(len(TEXTILES)))
+
+
+class Contact:
+    """Whether something presses on the gel, with hysteresis on the normal force.
+
+    Contact begins at `threshold_n` and ends below half of it.
+    """
+
+    def __init__(self, threshold_n: float) -> None:
+        """Start without contact."""
+        self._threshold_n = threshold_n
+        self.began_ns: int | None = None
+
+    def update(self, stamp_ns: int, normal_force_n: float) -> bool:
+        """Take the normal force (N) at a moment; whether there is contact then."""
+        limit_n = self._threshold_n * (1.0 if self.began_ns is None else _RELEASE_SHARE)
+        if normal_force_n < limit_n:
+            self.began_ns = None
+        elif self.began_ns is None:
+            self.began_ns = stamp_ns
+        return self.began_ns is not None
+
+
+class TouchReader:
+    """Reads the touches of one sensor, and remembers its contact and the motion since then."""
+
+    def __init__(
+        self,
+        sensor: str,
+        profile: SensorProfile,
+        spec: ModelSpec,
+        contact_threshold_n: float,
+        slip_threshold: float,
+    ) -> None:
+        """Start without contact; thresholds in newtons and as a probability."""
+        self._sensor = sensor
+        self._profile = profile
+        self._bins = MotionBins(spec)
+        self._slip_threshold = slip_threshold
+        self._contact = Contact(contact_threshold_n)
+        self._motion = MotionIntegrator()
+
+    def invalid(self, stamp_ns: int, reason: str) -> Touch:
+        """A touch of which nothing is known."""
+        return Touch(self._sensor, stamp_ns, reason=reason, slip_threshold=self._slip_threshold)
+
+    def read(self, stamp_ns: int, interval_s: float, outputs: Outputs) -> Touch:
+        """Make a touch of the raw outputs for one pair.
+
+        Args:
+            stamp_ns: stamp of the pair's newest frame.
+            interval_s: time between the frames of the pair.
+            outputs: by head, the head's outputs without the batch axis. Heads may be missing.
+        """
+        touch = Touch(
+            self._sensor, stamp_ns, interval_s, valid=True, slip_threshold=self._slip_threshold
+        )
+        if "force" in outputs:
+            touch = self._with_force(touch, outputs["force"]["force"])
+        if "slip" in outputs:
+            touch = self._with_slip(touch, outputs["slip"])
+        if "pose" in outputs:
+            touch = self._with_motion(touch, outputs["pose"])
+        return self._with_classes(touch, outputs)
+
+    def _with_force(self, touch: Touch, output: NDArray) -> Touch:
+        force_n = np.asarray(output, np.float64) * self._profile.force_scale_n
+        in_contact = self._contact.update(touch.stamp_ns, force_n[2])
+        return replace(touch, force_n=force_n, in_contact=in_contact)
+
+    def _with_slip(self, touch: Touch, output: Mapping[str, NDArray]) -> Touch:
+        probability = float(softmax(output["slip"])[1])
+        above = probability >= self._slip_threshold
+        return replace(
+            touch,
+            slip_probability=probability,
+            slipping=above and touch.in_contact is not False,
+            delta_force_n=np.asarray(output["force"], np.float64)
+            * self._profile.delta_force_scale_n,
+        )
+
+    def _with_motion(self, touch: Touch, output: Mapping[str, NDArray]) -> Touch:
+        logits = (output["tx"], output["ty"], output["yaw"])
+        change, covariance = self._bins.decode(*logits)
+        moved = replace(
+            touch,
+            pose_change=change,
+            pose_change_covariance=covariance,
+            pose_bins=self._bins.most_probable(*logits),
+        )
+        if touch.in_contact is None:
+            return moved
+        if not touch.in_contact:
+            self._motion.stop()
+            return touch
+        if not self._motion.follows(touch.stamp_ns, touch.interval_s):
+            self._contact.began_ns = touch.stamp_ns
+            self._motion.start(touch.stamp_ns)
+        if not self._touched_throughout(touch):
+            return touch
+        self._motion.add(touch.stamp_ns, touch.interval_s, change, covariance)
+        return replace(moved, pose=self._motion.pose, pose_covariance=self._motion.covariance)
+
+    def _with_classes(self, touch: Touch, outputs: Outputs) -> Touch:
+        if touch.in_contact is False:
+            return touch
+        heads = [head for head in ("grasp", "textile") if head in outputs]
+        return replace(touch, **{head: softmax(outputs[head][head]) for head in heads})
+
+    def _touched_throughout(self, touch: Touch) -> bool:
+        """Whether the contact began no later than the pair's older frame."""
+        lasted_s = (touch.stamp_ns - self._contact.began_ns) * 1e-9
+        # Stamps are exact, but their difference in seconds is not.
+        return lasted_s >= touch.interval_s - 1e-6

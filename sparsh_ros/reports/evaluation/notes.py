@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What to know before the scores are believed, in plain sentences."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+
+import numpy as np
+
+from sparsh_ros.evaluation.result import Result, SensorResult
+from sparsh_ros.evaluation.titles import TITLES
+from sparsh_ros.reports.evaluation.links import title_of
+
+FEW = 10
+"""Below so many recordings an interval tells little."""
+
+_NAMES = {"force": "force", "slip": "slip", "pose": "motion"}
+
+
+def notes_section(result: Result) -> list[str]:
+    """The sentences as HTML, those that concern most first."""
+    sentences = [*_skipped(result.skipped), *_unscored(result), *_few(result.sensors)]
+    items = [f"<li>{escape(sentence)}</li>" for sentence in sentences]
+    items += [_item(sentence, names) for sentence, names in _grouped(result.sensors).items()]
+    if not items:
+        return ["<p>Every frame that has an estimate could be compared with its labels.</p>"]
+    return [f'<h2>What to know first</h2><ul class="notes">{"".join(items)}</ul>']
+
+
+def _skipped(skipped: Mapping[str, str]) -> Iterable[str]:
+    for name, reason in skipped.items():
+        yield f"{name} was left out: {reason}"
+
+
+def _unscored(result: Result) -> Iterable[str]:
+    """Of which estimates nothing can be said at all."""
+    heads = result.model.get("heads", ())
+    for task in TITLES:
+        if task in result.metrics["scores"]:
+            continue
+        if task not in heads:
+            yield f"{result.model['name']} does not estimate {_NAMES[task]}."
+        elif not any(sensor.label_topics.get(task) for sensor in result.sensors):
+            yield f"No recording has a label of {_NAMES[task]}, so its estimates are not scored."
+        else:
+            yield f"No label of {_NAMES[task]} could be aligned, so its estimates are not scored."
+
+
+def _few(sensors: Sequence[SensorResult]) -> Iterable[str]:
+    count = len({sensor.recording for sensor in sensors})
+    if count == 1:
+        yield "There is one recording, so no score has an interval."
+    elif count < FEW:
+        yield (
+            f"There are {count} recordings: the intervals, which come from drawing recordings "
+            "anew, are rough."
+        )
+
+
+def _grouped(sensors: Sequence[SensorResult]) -> dict[str, list[str]]:
+    """Sentence -> the recordings it is true of."""
+    found: dict[str, list[str]] = defaultdict(list)
+    frames: dict[str, int] = defaultdict(int)
+    for sensor in sensors:
+        counted = {**_without_label(sensor), **_without_estimate(sensor), **_lacking(sensor)}
+        for sentence, number in counted.items():
+            found[sentence].append(f"{title_of(sensor)} ({number:,})")
+            frames[sentence] += number
+        for note in sensor.notes:
+            found[note].append(title_of(sensor))
+    return {
+        f"{frames[sentence]:,} {sentence}" if sentence in frames else sentence: names
+        for sentence, names in found.items()
+    }
+
+
+def _without_label(sensor: SensorResult) -> dict[str, int]:
+    return {
+        f"estimates of {_NAMES[task]} have no label to compare with: {reason}": number
+        for task, reasons in sensor.unaligned.items()
+        for reason, number in reasons.items()
+    }
+
+
+def _without_estimate(sensor: SensorResult) -> dict[str, int]:
+    estimates = sensor.estimates
+    numbers = np.bincount(estimates.reason[~estimates.valid], minlength=len(estimates.reasons))
+    pairs = zip(estimates.reasons, numbers.tolist(), strict=True)
+    return {f"frames have no estimate: {reason}": number for reason, number in pairs if number}
+
+
+def _lacking(sensor: SensorResult) -> dict[str, int]:
+    sentences = {
+        "missing": "frames are missing, by the stamps of their neighbours",
+        "clock_steps": "steps back of the recorder's clock; each counts as one frame in the plots",
+    }
+    counts = {sentence: sensor.frames.get(key, 0) for key, sentence in sentences.items()}
+    return {sentence: number for sentence, number in counts.items() if number}
+
+
+def _item(sentence: str, names: list[str]) -> str:
+    sentence = sentence[:1].upper() + sentence[1:]
+    ending = "" if sentence.endswith(".") else "."
+    if len(names) == 1:
+        return f'<li>{escape(sentence)}{ending} <span class="quiet">{escape(names[0])}</span></li>'
+    return (
+        f"<li>{escape(sentence)}{ending}<details><summary>in {len(names)} recordings</summary>"
+        f'<span class="quiet">{escape("; ".join(names))}</span></details></li>'
+    )

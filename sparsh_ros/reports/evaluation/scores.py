@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scores of the whole evaluation: a few to be seen first, then all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sparsh_ros.evaluation.result import Result
+from sparsh_ros.evaluation.summary import number, span
+from sparsh_ros.evaluation.titles import TITLES, Title
+from sparsh_ros.reports.html import table, tiles
+
+HEADINGS = {"force": "Force", "slip": "Slip", "pose": "Motion"}
+
+_HEAD = ("", "score", "95 % interval")
+
+
+def first_figures(result: Result) -> str:
+    """The few scores that say most, as HTML."""
+    scores = result.metrics["scores"]
+    cells = []
+    if "force" in scores:
+        axes = " / ".join(_short(scores["force"][f"mae_{axis}_mn"], ".0f") for axis in "xyz")
+        cells.append((f"{axes} mN", "force x / y / z, mean absolute error"))
+    if "slip" in scores:
+        slip = scores["slip"]
+        cells.append((_short(slip["f1"], ".2f"), f"slip, F1{_between(slip['f1'])}"))
+        missed, onsets = (_short(slip[key], ".0f") for key in ("missed_onsets", "onsets"))
+        if slip["onsets"]["value"]:
+            text = f"from onset to answer, median; {missed} of {onsets} missed"
+            cells.append((f"{_short(slip['delay_median_ms'], '.0f')} ms", text))
+    if "pose" in scores:
+        accuracy = scores["pose"]["accuracy"]
+        cells.append((_short(accuracy, ".2f"), f"motion, 11-bin accuracy{_between(accuracy)}"))
+    speed = f"{result.runtime.frames_per_second:.0f} frames/s"
+    return tiles([*cells, (speed, "evaluated on this machine")])
+
+
+def score_tables(result: Result) -> Iterator[str]:
+    """All scores by task, as HTML."""
+    scores = result.metrics["scores"]
+    yield '<div class="newspaper">'
+    for task in sorted(scores):  # so that two columns are of about the same height
+        rows = [
+            (_name(title), number(score["value"]), span(score["low"], score["high"]))
+            for key, title in TITLES[task].items()
+            if (score := scores[task].get(key)) and score["value"] is not None
+        ]
+        yield f"<div><h3>{HEADINGS[task]}</h3>{table(_HEAD, rows)}</div>"
+    yield "</div>"
+
+
+def _name(title: Title) -> str:
+    return f"{title.text}, {title.unit}" if title.unit else title.text
+
+
+def _short(score: Mapping[str, Any], form: str) -> str:
+    return "-" if score["value"] is None else format(score["value"], form)
+
+
+def _between(score: Mapping[str, Any]) -> str:
+    return "" if score["low"] is None else f" (95 %: {score['low']:.2f} to {score['high']:.2f})"

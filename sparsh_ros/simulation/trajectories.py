@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What touches the gel, and how: load and pose of an object over time.
+
+`protocol` follows the collection of the Sparsh force and slip data (press, then strokes of about
+2 mm in random directions); `random` is free manipulation (shear, twist, roll, tap, re-grip,
+vibration); `long` is the same without letting go for 10 to 20 s, with long holds, slow creep and
+long drags; `demo` is a fixed sequence that shows every estimate. Each is an endless stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import cycle
+
+import numpy as np
+
+from sparsh_ros.simulation import shapes
+from sparsh_ros.simulation.indenters import Indenter
+
+REACH_MM = 4.0
+"""Objects stay this close to the gel's centre."""
+LOWEST_LOAD_N = 0.2
+LONG_S = 10.0, 20.0
+"""Shortest and longest contact of the touch `long`."""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """How an object is held against the gel.
+
+    Attributes:
+        load_n: normal load; 0 means lifted off.
+        x_mm, y_mm, theta: pose of the object in the gel frame, mm and rad.
+        tilt_x, tilt_y: slope of the object against the gel.
+    """
+
+    load_n: float = 0.0
+    x_mm: float = 0.0
+    y_mm: float = 0.0
+    theta: float = 0.0
+    tilt_x: float = 0.0
+    tilt_y: float = 0.0
+
+    def blend(self, other: Hold, share: float) -> Hold:
+        """The hold `share` of the way to `other`."""
+        ours, theirs = _values(self), _values(other)
+        return Hold(*(ours + share * (theirs - ours)))
+
+
+Stream = Iterator[tuple[Indenter, Hold]]
+
+
+@dataclass(frozen=True)
+class Touch:
+    """What a stream of holds draws from.
+
+    Attributes:
+        rng: source of all randomness.
+        kinds: shapes that may touch, see `shapes.KINDS`.
+        rate_hz: holds per second.
+        maximum_load_n: highest normal load.
+    """
+
+    rng: np.random.Generator
+    kinds: Sequence[str]
+    rate_hz: float
+    maximum_load_n: float
+
+    def draw_load(self) -> float:
+        """A normal load up to the maximum, every magnitude as likely as any other."""
+        lowest = min(LOWEST_LOAD_N, 0.2 * self.maximum_load_n)
+        return float(np.exp(self.rng.uniform(np.log(lowest), np.log(self.maximum_load_n))))
+
+    def draw_object(self) -> tuple[Indenter, Hold]:
+        """A new object, lifted off, somewhere over the gel."""
+        rng = self.rng
+        indenter = shapes.draw(self.kinds[int(rng.integers(len(self.kinds)))], rng)
+        x, y = rng.uniform(-1.0, 1.0, 2) * np.array([2.5, 3.5])
+        return indenter, Hold(0.0, x, y, rng.uniform(-np.pi, np.pi), *rng.normal(0.0, 0.03, 2))
+
+
+def move(start: Hold, end: Hold, seconds: float, rate_hz: float) -> Iterator[Hold]:
+    """Holds from `start` (excluded) to `end` with a minimum-jerk profile (Flash and Hogan 1985)."""
+    count = max(round(seconds * rate_hz), 1)
+    for index in range(1, count + 1):
+        t = index / count
+        yield start.blend(end, t**3 * (10.0 - 15.0 * t + 6.0 * t**2))
+
+
+def shake(
+    centre: Hold, amplitude: Hold, frequency_hz: float, seconds: float, rate_hz: float
+) -> Iterator[Hold]:
+    """Vibration of `amplitude` about `centre`, fading in and out; ends at `centre`."""
+    count = max(round(seconds * rate_hz), 1)
+    for index in range(1, count + 1):
+        envelope = np.sin(np.pi * index / count)
+        yield centre.blend(
+            Hold(*(_values(centre) + _values(amplitude))),
+            envelope * np.sin(2.0 * np.pi * frequency_hz * index / rate_hz),
+        )
+
+
+def protocol(touch: Touch) -> Stream:
+    """Press, stroke, sometimes stroke back, release; a new object each time."""
+    rng, rate_hz = touch.rng, touch.rate_hz
+    while True:
+        indenter, lifted = touch.draw_object()
+        hold = pressed = replace(lifted, load_n=touch.draw_load())
+        path = [*_wait(lifted, rng.uniform(0.15, 0.35), rate_hz)]
+        path += move(lifted, pressed, rng.uniform(0.15, 0.8), rate_hz)
+        path += _wait(pressed, rng.uniform(0.0, 0.15), rate_hz)
+        for _ in range(int(rng.integers(1, 4))):
+            goal, seconds = _stroke(hold, rng)
+            path += move(hold, goal, seconds, rate_hz)
+            path += _wait(goal, rng.uniform(0.0, 0.15), rate_hz)
+            hold = goal
+        path += move(hold, replace(hold, load_n=0.0), rng.uniform(0.1, 0.4), rate_hz)
+        yield from ((indenter, step) for step in path)
+
+
+def random(touch: Touch) -> Stream:
+    """Free manipulation: a handful of random motions while pressed, then a re-grip."""
+    rng, rate_hz = touch.rng, touch.rate_hz
+    while True:
+        indenter, lifted = touch.draw_object()
+        hold = replace(lifted, load_n=touch.draw_load())
+        path = [*_wait(lifted, rng.uniform(0.1, 0.4), rate_hz)]
+        path += move(lifted, hold, rng.uniform(0.08, 0.6), rate_hz)
+        for _ in range(int(rng.integers(3, 8))):
+            primitive = PRIMITIVES[int(rng.integers(len(PRIMITIVES)))]
+            steps = list(primitive(hold, touch))
+            path += steps
+            hold = steps[-1]
+        path += move(hold, replace(hold, load_n=0.0), rng.uniform(0.08, 0.4), rate_hz)
+        yield from ((indenter, step) for step in path)
+
+
+def long(touch: Touch) -> Stream:
+    """One grip for 10 to 20 s: holds, strokes, creep, turns and changes of load, in any order."""
+    rng, rate_hz = touch.rng, touch.rate_hz
+    while True:
+        indenter, lifted = touch.draw_object()
+        hold = replace(lifted, load_n=touch.draw_load())
+        path = [*_wait(lifted, rng.uniform(0.2, 1.0), rate_hz)]
+        path += move(lifted, hold, rng.uniform(0.15, 1.0), rate_hz)
+        end = len(path) + rng.uniform(*LONG_S) * rate_hz
+        while len(path) < end:
+            primitive = LONG_PRIMITIVES[int(rng.integers(len(LONG_PRIMITIVES)))]
+            steps = list(primitive(hold, touch))
+            path += steps
+            hold = steps[-1]
+        path += move(hold, replace(hold, load_n=0.0), rng.uniform(0.1, 0.5), rate_hz)
+        yield from ((indenter, step) for step in path)
+
+
+def demo(touch: Touch) -> Stream:
+    """Press, shear four ways until it slips, twist, lift; one shape after the other."""
+    rate_hz = touch.rate_hz
+    for kind in cycle(touch.kinds):
+        indenter = shapes.draw(kind, touch.rng)
+        hold = Hold(theta=touch.rng.uniform(-0.5, 0.5))
+        path = [*_wait(hold, 0.8, rate_hz)]
+        for load_share, changes, seconds in DEMO_STEPS:
+            goal = replace(hold, load_n=load_share * touch.maximum_load_n, **changes)
+            path += move(hold, goal, seconds, rate_hz)
+            path += _wait(goal, 0.15, rate_hz)
+            hold = goal
+        yield from ((indenter, step) for step in path)
+
+
+TOUCHES: dict[str, Callable[[Touch], Stream]] = {
+    "demo": demo,
+    "long": long,
+    "protocol": protocol,
+    "random": random,
+}
+"""Name of a touch -> its endless stream of holds."""
+
+DEMO_STEPS: tuple[tuple[float, dict[str, float], float], ...] = (
+    (0.5, {}, 0.5),
+    (0.5, {"x_mm": 4.0}, 0.8),
+    (0.5, {"x_mm": 0.0}, 0.7),
+    (0.5, {"y_mm": 4.0}, 0.8),
+    (0.5, {"y_mm": 0.0}, 0.7),
+    (0.5, {"theta": 0.7}, 0.6),
+    (0.8, {"theta": 0.2}, 0.5),
+    (0.0, {}, 0.3),
+)
+"""Share of the maximum load, pose to reach, seconds."""
+
+
+def _values(hold: Hold) -> np.ndarray:
+    return np.array(
+        [hold.load_n, hold.x_mm, hold.y_mm, hold.theta, hold.tilt_x, hold.tilt_y], dtype=float
+    )
+
+
+def _creep(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    """A slow stroke, by which shear builds up or relaxes with hardly any motion to see."""
+    goal, _ = _stroke(hold, touch.rng)
+    share = touch.rng.uniform(0.1, 0.6)
+    return move(hold, hold.blend(goal, share), touch.rng.uniform(0.5, 3.0), touch.rate_hz)
+
+
+def _drag(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    """A long stroke across the gel at one speed."""
+    angle = touch.rng.uniform(-np.pi, np.pi)
+    reach = REACH_MM * touch.rng.uniform(0.3, 1.0)
+    goal = replace(hold, x_mm=reach * np.cos(angle), y_mm=reach * np.sin(angle))
+    length = np.hypot(goal.x_mm - hold.x_mm, goal.y_mm - hold.y_mm)
+    speed = np.exp(touch.rng.uniform(np.log(1.0), np.log(12.0)))
+    return move(hold, goal, max(length, 0.1) / speed, touch.rate_hz)
+
+
+def _hold_still(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    return _wait(hold, touch.rng.uniform(0.2, 2.0), touch.rate_hz)
+
+
+def _wait(hold: Hold, seconds: float, rate_hz: float) -> Iterator[Hold]:
+    return iter([hold] * round(seconds * rate_hz))
+
+
+def _stroke(hold: Hold, rng: np.random.Generator) -> tuple[Hold, float]:
+    """A straight stroke of about 2 mm in a random direction that stays on the gel."""
+    length = rng.uniform(1.0, 4.0)
+    angle = rng.uniform(-np.pi, np.pi)
+    x, y = hold.x_mm + length * np.cos(angle), hold.y_mm + length * np.sin(angle)
+    if np.hypot(x, y) > REACH_MM:
+        x, y = hold.x_mm - length * np.cos(angle), hold.y_mm - length * np.sin(angle)
+    goal = replace(hold, x_mm=float(x), y_mm=float(y))
+    return goal, length / np.exp(rng.uniform(np.log(2.0), np.log(12.0)))
+
+
+def _shear(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    goal, seconds = _stroke(hold, touch.rng)
+    if touch.rng.random() < 0.3:
+        goal = replace(goal, load_n=touch.draw_load())
+    return move(hold, goal, seconds, touch.rate_hz)
+
+
+def _twist(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    angle = touch.rng.uniform(0.2, 1.2) * touch.rng.choice([-1.0, 1.0])
+    seconds = abs(angle) / np.exp(touch.rng.uniform(np.log(0.5), np.log(4.0)))
+    return move(hold, replace(hold, theta=hold.theta + angle), seconds, touch.rate_hz)
+
+
+def _roll(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    tilt_x, tilt_y = touch.rng.normal(0.0, 0.08, 2)
+    goal = replace(hold, tilt_x=tilt_x, tilt_y=tilt_y)
+    return move(hold, goal, touch.rng.uniform(0.2, 0.8), touch.rate_hz)
+
+
+def _change_load(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    return move(
+        hold, replace(hold, load_n=touch.draw_load()), touch.rng.uniform(0.1, 0.7), touch.rate_hz
+    )
+
+
+def _tap(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    lifted = replace(hold, load_n=0.0)
+    yield from move(hold, lifted, touch.rng.uniform(0.05, 0.15), touch.rate_hz)
+    yield from _wait(lifted, touch.rng.uniform(0.0, 0.15), touch.rate_hz)
+    yield from move(lifted, hold, touch.rng.uniform(0.05, 0.15), touch.rate_hz)
+
+
+def _vibrate(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    size = touch.rng.uniform(0.02, 0.25)
+    amplitude = Hold(
+        touch.rng.uniform(0.0, 0.4) * hold.load_n,
+        *touch.rng.normal(0.0, size, 2),
+        touch.rng.normal(0.0, 0.02),
+    )
+    return shake(
+        hold, amplitude, touch.rng.uniform(2.0, 12.0), touch.rng.uniform(0.3, 1.0), touch.rate_hz
+    )
+
+
+def _keep(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    return iter([hold] * int(touch.rng.integers(3, 12)))
+
+
+PRIMITIVES = (
+    *(_shear,) * 5,
+    *(_twist,) * 3,
+    _roll,
+    _change_load,
+    _tap,
+    _vibrate,
+    _keep,
+)
+"""What free manipulation draws from; repeated entries are more likely."""
+LONG_PRIMITIVES = (
+    *(_shear,) * 3,
+    *(_drag,) * 2,
+    *(_creep,) * 2,
+    *(_hold_still,) * 3,
+    _twist,
+    _roll,
+    *(_change_load,) * 2,
+    _vibrate,
+)
+"""What a long contact draws from."""

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sparsh-ros evaluate` as a command, with the model that ships."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sparsh_ros import cli
+from sparsh_ros.commands import evaluate
+from sparsh_ros.commands.simulate import record_bag
+from sparsh_ros.recordings.bag_writer import BagWriter
+from sparsh_ros.training.episodes import SimulatedTouch
+
+SECONDS = 0.5
+
+
+@pytest.fixture(scope="module")
+def bags(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two simulated touches as bags."""
+    folder = tmp_path_factory.mktemp("bags")
+    for index in (0, 3):
+        record_bag(folder / f"touch_{index}", SimulatedTouch("test", 0, index), SECONDS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def out(bags: Path) -> Path:
+    """Where the first evaluation of them wrote to."""
+    folder = bags.with_name(bags.name + "_out")
+    assert cli.main(["evaluate", str(bags), "--device", "cpu", "--out", str(folder)]) == 0
+    return folder
+
+
+def read(folder: Path) -> dict:
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def test_scores_are_those_of_a_second_run_to_the_last_digit(
+    bags: Path, out: Path, tmp_path: Path
+) -> None:
+    arguments = ["evaluate", str(bags), "--device", "cpu", "--out", str(tmp_path)]
+    assert cli.main(arguments) == 0
+    first, second = read(out), read(tmp_path)
+    runtime = second.pop("runtime")
+    assert first.pop("runtime").keys() == runtime.keys()
+    assert json.dumps(first) == json.dumps(second)
+
+
+def test_metrics_tell_what_was_evaluated(out: Path) -> None:
+    metrics = read(out)
+    assert metrics["schema"] == 1
+    assert [(e["name"], e["kind"]) for e in metrics["recordings"]] == [
+        ("touch_0", "digit"),
+        ("touch_3", "gelsight_mini"),
+    ]
+    assert metrics["scores"]["force"]["labelled"]["value"] == 60
+    assert 0 < metrics["scores"]["force"]["mae_z_mn"]["value"] < 5000
+    assert metrics["runtime"]["frames"] == 60
+
+
+def test_the_report_lies_beside_the_metrics(out: Path) -> None:
+    page = (out / "report.html").read_text()
+    assert page.startswith("<!doctype html>") and "touch_3" in page
+
+
+def test_the_table_says_scores_and_speed(
+    bags: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # As `ros2 run sparsh_ros evaluate` calls it.
+    arguments = [str(bags / "touch_0"), "--device", "cpu", "--out", str(tmp_path)]
+    assert evaluate.main(arguments) == 0
+    text = capsys.readouterr().out
+    assert "sparsh-sim-micro on 1 recording" in text and "RMSE of the norm" in text
+    assert "frames/s" in text and "frames without an estimate: 3 no partner frame" in text
+
+
+def test_a_comparison_is_printed(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(out / "metrics.json")
+    assert cli.main(["evaluate", "--compare", path, path]) == 0
+    text = capsys.readouterr().out
+    assert "B - A" in text and "MAE z" in text and f"A: sparsh-sim-micro, {path}" in text
+
+
+def refusal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The sentence with which a command ends, which must exit with 1."""
+    assert cli.main(["evaluate", *arguments]) == 1
+    return capsys.readouterr().err
+
+
+def test_nothing_to_evaluate_ends_with_a_sentence(
+    tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with BagWriter(tmp_path / "bare") as bag:
+        bag.slip("/left/truth/slip", 1, False, False, "gel")
+    cases = {
+        "wanted bags, found none": [],
+        "bag /nowhere: not found": ["/nowhere"],
+        "bare: bag: wanted images": [str(tmp_path / "bare"), "--device", "cpu"],
+        "model 'no-such': unknown": [str(tmp_path / "bare"), "--model", "no-such"],
+        "cannot be read": ["--compare", str(out / "metrics.json"), "/nowhere.json"],
+    }
+    for sentence, arguments in cases.items():
+        assert sentence in refusal(arguments, capsys)
+    assert not (tmp_path / "evaluation").exists()
+
+
+@pytest.mark.parametrize("words", [("--seed", "-1"), ("--threads", "0")])
+def test_numbers_that_cannot_be_are_refused_before_the_work(
+    tmp_path: Path, words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["evaluate", str(tmp_path), *words]) == 1
+    assert f"{words[0]}: wanted" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_to_is_said(
+    bags: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.touch()
+    arguments = [str(bags / "touch_0"), "--device", "cpu", "--out", str(blocked)]
+    assert "wanted a folder that can be written to" in refusal(arguments, capsys)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Architectures told from tensors, and conflicts with what is given beside them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from reference.encoder import shapes
+
+from sparsh_ros.errors import WeightsError
+from sparsh_ros.models.checkpoints.architecture import EncoderFacts, EncoderLayout
+
+VIDEO = {"channels": 3, "kernel": (2, 16, 16)}
+
+
+def layout(width: int = 128, depth: int = 3, **kind: Any) -> EncoderLayout:
+    return EncoderFacts.of(shapes(width, depth, **kind), "f.ckpt").layout()
+
+
+def test_an_image_encoder() -> None:
+    found = layout(768, 12)
+    assert found == EncoderLayout(768, 12, heads=12, mlp_width=3072)
+    assert found.input_shape == (6, 320, 240)
+    assert found.grid == (20, 15)
+
+
+def test_a_video_encoder() -> None:
+    found = layout(registers=0, **VIDEO)
+    assert (found.frames, found.tubelet, found.registers) == (4, 2, 0)
+    assert found.input_shape == (3, 4, 320, 240)
+    assert found.grid == (2, 20, 15)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        ({"registers": 5}, "registers", 5),
+        ({"layer_scale": False}, "layer_scale", False),
+        ({"learned": 300}, "learned_positions", True),
+        ({"kernel": (8, 8)}, "patch_size", 8),
+        ({"channels": 3}, "in_channels", 3),
+        ({"mlp_width": 100}, "mlp_width", 100),
+        ({"channels": 3, "kernel": (4, 16, 16)}, "tubelet", 4),
+        ({**VIDEO, "learned": 1200}, "frames", 8),
+    ],
+)
+def test_one_fact_at_a_time(kind: dict[str, Any], name: str, value: object) -> None:
+    assert getattr(layout(**kind), name) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "message"),
+    [
+        ({}, {"image_size": (320, 250)}, r"\(320, 250\), found patches of 16 x 16 pixels"),
+        ({}, {"image_size": (0, 240)}, r"\(0, 240\), found patches of 16 x 16 pixels"),
+        ({}, {"frames": 4}, "wanted frames=4, found an image encoder of 6 channels"),
+        ({}, {"heads": 3}, "wanted heads=3, found width 128, no multiple"),
+        ({}, {"heads": 0}, "wanted heads=0"),
+        (VIDEO, {"frames": 5}, "wanted frames=5, found tubelets of 2 frames"),
+        (
+            {"learned": 196},
+            {},
+            r"wanted 300 tokens \(image_size=\(320, 240\), patches of 16 pixels\), found learned "
+            r"positions \(pos_embed\) of 196",
+        ),
+        (
+            {**VIDEO, "learned": 600},
+            {"frames": 8},
+            r"wanted 1200 tokens \(image_size=\(320, 240\), frames=8.*found .* of 600",
+        ),
+        ({**VIDEO, "learned": 392}, {}, "wanted 300 tokens .*found .* of 392"),
+    ],
+)
+def test_conflicts_name_both(kind: dict[str, Any], given: dict[str, Any], message: str) -> None:
+    facts = EncoderFacts.of(shapes(128, 3, **kind), "f.ckpt")
+    with pytest.raises(WeightsError, match=message) as caught:
+        facts.layout(**given)
+    assert str(caught.value).startswith("f.ckpt: ")
+
+
+def test_heads_must_be_given_where_width_does_not_tell() -> None:
+    facts = EncoderFacts.of(shapes(100, 3), "f.ckpt")
+    with pytest.raises(WeightsError, match="found width 100; give their number, heads="):
+        facts.layout()
+    assert facts.layout(heads=5).heads == 5
+
+
+def test_frames_of_an_image_encoder_may_be_confirmed() -> None:
+    assert EncoderFacts.of(shapes(128, 3), "f.ckpt").layout(frames=2).frames is None
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        ("patch_embed.proj.weight", (128, 6, 16, 14), "wanted square patches, found .*16, 14"),
+        ("patch_embed.proj.weight", (128, 6), "one missing or of another shape"),
+        ("patch_embed.proj.weight", (128, 6, 2, 2, 16, 16), "wanted square patches"),
+        ("register_tokens", (128,), "one missing or of another shape"),
+    ],
+)
+def test_tensors_of_something_else(name: str, shape: tuple[int, ...], message: str) -> None:
+    with pytest.raises(WeightsError, match=message):
+        EncoderFacts.of(shapes(128, 3) | {name: shape}, "f.ckpt")
+    with pytest.raises(WeightsError, match="one missing"):
+        EncoderFacts.of({"fc.weight": (3, 3)}, "f.ckpt")
+
+
+@pytest.mark.parametrize("kind", [{"learned": 196}, {**VIDEO, "learned": 392}, VIDEO])
+def test_any_layout_has_the_same_tensors(kind: dict[str, Any]) -> None:
+    facts = EncoderFacts.of(shapes(100, 3, **kind), "f.ckpt")
+    found = facts.any_layout()
+    assert found.tokens == (facts.learned_tokens or 1)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The launch files, run by the real launch system where it is installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from sparsh_ros.commands.simulate import record_bag
+from sparsh_ros.msg import Slip
+from sparsh_ros.training.episodes import SimulatedTouch
+
+pytest.importorskip("launch_ros", reason="the launch system comes with a ROS distribution")
+
+from launch import LaunchContext, LaunchDescription, LaunchService  # noqa: E402
+from launch.actions import IncludeLaunchDescription, RegisterEventHandler  # noqa: E402
+from launch.event_handlers import OnProcessExit  # noqa: E402
+from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
+
+LAUNCH = Path(__file__).resolve().parents[3] / "launch"
+FILES = [LAUNCH / "digit_perception.launch.py", LAUNCH / "gelsight_perception.launch.py"]
+GIVE_UP_S = 120.0
+HAND = """
+sensors:
+  - {name: thumb, driver: simulated, rate_hz: 15}
+  - {name: palm, driver: simulated, kind: gelsight_mini, rate_hz: 15}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _installed_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the launch system find the installed package in this environment's own prefix."""
+    prefixes = [os.environ.get("AMENT_PREFIX_PATH", ""), sys.prefix]
+    monkeypatch.setenv("AMENT_PREFIX_PATH", os.pathsep.join(filter(None, prefixes)))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_argument_is_described(path: Path) -> None:
+    description = PythonLaunchDescriptionSource(str(path)).get_launch_description(LaunchContext())
+    arguments = {argument.name: argument for argument in description.get_launch_arguments()}
+    assert {"sensor", "source", "model", "namespace"} <= arguments.keys()
+    for name, argument in arguments.items():
+        assert argument.description, name
+        assert argument.default_value is not None, name
+    assert arguments["source"].choices and arguments["sensor"].choices
+
+
+def test_every_argument_of_a_replay_is_described() -> None:
+    path = str(LAUNCH / "replay.launch.py")
+    description = PythonLaunchDescriptionSource(path).get_launch_description(LaunchContext())
+    arguments = {argument.name: argument for argument in description.get_launch_arguments()}
+    assert {"bag", "rate", "out", "model", "namespace"} <= arguments.keys()
+    assert all(argument.description for argument in arguments.values())
+
+
+def test_a_replay_stops_by_itself(tmp_path: Path) -> None:
+    bag = tmp_path / "bag"
+    record_bag(bag, SimulatedTouch("test", 0, 0), 0.5)
+    path = LAUNCH / "replay.launch.py"
+    service, exit_codes = _launch_service(path, bag=str(bag), out=str(tmp_path / "out"))
+    give_up = threading.Timer(GIVE_UP_S, service.shutdown)
+    give_up.start()
+    service.run()
+    give_up.cancel()
+    assert len(exit_codes) == 2 and set(exit_codes.values()) == {0}
+    assert json.loads((tmp_path / "out" / "difference.json").read_text())["equal"]
+
+
+def test_an_unknown_choice_starts_nothing() -> None:
+    service, exit_codes = _launch_service(FILES[0], source="telepathy")
+    service.run()
+    assert exit_codes == {}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_slip_arrives_and_everything_stops_cleanly(path: Path, outsider) -> None:
+    service, exit_codes = _launch_service(path)
+    known: list[Slip] = []
+
+    def stop_at_the_first(slip: Slip) -> None:
+        if slip.valid and not known:
+            known.append(slip)
+            service.shutdown()
+
+    outsider.listen(Slip, "/tactile/slip", then=stop_at_the_first)
+    give_up = threading.Timer(GIVE_UP_S, service.shutdown)
+    give_up.start()
+    service.run()
+    give_up.cancel()
+    assert known and known[0].header.frame_id.endswith("_gel_frame")
+    assert len(exit_codes) == 2
+    assert set(exit_codes.values()) == {0}
+
+
+def test_the_launch_outlives_one_of_two_sensors(tmp_path: Path, outsider, kill_sensor) -> None:
+    hand = tmp_path / "hand.yaml"
+    hand.write_text(HAND)
+    service, exit_codes = _launch_service(FILES[0], sensors=str(hand), namespace="hand")
+    slips = {name: outsider.listen(Slip, f"/hand/{name}/slip") for name in ("thumb", "palm")}
+
+    def kill_the_thumb_and_wait() -> None:
+        try:
+            for name, heard in slips.items():
+                outsider.wait_for(lambda heard=heard: any(s.valid for s in heard), name)
+            kill_sensor("/hand/thumb")
+            outsider.wait_for(lambda: not slips["thumb"][-1].valid, "the end of the thumb")
+            before = len(slips["palm"])
+            outsider.wait_for(lambda: len(slips["palm"]) > before + 10, "more from the palm")
+        finally:
+            service.shutdown()
+
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(kill_the_thumb_and_wait)
+        service.run()
+        done.result()
+    assert sorted(exit_codes.values()) == [-signal.SIGKILL, 0, 0]
+
+
+def _launch_service(path: Path, **arguments: str) -> tuple[LaunchService, dict[str, int]]:
+    """A service that runs this launch file, and the exit codes of its processes as they end."""
+    exit_codes: dict[str, int] = {}
+    note_exit = OnProcessExit(
+        on_exit=lambda event, context: exit_codes.update({event.process_name: event.returncode})
+    )
+    source = PythonLaunchDescriptionSource(str(path))
+    include = IncludeLaunchDescription(source, launch_arguments=arguments.items())
+    service = LaunchService(noninteractive=True)
+    service.include_launch_description(
+        LaunchDescription([RegisterEventHandler(note_exit), include])
+    )
+    return service, exit_codes

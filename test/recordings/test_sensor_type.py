@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which kind of sensor a bag is of."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from sparsh_ros.errors import ParameterError, RecordingError
+from sparsh_ros.recordings.sensor_type import find_kind
+from sparsh_ros.recordings.topics import SensorTopics
+
+WRITTEN = {"sensor_profile:/left": "gelsight_mini"}
+
+
+def found(
+    image: str, size: tuple[int, int] = (240, 320), given: str = "", custom: dict | None = None
+) -> tuple[str, str]:
+    """Name of the kind, and how it is known."""
+    sensor = SensorTopics("left", image.rpartition("/")[0], image)
+    profile, source = find_kind(SimpleNamespace(custom=custom or {}), sensor, *size, given)
+    return profile.name, source
+
+
+def test_what_is_given_wins_then_what_is_written_then_the_name_then_the_size() -> None:
+    size, image = (3280, 2464), "/left/digit_raw"
+    assert found(image, size, "gelsight_2017", WRITTEN) == ("gelsight_2017", "given")
+    assert found(image, size, custom=WRITTEN) == ("gelsight_mini", "written in the bag")
+    assert found(image, size) == ("digit", "named in the topic")
+    assert found("/left/raw", size) == ("gelsight_mini", "by the size of the images, 3280 x 2464")
+    assert found("/left/raw", (320, 240))[0] == "digit"
+
+
+@pytest.mark.parametrize("size", [(240, 320), (640, 480), (100, 100)])
+def test_standard_images_and_vga_may_be_of_several_kinds(size: tuple[int, int]) -> None:
+    with pytest.raises(RecordingError, match=f"{size[0]} x {size[1]} pixels do not tell"):
+        found("/left/raw", size)
+
+
+def test_unknown_kinds_are_refused() -> None:
+    with pytest.raises(ParameterError, match="sensor profile: wanted one of digit"):
+        found("/left/raw", given="finger")
