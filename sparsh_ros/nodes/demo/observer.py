@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -97,7 +98,7 @@ def _force_values(message: WrenchStamped) -> tuple[float, ...]:
 def _slip_values(message: Slip) -> tuple[float, ...]:
     return (
         float(message.valid),
-        float(message.in_contact),
+        float(message.in_contact) if message.contact_known else math.nan,
         float(message.slipping),
         message.probability,
         message.threshold,

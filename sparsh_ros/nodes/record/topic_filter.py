@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from itertools import chain
 
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.topic_endpoint_info import TopicEndpointInfo
@@ -13,19 +12,11 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sparsh_ros import names
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes.replay.live_estimates import DIAGNOSTICS
+from sparsh_ros.nodes.topics.estimates import TOPICS
 from sparsh_ros.recordings.definitions import known_types
 
-ESTIMATES = {
-    "force": ("force",),
-    "slip": ("slip",),
-    "pose": ("pose_change", "pose"),
-    "grasp": ("grasp",),
-    "textile": ("textile",),
-}
-"""Head -> the topics of a sensor that say what it estimates; every message has a header."""
-
 _GROUND_TRUTH = tuple(f"{names.GROUND_TRUTH}/{estimate}" for estimate in ("force", "slip", "pose"))
-_OF_SENSOR = (*chain.from_iterable(ESTIMATES.values()), *_GROUND_TRUTH, "background")
+_OF_SENSOR = (*(topic.name for topic in TOPICS), *_GROUND_TRUTH, "background")
 _IMAGES = {
     "raw": ("image_raw", "camera_info"),
     "compressed": ("image_raw/compressed", "camera_info"),

@@ -200,12 +200,12 @@ def _offline_values(offline: Estimates) -> dict[str, NDArray[np.float64]]:
     pose = offline.pose.astype(np.float64)
     half_turn = pose[:, 2] / 2  # messages hold a rotation, not how often it went round
     pose[:, 2] = 2 * np.arctan2(np.sin(half_turn), np.cos(half_turn))
-    contact = np.where(offline.in_contact == UNKNOWN, offline.slipping, offline.in_contact)
+    knows_contact = has_slip & (offline.in_contact != UNKNOWN)
     return {
         "force": offline.force_n.astype(np.float64),
         "slip probability": offline.slip_probability.astype(np.float64)[:, None],
         "change of force": offline.delta_force_n.astype(np.float64),
-        "in contact": np.where(has_slip, contact, np.nan)[:, None],
+        "in contact": np.where(knows_contact, offline.in_contact, np.nan)[:, None],
         "slipping": np.where(has_slip, offline.slipping, np.nan)[:, None],
         "motion": offline.pose_change.astype(np.float64),
         "pose": pose,

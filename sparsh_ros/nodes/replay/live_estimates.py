@@ -40,9 +40,14 @@ def _slip(message: Any) -> dict[str, list[float]]:
     return {
         "slip probability": [message.probability],
         "change of force": _xyz(message.delta_force),
-        "in contact": [float(message.in_contact) if message.valid else nothing],
+        "in contact": [float(message.in_contact) if _knows_contact(message) else nothing],
         "slipping": [float(message.slipping) if message.valid else nothing],
     }
+
+
+def _knows_contact(message: Any) -> bool:
+    # Bags of before there was such a field say so by `valid` alone.
+    return message.valid and getattr(message, "contact_known", True)
 
 
 def _pose(message: Any) -> dict[str, list[float]]:

@@ -32,7 +32,6 @@ from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import image_topics, recorded_rig
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.record.recorder import Recorder
-from sparsh_ros.nodes.record.topic_filter import ESTIMATES
 from sparsh_ros.nodes.replay.check import check
 from sparsh_ros.nodes.replay.live_estimates import DIAGNOSTICS
 from sparsh_ros.nodes.replay.played_sensor import PlayedSensor
@@ -42,6 +41,7 @@ from sparsh_ros.nodes.runtime.parameters import Parameters
 from sparsh_ros.nodes.runtime.signals import request_stop
 from sparsh_ros.nodes.settings import Value
 from sparsh_ros.nodes.topics import qos
+from sparsh_ros.nodes.topics.estimates import topics_of
 from sparsh_ros.recordings.bags import open_bag
 from sparsh_ros.recordings.prefetch import ahead
 from sparsh_ros.recordings.topics import SensorTopics, find_sensors
@@ -238,7 +238,7 @@ def _estimate_topics(values: Mapping[str, Value]) -> list[str]:
     """Names of the topics on which perception will say what it estimates."""
     spec = load_model_spec(values["model"], values["weights_dir"] or None)
     wanted = choose_heads(spec, values["heads"]).wanted
-    return [topic for head in wanted for topic in ESTIMATES.get(head, ())]
+    return topics_of(wanted)
 
 
 def _is_of_perception(message: DiagnosticArray) -> bool:

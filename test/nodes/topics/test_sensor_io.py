@@ -88,16 +88,16 @@ def test_without_a_force_field_the_overlay_shows_the_force(wire: Wire) -> None:
     assert "force_field" not in wire.topics
     wire.listened = {"overlay"}
     sensor_io.publish(ESTIMATE)
-    assert wire.sent == ["force", "overlay"]
+    assert wire.sent == ["force", "force_with_covariance", "overlay"]
 
 
 def test_with_a_force_field_the_overlay_shows_that(wire: Wire) -> None:
     sensor_io = open_sensor_io(wire, "force", "forcefield")
     wire.listened = {"overlay", "force_field"}
     sensor_io.publish(ESTIMATE)
-    assert wire.sent == ["force"]
+    assert wire.sent == ["force", "force_with_covariance"]
     sensor_io.publish_field(FIELD)
-    assert wire.sent[1:] == ["force_field", "overlay"]
+    assert wire.sent[2:] == ["force_field", "overlay"]
 
 
 @pytest.mark.parametrize("topic", ["overlay", "force_field"])
