@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sparsh_ros.frames import Frame
-from sparsh_ros.nodes.topics import views
+from sparsh_ros.nodes.messages import views
 from sparsh_ros.perception.force_field import ForceField
 from sparsh_ros.perception.postprocess import Estimate
 
