@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from sparsh_ros.engines import Engine
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.models.head_axes import along_image_axes
-from sparsh_ros.models.image_rules import ImageRule
+from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.models.transforms import OutputTransform
 from sparsh_ros.perception.postprocess import Touch, TouchReader
 from sparsh_ros.sensors.profiles import SensorProfile
 
@@ -102,12 +102,12 @@ class TouchDecoder:
         self._spec = spec
         self._engine = engine
         self._thresholds = (contact_threshold_n, slip_threshold)
-        self._readers: dict[str, tuple[TouchReader, ImageRule]] = {}
+        self._readers: dict[str, tuple[TouchReader, OutputTransform]] = {}
 
     def add_sensor(self, name: str, profile: SensorProfile) -> None:
         """Make a sensor known; starts it anew if it is."""
         reader = TouchReader(name, profile, self._spec, *self._thresholds)
-        self._readers[name] = reader, self._spec.image_rule(profile.name)
+        self._readers[name] = reader, self._spec.output_transform(profile.name)
 
     def decode(self, encoded: Encoded) -> list[Touch]:
         """Make a touch of each encoding, invalid ones of those without tokens.
@@ -117,8 +117,8 @@ class TouchDecoder:
         """
         outputs = {}
         if encoded.tokens is not None:
-            heads = self._engine.heads
-            outputs = {head: self._engine.decode(head, encoded.tokens) for head in heads}
+            heads = [head for head in self._engine.heads if head not in READS_IMAGES]
+            outputs = {head: self._engine.run_head(head, encoded.tokens) for head in heads}
         touches = []
         row = 0
         for encoding in encoded.encodings:
@@ -136,14 +136,11 @@ class TouchDecoder:
                 f"sensor {encoding.sensor!r}: unknown to the decoder, which knows "
                 f"{', '.join(self._readers) or 'none'}"
             )
-        reader, rule = self._readers[encoding.sensor]
+        reader, transform = self._readers[encoding.sensor]
         reason = encoding.reason
-        if not (reason or outputs or self._engine.maps):
+        if not (reason or outputs or self._engine.heads):
             reason = f"model {self._spec.name} has no weights for the heads in use"
         if reason:
             return reader.invalid(encoding.stamp_ns, reason)
-        turned = {
-            head: rule.outputs_in_gel_frame(head, along_image_axes(self._spec, head, named))
-            for head, named in outputs.items()
-        }
+        turned = {head: transform.apply(head, named) for head, named in outputs.items()}
         return reader.read(encoding.stamp_ns, encoding.interval_s, turned)

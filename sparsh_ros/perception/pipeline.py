@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.frames import Frame, check_image
-from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
-from sparsh_ros.models.head_choice import AUTO, choose_heads
+from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD
+from sparsh_ros.models.head_choice import AUTO, READS_IMAGES, choose_heads
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.perception.buffer import SensorCounters, SensorSlot
@@ -151,7 +151,7 @@ class Perception:
             One touch per sensor with a new frame, and one, invalid, for each that went silent.
             A frame is looked at once; where several came since, the newest.
         """
-        return self.interpret(self.encode(tokens=bool(self.engine.heads)))
+        return self.interpret(self.encode(tokens=not READS_IMAGES.issuperset(self.engine.heads)))
 
     def encode(self, tokens: bool = True) -> Encoded:
         """The first half of `infer`: encode whatever is new, with its partners.
@@ -195,10 +195,9 @@ class Perception:
             frame, images = slot.looked_at, slot.encoded
         if images is None:
             return None
-        maps = self.engine.force_field(*(image[None] for image in images))
+        maps = self.engine.run_head(FORCE_FIELD, *(image[None] for image in images))
         own = {key: value[0] for key, value in maps.items()}
-        turned = slot.rule.outputs_in_gel_frame(FORCE_FIELD, own)
-        return ForceField(frame, lay_on_image(turned))
+        return ForceField(frame, lay_on_image(slot.output_transform.apply(FORCE_FIELD, own)))
 
     def _slot(self, name: str) -> SensorSlot:
         if name not in self._slots:

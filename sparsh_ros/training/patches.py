@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparsh_ros.models.image_rules import NEUTRAL
+from sparsh_ros.models.transforms import NEUTRAL
 from sparsh_ros.models.vit import VisionTransformer
 
 PATCH = 16

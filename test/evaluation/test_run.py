@@ -43,7 +43,7 @@ class FakeEngine:
     def encode(self, *images: np.ndarray) -> np.ndarray:
         return np.stack([batch[:, 0, 0, 0] for batch in images], axis=1).astype(np.float32)
 
-    def decode(self, head: str, tokens: np.ndarray) -> dict[str, np.ndarray]:
+    def run_head(self, head: str, tokens: np.ndarray) -> dict[str, np.ndarray]:
         if head == "force":
             return {"force": tokens / 255}
         if head == "slip":

@@ -58,7 +58,7 @@ def msg_to_encoded(sensor: str, spec: ModelSpec, message: Features) -> Encoded:
     stamp_ns = conversions.msg_to_stamp(message.header.stamp)
     if not message.valid:
         return Encoded((Encoding(sensor, stamp_ns, math.nan, message.reason or "unknown"),), None)
-    wanted = (spec.name, [spec.tokens, spec.width], 2 * spec.tokens * spec.width)
+    wanted = (spec.name, [spec.tokens, spec.embed_dim], 2 * spec.tokens * spec.embed_dim)
     found = (message.model, list(message.shape), len(message.data))
     if found != wanted:
         raise FrameError(

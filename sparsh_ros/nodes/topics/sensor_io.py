@@ -16,7 +16,7 @@ from sensor_msgs.msg import Image
 
 from sparsh_ros.errors import FrameError
 from sparsh_ros.frames import Frame, check_image
-from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
+from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD
 from sparsh_ros.models.head_choice import HeadChoice
 from sparsh_ros.nodes.runtime.diagnostics import OK, WARN, LatencyMeter, RateMeter, Report
 from sparsh_ros.nodes.runtime.ros_time import SendTimes
