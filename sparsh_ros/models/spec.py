@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sparsh_ros.errors import ModelError
+from sparsh_ros.frames import PAIR_OFFSETS_S
 from sparsh_ros.models.checkpoints.architecture import EncoderConfig
 from sparsh_ros.models.checkpoints.weight_files import WeightFiles
 from sparsh_ros.models.transforms import (
-    FORCE_AXES,
     IDENTITY,
-    POSE_AXES,
     InputTransform,
     OutputTransform,
     load_transforms,
 )
+from sparsh_ros.names import FORCE_AXES, POSE_AXES
 
 POSE_BINS = 11
 GRASPS = ("not stable", "stable")
@@ -139,7 +139,7 @@ class ModelSpec:
     patch_size: int = 16
     image_height: int = 320
     image_width: int = 240
-    frame_offsets_s: tuple[float, ...] = (0.0, 5 / 60)
+    frame_offsets_s: tuple[float, ...] = PAIR_OFFSETS_S
     tubelet: int | None = None
     pooler_num_heads: int | None = None
     transforms: str = ""

@@ -16,11 +16,10 @@ import yaml
 from numpy.typing import NDArray
 
 from sparsh_ros.errors import ModelError
+from sparsh_ros.names import FORCE_AXES, POSE_AXES
 from sparsh_ros.resources import config_path
 
 NEUTRAL = 127  # what a pixel equal to its background becomes, and a background that changes nothing
-FORCE_AXES = ("x", "y", "z")
-POSE_AXES = ("tx", "ty", "yaw")
 
 _FLIPS = {"none": (), "columns": (1,), "rows": (0,), "both": (0, 1)}
 """Flip -> axes of a (320, 240, 3) image that it reverses."""

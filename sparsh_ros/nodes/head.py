@@ -35,8 +35,8 @@ from sparsh_ros.nodes.runtime.parameters import Parameters
 from sparsh_ros.nodes.runtime.ros_time import SendTimes
 from sparsh_ros.nodes.topics import conversions, qos
 from sparsh_ros.nodes.topics.estimates import EstimatePublisher
-from sparsh_ros.nodes.topics.features import msg_to_encoded
-from sparsh_ros.perception.head_runner import TouchDecoder
+from sparsh_ros.nodes.topics.features import msg_to_features
+from sparsh_ros.perception.head_runner import HeadRunner
 
 _QUIET_S = 5.0
 
@@ -57,7 +57,7 @@ class HeadNode(Node):
         self._missing = "; ".join(heads.missing.values())
         self._engine = create_engine(self._spec, given["device"], heads.usable, encoder=False)
         self._engine.warm_up()
-        self._decoder = TouchDecoder(
+        self._head_runner = HeadRunner(
             self._spec, self._engine, given["contact_threshold_n"], given["slip_threshold"] or None
         )
         rig = heard_entries(given)
@@ -65,7 +65,7 @@ class HeadNode(Node):
         self._estimates, self._rates, self._latencies, self._trouble = {}, {}, {}, {}
         for entry in rig:
             name = entry.name
-            self._decoder.add_sensor(name, entry.profile)
+            self._head_runner.add_sensor(name, entry.profile)
             self._estimates[name] = EstimatePublisher(
                 self, self._prefixes[name], entry.gel_frame, heads.wanted
             )
@@ -89,16 +89,16 @@ class HeadNode(Node):
         stamp_ns = conversions.msg_to_stamp(message.header.stamp)
         self._sent.note(stamp_ns, info["source_timestamp"])
         try:
-            touches = self._decoder.decode(msg_to_encoded(name, self._spec, message))
+            estimates = self._head_runner.run(msg_to_features(name, self._spec, message))
         except SparshError as error:
             self._trouble[name] = str(error)
             self.get_logger().error(str(error), throttle_duration_sec=_QUIET_S)
             return
-        for touch in touches:
-            self._estimates[name].publish(touch)
-            self._trouble[name] = touch.reason
+        for estimate in estimates:
+            self._estimates[name].publish(estimate)
+            self._trouble[name] = estimate.reason
             self._rates[name].count()
-            self._latencies[name].add(self._sent.of(touch.stamp_ns))
+            self._latencies[name].add(self._sent.of(estimate.stamp_ns))
 
     def _reports(self) -> dict[str, Report]:
         return {name: self._report(name) for name in self._prefixes}

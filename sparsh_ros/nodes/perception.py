@@ -31,7 +31,7 @@ from sparsh_ros.nodes.topics.features import FeaturesPublisher
 from sparsh_ros.nodes.topics.force_field import FieldWorker
 from sparsh_ros.nodes.topics.sensor_io import Channel
 from sparsh_ros.perception.pipeline import Perception
-from sparsh_ros.perception.postprocess import Touch
+from sparsh_ros.perception.postprocess import Estimate
 
 _PATIENCE_S = 0.1
 _QUIET_S = 5.0
@@ -134,25 +134,25 @@ class PerceptionNode(ManagedNode):
 
     def _infer(self) -> None:
         is_read = self._features is not None or bool(self._perception.engine.heads)
-        encoded = self._perception.encode(tokens=is_read)
-        self._publish(self._perception.interpret(encoded))
+        features = self._perception.encode(tokens=is_read)
+        self._publish(self._perception.run_heads(features))
         if self._features is not None:
-            self._features.publish(encoded)
+            self._features.publish(features)
         if self._fields is not None:
-            for encoding in encoded.encodings:
-                if encoding.valid:
-                    self._fields.offer(encoding.sensor)
+            for encoded in features.frames:
+                if encoded.valid:
+                    self._fields.offer(encoded.sensor)
 
     def _give_up(self, error: Exception) -> None:
         """These frames are lost, and with them whatever was estimated before: it must not stand."""
         reason = f"these frames are lost: {error}"
         self._complain(reason)
         with suppress(Exception):  # if publishing is what failed, there is nothing left to do
-            self._publish(self._perception.withdraw(reason))
+            self._publish(self._perception.invalidate_last(reason))
 
-    def _publish(self, touches: Sequence[Touch]) -> None:
-        for touch in touches:
-            self._channels[touch.sensor].publish(touch)
+    def _publish(self, estimates: Sequence[Estimate]) -> None:
+        for estimate in estimates:
+            self._channels[estimate.sensor].publish(estimate)
 
     def _complain(self, sentence: str) -> None:
         self.get_logger().error(sentence, throttle_duration_sec=_QUIET_S)

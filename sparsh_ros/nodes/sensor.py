@@ -4,7 +4,8 @@
 Publishes `image_raw`, the standard image, stamped when it was grabbed; `image_raw/compressed` and
 `camera_info` while somebody listens; `background`, the image of the untouched gel, which it
 captures, keeps and watches. A simulated sensor also publishes what is really happening:
-`truth/force`, `truth/slip` and `truth/pose` mean what `force`, `slip` and `pose` estimate.
+`ground_truth/force`, `ground_truth/slip` and `ground_truth/pose` mean what `force`, `slip` and
+`pose` estimate.
 
 Configured, it holds the device; active, it publishes; deactivated, the device is free for others.
 """
@@ -148,7 +149,7 @@ class SensorNode(ManagedNode):
         self._camera_info.publish(frame.stamp_ns)
         if self._truth is not None:
             self._truth.publish(frame.stamp_ns, frame.truth)
-        self._background.push(frame)
+        self._background.on_frame(frame)
 
     def _reports(self) -> dict[str, Report]:
         values = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the raw outputs of the heads to a touch in SI units.
+"""From the raw outputs of the heads to an estimate in SI units.
 
 All vectors are in the gel frame: origin at the centre of the undeformed gel, x to the right and y
 up in the standard image, z out of the gel towards the camera, so that pressing is +z. Angles are
@@ -29,7 +29,7 @@ def _unknown(*shape: int) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Touch:
+class Estimate:
     """What one pair of frames says about the contact.
 
     Attributes:
@@ -95,8 +95,8 @@ class Contact:
         return self.began_ns is not None
 
 
-class TouchReader:
-    """Reads the touches of one sensor, and remembers its contact and the motion since then."""
+class Postprocessor:
+    """Reads the estimates of one sensor, and remembers its contact and the motion since then."""
 
     def __init__(
         self,
@@ -114,75 +114,75 @@ class TouchReader:
         self._contact = Contact(contact_threshold_n)
         self._motion = MotionIntegrator()
 
-    def invalid(self, stamp_ns: int, reason: str) -> Touch:
-        """A touch of which nothing is known."""
-        return Touch(self._sensor, stamp_ns, reason=reason, slip_threshold=self._slip_threshold)
+    def invalid(self, stamp_ns: int, reason: str) -> Estimate:
+        """An estimate of which nothing is known."""
+        return Estimate(self._sensor, stamp_ns, reason=reason, slip_threshold=self._slip_threshold)
 
-    def read(self, stamp_ns: int, interval_s: float, outputs: Outputs) -> Touch:
-        """Make a touch of the raw outputs for one pair.
+    def process(self, stamp_ns: int, interval_s: float, outputs: Outputs) -> Estimate:
+        """Make an estimate of the raw outputs for one pair.
 
         Args:
             stamp_ns: stamp of the pair's newest frame.
             interval_s: time between the frames of the pair.
             outputs: by head, the head's outputs without the batch axis. Heads may be missing.
         """
-        touch = Touch(
+        estimate = Estimate(
             self._sensor, stamp_ns, interval_s, valid=True, slip_threshold=self._slip_threshold
         )
         if "force" in outputs:
-            touch = self._with_force(touch, outputs["force"]["force"])
+            estimate = self._with_force(estimate, outputs["force"]["force"])
         if "slip" in outputs:
-            touch = self._with_slip(touch, outputs["slip"])
+            estimate = self._with_slip(estimate, outputs["slip"])
         if "pose" in outputs:
-            touch = self._with_motion(touch, outputs["pose"])
-        return self._with_classes(touch, outputs)
+            estimate = self._with_motion(estimate, outputs["pose"])
+        return self._with_classes(estimate, outputs)
 
-    def _with_force(self, touch: Touch, output: NDArray) -> Touch:
+    def _with_force(self, estimate: Estimate, output: NDArray) -> Estimate:
         force_n = np.asarray(output, np.float64) * self._profile.force_scale_n
-        in_contact = self._contact.update(touch.stamp_ns, force_n[2])
-        return replace(touch, force_n=force_n, in_contact=in_contact)
+        in_contact = self._contact.update(estimate.stamp_ns, force_n[2])
+        return replace(estimate, force_n=force_n, in_contact=in_contact)
 
-    def _with_slip(self, touch: Touch, output: Mapping[str, NDArray]) -> Touch:
+    def _with_slip(self, estimate: Estimate, output: Mapping[str, NDArray]) -> Estimate:
         probability = float(softmax(output["slip"])[1])
         above = probability >= self._slip_threshold
         return replace(
-            touch,
+            estimate,
             slip_probability=probability,
-            slipping=above and touch.in_contact is not False,
+            slipping=above and estimate.in_contact is not False,
             delta_force_n=np.asarray(output["force"], np.float64)
             * self._profile.delta_force_scale_n,
         )
 
-    def _with_motion(self, touch: Touch, output: Mapping[str, NDArray]) -> Touch:
+    def _with_motion(self, estimate: Estimate, output: Mapping[str, NDArray]) -> Estimate:
         logits = (output["tx"], output["ty"], output["yaw"])
-        change, covariance = self._bins.decode(*logits)
+        change, covariance = self._bins.expected_motion(*logits)
         moved = replace(
-            touch,
+            estimate,
             pose_change=change,
             pose_change_covariance=covariance,
             pose_bins=self._bins.most_probable(*logits),
         )
-        if touch.in_contact is None:
+        if estimate.in_contact is None:
             return moved
-        if not touch.in_contact:
+        if not estimate.in_contact:
             self._motion.stop()
-            return touch
-        if not self._motion.follows(touch.stamp_ns, touch.interval_s):
-            self._contact.began_ns = touch.stamp_ns
-            self._motion.start(touch.stamp_ns)
-        if not self._touched_throughout(touch):
-            return touch
-        self._motion.add(touch.stamp_ns, touch.interval_s, change, covariance)
+            return estimate
+        if not self._motion.follows(estimate.stamp_ns, estimate.interval_s):
+            self._contact.began_ns = estimate.stamp_ns
+            self._motion.start(estimate.stamp_ns)
+        if not self._touched_throughout(estimate):
+            return estimate
+        self._motion.add(estimate.stamp_ns, estimate.interval_s, change, covariance)
         return replace(moved, pose=self._motion.pose, pose_covariance=self._motion.covariance)
 
-    def _with_classes(self, touch: Touch, outputs: Outputs) -> Touch:
-        if touch.in_contact is False:
-            return touch
+    def _with_classes(self, estimate: Estimate, outputs: Outputs) -> Estimate:
+        if estimate.in_contact is False:
+            return estimate
         heads = [head for head in ("grasp", "textile") if head in outputs]
-        return replace(touch, **{head: softmax(outputs[head][head]) for head in heads})
+        return replace(estimate, **{head: softmax(outputs[head][head]) for head in heads})
 
-    def _touched_throughout(self, touch: Touch) -> bool:
+    def _touched_throughout(self, estimate: Estimate) -> bool:
         """Whether the contact began no later than the pair's older frame."""
-        lasted_s = (touch.stamp_ns - self._contact.began_ns) * 1e-9
+        lasted_s = (estimate.stamp_ns - self._contact.began_ns) * 1e-9
         # Stamps are exact, but their difference in seconds is not.
-        return lasted_s >= touch.interval_s - 1e-6
+        return lasted_s >= estimate.interval_s - 1e-6

@@ -51,7 +51,7 @@ def test_the_table_of_files_is_that_of_the_entries() -> None:
     assert table() in PAGE
 
 
-def test_every_set_of_image_rules_is_explained() -> None:
+def test_every_set_of_transforms_is_explained() -> None:
     for path in config_path("transforms").glob("*.yaml"):
         assert f"`{path.stem}`" in PAGE
         for kind, rule in load_transforms(path.stem).items():

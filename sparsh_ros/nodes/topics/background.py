@@ -63,13 +63,13 @@ class BackgroundTopic:
         self._topic = node.create_publisher(Image, f"{prefix}background", qos.LATCHED)
         node.create_service(Trigger, f"{prefix}capture_background", self._capture)
 
-    def push(self, frame: Frame) -> None:
+    def on_frame(self, frame: Frame) -> None:
         """Take in the newest frame; publish what is new, log once what is wrong."""
         with self._lock:
             self._newest_s = time.monotonic()
             self._heed(self._sensor_serial())
             has_joined = self._has_listener_joined()
-            if self._keeper.push(frame):
+            if self._keeper.update(frame):
                 self._announce()
             elif not self._is_told:
                 self._publish(None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between this package's own types and ROS messages: images, stamps and touches.
+"""Between this package's own types and ROS messages: images, stamps and estimates.
 
 Numbers that are not known are NaN in every message, never 0.
 """

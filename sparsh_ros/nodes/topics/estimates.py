@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a touch becomes in ROS: the topics of the estimates of one sensor.
+"""What an estimate becomes in ROS: the topics of the estimates of one sensor.
 
 `slip`, `force`, `pose_change`, `pose`, and `grasp` and `textile`, which tell a class.
 """
@@ -17,16 +17,16 @@ from rclpy.node import Node
 from sparsh_ros.models.spec import GRASPS, TEXTILES
 from sparsh_ros.msg import Classification, PoseChange, Slip
 from sparsh_ros.nodes.topics import conversions, qos
-from sparsh_ros.perception.pipeline import Touch
+from sparsh_ros.perception.pipeline import Estimate
 
 _CLASSES = {"grasp": GRASPS, "textile": TEXTILES}
 
 
 class EstimatePublisher:
-    """Publishes the touches of one sensor, only the topics of the heads that were asked for.
+    """Publishes the estimates of one sensor, only the topics of the heads that were asked for.
 
-    Every message carries the stamp of the newest frame it comes from. Where a touch is not valid
-    the messages say so: `valid` is false, and numbers are NaN.
+    Every message carries the stamp of the newest frame it comes from. Where an estimate is not
+    valid the messages say so: `valid` is false, and numbers are NaN.
     """
 
     def __init__(self, node: Node, prefix: str, frame_id: str, heads: Sequence[str]) -> None:
@@ -53,53 +53,55 @@ class EstimatePublisher:
                 )
         self._publishers_by_message = publishers
 
-    def publish(self, touch: Touch) -> None:
-        """Publish one touch; slip goes first, because somebody may have to act on it."""
+    def publish(self, estimate: Estimate) -> None:
+        """Publish one estimate; slip goes first, because somebody may have to act on it."""
         for make, publisher in self._publishers_by_message.items():
-            publisher.publish(make(touch))
+            publisher.publish(make(estimate))
 
-    def _slip(self, touch: Touch) -> Slip:
+    def _slip(self, estimate: Estimate) -> Slip:
         return Slip(
-            header=conversions.header(touch.stamp_ns, self._frame_id),
-            valid=bool(touch.valid and np.isfinite(touch.slip_probability)),
-            in_contact=touch.slipping if touch.in_contact is None else touch.in_contact,
-            slipping=bool(touch.slipping),
-            probability=float(touch.slip_probability),
-            threshold=float(touch.slip_threshold),
-            delta_force=_vector(touch.delta_force_n),
-            interval=conversions.interval_to_msg(touch.interval_s),
+            header=conversions.header(estimate.stamp_ns, self._frame_id),
+            valid=bool(estimate.valid and np.isfinite(estimate.slip_probability)),
+            in_contact=estimate.slipping if estimate.in_contact is None else estimate.in_contact,
+            slipping=bool(estimate.slipping),
+            probability=float(estimate.slip_probability),
+            threshold=float(estimate.slip_threshold),
+            delta_force=_vector(estimate.delta_force_n),
+            interval=conversions.interval_to_msg(estimate.interval_s),
         )
 
-    def _force(self, touch: Touch) -> WrenchStamped:
-        return conversions.force_to_msg(touch.force_n, touch.stamp_ns, self._frame_id)
+    def _force(self, estimate: Estimate) -> WrenchStamped:
+        return conversions.force_to_msg(estimate.force_n, estimate.stamp_ns, self._frame_id)
 
-    def _pose_change(self, touch: Touch) -> PoseChange:
-        dx, dy, dtheta = (float(value) for value in touch.pose_change)
+    def _pose_change(self, estimate: Estimate) -> PoseChange:
+        dx, dy, dtheta = (float(value) for value in estimate.pose_change)
         return PoseChange(
-            header=conversions.header(touch.stamp_ns, self._frame_id),
-            valid=bool(touch.valid and np.isfinite(touch.pose_change).all()),
+            header=conversions.header(estimate.stamp_ns, self._frame_id),
+            valid=bool(estimate.valid and np.isfinite(estimate.pose_change).all()),
             dx=dx,
             dy=dy,
             dtheta=dtheta,
-            interval=conversions.interval_to_msg(touch.interval_s),
-            covariance=touch.pose_change_covariance.ravel(),
+            interval=conversions.interval_to_msg(estimate.interval_s),
+            covariance=estimate.pose_change_covariance.ravel(),
         )
 
-    def _pose(self, touch: Touch) -> PoseWithCovarianceStamped:
+    def _pose(self, estimate: Estimate) -> PoseWithCovarianceStamped:
         return conversions.pose_to_msg(
-            touch.pose, touch.pose_covariance, touch.stamp_ns, self._frame_id
+            estimate.pose, estimate.pose_covariance, estimate.stamp_ns, self._frame_id
         )
 
-    def _classification(self, head: str, names: Sequence[str], touch: Touch) -> Classification:
-        probabilities = getattr(touch, head)
+    def _classification(
+        self, head: str, names: Sequence[str], estimate: Estimate
+    ) -> Classification:
+        probabilities = getattr(estimate, head)
         message = Classification(
-            header=conversions.header(touch.stamp_ns, self._frame_id),
-            valid=bool(touch.valid and np.isfinite(probabilities).all()),
+            header=conversions.header(estimate.stamp_ns, self._frame_id),
+            valid=bool(estimate.valid and np.isfinite(probabilities).all()),
             class_id=-1,
             probability=math.nan,
             class_names=names,
             probabilities=probabilities,
-            interval=conversions.interval_to_msg(touch.interval_s),
+            interval=conversions.interval_to_msg(estimate.interval_s),
         )
         if message.valid:
             best = int(probabilities.argmax())

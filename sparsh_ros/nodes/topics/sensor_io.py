@@ -24,14 +24,14 @@ from sparsh_ros.nodes.topics import conversions, qos, views
 from sparsh_ros.nodes.topics.estimates import EstimatePublisher
 from sparsh_ros.perception.force_field import ForceField
 from sparsh_ros.perception.pipeline import Perception
-from sparsh_ros.perception.postprocess import Touch
+from sparsh_ros.perception.postprocess import Estimate
 from sparsh_ros.sensors.rig import SensorEntry
 
 _QUIET_S = 5.0
 
 
 class Channel:
-    """What belongs to one sensor. Frames come in on one thread, touches go out on another.
+    """What belongs to one sensor. Frames come in on one thread, estimates go out on another.
 
     A sensor in this process hands its background over once, so that is kept from then on, whether
     or not anything is inferred at the time.
@@ -49,7 +49,7 @@ class Channel:
 
     def _forget(self) -> None:
         self._newest: Frame | None = None
-        self._touch: Touch | None = None
+        self._estimate: Estimate | None = None
         self._refused = self._published = 0
         self._rate, self._field_rate, self._latency = RateMeter(), RateMeter(), LatencyMeter()
         self._sent = SendTimes(self._node)
@@ -102,15 +102,15 @@ class Channel:
             self._background = background
             self._hand_over_background()
 
-    def publish(self, touch: Touch) -> None:
-        """Publish a touch, and pictures of it while somebody looks."""
-        self._estimates.publish(touch)
+    def publish(self, estimate: Estimate) -> None:
+        """Publish an estimate, and pictures of it while somebody looks."""
+        self._estimates.publish(estimate)
         # A sensor that went silent is reported with the stamp of its last frame.
-        if self._touch is None or touch.stamp_ns != self._touch.stamp_ns:
+        if self._estimate is None or estimate.stamp_ns != self._estimate.stamp_ns:
             self._published += 1
             self._rate.count()
-            self._latency.add(self._sent.of(touch.stamp_ns))
-        self._touch = touch
+            self._latency.add(self._sent.of(estimate.stamp_ns))
+        self._estimate = estimate
         with self._lock:
             frame, background = self._newest, self._background
         if background is not None and self._difference_topic.get_subscription_count():
@@ -118,7 +118,7 @@ class Channel:
             self._difference_topic.publish(self._picture(picture, frame.stamp_ns))
         # With a force field the overlay shows that one, as often as there is one.
         if self._field_topic is None and self._overlay_topic.get_subscription_count():
-            picture = views.overlay(frame.image, touch)
+            picture = views.overlay(frame.image, estimate)
             self._overlay_topic.publish(self._picture(picture, frame.stamp_ns))
 
     @property
@@ -146,9 +146,11 @@ class Channel:
         )
 
     def _report_on_frames(self, values: dict[str, object]) -> Report:
-        if self._touch is None:
+        if self._estimate is None:
             return Report(WARN, "waiting for images", values)
-        return Report(OK if self._touch.valid else WARN, self._touch.reason or "running", values)
+        return Report(
+            OK if self._estimate.valid else WARN, self._estimate.reason or "running", values
+        )
 
     def _values(self) -> dict[str, object]:
         spec, engine = self._perception.spec, self._perception.engine

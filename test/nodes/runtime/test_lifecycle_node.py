@@ -27,7 +27,7 @@ from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode, Result
 from sparsh_ros.nodes.sensor import SensorNode
 from sparsh_ros.nodes.settings import AUTOSTART
 from sparsh_ros.perception import pipeline
-from sparsh_ros.perception.postprocess import Touch
+from sparsh_ros.perception.postprocess import Estimate
 
 
 class Probe(ManagedNode):
@@ -198,12 +198,12 @@ def test_what_was_estimated_does_not_outlive_the_engine(ros, monkeypatch) -> Non
     node.trigger_activate()
     (channel,) = node._channels.values()
     told = threading.Event()
-    touches, publish = [], channel.publish
+    estimates, publish = [], channel.publish
 
-    def note(touch: Touch) -> None:
-        publish(touch)
-        touches.append(touch)
-        if "device lost" in touch.reason:
+    def note(estimate: Estimate) -> None:
+        publish(estimate)
+        estimates.append(estimate)
+        if "device lost" in estimate.reason:
             told.set()
 
     monkeypatch.setattr(channel, "publish", note)
@@ -213,7 +213,7 @@ def test_what_was_estimated_does_not_outlive_the_engine(ros, monkeypatch) -> Non
         channel.take(Frame(10**18 + index * 10**9 // 60, image))
         if told.wait(1 / 60):
             break
-    assert told.is_set() and not any(touch.valid for touch in touches)
+    assert told.is_set() and not any(estimate.valid for estimate in estimates)
     assert (channel.report().level, node._worker.is_alive()) == (WARN, True)
     node.close()
     node.destroy_node()

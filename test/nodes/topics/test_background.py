@@ -50,7 +50,7 @@ class Finger:
         """Frames of an image at 60 per second, which flickers by `moving` grey levels."""
         for _ in range(count):
             shown = cv2.add(image, np.full(IMAGE_SHAPE, self._frames // 6 % 2 * moving, np.uint8))
-            self.topic.push(Frame(round(self._frames * 1e9 / 60), shown))
+            self.topic.on_frame(Frame(round(self._frames * 1e9 / 60), shown))
             self._frames += 1
 
     def ask(self) -> Trigger.Response:

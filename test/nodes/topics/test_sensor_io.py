@@ -15,13 +15,13 @@ from sparsh_ros.nodes.runtime.diagnostics import OK, WARN
 from sparsh_ros.nodes.topics.sensor_io import Channel
 from sparsh_ros.perception.buffer import SensorCounters
 from sparsh_ros.perception.force_field import ForceField
-from sparsh_ros.perception.postprocess import Touch
+from sparsh_ros.perception.postprocess import Estimate
 from sparsh_ros.sensors import load_profile
 from sparsh_ros.sensors.rig import SensorEntry
 
 FRAME = Frame(4_000_000_000, np.full(IMAGE_SHAPE, 100, np.uint8))
 FIELD = ForceField(FRAME, np.zeros((320, 240, 3), np.float32))
-TOUCH = Touch("thumb", FRAME.stamp_ns, valid=True, in_contact=True, force_n=np.ones(3))
+ESTIMATE = Estimate("thumb", FRAME.stamp_ns, valid=True, in_contact=True, force_n=np.ones(3))
 THUMB = SensorEntry("thumb", "simulated", load_profile("digit"), {}, "thumb_gel_frame", None)
 
 
@@ -87,14 +87,14 @@ def test_without_a_force_field_the_overlay_shows_the_force(wire: Wire) -> None:
     channel = open_channel(wire, "force")
     assert "force_field" not in wire.topics
     wire.listened = {"overlay"}
-    channel.publish(TOUCH)
+    channel.publish(ESTIMATE)
     assert wire.sent == ["force", "overlay"]
 
 
 def test_with_a_force_field_the_overlay_shows_that(wire: Wire) -> None:
     channel = open_channel(wire, "force", "forcefield")
     wire.listened = {"overlay", "force_field"}
-    channel.publish(TOUCH)
+    channel.publish(ESTIMATE)
     assert wire.sent == ["force"]
     channel.publish_field(FIELD)
     assert wire.sent[1:] == ["force_field", "overlay"]
@@ -118,7 +118,7 @@ def test_a_force_field_without_weights_has_no_topic(wire: Wire) -> None:
 def test_missing_heads_are_reported_and_keep_their_topics(wire: Wire) -> None:
     channel = open_channel(wire, "force", "slip", "grasp", slip="no slip", grasp="no grasp")
     assert {"slip", "grasp"} <= set(wire.topics)
-    channel.publish(TOUCH)
+    channel.publish(ESTIMATE)
     report = channel.report()
     assert (report.level, report.message) == (WARN, "no slip; no grasp")
 
@@ -126,7 +126,7 @@ def test_missing_heads_are_reported_and_keep_their_topics(wire: Wire) -> None:
 def test_all_is_well_where_nothing_is_missing(wire: Wire) -> None:
     channel = open_channel(wire, "force")
     assert channel.report().message == "waiting for images"
-    channel.publish(TOUCH)
+    channel.publish(ESTIMATE)
     assert (channel.report().level, channel.report().message) == (OK, "running")
     assert "force field rate (Hz)" not in channel.report().values
 
