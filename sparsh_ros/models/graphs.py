@@ -18,7 +18,7 @@ from sparsh_ros.models.vit import VisionTransformer
 
 
 def build_preprocess(encoder: VisionTransformer) -> Preprocess:
-    """From standard images to the input of an encoder."""
+    """From canonical images to the input of an encoder."""
     config = encoder.config
     return Preprocess((IMAGE_HEIGHT, IMAGE_WIDTH), config.image_size, config.frames is not None)
 

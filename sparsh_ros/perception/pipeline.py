@@ -99,10 +99,10 @@ class Perception:
         self._head_runner.add_sensor(name, profile)
 
     def set_background(self, name: str, image: NDArray[np.uint8] | None) -> None:
-        """Set a sensor's no-contact reference, a standard image; None forgets the one it had.
+        """Set a sensor's no-contact reference, a canonical image; None forgets the one it had.
 
         Raises:
-            FrameError: the image is no standard image.
+            FrameError: the image is no canonical image.
             ParameterError: the sensor is unknown.
         """
         if image is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images as the weights saw them, and answers turned back to the standard image."""
+"""Images as the weights saw them, and answers turned back to the canonical image."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def test_digit_frames_are_stored_upright_so_the_loaders_keep_them() -> None:
     """`digit-interface` turns a frame before the recorders of YCB-Slide store it."""
     raw = np.random.default_rng(2).integers(0, 256, (240, 320, 3), dtype=np.uint8)
     stored = cv2.flip(cv2.transpose(raw), 0)
-    np.testing.assert_array_equal(loader(stored), load_profile("digit").standardise(raw, "rgb"))
+    np.testing.assert_array_equal(loader(stored), load_profile("digit").to_canonical(raw, "rgb"))
     # Stored as the camera gives it, a frame would be seen upside down.
     half_turn = load_transforms("sparsh-landscape")["digit"].apply([stored, stored])[0]
     np.testing.assert_array_equal(loader(raw), half_turn)
@@ -245,7 +245,7 @@ def test_gelsight_frames_are_cut_alike(kind: str, size: tuple[int, int]) -> None
     raw = cv2.GaussianBlur(raw, (0, 0), 8)
     cut = loader(raw)
     assert cut.shape[0] / cut.shape[1] == 4 / 3
-    standard = load_profile(kind).standardise(raw, "rgb").astype(int)
+    standard = load_profile(kind).to_canonical(raw, "rgb").astype(int)
     area = cv2.resize(cut, (240, 320), interpolation=cv2.INTER_AREA)
     assert np.abs(standard - area).max() <= 1
 
@@ -256,6 +256,6 @@ def test_the_demonstration_mirrors_left_to_right(kind: str, code: int) -> None:
     it clockwise."""
     raw = np.random.default_rng(4).integers(0, 256, (240, 320, 3), dtype=np.uint8)
     shown = cv2.rotate(cv2.flip(raw, code), cv2.ROTATE_90_CLOCKWISE)
-    standard = load_profile(kind).standardise(raw, "rgb")
+    standard = load_profile(kind).to_canonical(raw, "rgb")
     rule = InputTransform(flip=load_transforms("sparsh-demo")[kind].flip)
     np.testing.assert_array_equal(rule.apply([standard, standard])[0], shown)

@@ -570,7 +570,7 @@ def test_real_recording_runs_through(
     perception = Perception(device="cpu", threads=1)
     perception.add_sensor("gel", sensor.profile)
     if background is not None:
-        reference = sensor.profile.standardise(read_image(tactile_data / background), "bgr")
+        reference = sensor.profile.to_canonical(read_image(tactile_data / background), "bgr")
         perception.set_background("gel", reference)
     elif sensor.profile.subtract_background:
         perception.set_background("gel", image(127))
