@@ -39,7 +39,7 @@ def read_background(path: str | Path, profile: SensorProfile) -> np.ndarray:
         RecordingError: The file is missing.
         FrameError: It is no image.
     """
-    return profile.standardise(read_image(path), "bgr")
+    return profile.to_canonical(read_image(path), "bgr")
 
 
 class DriftDetector:
