@@ -17,10 +17,10 @@ from itertools import product
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sparsh_ros.bench import driver_load
-from sparsh_ros.bench.fault_bench import START_S, Outage, running_bench
-from sparsh_ros.bench.fault_trials import TRIALS, Trial
-from sparsh_ros.bench.soak import soak
+from sparsh_ros.bench.fault_injection import driver_load
+from sparsh_ros.bench.fault_injection.bench import START_S, Outage, running_bench
+from sparsh_ros.bench.fault_injection.faults import TRIALS, Trial
+from sparsh_ros.bench.fault_injection.soak import soak
 from sparsh_ros.errors import ParameterError
 
 MOST_BACK_S = 2.0  # from a camera's return to valid estimates
@@ -117,7 +117,7 @@ def _judged(outages: dict[str, list[Outage]]) -> tuple[bool, str]:
 
 @contextmanager
 def _progress(title: str, total: float) -> Iterator:
-    """A bar on stderr, where that is a terminal; gives what is told how far it went."""
+    """A bar on stderr, where that is a terminal; yields a function that takes how far it is."""
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
     with Progress(

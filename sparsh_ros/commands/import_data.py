@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sensor",
         choices=list_profiles(),
         default="digit",
-        help="kind of sensor; force-slip and pose know theirs",
+        help="type of sensor; force-slip and pose know theirs",
     )
     parser.add_argument("--rate", type=float, help="images per second; default: the sensor's")
     parser.add_argument(

@@ -44,7 +44,7 @@ def render(record: Record, title: str, facts: Mapping[str, str]) -> str:
             record.latencies_ms,
             {"p50": record.latency_ms(50), "p99": record.latency_ms(99)},
         ),
-        f'<div class="columns">{_rates(record)}{_journey(record)}</div>',
+        f'<div class="columns">{_rates(record)}{_frame_accounting(record)}</div>',
         _errors(record),
         _images(record),
         "<h2>How this was made</h2>",
@@ -54,7 +54,7 @@ def render(record: Record, title: str, facts: Mapping[str, str]) -> str:
 
 
 def _figures(record: Record) -> str:
-    losses = dict(record.journey())
+    losses = dict(record.frame_accounting())
     cells = (
         (f"{record.slip.rate_hz:.2f} Hz", "slip messages"),
         (f"{record.latency_ms(50):.1f} ms", "stamp to slip, median"),
@@ -144,8 +144,8 @@ def _rates(record: Record) -> str:
     return "<div><h2>Rates</h2>" + table(("topic", "Hz", "messages"), rows) + "</div>"
 
 
-def _journey(record: Record) -> str:
-    rows = table(("", "number"), record.journey())
+def _frame_accounting(record: Record) -> str:
+    rows = table(("", "number"), record.frame_accounting())
     return f"<div><h2>The way of the frames</h2>{rows}</div>"
 
 

@@ -12,7 +12,7 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes.replay.live_estimates import DIAGNOSTICS
-from sparsh_ros.recordings.definitions import known_types
+from sparsh_ros.recordings.formats.definitions import known_types
 
 ESTIMATES = {
     "force": ("force",),

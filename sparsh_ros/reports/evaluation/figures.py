@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sparsh_ros.evaluation.alignment import in_bin_units
 from sparsh_ros.evaluation.metrics import FORCE_AXES, precision_recall_points
 from sparsh_ros.evaluation.result import Result, SensorResult
-from sparsh_ros.evaluation.sums import add_up, slip_columns, task_sums
+from sparsh_ros.evaluation.scores import accumulate_tasks, add_up, slip_samples
 from sparsh_ros.reports.evaluation.confusion import confusion_table
 from sparsh_ros.reports.evaluation.onsets import onset_section
 from sparsh_ros.reports.html import key, table
@@ -32,7 +32,7 @@ _JOURNEY = {
     "missing": "missing between them, by their stamps",
     "duplicates": "ignored: the stamp of the frame before",
     "late": "ignored: older than a frame before",
-    "clock_steps": "steps back of the clock, after which a clip begins anew",
+    "clock_steps": "steps back of the clock, after which a new clip begins",
     "unpaired": "without an older frame to compare with",
     "encoded": "encoded",
 }
@@ -63,7 +63,7 @@ def slip_section(result: Result, sensors: Sequence[SensorResult]) -> list[str]:
     """Slip: confusions, thresholds and onsets, as HTML; `sensors` in the order of the page."""
     if "slip" not in result.metrics["scores"]:
         return ["<h2>Slip</h2><p>There is no label of slip.</p>"]
-    columns = [slip_columns(sensor) for sensor in result.sensors]
+    columns = [slip_samples(sensor) for sensor in result.sensors]
     answer, truth = (np.concatenate([column[part] for column in columns]) for part in (0, 1))
     threshold = result.model["slip_threshold"]
     if not len(answer):
@@ -85,7 +85,7 @@ def pose_section(result: Result) -> list[str]:
     """Motion: confusions of bins and errors, as HTML."""
     if "pose" not in result.metrics["scores"]:
         return ["<h2>Motion</h2><p>There is no label of motion.</p>"]
-    sums = [found["pose"] for s in result.sensors if "pose" in (found := task_sums(s))]
+    sums = [found["pose"] for s in result.sensors if "pose" in (found := accumulate_tasks(s))]
     confusion = sum(part["confusion"] for part in sums)
     error = np.concatenate(
         [
@@ -130,7 +130,7 @@ def runtime_section(result: Result) -> list[str]:
 
 def _slip_confusions(sensors: Sequence[SensorResult]) -> Iterator[str]:
     """Confusion matrices at the threshold in use, and of the published protocol."""
-    sums = add_up([found["slip"] for s in sensors if "slip" in (found := task_sums(s))])
+    sums = add_up([found["slip"] for s in sensors if "slip" in (found := accumulate_tasks(s))])
     titles = {"": "Frames at the threshold in use", "published_": "Published protocol"}
     for prefix, title in titles.items():
         hits, false, missed = (sums[prefix + k] for k in ("hits", "false_alarms", "misses"))

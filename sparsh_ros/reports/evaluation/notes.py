@@ -10,11 +10,11 @@ from html import escape
 import numpy as np
 
 from sparsh_ros.evaluation.result import Result, SensorResult
-from sparsh_ros.evaluation.titles import TITLES
+from sparsh_ros.evaluation.summary import TITLES
 from sparsh_ros.reports.evaluation.links import title_of
 
 FEW = 10
-"""Below so many recordings an interval tells little."""
+"""Below so many recordings an interval says little."""
 
 _NAMES = {"force": "force", "slip": "slip", "pose": "motion"}
 
@@ -55,7 +55,7 @@ def _few(sensors: Sequence[SensorResult]) -> Iterable[str]:
     elif count < FEW:
         yield (
             f"There are {count} recordings: the intervals, which come from drawing recordings "
-            "anew, are rough."
+            "again, are rough."
         )
 
 

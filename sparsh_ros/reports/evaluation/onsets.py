@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Slips that begin: how the probability rises around them, and those that were told last."""
+"""Slips that begin: how the probability rises around them, and those that were detected last."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.evaluation.events import Onset, find_onsets, find_runs, stretches
+from sparsh_ros.evaluation.events import Onset, find_intervals, find_onsets, find_segments
 from sparsh_ros.evaluation.result import UNKNOWN, SensorResult
 from sparsh_ros.reports.evaluation.links import elapsed_s, link
 from sparsh_ros.reports.plots import Curve, Dot, histogram, line_plot
@@ -39,7 +39,7 @@ def onsets_of(sensor: SensorResult) -> list[Onset]:
     """The onsets that count in the scores of a sensor."""
     estimates, labels = sensor.estimates, sensor.labels
     known = (labels.slipping != UNKNOWN) & (estimates.slipping != UNKNOWN)
-    runs = find_runs(estimates.stamp_ns, known, sensor.period_ns)
+    runs = find_segments(estimates.stamp_ns, known, sensor.period_ns)
     return find_onsets(estimates.stamp_ns, estimates.slipping == 1, labels.slipping == 1, runs)
 
 
@@ -57,18 +57,18 @@ def onset_section(sensors: Sequence[SensorResult], threshold: float) -> list[str
     missed = int(np.isnan(delays_ms).sum())
     found.sort(key=lambda timeline: -np.nan_to_num(timeline.onset.delay_ms, nan=np.inf))
     return [
-        f"<h3>Onsets</h3><p>{len(found)} slips begin; {missed} of them were never told.</p>",
+        f"<h3>Onsets</h3><p>{len(found)} slips begin; {missed} of them were never detected.</p>",
         '<div class="columns">',
         _all_together(found, threshold),
         _delays(delays_ms),
         "</div>",
-        f"<h3>Onsets told last{', or never' if missed else ''}</h3>",
+        f"<h3>Onsets detected last{', or never' if missed else ''}</h3>",
         f'<div class="small">{"".join(_figures(found[:SHOWN], threshold))}</div>',
     ]
 
 
 def _timelines(index: int, sensor: SensorResult) -> Iterator[_Timeline]:
-    time_s, answer = elapsed_s(sensor), sensor.estimates.slip_answer
+    time_s, answer = elapsed_s(sensor), sensor.estimates.slip_score
     slipping = sensor.labels.slipping == 1
     for onset in onsets_of(sensor):
         at_s = time_s[onset.row]
@@ -99,19 +99,19 @@ def _all_together(found: Sequence[_Timeline], threshold: float) -> str:
 def _delays(delays_ms: Floats) -> str:
     known = delays_ms[np.isfinite(delays_ms)]
     if not len(known):
-        return "<p>No onset was told, so there is no delay.</p>"
+        return "<p>No onset was detected, so there is no delay.</p>"
     marks = {"median": float(np.median(known)), "9 of 10 within": float(np.percentile(known, 90))}
-    return histogram("Delay of the onsets that were told", "ms", known, marks, "onsets")
+    return histogram("Delay of the onsets that were detected", "ms", known, marks, "onsets")
 
 
 def _figures(timelines: Sequence[_Timeline], threshold: float) -> Iterator[str]:
     for timeline in timelines:
         onset, sensor = timeline.onset, timeline.sensor
-        told = np.isfinite(onset.delay_ms)
-        dots = [Dot(onset.delay_ms, threshold, f"{onset.delay_ms:.0f} ms")] if told else []
+        detected = np.isfinite(onset.delay_ms)
+        dots = [Dot(onset.delay_ms, threshold, f"{onset.delay_ms:.0f} ms")] if detected else []
         plot = line_plot(
             sensor.recording,
-            "" if told else "never told",
+            "" if detected else "never detected",
             [_threshold_line(threshold), Curve(timeline.time_ms, timeline.probability, "estimate")],
             _slip_bands(timeline),
             y_range=(0.0, 1.0),
@@ -127,7 +127,7 @@ def _figures(timelines: Sequence[_Timeline], threshold: float) -> Iterator[str]:
 def _slip_bands(timeline: _Timeline) -> list[tuple[float, float]]:
     """The true slips around an onset, intervals in ms."""
     edges = np.append(timeline.time_ms, timeline.time_ms[-1])
-    return [(edges[first], edges[last]) for first, last in stretches(timeline.slipping)]
+    return [(edges[first], edges[last]) for first, last in find_intervals(timeline.slipping)]
 
 
 def _threshold_line(threshold: float) -> Curve:

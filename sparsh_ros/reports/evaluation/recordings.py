@@ -9,8 +9,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from sparsh_ros.evaluation.result import Result
-from sparsh_ros.evaluation.summary import number
-from sparsh_ros.evaluation.titles import TITLES
+from sparsh_ros.evaluation.summary import TITLES, number
 from sparsh_ros.reports.evaluation.links import link
 
 

@@ -21,9 +21,9 @@ from sparsh_ros.reports.evaluation.figures import (
 )
 from sparsh_ros.reports.evaluation.gallery import (
     Seen,
+    collect_worst,
     gallery_section,
     images_shown,
-    worst_moments,
 )
 from sparsh_ros.reports.evaluation.links import title_of
 from sparsh_ros.reports.evaluation.notes import notes_section
@@ -47,7 +47,7 @@ def render(result: Result) -> str:
     """The report as HTML."""
     order = worst_first(result)
     sensors = [result.sensors[index] for index in order]
-    worst = worst_moments(sensors)
+    worst = collect_worst(sensors)
     title = f"How well {result.model['name']} feels"
     sections = [
         f"<h1>{escape(title)}</h1>",
@@ -72,9 +72,9 @@ def render(result: Result) -> str:
 def _extent(result: Result) -> str:
     frames = sum(len(sensor.estimates) for sensor in result.sensors)
     recordings = len({sensor.recording for sensor in result.sensors})
-    kinds = ", ".join(sorted({sensor.kind for sensor in result.sensors if sensor.kind}))
+    types = sorted({s.sensor_type for s in result.sensors if s.sensor_type})
     bags = f"{recordings:,} recording{'s'[: recordings != 1]}"
-    return f"{bags}, {frames:,} frames; kind of sensors: {kinds or 'unknown'}"
+    return f"{bags}, {frames:,} frames; sensors: {', '.join(types) or 'of unknown type'}"
 
 
 def _viewer(
@@ -108,7 +108,7 @@ def _origin(result: Result, sensors: Sequence[SensorResult]) -> list[str]:
         (
             title_of(sensor),
             sensor.image_topic,
-            f"{sensor.kind} ({sensor.kind_source})",
+            f"{sensor.sensor_type} ({sensor.sensor_type_source})",
             sensor.background,
             *(sensor.label_topics.get(task) or "-" for task in ("force", "slip", "pose")),
         )

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sparsh_ros.evaluation.result import Result
-from sparsh_ros.evaluation.summary import number, span
-from sparsh_ros.evaluation.titles import TITLES, Title
+from sparsh_ros.evaluation.summary import TITLES, Title, number, span
 from sparsh_ros.reports.html import table, tiles
 
 HEADINGS = {"force": "Force", "slip": "Slip", "pose": "Motion"}

@@ -47,19 +47,19 @@
   // Move the cursor: numbers, image, and what a screen reader says.
   function point() {
     const last = drawing.before(data, cursor), next = Math.min(last + 1, data.time.length - 1);
-    const i = data.time[next] - cursor < cursor - data.time[last] ? next : last, told = [];
+    const i = data.time[next] - cursor < cursor - data.time[last] ? next : last, spoken = [];
     const text = (value) => (isNaN(value) ? "unknown" : decimals(value));
     curves.querySelectorAll("output").forEach((output, number) => {
       const row = data.rows[number];
       output.textContent = text(row.estimate[i]) + (row.truth ? `, truth ${text(row.truth[i])}` : "");
-      told.push(`${row.title}: ${output.textContent} ${row.unit}`);
+      spoken.push(`${row.title}: ${output.textContent} ${row.unit}`);
     });
     place(part("cursor"), cursor);
     part("cursor").hidden = cursor < view.from || cursor > view.to;
     part("when").textContent = `${decimals(cursor)} s`;
     curves.setAttribute("aria-valuemax", data.end);
     curves.setAttribute("aria-valuenow", decimals(cursor));
-    curves.setAttribute("aria-valuetext", `${decimals(cursor)} seconds. ${told.join("; ")}`);
+    curves.setAttribute("aria-valuetext", `${decimals(cursor)} seconds. ${spoken.join("; ")}`);
     showImage();
   }
 
@@ -73,7 +73,7 @@
     part("taken").textContent = `nearest image: ${decimals(time)} s`;
   }
 
-  // The onsets in view; of many, those that were told last, or never.
+  // The onsets in view; of many, those that were detected last, or never.
   function listOnsets() {
     const seen = data.onsets.filter(([time]) => time >= view.from && time <= view.to);
     const late = ([, delay]) => (delay === null ? Infinity : delay);

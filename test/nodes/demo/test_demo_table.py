@@ -54,7 +54,7 @@ def test_a_log_gets_no_control_characters(record: Record) -> None:
 def test_the_summary_names_every_stage(record: Record) -> None:
     lines = list(demo_table.summary_lines(record))
     assert any("p99 10.0 ms" in line for line in lines)
-    for stage, count in record.journey():
+    for stage, count in record.frame_accounting():
         assert f"{count:8d} {stage}" in lines
 
 

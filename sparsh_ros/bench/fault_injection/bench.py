@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
+from sparsh_ros.bench.fault_injection.camera import FaultyCamera, FaultyHost
 from sparsh_ros.errors import SensorError
 from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.sensors import Sensor, open_sensor

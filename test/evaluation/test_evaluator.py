@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from sparsh_ros.evaluation.recording import StampClock
+from sparsh_ros.evaluation.evaluator import StampClock
 
 SECOND_NS = 1_000_000_000
 START_NS = 1_700_000_000 * SECOND_NS

@@ -11,53 +11,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros.evaluation.alignment import in_bin_units
-from sparsh_ros.evaluation.result import UNKNOWN, Moment, SensorResult
+from sparsh_ros.evaluation.result import UNKNOWN, Result, SensorResult, ShownFrame
 from sparsh_ros.recordings.bags import open_bag
 from sparsh_ros.recordings.labels import read_frames
 from sparsh_ros.sensors.images import encode_jpeg
 
 WORST = 8
-"""Worst moments of each task, of all recordings together."""
+"""Worst frames of each task, of all recordings together."""
 EVENLY, EVENLY_IN_ALL = 24, 240
-"""Other moments of a sensor, and of all sensors together."""
+"""Other frames of a sensor, and of all sensors together."""
 
 _APART_NS = 1_000_000_000
 _JPEG_QUALITY = 85
 _UNITS = {"force": "mN", "slip": "probability", "pose": "mm"}
 
 
-def moment_errors(sensor: SensorResult) -> Mapping[str, NDArray[np.float64]]:
+def frame_errors(sensor: SensorResult) -> Mapping[str, NDArray[np.float64]]:
     """How wrong each estimate is, by task, (n,): length of the force error (mN), distance of the
     slip probability from 0 or 1, planar error of the motion (mm); NaN where it is not known."""
     estimates, labels = sensor.estimates, sensor.labels
     force = np.linalg.norm(estimates.force_n - labels.force_n, axis=1) * 1e3
     slip = np.abs(
-        estimates.slip_answer - np.where(labels.slipping == UNKNOWN, np.nan, labels.slipping)
+        estimates.slip_score - np.where(labels.slipping == UNKNOWN, np.nan, labels.slipping)
     )
     change = in_bin_units(estimates.pose_change) - in_bin_units(labels.pose_change)
     return {"force": force, "slip": slip, "pose": np.linalg.norm(change[:, :2], axis=1)}
 
 
-def with_moments(
-    sensors: Sequence[SensorResult], paths: Mapping[str, Path]
-) -> tuple[SensorResult, ...]:
-    """The sensors with their moments; reads each recording once more, for the chosen images alone.
+def with_worst_frames(result: Result, bags: Mapping[str, Path]) -> Result:
+    """The result with the frames to show; reads the bags once more, for the chosen images alone.
 
     Args:
-        sensors: all sensors of an evaluation.
-        paths: recording -> its bag.
+        result: Of an evaluation.
+        bags: Name of a recording -> its bag.
     """
-    chosen = _choose(sensors)
-    return tuple(
-        replace(sensor, moments=tuple(_with_images(sensor, chosen[index], paths)))
-        for index, sensor in enumerate(sensors)
+    chosen = _choose(result.sensors)
+    sensors = tuple(
+        replace(sensor, shown_frames=tuple(_with_images(sensor, frames, bags)))
+        for sensor, frames in zip(result.sensors, chosen, strict=True)
     )
+    return replace(result, sensors=sensors)
 
 
-def _choose(sensors: Sequence[SensorResult]) -> list[list[Moment]]:
-    """For each sensor its moments, still without images."""
-    chosen: list[list[Moment]] = [[] for _ in sensors]
-    errors = [moment_errors(sensor) for sensor in sensors]
+def _choose(sensors: Sequence[SensorResult]) -> list[list[ShownFrame]]:
+    """For each sensor its frames, still without images."""
+    chosen: list[list[ShownFrame]] = [[] for _ in sensors]
+    errors = [frame_errors(sensor) for sensor in sensors]
     for task, unit in _UNITS.items():
         worst = sorted(
             (
@@ -68,12 +67,12 @@ def _choose(sensors: Sequence[SensorResult]) -> list[list[Moment]]:
         )
         for error, index, row in worst[:WORST]:
             stamp_ns = int(sensors[index].estimates.stamp_ns[row])
-            chosen[index].append(Moment(task, row, stamp_ns, float(-error), unit, b""))
+            chosen[index].append(ShownFrame(task, row, stamp_ns, float(-error), unit, b""))
     for index, sensor in enumerate(sensors):
         stamps = sensor.estimates.stamp_ns
         number = min(EVENLY, EVENLY_IN_ALL // len(sensors), len(stamps))
         for row in np.linspace(0, len(stamps) - 1, number).round().astype(int).tolist():
-            chosen[index].append(Moment("", row, int(stamps[row]), np.nan, "", b""))
+            chosen[index].append(ShownFrame("", row, int(stamps[row]), np.nan, "", b""))
     return chosen
 
 
@@ -89,16 +88,16 @@ def _worst_rows(sensor: SensorResult, error: NDArray[np.float64]) -> list[int]:
 
 
 def _with_images(
-    sensor: SensorResult, moments: list[Moment], paths: Mapping[str, Path]
-) -> Iterator[Moment]:
-    if not moments:
+    sensor: SensorResult, frames: list[ShownFrame], paths: Mapping[str, Path]
+) -> Iterator[ShownFrame]:
+    if not frames:
         return
     images = {}
     with open_bag(paths[sensor.recording]) as bag:
-        wanted = {moment.stamp_ns for moment in moments}
+        wanted = {frame.stamp_ns for frame in frames}
         for stamp_ns, image in read_frames(bag, sensor.image_topic, wanted):
             upright = sensor.profile.standardise(image, "rgb")
             images[stamp_ns] = encode_jpeg(upright, _JPEG_QUALITY).tobytes()
-    for moment in moments:
-        if moment.stamp_ns in images:
-            yield replace(moment, jpeg=images[moment.stamp_ns])
+    for frame in frames:
+        if frame.stamp_ns in images:
+            yield replace(frame, jpeg=images[frame.stamp_ns])

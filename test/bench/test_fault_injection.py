@@ -9,9 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from sparsh_ros.bench import fault_bench, fault_trials, soak
-from sparsh_ros.bench.fault_bench import Outage, TimedEstimate
-from sparsh_ros.bench.fault_trials import TRIALS
+from sparsh_ros.bench.fault_injection import bench as fault_bench
+from sparsh_ros.bench.fault_injection import faults as fault_trials
+from sparsh_ros.bench.fault_injection import soak
+from sparsh_ros.bench.fault_injection.bench import Outage, TimedEstimate
+from sparsh_ros.bench.fault_injection.faults import TRIALS
 from sparsh_ros.cli import main
 from sparsh_ros.commands import faults
 

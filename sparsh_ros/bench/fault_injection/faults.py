@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sparsh_ros.bench.fault_bench import FaultBench, Outage, until
+from sparsh_ros.bench.fault_injection.bench import FaultBench, Outage, until
 from sparsh_ros.sensors.watchdog import EMPTY, FROZEN, GREEN, HANG, RATE, TORN, USB, WRONG_SIZE
 
 AWAY_S = (0.2, 1.5)
@@ -23,7 +23,7 @@ class Trial:
         fault: what goes wrong, in words.
         response: what the driver does, in words.
         run: lets it happen and waits until estimates are valid again.
-        lasts: it goes on until the camera is opened anew or plugged in.
+        lasts: it goes on until the camera is opened again or plugged in.
         from_return: what counts is the time from its return, not that while it was away.
         repeats: it leaves the camera as it was.
     """
@@ -45,7 +45,7 @@ def _one_frame(fault: str) -> Callable[[FaultBench], Outage]:
     def run(bench: FaultBench) -> Outage:
         refused = bench.sensor.status().refused
         fault_s = time.monotonic()
-        bench.camera.misbehave(fault, frames=1)
+        bench.camera.inject(fault, frames=1)
         until(lambda: bench.sensor.status().refused > refused)
         return _outage(bench, fault_s, time.monotonic())
 
@@ -64,7 +64,7 @@ def _for_good(begin: Callable[[FaultBench], None]) -> Callable[[FaultBench], Out
 
 
 def _only(fault: str) -> Callable[[FaultBench], Outage]:
-    return _for_good(lambda bench: bench.camera.misbehave(fault))
+    return _for_good(lambda bench: bench.camera.inject(fault))
 
 
 def _fail_to_read(bench: FaultBench) -> None:
@@ -84,7 +84,7 @@ def _replug(bench: FaultBench) -> Outage:
 def _other_rate(bench: FaultBench) -> Outage:
     reports, opened = bench.sensor.status().faults.get(RATE, 0), bench.camera.opened
     bench.camera.true_rate_hz = 30.0
-    bench.camera.misbehave(HANG)  # so that it is opened, and asked for a rate, anew
+    bench.camera.inject(HANG)  # so that it is opened, and asked for a rate, again
     until(lambda: bench.camera.opened > opened)
     bench.estimator.wait_valid(bench.camera.opened_s)
     fault_s = time.monotonic()
@@ -93,21 +93,21 @@ def _other_rate(bench: FaultBench) -> Outage:
 
 
 _REFUSES = "refuses and counts it"
-_ANEW = "refuses and counts each; after 0.5 s opens it anew"
+_AGAIN = "refuses and counts each; after 0.5 s opens it again"
 TRIALS = (
     Trial("one empty frame", _REFUSES, _one_frame(EMPTY), lasts=False),
     Trial("one torn frame", _REFUSES, _one_frame(TORN), lasts=False),
     Trial("one green frame", _REFUSES, _one_frame(GREEN), lasts=False),
     Trial("one frame of a wrong size", _REFUSES, _one_frame(WRONG_SIZE), lasts=False),
     Trial("one frame damaged on USB", f"{_REFUSES}, as a USB error", _one_frame(USB), lasts=False),
-    Trial("hangs", "opens it anew after 0.5 s", _only(HANG)),
-    Trial("only empty frames", _ANEW, _only(EMPTY)),
-    Trial("only torn frames", _ANEW, _only(TORN)),
-    Trial("only green frames", _ANEW, _only(GREEN)),
-    Trial("only frames of a wrong size", _ANEW, _only(WRONG_SIZE)),
-    Trial("only frames damaged on USB", _ANEW, _only(USB)),
-    Trial("frozen image", _ANEW, _only(FROZEN)),
-    Trial("reading fails (EIO)", "counts a USB error, opens it anew", _for_good(_fail_to_read)),
+    Trial("hangs", "opens it again after 0.5 s", _only(HANG)),
+    Trial("only empty frames", _AGAIN, _only(EMPTY)),
+    Trial("only torn frames", _AGAIN, _only(TORN)),
+    Trial("only green frames", _AGAIN, _only(GREEN)),
+    Trial("only frames of a wrong size", _AGAIN, _only(WRONG_SIZE)),
+    Trial("only frames damaged on USB", _AGAIN, _only(USB)),
+    Trial("frozen image", _AGAIN, _only(FROZEN)),
+    Trial("reading fails (EIO)", "counts a USB error, opens it again", _for_good(_fail_to_read)),
     Trial(
         "unplugged for a while; back on another port, under another index",
         "looks for its serial number twice a second; times from its return",

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparsh_ros.bench.fault_bench import running_sensor
-from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
+from sparsh_ros.bench.fault_injection.bench import running_sensor
+from sparsh_ros.bench.fault_injection.camera import FaultyCamera, FaultyHost
 from sparsh_ros.sensors import load_profile
 from sparsh_ros.sensors.cameras.v4l2 import Mode
 

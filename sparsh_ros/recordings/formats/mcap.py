@@ -17,7 +17,7 @@ from mcap.stream_reader import StreamReader, breakup_chunk
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.recordings.definitions import one_line
+from sparsh_ros.recordings.formats.definitions import one_line
 
 _FORMATS = {
     "ros2msg": MessageDefinitionFormat.MSG,

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparsh_ros.bench.fault_bench import FaultBench, Outage, running_bench
-from sparsh_ros.bench.fault_trials import TRIALS
+from sparsh_ros.bench.fault_injection.bench import FaultBench, Outage, running_bench
+from sparsh_ros.bench.fault_injection.faults import TRIALS
 from sparsh_ros.sensors.watchdog import EMPTY, FROZEN, GREEN, TORN, USB, WRONG_SIZE
 
 PERIOD_S = 5.0
@@ -28,7 +28,7 @@ class Soak:
     Attributes:
         outages: one for each fault.
         seconds: how long it took.
-        reopened: how often the camera was opened anew.
+        reopened: how often the camera was opened again.
         made, good, broken, lost: frames that the camera made, and what became of them.
         estimates, valid: how many there were, and of these how many were valid.
         before, after: threads, open files and memory (MB) that the process held.
@@ -65,7 +65,7 @@ class Soak:
         back_s = max(outage.back_s for outage in self.outages)
         held = "\n".join(f"| {k} | {v} | {self.after[k]} |" for k, v in self.before.items())
         return (
-            f"{len(self.outages)} faults in {self.seconds:.0f} s; camera opened anew "
+            f"{len(self.outages)} faults in {self.seconds:.0f} s; camera opened again "
             f"{self.reopened} times.\n"
             f"Frames made {self.made}: good {self.good}, broken {self.broken}, lost on the way or "
             f"passed over {self.lost}, unaccounted for {self.missing}.\n"
@@ -81,7 +81,7 @@ def soak(minutes: float, seed: int, progress: Callable[[float], None]) -> Soak:
     Args:
         minutes: how long.
         seed: draws the faults.
-        progress: told the seconds that went by.
+        progress: takes the seconds that went by.
 
     Raises:
         SensorError: estimates did not become valid again after a fault.

@@ -28,7 +28,7 @@ _VARIANTS = 8
 
 
 class FaultyCamera:
-    """A camera that can be told to misbehave.
+    """A camera whose faults are injected.
 
     Attributes:
         kind, serial: as in TactileCamera.
@@ -43,7 +43,7 @@ class FaultyCamera:
         largest: pixels to which it cuts down what is asked of it.
         busy: another program uses it.
         read_error: errno with which the next read fails, 0 for none; over once the camera is
-            opened anew.
+            opened again.
         failed_reads: how often that was.
         dark_frames: how many of its first frames are too dark each time it is opened.
     """
@@ -66,8 +66,8 @@ class FaultyCamera:
         self._fault = ""
         self._fault_frames: int | None = None
 
-    def misbehave(self, fault: str, frames: int | None = None) -> None:
-        """Show a kind of fault (see watchdog.py) for some frames, or until opened anew."""
+    def inject(self, fault: str, frames: int | None = None) -> None:
+        """Show a kind of fault (see watchdog.py) for some frames, or until opened again."""
         with self.changed:
             self._fault, self._fault_frames = fault, frames
             self.changed.notify_all()
@@ -91,7 +91,7 @@ class FaultyCamera:
         """Whether it sends nothing at present."""
         return self._fault == watchdog.HANG
 
-    def opened_anew(self) -> None:
+    def on_open(self) -> None:
         """What lasts until then is over."""
         self.opened += 1
         self.opened_s = time.monotonic()
@@ -123,7 +123,7 @@ class FaultyDevice(Device):
         self._sent = 0
         self._lost = camera.lost
         with camera.changed:
-            camera.opened_anew()
+            camera.on_open()
 
     def set_format(self, width: int, height: int, fourcc: str) -> tuple[int, int, str]:
         """See Device."""
