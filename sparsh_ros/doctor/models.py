@@ -9,8 +9,7 @@ from sparsh_ros.doctor.findings import Finding, ok, problem
 from sparsh_ros.doctor.machine import Machine
 from sparsh_ros.errors import ModelError, SparshError
 from sparsh_ros.models.zoo import list_models, load_model_spec
-
-_SHIPPED = "sparsh-sim-micro"
+from sparsh_ros.names import DEFAULT_MODEL
 
 
 def check(machine: Machine) -> Iterator[Finding]:
@@ -20,7 +19,7 @@ def check(machine: Machine) -> Iterator[Finding]:
         try:
             spec = load_model_spec(name)
         except SparshError as error:
-            shipped = name == _SHIPPED or isinstance(error, ModelError)
+            shipped = name == DEFAULT_MODEL or isinstance(error, ModelError)
             yield problem(
                 str(error),
                 "install the package again" if shipped else f"`sparsh-ros weights get {name}`",
@@ -29,7 +28,7 @@ def check(machine: Machine) -> Iterator[Finding]:
         if spec.files or any(spec.weights.glob("encoder.*")):
             heads = ", ".join(spec.heads) or "none"
             yield ok(f"{name}: here; heads: {heads}; licence {spec.licence}")
-        elif name == _SHIPPED:
+        elif name == DEFAULT_MODEL:
             yield problem(f"{name}: no weights in {spec.weights}", "install the package again")
         else:
             elsewhere.append(name)

@@ -20,6 +20,7 @@ from sparsh_ros.evaluation import events, metrics
 from sparsh_ros.evaluation.alignment import in_bin_units
 from sparsh_ros.evaluation.metrics import Floats, Sums, Values
 from sparsh_ros.evaluation.result import UNKNOWN, SensorResult
+from sparsh_ros.names import FORCE_AXES
 
 REPLICATES = 1000
 
@@ -65,7 +66,7 @@ def compute_scores(task: str, sums: Sums) -> Values:
         | own
         | events.compute_slip_events(sums)
         | _with(published, _PUBLISHED)
-        | {f"{_DELTA}mae_{axis}_mn": delta[f"mae_{axis}_mn"] for axis in metrics.FORCE_AXES}
+        | {f"{_DELTA}mae_{axis}_mn": delta[f"mae_{axis}_mn"] for axis in FORCE_AXES}
     )
 
 

@@ -4,7 +4,8 @@
 Publishes `image_raw`, the standard image, stamped when it was grabbed; `image_raw/compressed` and
 `camera_info` while somebody listens; `background`, the image of the untouched gel, which it
 captures, keeps and watches. A simulated sensor also publishes what is really happening:
-`truth/force`, `truth/slip` and `truth/pose` mean what `force`, `slip` and `pose` estimate.
+`ground_truth/force`, `ground_truth/slip` and `ground_truth/pose` mean what `force`, `slip` and
+`pose` estimate.
 
 Configured, it holds the device; active, it publishes; deactivated, the device is free for others.
 """

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.models.spec import POSE_AXES, ModelSpec
+from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.names import POSE_AXES
 
 # After a longer gap, in intervals, nobody knows whether the object is still the same one.
 _LONGEST_GAP = 2.0

@@ -25,6 +25,7 @@ from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
 from sparsh_ros.models.head_choice import AUTO, choose_heads
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
+from sparsh_ros.names import DEFAULT_MODEL
 from sparsh_ros.perception.buffer import SensorBuffer, SensorCounters
 from sparsh_ros.perception.force_field import ForceField, lay_on_image
 from sparsh_ros.perception.head_runner import (
@@ -51,7 +52,7 @@ class Perception:
 
     def __init__(
         self,
-        model: str | Path = "sparsh-sim-micro",
+        model: str | Path = DEFAULT_MODEL,
         heads: Sequence[str] = (AUTO,),
         device: str = "auto",
         threads: int | None = None,

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a bag says about touch, in this package's own types: images, backgrounds and labels.
 
-Label topics lie below the image's prefix: `truth/force`, `truth/slip`, `truth/pose` mean what the
-estimates of that name mean; `truth/pose_change` is a motion over an interval that the data give.
+Label topics lie below the image's prefix: `ground_truth/force`, `ground_truth/slip` and
+`ground_truth/pose` mean what the estimates of that name mean; `ground_truth/pose_change` is a
+motion over an interval that the data give.
 """
 
 from __future__ import annotations

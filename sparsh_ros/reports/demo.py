@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from sparsh_ros import names
 from sparsh_ros.reports import plots
 from sparsh_ros.reports.graph_log import Record, Series, join
 from sparsh_ros.reports.html import jpeg_url, key, page, table, tiles
@@ -136,9 +137,9 @@ def _rates(record: Record) -> str:
         "slip": record.slip,
         "force": record.force,
         "pose": record.pose,
-        "truth/slip": record.truth_slip,
-        "truth/force": record.truth_force,
-        "truth/pose": record.truth_pose,
+        f"{names.GROUND_TRUTH}/slip": record.truth_slip,
+        f"{names.GROUND_TRUTH}/force": record.truth_force,
+        f"{names.GROUND_TRUTH}/pose": record.truth_pose,
     }
     rows = [(name, f"{s.rate_hz:.2f}", len(s)) for name, s in topics.items() if len(s)]
     return "<div><h2>Rates</h2>" + table(("topic", "Hz", "messages"), rows) + "</div>"

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sparsh_ros.evaluation.summary import TITLES, number, span
-from sparsh_ros.models.spec import POSE_AXES, ModelSpec
+from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.names import POSE_AXES
 
 ROWS = {
     "force": (

@@ -17,6 +17,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
+from sparsh_ros import names
 from sparsh_ros.msg import Slip
 from sparsh_ros.nodes.topics import conversions, qos
 from sparsh_ros.reports.graph_log import Record, Series
@@ -42,15 +43,20 @@ class Observer(Node):
         self.record = record = Record()
         for topic, kind, series, values in (
             ("force", WrenchStamped, record.force, _force_values),
-            ("truth/force", WrenchStamped, record.truth_force, _force_values),
+            (f"{names.GROUND_TRUTH}/force", WrenchStamped, record.truth_force, _force_values),
             ("slip", Slip, record.slip, _slip_values),
-            ("truth/slip", Slip, record.truth_slip, _slip_values),
+            (f"{names.GROUND_TRUTH}/slip", Slip, record.truth_slip, _slip_values),
             ("pose", PoseWithCovarianceStamped, record.pose, _pose_values),
-            ("truth/pose", PoseWithCovarianceStamped, record.truth_pose, _pose_values),
+            (
+                f"{names.GROUND_TRUTH}/pose",
+                PoseWithCovarianceStamped,
+                record.truth_pose,
+                _pose_values,
+            ),
         ):
             self.create_subscription(kind, topic, _keep(series, values), _PATIENT)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, _PATIENT)
-        self._awaited = ["truth/pose"] if with_truth else []
+        self._awaited = [f"{names.GROUND_TRUTH}/pose"] if with_truth else []
         self._readiness = self.create_timer(_READY_POLL_S, self._ask_for_images)
 
     def _ask_for_images(self) -> None:

@@ -10,6 +10,7 @@ from itertools import chain
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
+from sparsh_ros import names
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes.replay.live_estimates import DIAGNOSTICS
 from sparsh_ros.recordings.formats.definitions import known_types
@@ -23,7 +24,7 @@ ESTIMATES = {
 }
 """Head -> the topics of a sensor that say what it estimates; every message has a header."""
 
-_TRUTH = ("truth/force", "truth/slip", "truth/pose")
+_TRUTH = tuple(f"{names.GROUND_TRUTH}/{estimate}" for estimate in ("force", "slip", "pose"))
 _OF_SENSOR = (*chain.from_iterable(ESTIMATES.values()), *_TRUTH, "background")
 _IMAGES = {
     "raw": ("image_raw", "camera_info"),

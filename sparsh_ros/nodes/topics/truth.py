@@ -9,6 +9,7 @@ import numpy as np
 from geometry_msgs.msg import PoseWithCovarianceStamped, Vector3, WrenchStamped
 from rclpy.node import Node
 
+from sparsh_ros import names
 from sparsh_ros.msg import Slip
 from sparsh_ros.nodes.topics import conversions, qos
 from sparsh_ros.simulation.ground_truth import MotionSinceContact
@@ -18,19 +19,22 @@ _EXACT = np.zeros((3, 3))
 
 
 class TruthPublisher:
-    """Publishes `truth/force`, `truth/slip` and `truth/pose`.
+    """Publishes `ground_truth/force`, `ground_truth/slip` and `ground_truth/pose`.
 
-    In `truth/slip`, `slipping` is gross slip and `probability` the share of the contact area that
-    slides, which rises before it. `truth/pose` is, like `pose`, the motion since contact began.
+    In `ground_truth/slip`, `slipping` is gross slip and `probability` the share of the contact
+    area that slides, which rises before it. `ground_truth/pose` is, like `pose`, the motion since
+    contact began.
     """
 
     def __init__(self, node: Node, prefix: str, frame_id: str) -> None:
         """Make the topics, named below `prefix`, of a sensor with this gel frame."""
         self._frame_id = frame_id
-        self._force = node.create_publisher(WrenchStamped, f"{prefix}truth/force", qos.ESTIMATE)
-        self._slip = node.create_publisher(Slip, f"{prefix}truth/slip", qos.ESTIMATE)
+        self._force = node.create_publisher(
+            WrenchStamped, f"{prefix}{names.GROUND_TRUTH}/force", qos.ESTIMATE
+        )
+        self._slip = node.create_publisher(Slip, f"{prefix}{names.GROUND_TRUTH}/slip", qos.ESTIMATE)
         self._pose = node.create_publisher(
-            PoseWithCovarianceStamped, f"{prefix}truth/pose", qos.ESTIMATE
+            PoseWithCovarianceStamped, f"{prefix}{names.GROUND_TRUTH}/pose", qos.ESTIMATE
         )
         self._motion = MotionSinceContact()
 

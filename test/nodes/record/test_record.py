@@ -192,6 +192,14 @@ def test_a_graph_records_itself_and_tells_the_kind_of_its_sensors(
     with open_bag(path) as bag:
         counts = {topic.name: topic.count for topic in bag.topics}
         assert bag.custom == {"sensor_profile:/self": "gelsight_mini"}
-    names = ("image_raw", "background", "force", "slip", "pose", "truth/force", "truth/pose")
+    names = (
+        "image_raw",
+        "background",
+        "force",
+        "slip",
+        "pose",
+        "ground_truth/force",
+        "ground_truth/pose",
+    )
     assert all(counts[f"/self/{name}"] for name in names), counts
     assert counts["/self/slip"] > 25

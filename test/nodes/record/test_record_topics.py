@@ -15,7 +15,7 @@ from sparsh_ros.nodes.record.record_topics import Choice, message_class, quality
 from sparsh_ros.nodes.topics import qos
 
 
-@pytest.mark.parametrize("topic", ["force", "left/slip", "left/truth/pose", "background"])
+@pytest.mark.parametrize("topic", ["force", "left/slip", "left/ground_truth/pose", "background"])
 def test_what_belongs_to_sensors_is_taken(topic: str) -> None:
     assert Choice("/tactile", "", False, "raw").takes(f"/tactile/{topic}")
 

@@ -181,7 +181,7 @@ def test_names_that_ros_would_refuse_are_changed(tmp_path: Path) -> None:
 
 def test_a_recording_without_images_is_refused(tmp_path: Path) -> None:
     with BagWriter(tmp_path / "bag") as bag:
-        bag.wrench("/tactile/truth/force", START_NS, np.zeros(3), "gel")
+        bag.wrench("/tactile/ground_truth/force", START_NS, np.zeros(3), "gel")
     with pytest.raises(RecordingError, match="wanted images"):
         recorded_rig(str(tmp_path / "bag"), "", "")
 

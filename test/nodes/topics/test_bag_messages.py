@@ -67,9 +67,9 @@ def test_what_a_bag_holds_ros_reads(tmp_path: Path) -> None:
 def test_what_ros_says_a_bag_reads(tmp_path: Path) -> None:
     messages = {
         "/t/image_raw": conversions.image_to_msg(PICTURE, STAMP_NS, "camera"),
-        "/t/truth/force": conversions.force_to_msg(np.array([1, 2, 3]), STAMP_NS, "gel"),
-        "/t/truth/slip": Slip(valid=True, slipping=True, in_contact=True),
-        "/t/truth/pose": conversions.pose_to_msg(
+        "/t/ground_truth/force": conversions.force_to_msg(np.array([1, 2, 3]), STAMP_NS, "gel"),
+        "/t/ground_truth/slip": Slip(valid=True, slipping=True, in_contact=True),
+        "/t/ground_truth/pose": conversions.pose_to_msg(
             np.array([0.1, 0.2, -0.3]), np.zeros((3, 3)), STAMP_NS, "gel"
         ),
     }

@@ -59,7 +59,7 @@ def test_motion_counts_from_the_beginning_of_each_contact(node: Node) -> None:
     truth = TruthPublisher(node, "", "thumb_gel_frame")
     for stamp_ns, x_mm in enumerate((None, 2.0, 3.0, None, 7.0, 6.5)):
         truth.publish(stamp_ns, _sample(x_mm))
-    moved_mm = [1e3 * m.pose.pose.position.x for m in recorder.published["truth/pose"]]
+    moved_mm = [1e3 * m.pose.pose.position.x for m in recorder.published["ground_truth/pose"]]
     np.testing.assert_allclose(moved_mm, [np.nan, 0.0, 1.0, np.nan, 0.0, -0.5], atol=1e-9)
 
 
@@ -68,7 +68,7 @@ def test_slip_carries_the_share_that_slides(node: Node) -> None:
     truth = TruthPublisher(node, "left/", "left_gel_frame")
     truth.publish(5, _sample(1.0, slip_share=0.4))
     truth.publish(6, _sample(1.0, slip_share=1.0))
-    incipient, gross = recorder.published["left/truth/slip"]
+    incipient, gross = recorder.published["left/ground_truth/slip"]
     assert incipient.probability == pytest.approx(0.4) and not incipient.slipping
     assert gross.probability == pytest.approx(1.0) and gross.slipping
     assert incipient.valid and incipient.header.frame_id == "left_gel_frame"
