@@ -34,10 +34,11 @@ setup(
     package_dir=DATA,
     package_data={
         "sparsh_ros": ["weights/**/*"],
-        "sparsh_ros.reports.evaluation": ["*.css", "*.html", "*.js"],
+        "sparsh_ros.reports": ["templates/**/*"],
         **{package: ["**/*"] for package in DATA},
     },
     install_requires=[
+        "jinja2>=3.0",
         "numpy>=1.23",
         "onnxruntime>=1.17",
         # Headless, because the other build of OpenCV needs libGL, which a bare machine lacks.
@@ -48,7 +49,7 @@ setup(
     extras_require={
         "bags": ["mcap>=1.2", "rosbags>=0.11"],
         "torch": TORCH,
-        "train": [*TORCH, *EXPORT, "tqdm>=4.60"],
+        "train": [*TORCH, *EXPORT],
         "digit": ["digit-interface"],
         "hub": ["huggingface_hub>=0.25"],
         "gpu": ["onnxruntime-gpu>=1.17"],

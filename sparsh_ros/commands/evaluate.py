@@ -17,7 +17,6 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sparsh_ros import cli
 from sparsh_ros.engines import DEVICES
@@ -29,6 +28,7 @@ from sparsh_ros.evaluation.result import Result
 from sparsh_ros.evaluation.run import evaluate, named_bags
 from sparsh_ros.evaluation.summary import remarks, score_table
 from sparsh_ros.names import DEFAULT_MODEL
+from sparsh_ros.progress import progress_bar
 from sparsh_ros.reports.evaluation.report import write_report
 from sparsh_ros.reports.evaluation.worst_frames import with_worst_frames
 
@@ -111,14 +111,12 @@ def _evaluate(arguments: argparse.Namespace, count: int) -> Result:
     topics = (tuple(getattr(arguments, name)) for name in ("image", "force", "slip", "pose"))
     source = Source(*topics, tuple(arguments.background), arguments.sensor)
     begun = set()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task("Loading the model", total=None)
+    with progress_bar("Loading the model") as bar:
 
         def progress(name: str, done: int, total: int) -> None:
             begun.add(name)
-            title = f"{escape(name)} ({len(begun)} of {count})"
-            bar.update(task, description=title, completed=done, total=max(total, done))
+            title = f"{name} ({len(begun)} of {count})"
+            bar.update(done, title=title, total=max(total, done))
 
         return evaluate(
             arguments.bags,

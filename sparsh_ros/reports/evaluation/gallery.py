@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import NamedTuple
 
 import numpy as np
+from markupsafe import Markup
 
 from sparsh_ros.evaluation.alignment import in_bin_units
 from sparsh_ros.evaluation.result import SensorResult, ShownFrame
 from sparsh_ros.evaluation.summary import number
 from sparsh_ros.reports.evaluation.links import elapsed_s, link
 from sparsh_ros.reports.evaluation.scores import HEADINGS
-from sparsh_ros.reports.html import jpeg_url
+from sparsh_ros.reports.html import jpeg_url, render
 
 _WRONG = 0.1  # share of the worst error below which a frame is not worth a look
 
@@ -41,14 +41,10 @@ def collect_worst(sensors: Sequence[SensorResult]) -> dict[str, list[Seen]]:
     return found
 
 
-def gallery_section(worst: Mapping[str, Sequence[Seen]]) -> list[str]:
-    """The worst frames of each task as HTML."""
-    sections = []
-    for task, seen in worst.items():
-        if seen:
-            sections.append(f"<h3>{HEADINGS[task]}</h3>")
-            sections.append(f'<div class="images">{"".join(map(_figure, seen))}</div>')
-    return ["<h2>Worst frames</h2>", *sections] if sections else []
+def gallery_section(worst: Mapping[str, Sequence[Seen]]) -> Markup:
+    """The worst frames of each task as HTML; nothing where there are none."""
+    groups = [(HEADINGS[task], list(map(_figure, seen))) for task, seen in worst.items() if seen]
+    return render("evaluation/gallery.html", groups=groups) if groups else Markup()
 
 
 def images_shown(worst: Mapping[str, Sequence[Seen]], index: int) -> dict[int, str]:
@@ -57,16 +53,17 @@ def images_shown(worst: Mapping[str, Sequence[Seen]], index: int) -> dict[int, s
     return {each.frame.row: f"#{_name(index, each.frame)}" for each in seen}
 
 
-def _figure(seen: Seen) -> str:
+def _figure(seen: Seen) -> dict[str, object]:
     index, sensor, frame = seen
     at_s = elapsed_s(sensor)[frame.row]
-    where = f"{sensor.recording}, {sensor.sensor}, {at_s:.2f} s"
-    return (
-        f'<figure><a href="{link(index, at_s)}"><img id="{_name(index, frame)}" '
-        f'alt="gel of {escape(where)}" src="{jpeg_url(frame.jpeg)}"></a>'
-        f"<figcaption><b>{_size(frame)}</b><br>{escape(where)}<br>{_words(sensor, frame)}"
-        "</figcaption></figure>"
-    )
+    return {
+        "link": link(index, at_s),
+        "id": _name(index, frame),
+        "where": f"{sensor.recording}, {sensor.sensor}, {at_s:.2f} s",
+        "source": jpeg_url(frame.jpeg),
+        "size": _size(frame),
+        "words": _words(sensor, frame),
+    }
 
 
 def _name(index: int, frame: ShownFrame) -> str:
@@ -76,22 +73,22 @@ def _name(index: int, frame: ShownFrame) -> str:
 def _size(frame: ShownFrame) -> str:
     if frame.unit == "probability":
         return f"off by {frame.error:.2f}"
-    return f"off by {number(frame.error)} {escape(frame.unit)}"
+    return f"off by {number(frame.error)} {frame.unit}"
 
 
-def _words(sensor: SensorResult, frame: ShownFrame) -> str:
+def _words(sensor: SensorResult, frame: ShownFrame) -> list[str]:
     """The estimate and the truth."""
     estimates, labels, row = sensor.estimates, sensor.labels, frame.row
     if frame.task == "slip":
         truth = "it slips" if labels.slipping[row] == 1 else "it does not slip"
-        return f"probability {estimates.slip_score[row]:.2f}; {truth}"
+        return [f"probability {estimates.slip_score[row]:.2f}; {truth}"]
     if frame.task == "force":
         return _vectors(estimates.force_n[row], labels.force_n[row], "N")
     motions = (in_bin_units(x.pose_change[row])[:2] for x in (estimates, labels))
     return _vectors(*motions, "mm")
 
 
-def _vectors(estimate: np.ndarray, truth: np.ndarray, unit: str) -> str:
+def _vectors(estimate: np.ndarray, truth: np.ndarray, unit: str) -> list[str]:
     rounded = (np.round(vector, 2) + 0.0 for vector in (estimate, truth))  # no "-0.00"
     said, true = (" / ".join(f"{value:.2f}" for value in vector) for vector in rounded)
-    return f"said {said} {unit}<br>truth {true} {unit}"
+    return [f"said {said} {unit}", f"truth {true} {unit}"]
