@@ -50,7 +50,8 @@ def draw_image(axes: Axes, sample, estimate, at_s: float) -> None:
     x, y, z = estimate.force_n
     if estimate.in_contact:
         tip = (120 + ARROW_PX_PER_N * x, 160 - ARROW_PX_PER_N * y)
-        axes.annotate("", tip, (120, 160), arrowprops={"color": "white", "width": 4, "headwidth": 12})
+        style = {"color": "white", "width": 4, "headwidth": 12}
+        axes.annotate("", tip, (120, 160), arrowprops=style)
     word = "slipping" if estimate.slipping else "holding" if estimate.in_contact else "free"
     axes.set_title(f"{at_s:.1f} s  {word}\n{z:+.1f} N", fontsize=13, color=INK)
 
