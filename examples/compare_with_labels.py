@@ -34,11 +34,11 @@ measured, estimated = [], []
 for index, path in enumerate(list_images(folder / "frames")):
     image = profile.standardise(read_image(path), "bgr")
     perception.push("finger", Frame(round(index * 1e9 / RATE_HZ), image))
-    for touch in perception.infer():
-        if touch.valid:
+    for estimate in perception.infer():
+        if estimate.valid:
             x, y, z = (float(rows[index][f"F{axis}_N"]) for axis in "xyz")
             measured.append((np.hypot(x, y), -z))
-            estimated.append((np.hypot(*touch.force_n[:2]), touch.force_n[2]))
+            estimated.append((np.hypot(*estimate.force_n[:2]), estimate.force_n[2]))
 
 print(f"{len(measured)} frames")
 for name, truth, found in zip(

@@ -25,14 +25,16 @@ keeper = BackgroundKeeper(profile)  # takes the first half second without motion
 with sensor:
     frame = sensor.wait(timeout=5.0)
     while frame is not None and frame.sequence <= FRAMES:
-        if keeper.push(frame):
+        if keeper.update(frame):
             perception.set_background("finger", keeper.image)
         perception.push("finger", frame)
-        for touch in perception.infer():
-            if not touch.valid:
-                print(f"{frame.sequence:4d}  {touch.reason}")
+        for estimate in perception.infer():
+            if not estimate.valid:
+                print(f"{frame.sequence:4d}  {estimate.reason}")
             elif frame.sequence % 6 == 0:
-                x, y, z = touch.force_n
-                word = "slipping" if touch.slipping else "holding" if touch.in_contact else "-"
+                x, y, z = estimate.force_n
+                word = (
+                    "slipping" if estimate.slipping else "holding" if estimate.in_contact else "-"
+                )
                 print(f"{frame.sequence:4d}  force {x:+.2f} {y:+.2f} {z:+.2f} N  {word}")
         frame = sensor.wait(frame.sequence, timeout=1.0)

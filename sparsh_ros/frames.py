@@ -117,7 +117,7 @@ class FrameRing:
         """The frame with the largest stamp, None while empty."""
         return self._frames[-1] if self._frames else None
 
-    def push(self, frame: Frame) -> None:
+    def add(self, frame: Frame) -> None:
         """Take a frame in; forget what can no longer be a partner."""
         behind_ns = self._frames[-1].stamp_ns - frame.stamp_ns if self._frames else -1
         if any(held.stamp_ns == frame.stamp_ns for held in self._frames):

@@ -26,7 +26,7 @@ class DriftWatch:
         self.levels = 0.0
         self._since_ns: int | None = None
 
-    def push(self, stamp_ns: int, change: np.ndarray) -> None:
+    def update(self, stamp_ns: int, change: np.ndarray) -> None:
         """Take in the newest block means minus those of the background, (rows, columns, 3)."""
         shift = _shared_shift(change)
         if abs(shift) < _LEVELS:

@@ -75,7 +75,7 @@ class BackgroundKeeper:
         self._kind, self._serial = profile.name, serial
         self._store = store if serial and file is None else None
         self._still = StillFrames()
-        self._pushed: np.ndarray | None = None
+        self._reported: np.ndarray | None = None
         self._settled = file is not None
         self._first_ns: int | None = None
         self._looked_ns = 0
@@ -83,9 +83,9 @@ class BackgroundKeeper:
         if file is not None:
             self._use(read_background(file, profile), 0, f"from {file}")
 
-    def push(self, frame: Frame) -> bool:
-        """Take in the newest frame; whether `image` is another one than at the last push."""
-        self._still.push(frame)
+    def update(self, frame: Frame) -> bool:
+        """Take in the newest frame; whether `image` is another one than at the last update."""
+        self._still.add(frame)
         if self._first_ns is None or frame.stamp_ns < self._first_ns:
             self._first_ns = frame.stamp_ns
         if self.image is None or self._is_due(frame.stamp_ns):
@@ -94,8 +94,8 @@ class BackgroundKeeper:
                 self._settle(frame.stamp_ns)
             if self.image is not None:
                 self._watch(frame.stamp_ns)
-        is_new = self.image is not self._pushed
-        self._pushed = self.image
+        is_new = self.image is not self._reported
+        self._reported = self.image
         return is_new
 
     def capture(self) -> None:
@@ -140,7 +140,7 @@ class BackgroundKeeper:
             self._use(self._stored, stamp_ns, "stored in an earlier run")
 
     def _watch(self, stamp_ns: int) -> None:
-        self._drift.push(stamp_ns, self._still.newest_blocks - self._blocks)
+        self._drift.update(stamp_ns, self._still.newest_blocks - self._blocks)
         levels = self._drift.levels
         if levels:
             self.warnings["drift"] = (

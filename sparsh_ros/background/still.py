@@ -51,7 +51,7 @@ class StillFrames:
         """Start with no frames."""
         self._frames: deque[_Held] = deque()
 
-    def push(self, frame: Frame) -> None:
+    def add(self, frame: Frame) -> None:
         """Take in the newest frame."""
         if self._frames and not 0 < frame.stamp_ns - self.stamp_ns <= _WINDOW_NS:
             self._frames.clear()

@@ -38,7 +38,7 @@ _KEPT = 3_000  # estimates, 50 s of them
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class TimedEstimate:
     """That there was an estimate: its moment on the monotonic clock, and whether it was valid."""
 
     moment_s: float
@@ -62,7 +62,7 @@ class Outage:
     wrong: int
 
     @classmethod
-    def of(cls, estimates: Sequence[Estimate], fault_s: float, well_s: float) -> Outage:
+    def of(cls, estimates: Sequence[TimedEstimate], fault_s: float, well_s: float) -> Outage:
         """Read it from the estimates around a fault that lasted from `fault_s` to `well_s`.
 
         The last valid estimate before the fault has to be among them, and one after `well_s`.
@@ -88,7 +88,7 @@ class Estimator:
         self._perception.add_sensor(_NAME, sensor.profile)
         self._perception.set_background(_NAME, _background(sensor))
         self.made = self.valid = 0
-        self._estimates: deque[Estimate] = deque(maxlen=_KEPT)
+        self._estimates: deque[TimedEstimate] = deque(maxlen=_KEPT)
         self._came = threading.Condition()
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=work) for work in (self._feed, self._estimate)]
@@ -101,7 +101,7 @@ class Estimator:
         for thread in self._threads:
             thread.join()
 
-    def since(self, moment_s: float) -> list[Estimate]:
+    def since(self, moment_s: float) -> list[TimedEstimate]:
         """The estimates from the last valid one before `moment_s` on."""
         with self._came:
             estimates = list(self._estimates)
@@ -136,12 +136,14 @@ class Estimator:
     def _estimate(self) -> None:
         while not self._stop.is_set():
             self._perception.wait(_PATIENCE_S)
-            touches = self._perception.infer()
+            estimates = self._perception.infer()
             now_s = time.monotonic()
             with self._came:
-                self._estimates.extend(Estimate(now_s, touch.valid) for touch in touches)
-                self.made += len(touches)
-                self.valid += sum(touch.valid for touch in touches)
+                self._estimates.extend(
+                    TimedEstimate(now_s, estimate.valid) for estimate in estimates
+                )
+                self.made += len(estimates)
+                self.valid += sum(estimate.valid for estimate in estimates)
                 self._came.notify_all()
 
 

@@ -27,6 +27,7 @@ from sparsh_ros.evaluation.recording import Source
 from sparsh_ros.evaluation.result import Result
 from sparsh_ros.evaluation.run import evaluate, named_bags
 from sparsh_ros.evaluation.summary import remarks, score_table
+from sparsh_ros.names import DEFAULT_MODEL
 from sparsh_ros.reports.evaluation.report import write_report
 
 METRICS_FILE, REPORT_FILE = "metrics.json", "report.html"
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"in them, and write {METRICS_FILE} and {REPORT_FILE}."
     )
     parser.add_argument("bags", nargs="*", type=Path, metavar="BAG", help="bag, or folder of bags")
-    parser.add_argument("--model", default="sparsh-sim-micro", help="name, or path of a .yaml file")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="name, or path of a .yaml file")
     parser.add_argument("--weights-dir", type=Path, help="folder of the model's weights files")
     parser.add_argument("--out", type=Path, default=Path("evaluation"), help="folder to write to")
     for name, what in (

@@ -19,6 +19,7 @@ from sparsh_ros import __version__
 from sparsh_ros.doctor.machine import Machine
 from sparsh_ros.doctor.report import Finding, note, ok, problem
 from sparsh_ros.errors import ModelError, SparshError
+from sparsh_ros.names import DEFAULT_MODEL
 from sparsh_ros.resources import user_data_path
 
 # Name to import, and to install.
@@ -31,7 +32,6 @@ _NEEDED = {
 _OPTIONAL = ("torch", "safetensors", "digit_interface", "cv_bridge", "tf_transformations")
 _VERSION = re.compile(r"\b\d+\.\d+(\.\d+)?\b")
 _CUDA_BUILD = "install a torch for CUDA: https://pytorch.org/get-started/locally"
-_SHIPPED = "sparsh-sim-micro"
 
 
 def check_packages(machine: Machine) -> Iterator[Finding]:
@@ -72,7 +72,7 @@ def check_models(machine: Machine) -> Iterator[Finding]:
         try:
             spec = load_model_spec(name)
         except SparshError as error:
-            shipped = name == _SHIPPED or isinstance(error, ModelError)
+            shipped = name == DEFAULT_MODEL or isinstance(error, ModelError)
             yield problem(
                 str(error),
                 "install the package again" if shipped else f"`sparsh-ros weights get {name}`",
@@ -81,7 +81,7 @@ def check_models(machine: Machine) -> Iterator[Finding]:
         if spec.files or any(spec.weights.glob("encoder.*")):
             heads = ", ".join(spec.heads) or "none"
             yield ok(f"{name}: here; heads: {heads}; licence {spec.licence}")
-        elif name == _SHIPPED:
+        elif name == DEFAULT_MODEL:
             yield problem(f"{name}: no weights in {spec.weights}", "install the package again")
         else:
             elsewhere.append(name)

@@ -56,7 +56,7 @@ class Engine(Protocol):
             FrameError: The images have another number, shape or type.
         """
 
-    def decode(self, head: str, tokens: Any) -> dict[str, NDArray[np.float32]]:
+    def run_head(self, head: str, tokens: Any) -> dict[str, NDArray[np.float32]]:
         """Run one head on tokens (B, N, D) float32, from `encode` or as a NumPy array.
 
         Returns:

@@ -79,7 +79,7 @@ class OnnxEngine:
         check_images(images, self.frames)
         return dict(zip(self.maps, self._field.run(self.maps, self._named(images)), strict=True))
 
-    def decode(self, head: str, tokens: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    def run_head(self, head: str, tokens: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Run one head on tokens (B, N, D) float32."""
         check_decode(head, tokens, self.heads, self._token_shape)
         session = self._heads[head]
@@ -95,7 +95,7 @@ class OnnxEngine:
         if self.maps:
             self.force_field(*images)
         for head in self.heads:
-            self.decode(head, tokens)
+            self.run_head(head, tokens)
 
     def _named(self, images: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
         return dict(zip(image_inputs(self.frames), images, strict=True))

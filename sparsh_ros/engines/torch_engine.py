@@ -85,7 +85,7 @@ class TorchEngine:
         return {name: value.cpu().numpy() for name, value in maps.items()}
 
     @torch.inference_mode()
-    def decode(
+    def run_head(
         self, head: str, tokens: Tensor | NDArray[np.float32]
     ) -> dict[str, NDArray[np.float32]]:
         """Run one head on tokens (B, N, D) float32, a tensor or a NumPy array."""
@@ -103,7 +103,7 @@ class TorchEngine:
         if self.maps:
             self.force_field(*images)
         for head in self.heads:
-            self.decode(head, tokens)
+            self.run_head(head, tokens)
 
     def _upload(self, array: NDArray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)

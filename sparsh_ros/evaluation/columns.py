@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros.evaluation.result import UNKNOWN, Estimates
-from sparsh_ros.perception.postprocess import Touch
+from sparsh_ros.perception.postprocess import Estimate
 
 
 class EstimateColumns:
@@ -37,22 +37,27 @@ class EstimateColumns:
         """How often the stamps have stepped back."""
         return self._stretch[-1] if self._stretch else 0
 
-    def add(self, touch: Touch) -> None:
+    def add(self, estimate: Estimate) -> None:
         """Add what perception said about the next frame."""
         stamps = self._whole["stamp_ns"]
-        is_back = bool(stamps) and self._is_back(stamps[-1], touch)
+        is_back = bool(stamps) and self._is_back(stamps[-1], estimate)
         self._stretch.append(self.newest_stretch + is_back)
-        stamps.append(touch.stamp_ns)
-        interval_ns = round(touch.interval_s * 1e9) if touch.valid else 0
+        stamps.append(estimate.stamp_ns)
+        interval_ns = round(estimate.interval_s * 1e9) if estimate.valid else 0
         self._whole["interval_ns"].append(interval_ns)
-        self._reason.append(self._reason_of(touch))
-        has_slip = np.isfinite(touch.slip_probability)
-        contact = UNKNOWN if touch.in_contact is None else int(touch.in_contact)
-        self._flags.extend((contact, int(touch.slipping) if has_slip else UNKNOWN))
-        self._bins.extend(int(index) for index in touch.pose_bins)
-        for values in (touch.force_n, touch.delta_force_n, touch.pose_change, touch.pose):
+        self._reason.append(self._reason_of(estimate))
+        has_slip = np.isfinite(estimate.slip_probability)
+        contact = UNKNOWN if estimate.in_contact is None else int(estimate.in_contact)
+        self._flags.extend((contact, int(estimate.slipping) if has_slip else UNKNOWN))
+        self._bins.extend(int(index) for index in estimate.pose_bins)
+        for values in (
+            estimate.force_n,
+            estimate.delta_force_n,
+            estimate.pose_change,
+            estimate.pose,
+        ):
             self._numbers.extend(values)
-        self._numbers.append(touch.slip_probability)
+        self._numbers.append(estimate.slip_probability)
 
     def estimates(self) -> Estimates:
         """All of them as arrays."""
@@ -74,11 +79,11 @@ class EstimateColumns:
             pose=pose,
         )
 
-    def _is_back(self, last_ns: int, touch: Touch) -> bool:
-        return last_ns - touch.stamp_ns > self._step_back_ns
+    def _is_back(self, last_ns: int, estimate: Estimate) -> bool:
+        return last_ns - estimate.stamp_ns > self._step_back_ns
 
-    def _reason_of(self, touch: Touch) -> int:
+    def _reason_of(self, estimate: Estimate) -> int:
         """Reasons that differ only in their details after the colon count as one."""
-        if touch.valid:
+        if estimate.valid:
             return UNKNOWN
-        return self._reasons.setdefault(touch.reason.partition(":")[0], len(self._reasons))
+        return self._reasons.setdefault(estimate.reason.partition(":")[0], len(self._reasons))

@@ -102,7 +102,7 @@ class Feed:
     def _frame(self, frame: Frame) -> Iterator[tuple[str, int, object]]:
         """As live: the frame goes out first, then the background if it has become known."""
         yield "frame", frame.stamp_ns, frame
-        if self._keeper is not None and self._keeper.image is None and self._keeper.push(frame):
+        if self._keeper is not None and self._keeper.image is None and self._keeper.update(frame):
             self.background = "the first half second without motion"
             yield "background", frame.stamp_ns, self._keeper.image
 

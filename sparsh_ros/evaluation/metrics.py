@@ -24,9 +24,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sparsh_ros.models.spec import POSE_AXES, POSE_BINS
-
-FORCE_AXES = ("x", "y", "z")
+from sparsh_ros.models.spec import POSE_BINS
+from sparsh_ros.names import FORCE_AXES, POSE_AXES
 
 Scores = dict[str, float]
 Floats = NDArray[np.float64]

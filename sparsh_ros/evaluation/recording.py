@@ -129,12 +129,12 @@ class Evaluator:
         self._clock.advance(frame.stamp_ns)
         start_s = time.perf_counter()
         self._perception.push(feed.key, frame)
-        touches = self._perception.infer()
+        estimates = self._perception.infer()
         self.latency_ms.append((time.perf_counter() - start_s) * 1e3)
-        for touch in touches:
+        for estimate in estimates:
             # Others are of sensors that went silent: those frames have their estimates.
-            if touch.sensor == feed.key and touch.stamp_ns == frame.stamp_ns:
-                feed.columns.add(touch)
+            if estimate.sensor == feed.key and estimate.stamp_ns == frame.stamp_ns:
+                feed.columns.add(estimate)
 
     def _result(self, feed: Feed, name: str, warnings: list[str]) -> SensorResult:
         estimates, stretch = feed.columns.estimates(), feed.columns.stretch

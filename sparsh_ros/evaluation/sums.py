@@ -12,6 +12,7 @@ from sparsh_ros.evaluation import events, metrics
 from sparsh_ros.evaluation.alignment import in_bin_units
 from sparsh_ros.evaluation.metrics import Floats, Sums, Values
 from sparsh_ros.evaluation.result import UNKNOWN, SensorResult
+from sparsh_ros.names import FORCE_AXES
 
 _PUBLISHED = "published_"
 _DELTA = "delta_"
@@ -48,7 +49,7 @@ def values_of_sums(task: str, sums: Sums) -> Values:
         | own
         | events.slip_events_of_sums(sums)
         | _with(published, _PUBLISHED)
-        | {f"{_DELTA}mae_{axis}_mn": delta[f"mae_{axis}_mn"] for axis in metrics.FORCE_AXES}
+        | {f"{_DELTA}mae_{axis}_mn": delta[f"mae_{axis}_mn"] for axis in FORCE_AXES}
     )
 
 

@@ -36,13 +36,14 @@ from sparsh_ros.engines.onnx_engine import OnnxEngine, image_inputs
 from sparsh_ros.engines.torch_engine import TorchEngine
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.frames import IMAGE_SHAPE
-from sparsh_ros.models.checkpoints.checkpoints import ENCODER_FILE, HEADS_FILE, load_model_encoder
+from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
 from sparsh_ros.models.checkpoints.decoders import load_model_head
 from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
 from sparsh_ros.models.graphs import EncoderGraph, ForceFieldGraph
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import load_model_spec, write_trained_values
+from sparsh_ros.names import ENCODER_FILE, HEADS_FILE
 
 OPSET = 20  # the first with Gelu, which ONNX Runtime fuses with the bias before it
 IR_VERSION = 9  # the one that came with opset 20; older ONNX Runtimes refuse later ones
@@ -224,8 +225,8 @@ def _check_parity(spec: ModelSpec) -> None:
         for name, value in reference.force_field(*images).items():
             errors[name] = np.abs(maps[name] - value).max()
     for head in ours.heads:
-        outputs = ours.decode(head, tokens)
-        for name, value in reference.decode(head, expected).items():
+        outputs = ours.run_head(head, tokens)
+        for name, value in reference.run_head(head, expected).items():
             errors[f"{head}.{name}"] = np.abs(outputs[name] - value).max()
     wrong = {name: float(error) for name, error in errors.items() if not error < PARITY_TOLERANCE}
     if wrong:

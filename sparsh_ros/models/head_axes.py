@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.models.spec import FORCE_AXES, POSE_AXES, ModelSpec
+from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.names import FORCE_AXES, POSE_AXES
 
 
 def along_image_axes(

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sparsh_ros.errors import ModelError
+from sparsh_ros.frames import PAIR_OFFSETS_S
 from sparsh_ros.models.checkpoints.architecture import EncoderLayout
 from sparsh_ros.models.checkpoints.weight_files import WeightFiles
 from sparsh_ros.models.image_rules import PLAIN, ImageRule, load_image_rules
+from sparsh_ros.names import FORCE_AXES, POSE_AXES
 
 POSE_BINS = 11
-FORCE_AXES = ("x", "y", "z")
-POSE_AXES = ("tx", "ty", "yaw")
 GRASPS = ("not stable", "stable")
 TEXTILES = (
     "cotton",
@@ -133,7 +133,7 @@ class ModelSpec:
     patch_size: int = 16
     image_height: int = 320
     image_width: int = 240
-    frame_offsets_s: tuple[float, ...] = (0.0, 5 / 60)
+    frame_offsets_s: tuple[float, ...] = PAIR_OFFSETS_S
     tubelet: int | None = None
     pooler_heads: int | None = None
     images: str = ""

@@ -21,7 +21,7 @@ from sparsh_ros.models.checkpoints.weight_files import find_weight_files
 from sparsh_ros.models.spec import SIZES, ModelSpec, Source
 from sparsh_ros.resources import config_path, user_data_path, weights_path
 
-HEADS_FILE = "heads.json"
+TRAINED_VALUES_FILE = "heads.json"
 _TRAINED_FIELDS = (
     "heads",
     "slip_threshold",
@@ -58,7 +58,7 @@ def load_model_spec(name_or_path: str | Path, weights_dir: str | Path | None = N
         WeightsError: The weights folder cannot be used.
     """
     spec = describe_model(name_or_path, weights_dir)
-    if (spec.weights / HEADS_FILE).is_file():
+    if (spec.weights / TRAINED_VALUES_FILE).is_file():
         return _with_trained_values(spec)
     if weights_dir is not None or (spec.sources and spec.weights.is_dir()):
         return _with_published_files(spec)
@@ -99,7 +99,7 @@ def write_trained_values(spec: ModelSpec, folder: Path) -> None:
     """Write what training found out (`heads.json`) into a weights folder."""
     values = asdict(spec)
     text = json.dumps({name: values[name] for name in _TRAINED_FIELDS}, indent=2)
-    (folder / HEADS_FILE).write_text(text + "\n")
+    (folder / TRAINED_VALUES_FILE).write_text(text + "\n")
 
 
 def describe_encoder(facts: EncoderFacts | EncoderLayout) -> str:
@@ -150,7 +150,7 @@ def _weights_folder(path: Path, values: dict[str, Any], given: str | Path | None
 
 
 def _with_trained_values(spec: ModelSpec) -> ModelSpec:
-    path = spec.weights / HEADS_FILE
+    path = spec.weights / TRAINED_VALUES_FILE
     try:
         values = json.loads(path.read_text())
         return replace(spec, **{name: _as_tuple(values[name]) for name in _TRAINED_FIELDS})

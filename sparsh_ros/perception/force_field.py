@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The force field of a touch: a map of normal force and shear that lies on the standard image."""
+"""The force field: a map of normal force and shear that lies on the standard image."""
 
 from __future__ import annotations
 

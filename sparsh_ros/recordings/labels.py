@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a bag says about touch, in this package's own types: images, backgrounds and labels.
 
-Label topics lie below the image's prefix: `truth/force`, `truth/slip`, `truth/pose` mean what the
-estimates of that name mean; `truth/pose_change` is a motion over an interval that the data give.
+Label topics lie below the image's prefix: `ground_truth/force`, `ground_truth/slip` and
+`ground_truth/pose` mean what the estimates of that name mean; `ground_truth/pose_change` is a
+motion over an interval that the data give.
 """
 
 from __future__ import annotations
@@ -176,7 +177,8 @@ def _force(message: Any) -> np.ndarray:
 
 
 def _slip(message: Any) -> SlipLabel | None:
-    if not message.valid:
+    # Bags of before there was a field `contact_known` say so by `valid` alone.
+    if not (message.valid and getattr(message, "contact_known", True)):
         return None
     return SlipLabel(bool(message.slipping), bool(message.in_contact))
 

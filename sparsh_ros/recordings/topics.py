@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from sparsh_ros import names
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.recordings.bags import Topic
 
@@ -23,6 +24,7 @@ LABEL_TYPES = {
 
 _COMPRESSED = "/compressed"
 _BY_NAME_ALONE = ("background", "pose_change")
+_LABELS = (names.GROUND_TRUTH, "truth")
 # Images that this package makes of a sensor's images.
 _DERIVED = ("background", "image_diff", "overlay")
 
@@ -61,9 +63,10 @@ def find_sensors(
 
     Names that are given win; there must be one for each sensor, in the order of the images (those
     given, else those found, by name). An image that is there raw and compressed is taken raw. A
-    label is looked for at `<prefix>/truth/<kind>`; else it is the only topic of its type below the
-    prefix, or in a bag of one sensor the only one at all, that is not an estimate of this package
-    (`<prefix>/<kind>`). Where two sensors could claim a topic, neither gets it.
+    label is looked for at `<prefix>/ground_truth/<kind>`, then at `<prefix>/truth/<kind>`; else it
+    is the only topic of its type below the prefix, or in a bag of one sensor the only one at all,
+    that is not an estimate of this package (`<prefix>/<kind>`). Where two sensors could claim a
+    topic, neither gets it.
 
     Raises:
         RecordingError: no image; or a given topic is missing, of another type, or one too many.
@@ -148,8 +151,9 @@ def _find(
     kind: str,
     types: Sequence[str],
 ) -> SensorTopics:
-    usual = "background" if kind == "background" else f"truth/{kind}"
-    for name in (f"{sensor.prefix}/{usual}", f"{sensor.prefix}/{usual}{_COMPRESSED}"):
+    usual, *others = ["background"] if kind == "background" else [f"{at}/{kind}" for at in _LABELS]
+    for ending in (usual, f"{usual}{_COMPRESSED}", *others):
+        name = f"{sensor.prefix}/{ending}"
         if name in known and known[name].type in types and _alone(sensor, sensors):
             return replace(sensor, **{kind: name})
     if kind in _BY_NAME_ALONE:

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from sparsh_ros import names
 from sparsh_ros.reports import plots
 from sparsh_ros.reports.graph_log import Record, Series, join
 from sparsh_ros.reports.html import jpeg_url, key, page, table, tiles
@@ -44,7 +45,7 @@ def render(record: Record, title: str, facts: Mapping[str, str]) -> str:
             record.latencies_ms,
             {"p50": record.latency_ms(50), "p99": record.latency_ms(99)},
         ),
-        f'<div class="columns">{_rates(record)}{_journey(record)}</div>',
+        f'<div class="columns">{_rates(record)}{_frame_accounting(record)}</div>',
         _errors(record),
         _images(record),
         "<h2>How this was made</h2>",
@@ -54,7 +55,7 @@ def render(record: Record, title: str, facts: Mapping[str, str]) -> str:
 
 
 def _figures(record: Record) -> str:
-    losses = dict(record.journey())
+    losses = dict(record.frame_accounting())
     cells = (
         (f"{record.slip.rate_hz:.2f} Hz", "slip messages"),
         (f"{record.latency_ms(50):.1f} ms", "stamp to slip, median"),
@@ -136,16 +137,16 @@ def _rates(record: Record) -> str:
         "slip": record.slip,
         "force": record.force,
         "pose": record.pose,
-        "truth/slip": record.truth_slip,
-        "truth/force": record.truth_force,
-        "truth/pose": record.truth_pose,
+        f"{names.GROUND_TRUTH}/slip": record.truth_slip,
+        f"{names.GROUND_TRUTH}/force": record.truth_force,
+        f"{names.GROUND_TRUTH}/pose": record.truth_pose,
     }
     rows = [(name, f"{s.rate_hz:.2f}", len(s)) for name, s in topics.items() if len(s)]
     return "<div><h2>Rates</h2>" + table(("topic", "Hz", "messages"), rows) + "</div>"
 
 
-def _journey(record: Record) -> str:
-    rows = table(("", "number"), record.journey())
+def _frame_accounting(record: Record) -> str:
+    rows = table(("", "number"), record.frame_accounting())
     return f"<div><h2>The way of the frames</h2>{rows}</div>"
 
 

@@ -72,8 +72,7 @@ class Record:
     """All that was heard. Forces in N, lengths in m, angles in rad, gel frame.
 
     Attributes:
-        slip: 0 or 1 for the first three columns; in `truth_slip`, probability is the share of the
-            contact area that slides.
+        slip: 0 or 1 for the first three columns, NaN for `in_contact` where that is unknown.
         pose: the estimate, motion since contact began; `truth_pose` means the same.
         counters: name of a node to its last diagnostics.
         images: some of the sensor's images with their stamps, uint8 RGB.
@@ -110,7 +109,7 @@ class Record:
                 return int(values.get(counter, 0))
         return 0
 
-    def journey(self) -> list[tuple[str, int]]:
+    def frame_accounting(self) -> list[tuple[str, int]]:
         """How many frames reached each stage, and between the stages how many went where.
 
         Stages and losses alternate such that each stage is the stage before minus the losses

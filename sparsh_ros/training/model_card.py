@@ -8,7 +8,8 @@ from typing import Any
 
 from sparsh_ros.evaluation.summary import number, span
 from sparsh_ros.evaluation.titles import TITLES
-from sparsh_ros.models.spec import POSE_AXES, ModelSpec
+from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.names import POSE_AXES
 
 ROWS = {
     "force": (

@@ -17,8 +17,9 @@ from sparsh_ros.export.export import export_model
 from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
 from sparsh_ros.models.checkpoints.decoders import load_model_head
 from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.names import ENCODER_FILE, HEADS_FILE
 from sparsh_ros.training.model_card import render_model_card
-from sparsh_ros.training.steps import ENCODER_FILE, HEADS_FILE, with_trained_values, write_json
+from sparsh_ros.training.steps import with_trained_values, write_json
 from sparsh_ros.training.tasks import HEAD_NAMES
 
 SCHEMA = 1

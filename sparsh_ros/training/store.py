@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from sparsh_ros.errors import DatasetError
+from sparsh_ros.frames import PAIR_INTERVAL_S
 from sparsh_ros.sensors.profiles import load_profile
 from sparsh_ros.training.episodes import Episode, list_episodes
 from sparsh_ros.training.patches import PATCH_BYTES, PATCHES, cut_patches, subtract_background
 
-INTERVAL_S = 5 / 60
 IDLE_SHARE = 0.2  # at most this share of the pairs shows no contact
 
 
@@ -39,7 +39,7 @@ class PairLabels:
         force_n: (n, 3) force of the world on the gel at the current frame, newtons.
         delta_force_n: (n, 3) its change since the older frame.
         in_contact: (n,) bool, at the current frame.
-        slipping: (n,) bool, gross slip at the current frame.
+        slipping: (n,) bool, the contact slides at the current frame.
         motion: (n, 3) change of the object's x (mm), y (mm), angle (degrees) since the older
             frame; NaN unless it stayed in contact throughout.
         force_scale_n: (n, 3) newtons at a force-head output of 1, by sensor.
@@ -163,11 +163,11 @@ def _build(paths: list[Path], folder: Path, chains: int) -> None:
 
 
 def _choose_pairs(episode: Episode, chains: int) -> NDArray[np.int64]:
-    pairs = episode.pairs(INTERVAL_S)
+    pairs = episode.pairs(PAIR_INTERVAL_S)
     if not len(pairs):
         raise DatasetError(
-            f"episode {episode.path}: {len(episode)} frames hold no pair {INTERVAL_S:.3f} s apart; "
-            "delete it and run `sparsh-ros simulate` with more --seconds"
+            f"episode {episode.path}: {len(episode)} frames hold no pair {PAIR_INTERVAL_S:.3f} s "
+            "apart; delete it and run `sparsh-ros simulate` with more --seconds"
         )
     step = int(np.median(pairs[:, 0] - pairs[:, 1]))
     return pairs[pairs[:, 0] % step < chains]

@@ -21,7 +21,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sparsh_ros.evaluation import metrics
-from sparsh_ros.models.spec import POSE_AXES, POSE_BINS, ModelSpec
+from sparsh_ros.models.spec import POSE_BINS, ModelSpec
+from sparsh_ros.names import POSE_AXES
 from sparsh_ros.training.store import PairLabels
 
 HEAD_NAMES = ("force", "slip", "pose")

@@ -118,7 +118,7 @@ def test_on_a_recording_of_a_mini_only_the_free_gel_is_taken(tactile_data: Path)
     images = [profile.standardise(video.read()[1], "bgr") for _ in range(160)]
     video.release()
     keeper = BackgroundKeeper(profile)
-    taken = [frame for frame in frames(images, rate_hz=30) if keeper.push(frame)]
+    taken = [frame for frame in frames(images, rate_hz=30) if keeper.update(frame)]
     assert len(taken) == 1
     difference = keeper.image.astype(float) - images[0]
     assert np.abs(cv2.resize(difference, (15, 20), interpolation=cv2.INTER_AREA)).max() < 5
@@ -132,7 +132,7 @@ def test_simulated_sensors_begin_with_a_free_gel(touch: str) -> None:
     contacts = [
         sample.in_contact
         for index, sample in enumerate(samples)
-        if keeper.push(Frame(round(index * 1e9 / 60), sample.image))
+        if keeper.update(Frame(round(index * 1e9 / 60), sample.image))
     ]
     assert contacts == [False]
 

@@ -10,14 +10,14 @@ from dataclasses import replace
 import pytest
 
 from sparsh_ros.bench import fault_bench, fault_trials, soak
-from sparsh_ros.bench.fault_bench import Estimate, Outage
+from sparsh_ros.bench.fault_bench import Outage, TimedEstimate
 from sparsh_ros.bench.fault_trials import TRIALS
 from sparsh_ros.cli import main
 from sparsh_ros.commands import faults
 
 
-def estimates(*moments: tuple[float, bool]) -> list[Estimate]:
-    return [Estimate(moment_s, valid) for moment_s, valid in moments]
+def estimates(*moments: tuple[float, bool]) -> list[TimedEstimate]:
+    return [TimedEstimate(moment_s, valid) for moment_s, valid in moments]
 
 
 def test_outage_of_a_fault_that_lasts() -> None:

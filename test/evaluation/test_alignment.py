@@ -13,7 +13,7 @@ from sparsh_ros.evaluation.columns import EstimateColumns
 from sparsh_ros.evaluation.result import UNKNOWN, Labels
 from sparsh_ros.evaluation.samples import LabelStream
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.perception.postprocess import Touch
+from sparsh_ros.perception.postprocess import Estimate
 
 SPEC = load_model_spec("sparsh-sim-micro")
 MS = 1_000_000
@@ -30,7 +30,7 @@ def aligned(
     columns = EstimateColumns(STEP_BACK_NS)
     reason = "" if valid else "no background: none yet"
     for time_ms in times_ms:
-        columns.add(Touch("left", round(time_ms * MS), INTERVAL_S, valid=valid, reason=reason))
+        columns.add(Estimate("left", round(time_ms * MS), INTERVAL_S, valid=valid, reason=reason))
     made = {}
     for kind, labels in streams.items():
         made[kind] = LabelStream(WIDTHS[kind], STEP_BACK_NS)

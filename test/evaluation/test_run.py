@@ -43,7 +43,7 @@ class FakeEngine:
     def encode(self, *images: np.ndarray) -> np.ndarray:
         return np.stack([batch[:, 0, 0, 0] for batch in images], axis=1).astype(np.float32)
 
-    def decode(self, head: str, tokens: np.ndarray) -> dict[str, np.ndarray]:
+    def run_head(self, head: str, tokens: np.ndarray) -> dict[str, np.ndarray]:
         if head == "force":
             return {"force": tokens / 255}
         if head == "slip":
@@ -110,11 +110,11 @@ def write(
 
 def write_labels(bag: BagWriter, prefix: str, index: int, labels: Sequence[str]) -> None:
     if "force" in labels:
-        bag.wrench(f"{prefix}/truth/force", stamp(index), force_n(index), "gel")
+        bag.wrench(f"{prefix}/ground_truth/force", stamp(index), force_n(index), "gel")
     if "slip" in labels:
-        bag.slip(f"{prefix}/truth/slip", stamp(index), level(index) >= 125, True, "gel")
+        bag.slip(f"{prefix}/ground_truth/slip", stamp(index), level(index) >= 125, True, "gel")
     if "pose" in labels:
-        bag.pose(f"{prefix}/truth/pose", stamp(index), np.zeros(3), "gel")
+        bag.pose(f"{prefix}/ground_truth/pose", stamp(index), np.zeros(3), "gel")
 
 
 def run(*paths: Path, **source: Any) -> Result:
@@ -180,7 +180,7 @@ def test_without_one_the_background_is_the_first_half_second_that_is_still(tmp_p
     with BagWriter(tmp_path / "bag", custom=DIGIT) as bag:
         for index in indices:
             bag.image("/left/image_raw", stamp(index), picture(51), "camera")
-            bag.wrench("/left/truth/force", stamp(index), np.zeros(3), "gel")
+            bag.wrench("/left/ground_truth/force", stamp(index), np.zeros(3), "gel")
     (sensor,) = run(tmp_path / "bag").sensors
     assert sensor.background == "the first half second without motion"
     valid = sensor.estimates.valid
@@ -268,7 +268,7 @@ def test_labels_of_another_time_are_told(tmp_path: Path) -> None:
 
 def test_a_bag_without_images_is_skipped_with_a_sentence(tmp_path: Path) -> None:
     with BagWriter(tmp_path / "none") as bag:
-        bag.wrench("/left/truth/force", stamp(0), np.zeros(3), "gel")
+        bag.wrench("/left/ground_truth/force", stamp(0), np.zeros(3), "gel")
     with pytest.raises(RecordingError, match="none: bag: wanted images"):
         run(tmp_path / "none")
     write(tmp_path / "whole")
@@ -336,7 +336,7 @@ def test_the_worst_moments_come_with_their_images(tmp_path: Path) -> None:
         for index in range(200):
             bag.image("/left/image_raw", stamp(index), picture(BACKGROUND), "camera")
             error = 3.0 if index == 123 else 0.5 if index == 20 else 0.0
-            bag.wrench("/left/truth/force", stamp(index), still_n + error, "gel")
+            bag.wrench("/left/ground_truth/force", stamp(index), still_n + error, "gel")
     (sensor,) = run(tmp_path / "bag").sensors
     worst = [moment for moment in sensor.moments if moment.task == "force"]
     assert [moment.row for moment in worst[:2]] == [123, 20]

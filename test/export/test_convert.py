@@ -54,7 +54,7 @@ def answers(engine: Engine) -> dict[str, np.ndarray]:
     tokens = engine.encode(*images)
     found = {"tokens": np.asarray(tokens)}
     for head in engine.heads:
-        found |= {f"{head}.{key}": value for key, value in engine.decode(head, tokens).items()}
+        found |= {f"{head}.{key}": value for key, value in engine.run_head(head, tokens).items()}
     return found | (engine.force_field(*images) if engine.maps else {})
 
 

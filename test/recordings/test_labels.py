@@ -58,11 +58,11 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     with BagWriter(tmp_path / "bag") as bag:
         bag.image("/t/background", 1, PICTURE, "camera")
         bag.image("/t/image_raw", 2, PICTURE[::-1], "camera")
-        bag.wrench("/t/truth/force", 3, np.array([0.25, -1, 2]), "gel")
-        bag.slip("/t/truth/slip", 4, True, False, "gel")
-        bag.pose("/t/truth/pose", 5, np.array([1e-3, -2e-3, -3.0]), "gel")
-        bag.pose("/t/truth/pose", 6, np.full(3, math.nan), "gel")
-        bag.pose_change("/t/truth/pose_change", 7, 5 / 60, np.array([1e-3, 0, 0.1]), "gel")
+        bag.wrench("/t/ground_truth/force", 3, np.array([0.25, -1, 2]), "gel")
+        bag.slip("/t/ground_truth/slip", 4, True, False, "gel")
+        bag.pose("/t/ground_truth/pose", 5, np.array([1e-3, -2e-3, -3.0]), "gel")
+        bag.pose("/t/ground_truth/pose", 6, np.full(3, math.nan), "gel")
+        bag.pose_change("/t/ground_truth/pose_change", 7, 5 / 60, np.array([1e-3, 0, 0.1]), "gel")
     assert "durability: 1" in (tmp_path / "bag" / "metadata.yaml").read_text()  # latched
     events, warnings = read(tmp_path / "bag")
     assert warnings == [] and {event.sensor for event in events} == {"t"}
@@ -165,17 +165,24 @@ def test_messages_that_know_nothing_say_nothing(tmp_path: Path) -> None:
         "sparsh_ros/msg/Slip",
         header=header(1),
         valid=False,
+        contact_known=False,
         in_contact=False,
         slipping=False,
-        probability=math.nan,
-        threshold=math.nan,
+        **dict.fromkeys(("probability", "threshold"), math.nan),
+        **dict.fromkeys(("slide_speed", "slip_share", "friction_margin"), math.nan),
+        **dict.fromkeys(("slide_speed_variance", "slip_share_variance"), math.nan),
+        friction_margin_variance=math.nan,
         delta_force=unknown,
+        delta_force_covariance=np.zeros(9),
         interval=interval,
     )
     change = make(
         "sparsh_ros/msg/PoseChange",
         header=header(1),
         valid=False,
+        dx_known=False,
+        dy_known=False,
+        dtheta_known=False,
         dx=math.nan,
         dy=math.nan,
         dtheta=math.nan,
@@ -184,8 +191,8 @@ def test_messages_that_know_nothing_say_nothing(tmp_path: Path) -> None:
     )
     with BagWriter(tmp_path / "bag") as bag:
         bag.image("/t/image_raw", 1, PICTURE, "")
-        raw(bag, "/t/truth/slip", 2, slip)
-        raw(bag, "/t/truth/pose_change", 3, change)
+        raw(bag, "/t/ground_truth/slip", 2, slip)
+        raw(bag, "/t/ground_truth/pose_change", 3, change)
     events, warnings = read(tmp_path / "bag")
     assert [event.kind for event in events] == ["frame"] and warnings == []
 
@@ -198,13 +205,13 @@ def test_messages_that_cannot_be_decoded_are_counted(tmp_path: Path) -> None:
         raw(bag, "/t/image_raw", 3, image("rgb8", PICTURE[:4], 6, 18))
         raw(bag, "/t/image_raw", 3, image("rgb8", PICTURE[:0], 6, 18, height=0))
         bag.image("/t/image_raw", 4, PICTURE, "")
-        bag.raw("/t/truth/force", wrench, 5, b"\x00\x01\x00\x00")
+        bag.raw("/t/ground_truth/force", wrench, 5, b"\x00\x01\x00\x00")
         bag.compressed("/u/image_raw/compressed", 6, b"\xff\xd8 no image", "")
     events, warnings = read(tmp_path / "bag")
     assert [(event.kind, event.stamp_ns) for event in events] == [("frame", 1), ("frame", 4)]
     images, forces, compressed = warnings
     assert images.startswith("/t/image_raw: 3 messages could not be decoded") and "16UC1" in images
-    assert forces.startswith("/t/truth/force: 1 messages") and wrench in forces
+    assert forces.startswith("/t/ground_truth/force: 1 messages") and wrench in forces
     assert compressed.startswith("/u/image_raw/compressed: 1 messages")
 
 
@@ -219,11 +226,27 @@ def test_a_clock_that_steps_back_is_told(tmp_path: Path) -> None:
     assert warnings == ["/t/image_raw: the stamps step back 1 time, by up to 7.000 s"]
 
 
+def test_labels_of_an_earlier_version_are_read(tmp_path: Path, monkeypatch) -> None:
+    """As if this version had one more field than the one that recorded."""
+    with BagWriter(tmp_path / "bag") as bag:
+        bag.image("/t/image_raw", 1, PICTURE, "")
+        bag.slip("/t/ground_truth/slip", 3, True, True, "")
+    known = dict(known_types().fielddefs)
+    constants, fields = known["sparsh_ros/msg/Slip"]
+    known["sparsh_ros/msg/Slip"] = (constants, [("new", fields[1][1]), *fields])
+    monkeypatch.setattr(known_types(), "fielddefs", known)
+    decoder.cache_clear()
+    events, warnings = read(tmp_path / "bag")
+    decoder.cache_clear()
+    assert [event.kind for event in events] == ["frame", "slip"] and warnings == []
+    assert events[1].value == (True, True)
+
+
 def test_labels_of_another_version_cost_only_themselves(tmp_path: Path, monkeypatch) -> None:
     with BagWriter(tmp_path / "bag") as bag:
         bag.image("/t/image_raw", 1, PICTURE, "")
-        bag.wrench("/t/truth/force", 2, np.zeros(3), "")
-        bag.slip("/t/truth/slip", 3, True, True, "")
+        bag.wrench("/t/ground_truth/force", 2, np.zeros(3), "")
+        bag.slip("/t/ground_truth/slip", 3, True, True, "")
     # As if this version had another Slip than the one that recorded.
     known = dict(known_types().fielddefs)
     constants, fields = known["sparsh_ros/msg/Slip"]
@@ -233,4 +256,4 @@ def test_labels_of_another_version_cost_only_themselves(tmp_path: Path, monkeypa
     events, (warning,) = read(tmp_path / "bag")
     decoder.cache_clear()
     assert [event.kind for event in events] == ["frame", "force"]
-    assert "/t/truth/slip" in warning and "another version" in warning
+    assert "/t/ground_truth/slip" in warning and "another version" in warning

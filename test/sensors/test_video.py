@@ -115,7 +115,7 @@ def test_loop_goes_on_and_no_pair_spans_the_seam(tmp_path: Path) -> None:
             last = frame.sequence
             rounds += frame.image.mean() < previous
             previous = frame.image.mean()
-            ring.push(frame)
+            ring.add(frame)
             if clip := ring.clip():
                 pairs += 1
                 newest, oldest = clip.frames

@@ -27,9 +27,8 @@ from sparsh_ros.models.checkpoints.tensor_files import TensorFile, open_tensor_f
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import describe_encoder
+from sparsh_ros.names import ENCODER_FILE
 
-ENCODER_FILE = "encoder.safetensors"
-HEADS_FILE = "heads.safetensors"
 _DESCRIBED = ("width", "depth", "patch_size", "in_channels", "tubelet", "registers")
 """What a model's description says of its encoder's tensors."""
 

@@ -12,7 +12,7 @@ import torch
 
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.models.checkpoints.architecture import height_and_width
-from sparsh_ros.models.checkpoints.checkpoints import HEADS_FILE, fill
+from sparsh_ros.models.checkpoints.checkpoints import fill
 from sparsh_ros.models.checkpoints.head_facts import (
     ForceFieldFacts,
     ProbeFacts,
@@ -23,6 +23,7 @@ from sparsh_ros.models.checkpoints.tensor_files import TensorFile, open_tensor_f
 from sparsh_ros.models.dpt import IMAGE_SIZE, ForceFieldDecoder
 from sparsh_ros.models.heads import HEADS, Head
 from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.names import HEADS_FILE
 
 
 def load_head(

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros.evaluation.alignment import in_bin_units
-from sparsh_ros.evaluation.metrics import FORCE_AXES, precision_recall_points
+from sparsh_ros.evaluation.metrics import precision_recall_points
 from sparsh_ros.evaluation.result import Result, SensorResult
 from sparsh_ros.evaluation.sums import add_up, slip_columns, task_sums
+from sparsh_ros.names import FORCE_AXES
 from sparsh_ros.reports.evaluation.confusion import confusion_table
 from sparsh_ros.reports.evaluation.onsets import onset_section
 from sparsh_ros.reports.html import key, table

@@ -106,7 +106,7 @@ def test_published_files_give_the_numbers_of_the_reference(model: Path, tmp_path
     assert np.abs(tokens.numpy()[0] - wanted).max() < 1e-4
     head = doubles(random_weights(reference_heads.shapes("force", WIDTH)))
     force = reference_heads.decode("force", [wanted], head, 12)["force"]
-    assert np.abs(engine.decode("force", tokens)["force"][0] - force).max() < 1e-4
+    assert np.abs(engine.run_head("force", tokens)["force"][0] - force).max() < 1e-4
 
 
 def test_files_are_found_where_get_puts_them(model: Path) -> None:

@@ -88,7 +88,7 @@ def _touch(recording: str, error_n: float = 0.1, count: int = 400, late: int = 3
         for i, (task, unit) in enumerate((("force", "mN"), ("slip", "probability"), ("pose", "mm")))
     ]
     evenly = [Moment("", row, row * PERIOD_NS, np.nan, "", JPEG) for row in range(0, count, 100)]
-    topics = {task: f"/left/truth/{task}" for task in ("force", "slip", "pose")}
+    topics = {task: f"/left/ground_truth/{task}" for task in ("force", "slip", "pose")}
     return replace(sensor, label_topics=topics, moments=(*worst, *evenly))
 
 

@@ -83,7 +83,7 @@ def test_where_a_label_is_missing_the_page_says_so(evaluated, parsed) -> None:
 
 def test_slip_alone_and_nothing_that_slips(evaluated, parsed) -> None:
     sensor = make_slips("a", [0.1, 0.2, 0.7, 0.1], "0000")
-    page = parsed(render(evaluated(replace(sensor, label_topics={"slip": "/truth/slip"}))))
+    page = parsed(render(evaluated(replace(sensor, label_topics={"slip": "/ground_truth/slip"}))))
     assert "There is no label of force." in page.text
     assert "Nothing slips, so there is no curve of precision over recall." in page.text
     assert "No slip begins in these recordings." in page.text

@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sparsh_ros.errors import ParameterError, SensorError
-from sparsh_ros.nodes.demo import demo_table
+from sparsh_ros.nodes.demo import table
 from sparsh_ros.nodes.demo.observer import listening
 from sparsh_ros.nodes.graph import run as graph_runner
 from sparsh_ros.nodes.runtime.isolation import isolated_environment
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         raise KeyboardInterrupt
     if exit_code or not len(record.slip):
         raise SensorError(f"demo: {_what_went_wrong(record, exit_code)}\n{_tail(log_path)}")
-    for line in demo_table.summary_lines(record):
+    for line in table.summary_lines(record):
         console.print(line, highlight=False, soft_wrap=True)
     write_report(record, options.report, _title(values), _facts(values, record))
     console.print(f"report:  {options.report}", highlight=False, soft_wrap=True)
@@ -108,7 +108,7 @@ def _watch(
         if stop or running.wait(_REDRAW_S) or time.monotonic() > give_up:
             return
     end = time.monotonic() + duration_s
-    with demo_table.screen(console) as show:
+    with table.screen(console) as show:
         while not stop and (left_s := end - time.monotonic()) > 0:
             show(record, left_s)
             if running.wait(min(_REDRAW_S, left_s)):

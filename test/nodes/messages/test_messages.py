@@ -12,7 +12,7 @@ from geometry_msgs.msg import Vector3
 from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 
-from sparsh_ros.msg import Classification, Features, PoseChange, Slip
+from sparsh_ros.msg import Classification, Features, ForceWithCovariance, PoseChange, Slip
 
 HEADER = Header(stamp=Time(sec=12, nanosec=345_678_901), frame_id="thumb_gel_frame")
 INTERVAL = Duration(nanosec=83_333_333)
@@ -26,18 +26,28 @@ def test_slip() -> None:
     slip = Slip(
         header=HEADER,
         valid=True,
+        contact_known=True,
         in_contact=True,
         slipping=True,
+        slide_speed=0.5,
+        slide_speed_variance=0.25,
+        slip_share=0.125,
+        friction_margin=0.75,
         probability=0.75,
         threshold=0.5,
         delta_force=Vector3(x=0.1, y=-0.2, z=1.5),
         interval=INTERVAL,
     )
-    assert _round_trip(slip) == slip
+    received = _round_trip(slip)
+    assert (received.slide_speed, received.slide_speed_variance) == (0.5, 0.25)
+    assert (received.slip_share, received.friction_margin) == (0.125, 0.75)
+    assert received.contact_known and received.in_contact and received.slipping
+    assert received.delta_force == slip.delta_force and received.header == HEADER
 
 
 def test_nothing_is_known_unless_it_is_said_to_be() -> None:
-    assert not Slip().valid
+    assert not Slip().valid and not Slip().contact_known
+    assert not ForceWithCovariance().valid and not ForceWithCovariance().contact_known
     assert not PoseChange().valid
     assert not Features().valid
     assert not Classification().valid

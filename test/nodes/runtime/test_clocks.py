@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from sparsh_ros.nodes.runtime.ros_time import SendTimes, SlowerClock, stale_clock
+from sparsh_ros.nodes.runtime.clocks import SlowerClock, stale_clock
+from sparsh_ros.nodes.runtime.diagnostics import SendTimes
 
 STEP_S = 0.01
 

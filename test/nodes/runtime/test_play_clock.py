@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from sparsh_ros.nodes.replay.play_clock import PlayClock
+from sparsh_ros.nodes.runtime.clocks import PlayClock
 
 START_NS = 5_000_000_000
 STEP_NS = 100_000_000

@@ -9,7 +9,7 @@ import pytest
 
 from sparsh_ros.msg import Slip
 from sparsh_ros.nodes.runtime.diagnostics import ERROR, OK, WARN
-from sparsh_ros.nodes.topics.health import sensor_report
+from sparsh_ros.nodes.runtime.sensor_health import sensor_report
 from sparsh_ros.sensors import SensorStatus
 
 WELL = {

@@ -19,7 +19,8 @@ from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import Image
 
 from sparsh_ros.msg import Slip
-from sparsh_ros.nodes.topics import conversions, qos
+from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.topics import qos
 from sparsh_ros.recordings.bags import open_bag
 
 GIVE_UP_S = 60.0
@@ -82,7 +83,7 @@ def publishers(outsider) -> Iterator[dict]:
         "slip": node.create_publisher(Slip, "/lab/slip", qos.ESTIMATE),
     }
     yield made
-    outsider.withdraw(*made.values())
+    outsider.destroy(*made.values())
 
 
 def _wait_for_listener(publisher) -> None:
@@ -114,7 +115,7 @@ def test_all_that_is_sent_is_in_the_bag(tmp_path: Path, publishers, outsider) ->
     late.publish(conversions.force_to_msg(np.ones(3), 7, "gel"))
     foreign.publish(conversions.force_to_msg(np.ones(3), 7, "gel"))
     assert recording.stop() == 0, recording.said
-    outsider.withdraw(late, foreign)
+    outsider.destroy(late, foreign)
     with open_bag(tmp_path / "bag") as bag:
         assert bag.warnings == []
         counts = {topic.name: topic.count for topic in bag.topics}
@@ -192,6 +193,14 @@ def test_a_graph_records_itself_and_tells_the_kind_of_its_sensors(
     with open_bag(path) as bag:
         counts = {topic.name: topic.count for topic in bag.topics}
         assert bag.custom == {"sensor_profile:/self": "gelsight_mini"}
-    names = ("image_raw", "background", "force", "slip", "pose", "truth/force", "truth/pose")
+    names = (
+        "image_raw",
+        "background",
+        "force",
+        "slip",
+        "pose",
+        "ground_truth/force",
+        "ground_truth/pose",
+    )
     assert all(counts[f"/self/{name}"] for name in names), counts
     assert counts["/self/slip"] > 25

@@ -9,7 +9,7 @@ import math
 import pytest
 from rich.console import Console
 
-from sparsh_ros.nodes.demo import demo_table
+from sparsh_ros.nodes.demo import table
 from sparsh_ros.reports.graph_log import Record
 
 MS = 1_000_000
@@ -29,7 +29,7 @@ def record() -> Record:
 def _shown(record: Record, terminal: bool) -> str:
     output = io.StringIO()
     console = Console(file=output, force_terminal=terminal, width=100)
-    with demo_table.screen(console) as show:
+    with table.screen(console) as show:
         show(record, 7.0)
     return output.getvalue()
 
@@ -47,14 +47,14 @@ def test_nothing_known_yet_is_no_number() -> None:
 
 def test_a_log_gets_no_control_characters(record: Record) -> None:
     assert "\x1b" not in _shown(record, terminal=False)
-    line = demo_table.status_line(record)
+    line = table.status_line(record)
     assert "50.0 Hz" in line and "p50 10.0 ms" in line and "3.00 N" in line
 
 
 def test_the_summary_names_every_stage(record: Record) -> None:
-    lines = list(demo_table.summary_lines(record))
+    lines = list(table.summary_lines(record))
     assert any("p99 10.0 ms" in line for line in lines)
-    for stage, count in record.journey():
+    for stage, count in record.frame_accounting():
         assert f"{count:8d} {stage}" in lines
 
 
@@ -62,4 +62,4 @@ def test_the_summary_names_every_stage(record: Record) -> None:
     ("value", "filled"), [(0.0, 0), (0.5, 5), (1.0, 10), (7.0, 10), (-1.0, 0), (math.nan, 0)]
 )
 def test_bars(value: float, filled: int) -> None:
-    assert demo_table.bar(value, full=1.0, width=10) == "█" * filled + "·" * (10 - filled)
+    assert table.bar(value, full=1.0, width=10) == "█" * filled + "·" * (10 - filled)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between this package's own types and ROS messages: images, stamps and touches.
+"""Between this package\'s own types and ROS messages: images, stamps, forces and poses.
 
 Numbers that are not known are NaN in every message, never 0.
 """
@@ -12,7 +12,7 @@ from array import array
 import cv2
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
-from geometry_msgs.msg import PoseWithCovarianceStamped, Quaternion, WrenchStamped
+from geometry_msgs.msg import PoseWithCovarianceStamped, Quaternion, Vector3, WrenchStamped
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -58,26 +58,26 @@ def bytes_to_array(data: np.ndarray) -> array:
 
 def image_to_msg(image: np.ndarray, stamp_ns: int, frame_id: str) -> Image:
     """A uint8 RGB image (height, width, 3) as an `rgb8` message."""
-    height, width, channels = image.shape
+    height, width, sensor_ios = image.shape
     return Image(
         header=header(stamp_ns, frame_id),
         height=height,
         width=width,
         encoding="rgb8",
-        step=width * channels,
+        step=width * sensor_ios,
         data=bytes_to_array(image),
     )
 
 
 def field_to_msg(values: np.ndarray, stamp_ns: int, frame_id: str) -> Image:
     """Three float32 values per pixel (height, width, 3) as a `32FC3` message."""
-    height, width, channels = values.shape
+    height, width, sensor_ios = values.shape
     return Image(
         header=header(stamp_ns, frame_id),
         height=height,
         width=width,
         encoding="32FC3",
-        step=width * channels * 4,
+        step=width * sensor_ios * 4,
         data=bytes_to_array(values.astype("<f4", copy=False)),
     )
 
@@ -114,6 +114,12 @@ def msg_to_image(message: Image) -> np.ndarray:
     rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
     image = rows[:, :row].reshape(message.height, message.width, 3)
     return image if message.encoding == "rgb8" else np.ascontiguousarray(image[:, :, ::-1])
+
+
+def vector_to_msg(values: np.ndarray) -> Vector3:
+    """Three numbers as a vector."""
+    x, y, z = (float(value) for value in values)
+    return Vector3(x=x, y=y, z=z)
 
 
 def force_to_msg(force_n: np.ndarray, stamp_ns: int, frame_id: str) -> WrenchStamped:

@@ -11,21 +11,21 @@ from sensor_msgs.msg import Image
 
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.msg import Slip
-from sparsh_ros.nodes.record.record_topics import Choice, message_class, quality
+from sparsh_ros.nodes.record.topic_filter import TopicFilter, best_qos, message_class
 from sparsh_ros.nodes.topics import qos
 
 
-@pytest.mark.parametrize("topic", ["force", "left/slip", "left/truth/pose", "background"])
+@pytest.mark.parametrize("topic", ["force", "left/slip", "left/ground_truth/pose", "background"])
 def test_what_belongs_to_sensors_is_taken(topic: str) -> None:
-    assert Choice("/tactile", "", False, "raw").takes(f"/tactile/{topic}")
+    assert TopicFilter("/tactile", "", False, "raw").accepts(f"/tactile/{topic}")
 
 
 @pytest.mark.parametrize(
     "topic", ["/other/force", "/tactile/overlay", "/tactile/features", "/rosout", "/tactileforce"]
 )
 def test_everything_else_is_not(topic: str) -> None:
-    assert not Choice("/tactile", "", False, "raw").takes(topic)
-    assert Choice("/tactile", "", True, "raw").takes(topic)
+    assert not TopicFilter("/tactile", "", False, "raw").accepts(topic)
+    assert TopicFilter("/tactile", "", True, "raw").accepts(topic)
 
 
 @pytest.mark.parametrize(
@@ -33,16 +33,16 @@ def test_everything_else_is_not(topic: str) -> None:
     [("raw", True, False), ("compressed", False, True), ("none", False, False)],
 )
 def test_images_are_a_choice(images: str, plain: bool, jpeg: bool) -> None:
-    choice = Choice("/", "", False, images)
-    assert choice.takes("/image_raw") is plain
-    assert choice.takes("/image_raw/compressed") is jpeg
-    assert choice.takes("/diagnostics")
+    topic_filter = TopicFilter("/", "", False, images)
+    assert topic_filter.accepts("/image_raw") is plain
+    assert topic_filter.accepts("/image_raw/compressed") is jpeg
+    assert topic_filter.accepts("/diagnostics")
 
 
 def test_names_are_taken_as_they_are_and_nothing_else() -> None:
-    choice = Choice("/tactile", "/joint_states, left/force", False, "raw")
-    assert choice.takes("/joint_states") and choice.takes("/tactile/left/force")
-    assert not choice.takes("/tactile/force") and not choice.takes("/diagnostics")
+    topic_filter = TopicFilter("/tactile", "/joint_states, left/force", False, "raw")
+    assert topic_filter.accepts("/joint_states") and topic_filter.accepts("/tactile/left/force")
+    assert not topic_filter.accepts("/tactile/force") and not topic_filter.accepts("/diagnostics")
 
 
 def test_types_are_found_by_name() -> None:
@@ -58,7 +58,7 @@ def test_types_that_are_not_there_are_refused_by_name(name: str) -> None:
 
 def test_the_quality_is_what_all_publishers_offer() -> None:
     def heard(*offered: QoSProfile) -> QoSProfile:
-        return quality([SimpleNamespace(qos_profile=profile) for profile in offered])
+        return best_qos([SimpleNamespace(qos_profile=profile) for profile in offered])
 
     assert heard(qos.ESTIMATE).reliability == ReliabilityPolicy.RELIABLE
     assert heard(qos.LATEST).reliability == ReliabilityPolicy.BEST_EFFORT

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recorder: topics as they are sent, into a bag, where `ros2 bag` is not installed.
 
-sparsh-ros record --out touch            images, background, estimates, truth of one graph
+sparsh-ros record --out touch            images, background, estimates, ground truth of one graph
 sparsh-ros record --out all --all        everything
 sparsh-ros record --out some /tf /joint_states
 
@@ -29,23 +29,23 @@ from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from sparsh_ros.errors import ParameterError
+from sparsh_ros.names import DIAGNOSTICS
 from sparsh_ros.nodes import settings
-from sparsh_ros.nodes.record.record_topics import Choice, message_class, quality
-from sparsh_ros.nodes.replay.live_estimates import DIAGNOSTICS
+from sparsh_ros.nodes.record.topic_filter import TopicFilter, best_qos, message_class
 from sparsh_ros.nodes.runtime import spin
+from sparsh_ros.nodes.runtime.clocks import steady_clock
 from sparsh_ros.nodes.runtime.parameters import Parameters
-from sparsh_ros.nodes.runtime.ros_time import steady_clock
-from sparsh_ros.nodes.runtime.signals import ask_to_stop
+from sparsh_ros.nodes.runtime.signals import request_stop
 from sparsh_ros.nodes.settings import Value
 from sparsh_ros.recordings.bags import profile_key
 from sparsh_ros.recordings.queued_writer import QueuedWriter
 
-_LOOK_AROUND_S = 0.1
+_DISCOVERY_PERIOD_S = 0.1
 _PROGRESS_S = 0.5
 # What others say last, once they were asked to stop.
-_LAST_WORDS_S = 0.5
+_SHUTDOWN_GRACE_S = 0.5
 
-Hear = Callable[[str, type, bytes], None]
+OnMessage = Callable[[str, type, bytes], None]
 """Takes topic, type and bytes of a message."""
 
 
@@ -57,26 +57,30 @@ class Recorder(Node):
         lost: topic -> messages that never came, as the middleware tells.
     """
 
-    def __init__(self, hear: Hear | None = None, given: Mapping[str, Value] | None = None) -> None:
+    def __init__(
+        self, on_message: OnMessage | None = None, params: Mapping[str, Value] | None = None
+    ) -> None:
         """Declare the parameters.
 
         Args:
-            hear: is told of each message, too.
-            given: values of parameters, in place of those from the command line.
+            on_message: Takes each message, too.
+            params: Values of parameters, in place of those from the command line.
 
         Raises:
             ParameterError: a parameter is not allowed.
         """
-        overrides = [Parameter(name, value=value) for name, value in (given or {}).items()]
+        overrides = [Parameter(name, value=value) for name, value in (params or {}).items()]
         super().__init__("recorder", parameter_overrides=overrides)
-        self._given = given = Parameters(self, settings.RECORD)
-        self._hear = hear
-        self._choice = Choice(self.get_namespace(), given["topics"], given["all"], given["images"])
-        self._heard: dict[str, Subscription] = {}
-        self._refused: set[str] = set()
-        self._kinds: dict[str, str] = {}
+        self._params = params = Parameters(self, settings.RECORD)
+        self._on_message = on_message
+        self._filter = TopicFilter(
+            self.get_namespace(), params["topics"], params["all"], params["images"]
+        )
+        self._subscriptions_by_topic: dict[str, Subscription] = {}
+        self._refused_topics: set[str] = set()
+        self._sensor_types: dict[str, str] = {}
         self._first_s: float | None = None
-        self._early: list[tuple[str, str, bytes]] = []
+        self._before_clock: list[tuple[str, str, bytes]] = []
         self.lost: Counter[str] = Counter()
         self.writer: QueuedWriter | None = None
 
@@ -87,38 +91,45 @@ class Recorder(Node):
             ParameterError: no folder is named.
             RecordingError: there is something at its path already, or it cannot be made.
         """
-        if not self._given["out"]:
+        if not self._params["out"]:
             raise ParameterError("out: wanted a folder to record to, found none")
-        path = Path(self._given["out"]).expanduser()
+        path = Path(self._params["out"]).expanduser()
         self.writer = QueuedWriter(path)
         self.get_logger().info(f"recording to {path}")
-        self._look_around()
-        self.create_timer(_LOOK_AROUND_S, self._look_around, clock=steady_clock())
+        self._discover_topics()
+        self.create_timer(_DISCOVERY_PERIOD_S, self._discover_topics, clock=steady_clock())
         self.create_timer(_PROGRESS_S, self._check, clock=steady_clock())
 
     def close(self) -> None:
         """Write what came, end the bag, and say what it holds."""
         if self.writer is None:
             return
-        for prefix, kind in self._kinds.items():
-            self.writer.note(profile_key(prefix), kind)
+        for prefix, sensor_type in self._sensor_types.items():
+            self.writer.note(profile_key(prefix), sensor_type)
         self.writer.close()
         if sys.stderr.isatty():
             sys.stderr.write("\n")
-        self._account()
+        self._log_summary()
 
     @property
     def exit_code(self) -> int:
         """0 if all that came is in the bag."""
         return int(self.writer is not None and bool(self.writer.error or self.writer.dropped))
 
-    def hears(self, topic: str) -> bool:
+    def is_connected(self, topic: str) -> bool:
         """Whether a topic is recorded and connected to a publisher."""
-        return topic in self._heard and self._heard[topic].get_publisher_count() > 0
+        return (
+            topic in self._subscriptions_by_topic
+            and self._subscriptions_by_topic[topic].get_publisher_count() > 0
+        )
 
-    def _look_around(self) -> None:
+    def _discover_topics(self) -> None:
         for topic, types in self.get_topic_names_and_types():
-            if topic in self._heard or topic in self._refused or not self._choice.takes(topic):
+            if (
+                topic in self._subscriptions_by_topic
+                or topic in self._refused_topics
+                or not self._filter.accepts(topic)
+            ):
                 continue
             publishers = self.get_publishers_info_by_topic(topic)
             if publishers:
@@ -126,53 +137,53 @@ class Recorder(Node):
 
     def _listen(self, topic: str, type_name: str, publishers: Sequence[TopicEndpointInfo]) -> None:
         try:
-            kind = message_class(type_name)
+            message_type = message_class(type_name)
         except ParameterError as error:
-            self._refused.add(topic)
+            self._refused_topics.add(topic)
             self.get_logger().warning(f"{topic}: not recorded: {error}")
             return
-        self._heard[topic] = self.create_subscription(
-            kind,
+        self._subscriptions_by_topic[topic] = self.create_subscription(
+            message_type,
             topic,
-            partial(self._take, topic, type_name, kind),
-            quality(publishers),
+            partial(self._on_data, topic, type_name, message_type),
+            best_qos(publishers),
             raw=True,
             event_callbacks=SubscriptionEventCallbacks(
-                message_lost=partial(self._note_loss, topic), use_default_callbacks=False
+                message_lost=partial(self._count_loss, topic), use_default_callbacks=False
             ),
         )
 
-    def _take(self, topic: str, type_name: str, kind: type, data: bytes) -> None:
+    def _on_data(self, topic: str, type_name: str, message_type: type, data: bytes) -> None:
         if self._first_s is None:
             self._first_s = time.monotonic()
-        self._early.append((topic, type_name, data))
+        self._before_clock.append((topic, type_name, data))
         # Simulated time is 0 until somebody tells it.
         if now_ns := self.get_clock().now().nanoseconds:
-            for message in self._early:
+            for message in self._before_clock:
                 self.writer.put(*message[:2], now_ns, message[2])
-            self._early.clear()
+            self._before_clock.clear()
         if topic == DIAGNOSTICS:
-            self._learn_kinds(deserialize_message(data, DiagnosticArray))
-        if self._hear is not None:
-            self._hear(topic, kind, data)
+            self._learn_sensor_types(deserialize_message(data, DiagnosticArray))
+        if self._on_message is not None:
+            self._on_message(topic, message_type, data)
 
-    def _learn_kinds(self, message: DiagnosticArray) -> None:
+    def _learn_sensor_types(self, message: DiagnosticArray) -> None:
         """Sensors tell on /diagnostics what they are; an evaluation needs to know."""
         for status in message.status:
             values = {item.key: item.value for item in status.values}
             if {"kind", "images"} <= values.keys():
-                self._kinds[values["images"].rpartition("/")[0]] = values["kind"]
+                self._sensor_types[values["images"].rpartition("/")[0]] = values["kind"]
 
-    def _note_loss(self, topic: str, info: QoSMessageLostInfo) -> None:
+    def _count_loss(self, topic: str, info: QoSMessageLostInfo) -> None:
         self.lost[topic] += info.total_count_change
 
     def _check(self) -> None:
         """Show how it goes; ask for the end when the time is over or nothing more is written."""
-        seconds, limit_s = self._seconds(), self._given["duration"]
+        seconds, limit_s = self._seconds(), self._params["duration"]
         if sys.stderr.isatty():
             sys.stderr.write(f"\r\x1b[K{self._progress(seconds)}")
         if self.writer.error or 0 < limit_s <= seconds:
-            ask_to_stop()
+            request_stop()
 
     def _seconds(self) -> float:
         return 0.0 if self._first_s is None else time.monotonic() - self._first_s
@@ -185,7 +196,7 @@ class Recorder(Node):
         drops = self.writer.dropped.total() + self.lost.total()
         return f"{text}  {drops} dropped"
 
-    def _account(self) -> None:
+    def _log_summary(self) -> None:
         log, writer = self.get_logger(), self.writer
         for topic, count in sorted(writer.counts.items()):
             log.info(f"{topic}: {count:,} messages")
@@ -206,7 +217,7 @@ def main(arguments: list[str] | None = None) -> int:
         recorders.append(Recorder())
         return recorders
 
-    exit_code = spin.run(create, arguments, last_words_s=_LAST_WORDS_S)
+    exit_code = spin.run(create, arguments, shutdown_grace_s=_SHUTDOWN_GRACE_S)
     return exit_code or recorders[0].exit_code
 
 

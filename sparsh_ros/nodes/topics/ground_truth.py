@@ -6,31 +6,36 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from geometry_msgs.msg import PoseWithCovarianceStamped, Vector3, WrenchStamped
+from geometry_msgs.msg import PoseWithCovarianceStamped, WrenchStamped
 from rclpy.node import Node
 
+from sparsh_ros import names
 from sparsh_ros.msg import Slip
-from sparsh_ros.nodes.topics import conversions, qos
+from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.topics import qos
 from sparsh_ros.simulation.ground_truth import MotionSinceContact
 from sparsh_ros.simulation.simulation import TouchSample
 
 _EXACT = np.zeros((3, 3))
 
 
-class TruthPublisher:
-    """Publishes `truth/force`, `truth/slip` and `truth/pose`.
+class GroundTruthPublisher:
+    """Publishes `ground_truth/force`, `ground_truth/slip` and `ground_truth/pose`.
 
-    In `truth/slip`, `slipping` is gross slip and `probability` the share of the contact area that
-    slides, which rises before it. `truth/pose` is, like `pose`, the motion since contact began.
+    In `ground_truth/slip`, `slipping` says that the contact slides over the gel (from 1.0 mm/s on
+    until below 0.5); `slip_share`, the share of its area that slides, rises before. `probability`
+    is 1 or 0. `ground_truth/pose` is, like `pose`, the motion since contact began.
     """
 
     def __init__(self, node: Node, prefix: str, frame_id: str) -> None:
         """Make the topics, named below `prefix`, of a sensor with this gel frame."""
         self._frame_id = frame_id
-        self._force = node.create_publisher(WrenchStamped, f"{prefix}truth/force", qos.ESTIMATE)
-        self._slip = node.create_publisher(Slip, f"{prefix}truth/slip", qos.ESTIMATE)
+        self._force = node.create_publisher(
+            WrenchStamped, f"{prefix}{names.GROUND_TRUTH}/force", qos.ESTIMATE
+        )
+        self._slip = node.create_publisher(Slip, f"{prefix}{names.GROUND_TRUTH}/slip", qos.ESTIMATE)
         self._pose = node.create_publisher(
-            PoseWithCovarianceStamped, f"{prefix}truth/pose", qos.ESTIMATE
+            PoseWithCovarianceStamped, f"{prefix}{names.GROUND_TRUTH}/pose", qos.ESTIMATE
         )
         self._motion = MotionSinceContact()
 
@@ -46,9 +51,14 @@ class TruthPublisher:
         return Slip(
             header=conversions.header(stamp_ns, self._frame_id),
             valid=True,
+            contact_known=True,
             in_contact=truth.in_contact,
             slipping=truth.slipping,
-            probability=truth.slip_share,
+            probability=float(truth.slipping),
             threshold=math.nan,
-            delta_force=Vector3(x=math.nan, y=math.nan, z=math.nan),
+            slide_speed=truth.slide_speed_m_s,
+            slip_share=truth.slip_share,
+            friction_margin=truth.friction_margin,
+            delta_force=conversions.vector_to_msg(np.full(3, math.nan)),
+            delta_force_covariance=np.full(9, math.nan),
         )

@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 from sensor_msgs.msg import CameraInfo
 
-from sparsh_ros.nodes.topics import conversions
-from sparsh_ros.nodes.topics.camera_info import CameraInfoTopic
+from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.topics.images import CameraInfoPublisher
 from sparsh_ros.sensors import load_profile
 from sparsh_ros.sensors.rig import SensorEntry
 
@@ -15,7 +15,7 @@ ENTRY = SensorEntry("thumb", "digit", load_profile("digit"))
 
 
 def test_each_listener_gets_an_uncalibrated_camera_with_the_stamp_of_the_image(outsider) -> None:
-    topic = CameraInfoTopic(outsider.node, "thumb/", ENTRY)
+    topic = CameraInfoPublisher(outsider.node, "thumb/", ENTRY)
     heard = outsider.listen(CameraInfo, "thumb/camera_info", qos=10)
 
     def publish_until_heard() -> bool:
@@ -33,7 +33,7 @@ def test_each_listener_gets_an_uncalibrated_camera_with_the_stamp_of_the_image(o
 
 
 def test_nothing_is_made_for_nobody(outsider, monkeypatch) -> None:
-    topic = CameraInfoTopic(outsider.node, "little/", ENTRY)
+    topic = CameraInfoPublisher(outsider.node, "little/", ENTRY)
     made = []
     monkeypatch.setattr(conversions, "header", lambda *_: made.append(1))
     topic.publish(1)

@@ -12,7 +12,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
 from sparsh_ros.msg import PoseChange, Slip
-from sparsh_ros.nodes.topics import conversions
+from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.recordings.bag_writer import BagWriter
 from sparsh_ros.recordings.bags import open_bag
 from sparsh_ros.recordings.labels import read_events
@@ -27,7 +27,7 @@ def test_what_a_bag_holds_ros_reads(tmp_path: Path) -> None:
         bag.image("/image", STAMP_NS, PICTURE, "camera")
         bag.image("/jpeg", STAMP_NS, PICTURE, "camera", jpeg_quality=90)
         bag.wrench("/force", STAMP_NS, np.array([1, 2, 3]), "gel")
-        bag.slip("/slip", STAMP_NS, True, False, "gel", probability=0.5)
+        bag.slip("/slip", STAMP_NS, True, False, "gel", 0.5, 0.25, 0.75, 0.125)
         bag.pose("/pose", STAMP_NS, np.array([0.1, 0.2, 0.3]), "gel")
         bag.pose_change("/change", STAMP_NS, 1.25, np.array([0.1, 0.2, 0.3]), "gel")
     types = {
@@ -50,26 +50,29 @@ def test_what_a_bag_holds_ros_reads(tmp_path: Path) -> None:
     assert (force.force.x, force.force.y, force.force.z) == (1, 2, 3)
     assert math.isnan(force.torque.x) and read["/force"].header.frame_id == "gel"
     slip = read["/slip"]
-    assert (slip.valid, slip.slipping, slip.in_contact, slip.probability) == (
-        True,
-        True,
+    assert (slip.valid, slip.slipping, slip.contact_known, slip.in_contact) == (
+        *(True, True, True),
         False,
-        0.5,
     )
+    numbers = (slip.probability, slip.slide_speed, slip.slip_share, slip.friction_margin)
+    assert numbers == (0.5, 0.25, 0.75, 0.125) and math.isnan(slip.slide_speed_variance)
     pose = read["/pose"].pose.pose
     assert (pose.position.x, pose.position.y, pose.position.z) == (0.1, 0.2, 0.0)
     assert abs(conversions.quaternion_to_yaw(pose.orientation) - 0.3) < 1e-12
     change = read["/change"]
     assert (change.valid, change.dx, change.dy, change.dtheta) == (True, 0.1, 0.2, 0.3)
+    assert change.dx_known and change.dy_known and change.dtheta_known
     assert conversions.msg_to_interval(change.interval) == 1.25
 
 
 def test_what_ros_says_a_bag_reads(tmp_path: Path) -> None:
     messages = {
         "/t/image_raw": conversions.image_to_msg(PICTURE, STAMP_NS, "camera"),
-        "/t/truth/force": conversions.force_to_msg(np.array([1, 2, 3]), STAMP_NS, "gel"),
-        "/t/truth/slip": Slip(valid=True, slipping=True, in_contact=True),
-        "/t/truth/pose": conversions.pose_to_msg(
+        "/t/ground_truth/force": conversions.force_to_msg(np.array([1, 2, 3]), STAMP_NS, "gel"),
+        "/t/ground_truth/slip": Slip(
+            valid=True, contact_known=True, slipping=True, in_contact=True
+        ),
+        "/t/ground_truth/pose": conversions.pose_to_msg(
             np.array([0.1, 0.2, -0.3]), np.zeros((3, 3)), STAMP_NS, "gel"
         ),
     }

@@ -5,26 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from itertools import chain
 
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
+from sparsh_ros import names
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.nodes.replay.live_estimates import DIAGNOSTICS
+from sparsh_ros.names import DIAGNOSTICS
+from sparsh_ros.nodes.topics.estimates import TOPICS
 from sparsh_ros.recordings.definitions import known_types
 
-ESTIMATES = {
-    "force": ("force",),
-    "slip": ("slip",),
-    "pose": ("pose_change", "pose"),
-    "grasp": ("grasp",),
-    "textile": ("textile",),
-}
-"""Head -> the topics of a sensor that say what it estimates; every message has a header."""
-
-_TRUTH = ("truth/force", "truth/slip", "truth/pose")
-_OF_SENSOR = (*chain.from_iterable(ESTIMATES.values()), *_TRUTH, "background")
+_GROUND_TRUTH = tuple(f"{names.GROUND_TRUTH}/{estimate}" for estimate in ("force", "slip", "pose"))
+_OF_SENSOR = (*(topic.name for topic in TOPICS), *_GROUND_TRUTH, "background")
 _IMAGES = {
     "raw": ("image_raw", "camera_info"),
     "compressed": ("image_raw/compressed", "camera_info"),
@@ -34,8 +26,8 @@ _IMAGES = {
 _DEPTH = 300
 
 
-class Choice:
-    """The topics that are wanted."""
+class TopicFilter:
+    """Which topics to record."""
 
     def __init__(self, namespace: str, topics: str, everything: bool, images: str) -> None:
         """See settings.RECORD; names that are not absolute are relative to `namespace`."""
@@ -45,7 +37,7 @@ class Choice:
         self._everything = everything
         self._endings = tuple(f"/{name}" for name in (*_OF_SENSOR, *_IMAGES[images]))
 
-    def takes(self, topic: str) -> bool:
+    def accepts(self, topic: str) -> bool:
         """Whether a topic, of which this is the full name, is wanted."""
         if self._everything or self._named:
             return self._everything or topic in self._named
@@ -61,7 +53,7 @@ def message_class(type_name: str) -> type:
     """
     package, _, name = type_name.split("/")
     try:
-        kind = getattr(import_module(f"{package}.msg"), name)
+        message_type = getattr(import_module(f"{package}.msg"), name)
     except (ImportError, AttributeError):
         raise ParameterError(
             f"wanted the Python package {package} with {name}, found none; source its workspace"
@@ -71,10 +63,10 @@ def message_class(type_name: str) -> type:
             f"wanted a standard message type or one of sparsh_ros, found {type_name}; "
             "record it with `ros2 bag record`"
         )
-    return kind
+    return message_type
 
 
-def quality(publishers: Sequence[TopicEndpointInfo]) -> QoSProfile:
+def best_qos(publishers: Sequence[TopicEndpointInfo]) -> QoSProfile:
     """The best quality of service that all of these publishers offer."""
     offered = [publisher.qos_profile for publisher in publishers]
     reliable = all(of_one.reliability == ReliabilityPolicy.RELIABLE for of_one in offered)

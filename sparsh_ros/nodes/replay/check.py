@@ -17,7 +17,7 @@ from sparsh_ros.evaluation.result import SensorResult
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.nodes.graph.recorded import image_topics
 from sparsh_ros.nodes.replay.difference import (
-    Difference,
+    ReplayDifference,
     compare,
     difference_table,
     remarks,
@@ -98,7 +98,7 @@ def _offline(
 
 def _difference(
     out: str, status: str, name: str, below: str, result: SensorResult, spec: ModelSpec
-) -> Difference:
+) -> ReplayDifference:
     offline = result.estimates
     with open_bag(out) as bag:
         live = read_live(bag, below, status, offline.stamp_ns[unique_rows(offline.stamp_ns)])

@@ -79,7 +79,7 @@ def summary_lines(record: Record) -> Iterable[str]:
         f"latency: stamp to slip p50 {record.latency_ms(50):.1f} ms, "
         f"p99 {record.latency_ms(99):.1f} ms, worst {record.latency_ms(100):.1f} ms"
     )
-    for stage, count in record.journey():
+    for stage, count in record.frame_accounting():
         yield f"{count:8d} {stage}"
 
 

@@ -10,7 +10,7 @@ import pytest
 from sensor_msgs.msg import Image
 
 from sparsh_ros.errors import FrameError
-from sparsh_ros.nodes.topics import conversions
+from sparsh_ros.nodes.messages import conversions
 
 STAMP_NS = 1_795_000_000_123_456_789
 

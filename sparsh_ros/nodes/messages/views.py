@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from sparsh_ros.perception.force_field import ForceField
-from sparsh_ros.perception.postprocess import Touch
+from sparsh_ros.perception.postprocess import Estimate
 
 _PIXELS_PER_NEWTON = 30.0
 _HOLDING, _SLIPPING = (40, 200, 90), (235, 60, 50)
@@ -28,19 +28,19 @@ def difference(image: np.ndarray, background: np.ndarray) -> np.ndarray:
     return (change + 127).clip(0, 255).astype(np.uint8)
 
 
-def overlay(image: np.ndarray, touch: Touch) -> np.ndarray:
+def overlay(image: np.ndarray, estimate: Estimate) -> np.ndarray:
     """The image with the shear force as an arrow and the pressing force as a circle.
 
     Green while the object holds, red while it slips; nothing is drawn where nothing is known.
     """
     drawn = image.copy()
-    if not (touch.valid and touch.in_contact) or math.isnan(touch.force_n[2]):
+    if not (estimate.valid and estimate.in_contact) or math.isnan(estimate.force_n[2]):
         return drawn
     height, width = image.shape[:2]
     centre = np.array((width / 2, height / 2))
-    right, up, press = (float(newtons) * _PIXELS_PER_NEWTON for newtons in touch.force_n)
+    right, up, press = (float(newtons) * _PIXELS_PER_NEWTON for newtons in estimate.force_n)
     tip = centre + (right, -up)
-    colour = _SLIPPING if touch.slipping else _HOLDING
+    colour = _SLIPPING if estimate.slipping else _HOLDING
     start, end = (tuple(int(value) for value in point.round()) for point in (centre, tip))
     cv2.circle(drawn, start, max(1, round(press)), colour, 2, cv2.LINE_AA)
     cv2.arrowedLine(drawn, start, end, colour, 3, cv2.LINE_AA, tipLength=0.25)
