@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command `sparsh-ros faults`: what becomes of the estimates when a DIGIT's camera fails.
 
-Driver, perception and model are the real ones; see fault_bench.py for what is simulated.
+Driver, perception and model are the real ones; see bench/fault_injection for what is simulated.
 """
 
 from __future__ import annotations

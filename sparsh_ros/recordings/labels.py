@@ -177,7 +177,8 @@ def _force(message: Any) -> np.ndarray:
 
 
 def _slip(message: Any) -> SlipLabel | None:
-    if not message.valid:
+    # Bags of before there was a field `contact_known` say so by `valid` alone.
+    if not (message.valid and getattr(message, "contact_known", True)):
         return None
     return SlipLabel(bool(message.slipping), bool(message.in_contact))
 

@@ -72,8 +72,7 @@ class Record:
     """All that was received. Forces in N, lengths in m, angles in rad, gel frame.
 
     Attributes:
-        slip: 0 or 1 for the first three columns; in `truth_slip`, probability is the share of the
-            contact area that slides.
+        slip: 0 or 1 for the first three columns, NaN for `in_contact` where that is unknown.
         pose: the estimate, motion since contact began; `truth_pose` means the same.
         counters: name of a node to its last diagnostics.
         images: some of the sensor's images with their stamps, uint8 RGB.

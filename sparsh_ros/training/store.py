@@ -39,7 +39,7 @@ class PairLabels:
         force_n: (n, 3) force of the world on the gel at the current frame, newtons.
         delta_force_n: (n, 3) its change since the older frame.
         in_contact: (n,) bool, at the current frame.
-        slipping: (n,) bool, gross slip at the current frame.
+        slipping: (n,) bool, the contact slides at the current frame.
         motion: (n, 3) change of the object's x (mm), y (mm), angle (degrees) since the older
             frame; NaN unless it stayed in contact throughout.
         force_scale_n: (n, 3) newtons at a force-head output of 1, by sensor.

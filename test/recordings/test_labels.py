@@ -165,17 +165,24 @@ def test_messages_that_know_nothing_say_nothing(tmp_path: Path) -> None:
         "sparsh_ros/msg/Slip",
         header=header(1),
         valid=False,
+        contact_known=False,
         in_contact=False,
         slipping=False,
-        probability=math.nan,
-        threshold=math.nan,
+        **dict.fromkeys(("probability", "threshold"), math.nan),
+        **dict.fromkeys(("slide_speed", "slip_share", "friction_margin"), math.nan),
+        **dict.fromkeys(("slide_speed_variance", "slip_share_variance"), math.nan),
+        friction_margin_variance=math.nan,
         delta_force=unknown,
+        delta_force_covariance=np.zeros(9),
         interval=interval,
     )
     change = make(
         "sparsh_ros/msg/PoseChange",
         header=header(1),
         valid=False,
+        dx_known=False,
+        dy_known=False,
+        dtheta_known=False,
         dx=math.nan,
         dy=math.nan,
         dtheta=math.nan,
@@ -217,6 +224,22 @@ def test_a_clock_that_steps_back_is_told(tmp_path: Path) -> None:
     events, warnings = read(tmp_path / "bag")
     assert [event.stamp_ns // 10**9 for event in events] == [10, 11, 4, 5, 6]
     assert warnings == ["/t/image_raw: the stamps step back 1 time, by up to 7.000 s"]
+
+
+def test_labels_of_an_earlier_version_are_read(tmp_path: Path, monkeypatch) -> None:
+    """As if this version had one more field than the one that recorded."""
+    with BagWriter(tmp_path / "bag") as bag:
+        bag.image("/t/image_raw", 1, PICTURE, "")
+        bag.slip("/t/ground_truth/slip", 3, True, True, "")
+    known = dict(known_types().fielddefs)
+    constants, fields = known["sparsh_ros/msg/Slip"]
+    known["sparsh_ros/msg/Slip"] = (constants, [("new", fields[1][1]), *fields])
+    monkeypatch.setattr(known_types(), "fielddefs", known)
+    decoder.cache_clear()
+    events, warnings = read(tmp_path / "bag")
+    decoder.cache_clear()
+    assert [event.kind for event in events] == ["frame", "slip"] and warnings == []
+    assert events[1].value == (True, True)
 
 
 def test_labels_of_another_version_cost_only_themselves(tmp_path: Path, monkeypatch) -> None:

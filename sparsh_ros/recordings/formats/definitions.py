@@ -15,7 +15,7 @@ from sparsh_ros.errors import RecordingError
 from sparsh_ros.resources import message_definitions
 
 OWN = "sparsh_ros/msg/"
-"""How the names of this package's types begin. They are read only as this version has them."""
+"""How the names of this package's types begin: read as this version or an earlier one has them."""
 
 _IDL_RULER = "=" * 80 + "\n"
 
@@ -47,7 +47,7 @@ def decoder(type_name: str, definition: MessageDefinition, ros1: bool) -> Decode
 
     Raises:
         RecordingError: the type is unknown, its definition unreadable, or one of this package's
-            types in another version.
+            types with fields that this version does not know.
     """
     store = _store(type_name, definition)
     deserialise = store.deserialize_ros1 if ros1 else store.deserialize_cdr
@@ -67,7 +67,7 @@ def _store(type_name: str, definition: MessageDefinition) -> Typestore:
     if all(known.fielddefs.get(name) == fields for name, fields in types.items()):
         return known
     for name, fields in types.items():
-        if name.startswith(OWN) and known.fielddefs.get(name) != fields:
+        if name.startswith(OWN) and not _is_older(fields, known.fielddefs.get(name)):
             _refuse(name, fields, known.fielddefs.get(name))
     store = get_typestore(Stores.EMPTY)
     store.register(types)
@@ -96,6 +96,11 @@ def _parse_idl(text: str) -> dict[str, Any]:
         idl = part.partition("\n")[2] if part.startswith("IDL: ") else part
         types.update(get_types_from_idl(idl))
     return types
+
+
+def _is_older(found: Any, known: Any) -> bool:
+    """Whether a type has no field but those of today: fields are added, and keep their meaning."""
+    return known is not None and all(field in known[1] for field in found[1])
 
 
 def _refuse(type_name: str, found: Any, wanted: Any) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def written_order(path: Path, types: Mapping[str, str]) -> Iterator[tuple[str, int, bytes]]:
-    """(topic, log time ns, data) of a .db3 file, in the order of writing; see `mcap_stream`.
+    """(topic, log time ns, data) of a .db3 file, in the order of writing; see `formats.mcap`.
 
     Args:
         path: the file.
