@@ -63,7 +63,7 @@ class BagSensor:
             return
         image = None
         if event.value is not None:
-            image = self.profile.standardise(event.value, "rgb")
+            image = self.profile.to_canonical(event.value, "rgb")
         if event.type == "frame":
             yield from self._frame(Frame(event.stamp_ns, image))
         elif self._file is None and self.profile.subtract_background:

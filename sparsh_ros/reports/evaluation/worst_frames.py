@@ -96,7 +96,7 @@ def _with_images(
     with open_bag(paths[sensor.recording]) as bag:
         wanted = {frame.stamp_ns for frame in frames}
         for stamp_ns, image in read_frames(bag, sensor.image_topic, wanted):
-            upright = sensor.profile.standardise(image, "rgb")
+            upright = sensor.profile.to_canonical(image, "rgb")
             images[stamp_ns] = encode_jpeg(upright, _JPEG_QUALITY).tobytes()
     for frame in frames:
         if frame.stamp_ns in images:
