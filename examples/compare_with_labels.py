@@ -32,7 +32,7 @@ with (folder / "labels.csv").open() as file:
     rows = list(csv.DictReader(file))
 measured, estimated = [], []
 for index, path in enumerate(list_images(folder / "frames")):
-    image = profile.standardise(read_image(path), "bgr")
+    image = profile.to_canonical(read_image(path), "bgr")
     perception.push("finger", Frame(round(index * 1e9 / RATE_HZ), image))
     for estimate in perception.infer():
         if estimate.valid:

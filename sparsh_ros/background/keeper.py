@@ -30,7 +30,7 @@ def read_background(path: str | Path, profile: SensorProfile) -> np.ndarray:
         RecordingError: the file is missing.
         FrameError: it is no image.
     """
-    return profile.standardise(read_image(path), "bgr")
+    return profile.to_canonical(read_image(path), "bgr")
 
 
 class BackgroundKeeper:

@@ -74,7 +74,7 @@ class Feed:
             return
         image = None
         if event.value is not None:
-            image = self.profile.standardise(event.value, "rgb")
+            image = self.profile.to_canonical(event.value, "rgb")
         if event.kind == "frame":
             yield from self._frame(Frame(event.stamp_ns, image))
         elif self._file is None and self.profile.subtract_background:

@@ -97,7 +97,7 @@ def _with_images(
     with open_bag(paths[sensor.recording]) as bag:
         wanted = {moment.stamp_ns for moment in moments}
         for stamp_ns, image in read_frames(bag, sensor.image_topic, wanted):
-            upright = sensor.profile.standardise(image, "rgb")
+            upright = sensor.profile.to_canonical(image, "rgb")
             images[stamp_ns] = encode_jpeg(upright, _JPEG_QUALITY).tobytes()
     for moment in moments:
         if moment.stamp_ns in images:

@@ -22,7 +22,7 @@ from sparsh_ros.recordings.bags import Bag
 from sparsh_ros.recordings.prefetch import ahead
 from sparsh_ros.recordings.topics import find_sensors
 
-_DEPTH = 32  # items read ahead; a standard image has 230 kB
+_DEPTH = 32  # items read ahead; a canonical image has 230 kB
 _LATE_NS = 100_000_000  # frames of several sensors may come in another order than their stamps
 
 

@@ -101,7 +101,7 @@ class Moment:
         stamp_ns: its stamp.
         error: how wrong it is, in `unit`; NaN where task is "".
         unit: "mN", "probability" (distance from the right answer) or "mm".
-        jpeg: the standard image, upright, as a JPEG file.
+        jpeg: the canonical image, upright, as a JPEG file.
     """
 
     task: str

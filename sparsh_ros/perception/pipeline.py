@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.frames import Frame, check_image
-from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
-from sparsh_ros.models.head_choice import AUTO, choose_heads
+from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD
+from sparsh_ros.models.head_choice import AUTO, READS_IMAGES, choose_heads
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.names import DEFAULT_MODEL
@@ -99,10 +99,10 @@ class Perception:
         self._head_runner.add_sensor(name, profile)
 
     def set_background(self, name: str, image: NDArray[np.uint8] | None) -> None:
-        """Set a sensor's no-contact reference, a standard image; None forgets the one it had.
+        """Set a sensor's no-contact reference, a canonical image; None forgets the one it had.
 
         Raises:
-            FrameError: the image is no standard image.
+            FrameError: the image is no canonical image.
             ParameterError: the sensor is unknown.
         """
         if image is not None:
@@ -159,7 +159,8 @@ class Perception:
             One estimate per sensor with a new frame, and one, invalid, for each that went silent.
             A frame is looked at once; where several came since, the newest.
         """
-        return self.run_heads(self.encode(tokens=bool(self.engine.heads)))
+        wanted = not READS_IMAGES.issuperset(self.engine.heads)
+        return self.run_heads(self.encode(tokens=wanted))
 
     def encode(self, tokens: bool = True) -> Features:
         """The first half of `infer`: encode whatever is new, with its partners.
@@ -205,10 +206,9 @@ class Perception:
             frame, images = buffer.last_frame, buffer.last_images
         if images is None:
             return None
-        maps = self.engine.force_field(*(image[None] for image in images))
+        maps = self.engine.run_head(FORCE_FIELD, *(image[None] for image in images))
         own = {key: value[0] for key, value in maps.items()}
-        turned = buffer.rule.outputs_in_gel_frame(FORCE_FIELD, own)
-        return ForceField(frame, lay_on_image(turned))
+        return ForceField(frame, lay_on_image(buffer.output_transform.apply(FORCE_FIELD, own)))
 
     def _buffer(self, name: str) -> SensorBuffer:
         if name not in self._buffers:

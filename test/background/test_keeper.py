@@ -115,7 +115,7 @@ def test_on_a_recording_of_a_mini_only_the_free_gel_is_taken(tactile_data: Path)
     path = tactile_data / "gelsight_mini_grasp" / "tactile_left_panel.mp4"
     profile = load_profile("gelsight_mini")
     video = cv2.VideoCapture(str(path))
-    images = [profile.standardise(video.read()[1], "bgr") for _ in range(160)]
+    images = [profile.to_canonical(video.read()[1], "bgr") for _ in range(160)]
     video.release()
     keeper = BackgroundKeeper(profile)
     taken = [frame for frame in frames(images, rate_hz=30) if keeper.update(frame)]

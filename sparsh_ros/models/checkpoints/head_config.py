@@ -19,7 +19,7 @@ TASK_PREFIX = "model_task."
 FORCE_FIELD = "forcefield"
 MAPS = {"normal": "probe.dispconv.", "shear": "probe.shear_mlp."}
 """Maps of a force field -> what the names of their own tensors begin with."""
-POOLER_HEADS = 12  # of every official pooler, whatever the width of its encoder
+POOLER_NUM_HEADS = 12  # of every official pooler, whatever the embed_dim of its encoder
 
 _TELLING = {
     "reassembles": FORCE_FIELD,
@@ -35,63 +35,67 @@ _TASK_OF_OUTPUTS = {3: "force", 2: "grasp", 20: "textile"}
 
 
 @dataclass(frozen=True)
-class ProbeFacts:
+class ProbeConfig:
     """What the tensors of an attentive probe tell.
 
     Attributes:
         source: Where the tensors are from, for messages.
         task: "force", "slip", "pose", "grasp" or "textile".
-        width: Channels D of a token.
-        mlp_width: Hidden units of the pooler's perceptron.
+        embed_dim: Channels D of a token.
+        mlp_dim: Hidden units of the pooler's perceptron.
         hidden: Hidden units of the perceptrons that read the pooled vector.
         fingers: Pooled vectors that they read at once.
     """
 
     source: str
     task: str
-    width: int
-    mlp_width: int
+    embed_dim: int
+    mlp_dim: int
     hidden: int
     fingers: int
 
-    def attention_heads(self, given: int | None) -> int:
-        """Complete the facts: attention heads of the pooler, 12 if none are given.
+    def complete_num_heads(self, given: int | None) -> int:
+        """Complete the config: attention heads of the pooler, 12 if none are given.
 
         Raises:
-            WeightsError: They do not divide the width.
+            WeightsError: They do not divide the embed_dim.
         """
-        heads = POOLER_HEADS if given is None else given
-        if heads < 1 or self.width % heads:
+        num_heads = POOLER_NUM_HEADS if given is None else given
+        if num_heads < 1 or self.embed_dim % num_heads:
             raise WeightsError(
-                f"{self.source}: wanted {heads} attention heads in the pooler, found width "
-                f"{self.width}, no multiple of it; give their number, attention_heads=..."
+                f"{self.source}: wanted {num_heads} attention heads in the pooler, found embed_dim "
+                f"{self.embed_dim}, no multiple of it; give their number, num_heads=..."
             )
-        return heads
+        return num_heads
 
     def describe(self) -> str:
         """Say in words what the head is."""
         fingers = f", {self.fingers} fingers" if self.fingers > 1 else ""
-        return f"a {self.task} head (width {self.width}{fingers})"
+        return f"a {self.task} head (embed_dim {self.embed_dim}{fingers})"
 
     def untold(self) -> str:
         """Say what no tensor tells."""
-        number = "to be given" if self.width % POOLER_HEADS else f"{POOLER_HEADS} unless given"
+        number = (
+            "to be given"
+            if self.embed_dim % POOLER_NUM_HEADS
+            else f"{POOLER_NUM_HEADS} unless given"
+        )
         return f"attention heads of the pooler: {number}"
 
 
 @dataclass(frozen=True)
-class ForceFieldFacts:
+class ForceFieldConfig:
     """What the tensors of a force-field decoder tell.
 
     Attributes:
         task: "forcefield".
-        width: Channels D of a token.
+        embed_dim: Channels D of a token.
         channels: Channels of the maps on the way to their fusion.
         probe_channels: Channels of the maps after it.
         maps: Of "normal" and "shear", those that it has weights for.
     """
 
-    width: int
+    embed_dim: int
     channels: int
     probe_channels: int
     maps: tuple[str, ...]
@@ -99,7 +103,7 @@ class ForceFieldFacts:
 
     def describe(self) -> str:
         """Say in words what the decoder is."""
-        return f"a {self.task} decoder of {' and '.join(self.maps)} (width {self.width})"
+        return f"a {self.task} decoder of {' and '.join(self.maps)} (embed_dim {self.embed_dim})"
 
     def untold(self) -> str:
         """Say what no tensor tells."""
@@ -132,8 +136,8 @@ def recognise_head(shapes: Shapes) -> str:
     return _TASK_OF_OUTPUTS.get(outputs[0], "") if outputs else ""
 
 
-def read_head_facts(shapes: Shapes, source: str) -> ProbeFacts | ForceFieldFacts:
-    """Read the facts from the shape of every tensor, names without a prefix.
+def infer_head_config(shapes: Shapes, source: str) -> ProbeConfig | ForceFieldConfig:
+    """Read the config from the shape of every tensor, names without a prefix.
 
     Raises:
         WeightsError: The tensors are not those of a decoder.
@@ -153,23 +157,23 @@ def read_head_facts(shapes: Shapes, source: str) -> ProbeFacts | ForceFieldFacts
         ) from error
 
 
-def _probe(task: str, shapes: Shapes, source: str) -> ProbeFacts:
-    width = shapes["pooler.query_tokens"][2]
+def _probe(task: str, shapes: Shapes, source: str) -> ProbeConfig:
+    embed_dim = shapes["pooler.query_tokens"][2]
     hidden, inputs = shapes["probe_tx.0.weight" if task == "pose" else "probe.0.weight"][:2]
-    return ProbeFacts(
+    return ProbeConfig(
         source=source,
         task=task,
-        width=width,
-        mlp_width=shapes["pooler.cross_attention_block.mlp.fc1.weight"][0],
+        embed_dim=embed_dim,
+        mlp_dim=shapes["pooler.cross_attention_block.mlp.fc1.weight"][0],
         hidden=hidden,
-        fingers=max(1, inputs // width),
+        fingers=max(1, inputs // embed_dim),
     )
 
 
-def _force_field(shapes: Shapes) -> ForceFieldFacts:
+def _force_field(shapes: Shapes) -> ForceFieldConfig:
     maps = [name for name, part in MAPS.items() if any(key.startswith(part) for key in shapes)]
-    return ForceFieldFacts(
-        width=shapes["norm.weight"][0],
+    return ForceFieldConfig(
+        embed_dim=shapes["norm.weight"][0],
         channels=shapes["reassembles.0.resample.conv1.weight"][0],
         probe_channels=shapes["probe.upconv_0.conv.conv.weight"][0],
         maps=tuple(maps or MAPS),
