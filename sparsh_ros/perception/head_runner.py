@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from sparsh_ros.engines import Engine
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.models.head_axes import along_image_axes
-from sparsh_ros.models.image_rules import ImageRule
+from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.models.transforms import OutputTransform
 from sparsh_ros.perception.postprocess import Estimate, Postprocessor
 from sparsh_ros.perception.stream_postprocess import StreamPostprocessor
 from sparsh_ros.perception.stream_runner import StreamRunner
@@ -104,14 +104,14 @@ class HeadRunner:
         self._spec = spec
         self._engine = engine
         self._thresholds = (contact_threshold_n, slip_threshold)
-        self._postprocessors: dict[str, tuple[Postprocessor, ImageRule]] = {}
+        self._postprocessors: dict[str, tuple[Postprocessor, OutputTransform]] = {}
         self._stream = StreamRunner(spec, engine) if spec.streams else None
 
     def add_sensor(self, name: str, profile: SensorProfile) -> None:
         """Make a sensor known; starts it anew if it is."""
         kind = StreamPostprocessor if self._spec.streams else Postprocessor
         postprocessor = kind(name, profile, self._spec, *self._thresholds)
-        self._postprocessors[name] = postprocessor, self._spec.image_rule(profile.name)
+        self._postprocessors[name] = postprocessor, self._spec.output_transform(profile.name)
         if self._stream is not None:
             self._stream.add_sensor(name, profile)
 
@@ -125,7 +125,7 @@ class HeadRunner:
             return self._run_stream(features)
         outputs = {}
         if features.tokens is not None:
-            heads = self._engine.heads
+            heads = [head for head in self._engine.heads if head not in READS_IMAGES]
             outputs = {head: self._engine.run_head(head, features.tokens) for head in heads}
         estimates = []
         row = 0
@@ -169,14 +169,11 @@ class HeadRunner:
 
     def _estimate(self, encoded: EncodedFrame, outputs: dict[str, dict[str, NDArray]]) -> Estimate:
         self._check_known(encoded.sensor)
-        postprocessor, rule = self._postprocessors[encoded.sensor]
+        postprocessor, transform = self._postprocessors[encoded.sensor]
         reason = encoded.reason
-        if not (reason or outputs or self._engine.maps):
+        if not (reason or outputs or self._engine.heads):
             reason = f"model {self._spec.name} has no weights for the heads in use"
         if reason:
             return postprocessor.invalid(encoded.stamp_ns, reason)
-        turned = {
-            head: rule.outputs_in_gel_frame(head, along_image_axes(self._spec, head, named))
-            for head, named in outputs.items()
-        }
+        turned = {head: transform.apply(head, named) for head, named in outputs.items()}
         return postprocessor.process(encoded.stamp_ns, encoded.interval_s, turned)

@@ -13,7 +13,8 @@ from sparsh_ros.errors import FrameError
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.msg import Features as FeaturesMessage
 from sparsh_ros.nodes.graph.graph import prefixes
-from sparsh_ros.nodes.topics import conversions, qos
+from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.topics import qos
 from sparsh_ros.perception.head_runner import EncodedFrame, Features
 from sparsh_ros.sensors.rig import SensorEntry
 
@@ -60,7 +61,7 @@ def msg_to_features(sensor: str, spec: ModelSpec, message: FeaturesMessage) -> F
         return Features(
             (EncodedFrame(sensor, stamp_ns, math.nan, message.reason or "unknown"),), None
         )
-    wanted = (spec.name, [spec.tokens, spec.width], 2 * spec.tokens * spec.width)
+    wanted = (spec.name, [spec.tokens, spec.embed_dim], 2 * spec.tokens * spec.embed_dim)
     found = (message.model, list(message.shape), len(message.data))
     if found != wanted:
         raise FrameError(
