@@ -36,3 +36,29 @@ OUTPUTS = {
     "margin_scale": 0,
 }
 """Outputs of the heads, in order, and how many values each has; 0 for one without an axis."""
+HYPOTHESES = 5
+"""Limits of friction that the observer follows side by side."""
+READINGS = (
+    "load",
+    "area",
+    "shear_x",
+    "shear_y",
+    "spread_x",
+    "spread_y",
+    "seen_x",
+    "seen_y",
+    "change_x",
+    "change_y",
+    "change_load",
+    "slide",
+    "slide_least",
+    "slide_most",
+    "share",
+    "margin",
+    "surprise",
+    "pace",
+    *(f"weight_{index}" for index in range(HYPOTHESES)),
+)
+"""What the friction observer tells the heads, see `sparsh_ros.perception.friction_observer`."""
+STEP_SIZES = (WHOLE * CHANNELS, len(READINGS), HIDDEN)
+"""Values of each input of the heads: tokens of the whole image, readings, memory."""

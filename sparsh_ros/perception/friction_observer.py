@@ -27,35 +27,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-ROWS, COLUMNS = 20, 15
-HYPOTHESES = 5
+from sparsh_ros.models.stream_layout import COLUMNS, HYPOTHESES, ROWS
+
 LIMITS_MM3_PER_N = tuple(np.geomspace(2.7, 16.0, HYPOTHESES).round(3).tolist())
 """gamma = mu / k_t: friction .4 to 1.1 over springs of .07 to .15 N/mm^3."""
 NOMINAL_STIFFNESS = 0.1
 """N/mm^3: makes newtons of a sum of stretch, up to a factor near 1 that the heads know."""
 SLIDING_MM = 0.02
 """Half of a cell counts as sliding when it slid this far in a step."""
-READINGS = (
-    "load",
-    "area",
-    "shear_x",
-    "shear_y",
-    "spread_x",
-    "spread_y",
-    "seen_x",
-    "seen_y",
-    "change_x",
-    "change_y",
-    "change_load",
-    "slide",
-    "slide_least",
-    "slide_most",
-    "share",
-    "margin",
-    "surprise",
-    "pace",
-    *(f"weight_{index}" for index in range(HYPOTHESES)),
-)
 _TINY = 1e-6
 
 Array = Any

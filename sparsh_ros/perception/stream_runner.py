@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.engines.stream_engine import StreamEngine
+from sparsh_ros.engines import Engine
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.stream_layout import CELLS, CHANNELS, COLUMNS, HIDDEN, NOMINAL_MM, ROWS
 from sparsh_ros.perception.contact_memory import ContactMemory, Remembered
@@ -40,7 +40,7 @@ class Step(NamedTuple):
 class StreamRunner:
     """Runs observer and heads on the tokens of any number of sensors, in order of their stamps."""
 
-    def __init__(self, spec: ModelSpec, engine: StreamEngine) -> None:
+    def __init__(self, spec: ModelSpec, engine: Engine) -> None:
         """Prepare for the heads that `engine` has."""
         self._engine = engine
         self._anisotropy = spec.turn_anisotropy

@@ -4,12 +4,11 @@
 import numpy as np
 import pytest
 
+from sparsh_ros.models.stream_layout import HYPOTHESES, READINGS
 from sparsh_ros.perception.friction_observer import (
     COLUMNS,
-    HYPOTHESES,
     LIMITS_MM3_PER_N,
     NOMINAL_STIFFNESS,
-    READINGS,
     ROWS,
     Prior,
     Sight,

@@ -12,10 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from sparsh_ros.models import streaming
-from sparsh_ros.models.stream_layout import CELLS, CHANNELS, COLUMNS, HIDDEN, NOMINAL_MM, ROWS
-from sparsh_ros.perception.friction_observer import (
+from sparsh_ros.models.stream_layout import (
+    CELLS,
+    CHANNELS,
+    COLUMNS,
+    HIDDEN,
     HYPOTHESES,
+    NOMINAL_MM,
     READINGS,
+    ROWS,
+)
+from sparsh_ros.perception.friction_observer import (
     Prior,
     Sight,
     State,

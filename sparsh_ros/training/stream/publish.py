@@ -22,9 +22,9 @@ from sparsh_ros.errors import WeightsError
 from sparsh_ros.export.export import round_to_float16, write_graph
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.models.stream_layout import CHANNELS, HIDDEN, OUTPUTS, WHOLE
+from sparsh_ros.models.stream_layout import CHANNELS, HIDDEN, OUTPUTS, READINGS, WHOLE
 from sparsh_ros.models.zoo import write_trained_values
-from sparsh_ros.perception.friction_observer import READINGS, Prior
+from sparsh_ros.perception.friction_observer import Prior
 from sparsh_ros.training.recipes.stream import BEST
 from sparsh_ros.training.schedule import load_checkpoint
 from sparsh_ros.training.stream.batches import Batch, collate, cut_sequence
