@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sparsh_ros import Frame, Perception
 from sparsh_ros.background import read_background
-from sparsh_ros.frames import Frame
-from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.sensors import load_profile
 from sparsh_ros.sensors.images import list_images, read_image
 
@@ -32,13 +31,13 @@ with (folder / "labels.csv").open() as file:
     rows = list(csv.DictReader(file))
 measured, estimated = [], []
 for index, path in enumerate(list_images(folder / "frames")):
-    image = profile.standardise(read_image(path), "bgr")
+    image = profile.to_canonical(read_image(path), "bgr")
     perception.push("finger", Frame(round(index * 1e9 / RATE_HZ), image))
-    for touch in perception.infer():
-        if touch.valid:
+    for estimate in perception.infer():
+        if estimate.valid:
             x, y, z = (float(rows[index][f"F{axis}_N"]) for axis in "xyz")
             measured.append((np.hypot(x, y), -z))
-            estimated.append((np.hypot(*touch.force_n[:2]), touch.force_n[2]))
+            estimated.append((np.hypot(*estimate.force_n[:2]), estimate.force_n[2]))
 
 print(f"{len(measured)} frames")
 for name, truth, found in zip(

@@ -46,7 +46,7 @@ def test_agrees_with_a_search_of_the_whole_history(
     ring = FrameRing(offsets_s)
     pushed = stamps(rate_hz, 400, jitter=0.6, drop=drop, seed=rate_hz)
     for index, stamp in enumerate(pushed):
-        ring.push(frame(stamp))
+        ring.add(frame(stamp))
         clip, wanted = ring.clip(), closest_errors(pushed, index, offsets_s)
         assert (clip is None) == (wanted is None) == (ring.reason != "")
         if clip is not None:
@@ -66,7 +66,7 @@ def test_every_frame_has_partners_once_the_ring_is_warm(
     ring = FrameRing(offsets_s)
     clips = []
     for stamp in stamps(rate_hz, 200, jitter=0.1, drop=0.0, seed=1):
-        ring.push(frame(stamp))
+        ring.add(frame(stamp))
         clips.append(ring.clip())
     warm = int(np.ceil(rate_hz * offsets_s[-1])) + 1
     assert None not in clips[warm:]
@@ -79,7 +79,7 @@ def test_every_frame_has_partners_once_the_ring_is_warm(
 def test_picks_whole_frames_back_at_60_fps(offsets_s: tuple[float, ...], wanted: list[int]) -> None:
     ring = FrameRing(offsets_s)
     for index in range(20):
-        ring.push(frame(START + index * 1e9 / 60, sequence=index))
+        ring.add(frame(START + index * 1e9 / 60, sequence=index))
     clip = ring.clip()
     assert [held.sequence for held in clip.frames] == wanted
     assert clip.interval_s == pytest.approx(offsets_s[-1], abs=1e-6)
@@ -88,24 +88,24 @@ def test_picks_whole_frames_back_at_60_fps(offsets_s: tuple[float, ...], wanted:
 def test_a_slow_camera_repeats_frames_within_a_clip_but_never_the_newest() -> None:
     ring = FrameRing(VIDEO_OFFSETS_S)
     for index in range(8):
-        ring.push(frame(START + index * 1e9 / 18, sequence=index))
+        ring.add(frame(START + index * 1e9 / 18, sequence=index))
     assert [held.sequence for held in ring.clip().frames] == [7, 6, 6, 5]
 
 
 def test_a_clip_needs_every_partner() -> None:
     ring = FrameRing(VIDEO_OFFSETS_S)
     for millisecond in (0, 98, 100):
-        ring.push(frame(START + millisecond * MILLISECOND))
+        ring.add(frame(START + millisecond * MILLISECOND))
     assert ring.clip() is not None
-    ring.push(frame(START + 185 * MILLISECOND))
+    ring.add(frame(START + 185 * MILLISECOND))
     assert ring.clip() is None and "one 33 +- 50 ms" in ring.reason and "85 ms" in ring.reason
 
 
 @pytest.mark.parametrize(("gap_ms", "valid"), [(42, True), (41, False), (124, True), (126, False)])
 def test_half_an_interval_is_the_limit(gap_ms: int, valid: bool) -> None:
     ring = FrameRing()
-    ring.push(frame(START))
-    ring.push(frame(START + gap_ms * MILLISECOND))
+    ring.add(frame(START))
+    ring.add(frame(START + gap_ms * MILLISECOND))
     assert (ring.clip() is not None) is valid
     assert (ring.reason == "") is valid
 
@@ -113,44 +113,44 @@ def test_half_an_interval_is_the_limit(gap_ms: int, valid: bool) -> None:
 def test_reason_names_wanted_and_found() -> None:
     ring = FrameRing()
     assert "no frame yet" in ring.reason
-    ring.push(frame(START))
+    ring.add(frame(START))
     assert "83 +- 42 ms" in ring.reason and "found none" in ring.reason
-    ring.push(frame(START + 20 * MILLISECOND))
+    ring.add(frame(START + 20 * MILLISECOND))
     assert "found 20 ms" in ring.reason
 
 
 def test_late_frame_is_filed_in_its_place() -> None:
     ring = FrameRing()
     for millisecond in (0, 17, 50, 83, 100, 117):
-        ring.push(frame(START + millisecond * MILLISECOND))
-    ring.push(frame(START + 90 * MILLISECOND))
+        ring.add(frame(START + millisecond * MILLISECOND))
+    ring.add(frame(START + 90 * MILLISECOND))
     assert ring.late == 1 and ring.clock_steps == 0
     assert ring.newest.stamp_ns == START + 117 * MILLISECOND
-    ring.push(frame(START + 173 * MILLISECOND))
+    ring.add(frame(START + 173 * MILLISECOND))
     assert ring.clip().frames[1].stamp_ns == START + 90 * MILLISECOND
 
 
 def test_clock_step_back_starts_anew() -> None:
     ring = FrameRing()
     for index in range(10):
-        ring.push(frame(START + index * 1e9 / 60))
+        ring.add(frame(START + index * 1e9 / 60))
     earlier = START - 3_600 * 10**9
-    ring.push(frame(earlier))
+    ring.add(frame(earlier))
     assert ring.clock_steps == 1 and len(ring) == 1 and ring.clip() is None
     for index in range(1, 6):
-        ring.push(frame(earlier + index * 1e9 / 60))
+        ring.add(frame(earlier + index * 1e9 / 60))
     assert ring.clip().frames[1].stamp_ns == earlier
 
 
 def test_clock_step_forward_leaves_no_partner_until_the_interval_has_passed() -> None:
     ring = FrameRing()
     for index in range(10):
-        ring.push(frame(START + index * 1e9 / 60))
+        ring.add(frame(START + index * 1e9 / 60))
     later = START + 3_600 * 10**9
-    ring.push(frame(later))
+    ring.add(frame(later))
     assert ring.clip() is None and len(ring) == 1
     for index in range(1, 6):
-        ring.push(frame(later + index * 1e9 / 60))
+        ring.add(frame(later + index * 1e9 / 60))
     assert ring.clip().frames[1].stamp_ns == later
 
 
@@ -158,7 +158,7 @@ def test_one_stamp_far_ahead_costs_no_more_than_one_interval() -> None:
     ring = FrameRing()
     times = [START + round(index * 1e9 / 60) for index in range(30)]
     for index, stamp in enumerate(times):
-        ring.push(frame(stamp + 10**12 if index == 10 else stamp))
+        ring.add(frame(stamp + 10**12 if index == 10 else stamp))
     assert ring.clock_steps == 1
     assert ring.clip().frames[0].stamp_ns == times[-1]
 
@@ -167,7 +167,7 @@ def test_duplicates_are_ignored_and_counted() -> None:
     ring = FrameRing()
     for index in range(10):
         for _ in range(2):
-            ring.push(frame(START + index * 1e9 / 60))
+            ring.add(frame(START + index * 1e9 / 60))
     assert ring.duplicates == 10
     assert len({held.stamp_ns for held in ring._frames}) == len(ring)
 
@@ -179,11 +179,11 @@ def test_never_grows() -> None:
     stamp = START
     for _ in range(20_000):
         stamp += int(rng.choice([16, 1, 55, 900, 0, -10, -5_000]) * MILLISECOND)
-        ring.push(frame(stamp))
+        ring.add(frame(stamp))
         largest = max(largest, len(ring))
     assert largest <= 17
     for step in range(1_000):
-        ring.push(frame(stamp + step))
+        ring.add(frame(stamp + step))
     assert len(ring) <= 17
 
 

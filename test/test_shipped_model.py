@@ -21,8 +21,8 @@ FRAMES = 150
 
 
 @pytest.fixture(scope="module")
-def touches() -> list[tuple]:
-    """(touch, truth) of every valid frame of some simulated DIGITs."""
+def estimates() -> list[tuple]:
+    """(estimate, truth) of every valid frame of some simulated DIGITs."""
     profile, perception, found = load_profile("digit"), Perception(device="cpu"), []
     for seed in SEEDS:
         simulation = TouchSimulation("digit", seed, touch="protocol", kinds=KINDS)
@@ -31,13 +31,13 @@ def touches() -> list[tuple]:
         for index in range(FRAMES):
             truth = simulation.step()
             perception.push("finger", Frame(round(index * 1e9 / 60), truth.image))
-            found += [(touch, truth) for touch in perception.infer() if touch.valid]
+            found += [(estimate, truth) for estimate in perception.infer() if estimate.valid]
     return found
 
 
-def test_forces_are_far_better_than_their_mean(touches: list[tuple]) -> None:
-    found = np.array([touch.force_n for touch, _ in touches])
-    truth = np.array([sample.force_n for _, sample in touches])
+def test_forces_are_far_better_than_their_mean(estimates: list[tuple]) -> None:
+    found = np.array([estimate.force_n for estimate, _ in estimates])
+    truth = np.array([sample.force_n for _, sample in estimates])
     error = np.abs(found - truth).mean(axis=0)
     trivial = np.abs(truth - truth.mean(axis=0)).mean(axis=0)
     assert error[2] < 0.6 * trivial[2]
@@ -45,20 +45,20 @@ def test_forces_are_far_better_than_their_mean(touches: list[tuple]) -> None:
         assert np.corrcoef(found[:, axis], truth[:, axis])[0, 1] > 0.5
 
 
-def test_slip_is_more_probable_while_the_object_slips(touches: list[tuple]) -> None:
-    probability = np.array([touch.slip_probability for touch, _ in touches])
-    slipping = np.array([sample.slipping for _, sample in touches])
+def test_slip_is_more_probable_while_the_object_slips(estimates: list[tuple]) -> None:
+    probability = np.array([estimate.slip_probability for estimate, _ in estimates])
+    slipping = np.array([sample.slipping for _, sample in estimates])
     assert 20 < slipping.sum() < len(slipping) / 2
     ranks = probability.argsort().argsort()
     area = (ranks[slipping].mean() - (slipping.sum() - 1) / 2) / (~slipping).sum()
     assert area > 0.8  # area under the ROC curve: 0.5 for a coin, 1 for the truth
 
 
-def test_contact_and_motion_follow_the_object(touches: list[tuple]) -> None:
-    agree = [touch.in_contact == truth.in_contact for touch, truth in touches]
+def test_contact_and_motion_follow_the_object(estimates: list[tuple]) -> None:
+    agree = [estimate.in_contact == truth.in_contact for estimate, truth in estimates]
     assert np.mean(agree) > 0.9
-    found = np.array([touch.pose_change[:2] for touch, _ in touches])[5:]
-    poses = np.array([sample.pose[:2] for _, sample in touches])
+    found = np.array([estimate.pose_change[:2] for estimate, _ in estimates])[5:]
+    poses = np.array([sample.pose[:2] for _, sample in estimates])
     truth = poses[5:] - poses[:-5]
     known = np.isfinite(found + truth).all(axis=1)
     assert known.sum() > 200

@@ -24,7 +24,7 @@ _STILL_LEVELS = 3.0
 
 
 def block_means(image: np.ndarray) -> np.ndarray:
-    """Means over blocks of 16x16 pixels of a standard image, float32 (20, 15, 3) grey levels."""
+    """Means over blocks of 16x16 pixels of a canonical image, float32 (20, 15, 3) grey levels."""
     return cv2.resize(image.astype(np.float32), _BLOCKS, interpolation=cv2.INTER_AREA)
 
 
@@ -51,7 +51,7 @@ class StillFrames:
         """Start with no frames."""
         self._frames: deque[_Held] = deque()
 
-    def push(self, frame: Frame) -> None:
+    def add(self, frame: Frame) -> None:
         """Take in the newest frame."""
         if self._frames and not 0 < frame.stamp_ns - self.stamp_ns <= _WINDOW_NS:
             self._frames.clear()

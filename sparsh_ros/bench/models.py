@@ -28,8 +28,10 @@ from sparsh_ros.bench import simulation as gel_bench
 from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.engines.onnx_engine import OnnxEngine
 from sparsh_ros.frames import IMAGE_SHAPE
+from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
+from sparsh_ros.names import DEFAULT_MODEL
 
 TURNS = 5
 WARM_UP_RUNS = 3
@@ -70,7 +72,7 @@ class Timing:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe `sparsh-ros bench`."""
-    parser.add_argument("--model", default="sparsh-sim-micro", help="name or .yaml file")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="name or .yaml file")
     parser.add_argument("--weights-dir", type=Path, help="folder with the model's weights")
     parser.add_argument("--runs", type=_positive, default=40, help="runs per case and turn")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
@@ -165,7 +167,7 @@ def _time_run(engine: Engine, images: np.ndarray) -> tuple[float, float]:
     tokens = engine.encode(*images)
     encoded = time.perf_counter()
     for head in engine.heads:
-        engine.decode(head, tokens)
+        engine.run_head(head, *(images if head in READS_IMAGES else [tokens]))
     return 1e3 * (encoded - started), 1e3 * (time.perf_counter() - started)
 
 

@@ -6,7 +6,7 @@
 
 Both hold the same frames and labels. Bags are in a folder per sensor instance, with topics named as
 those of a live sensor: `/tactile/image_raw/compressed`, `/tactile/background/compressed`,
-`/tactile/truth/force`, `/tactile/truth/slip`, `/tactile/truth/pose`.
+`/tactile/ground_truth/force`, `/tactile/ground_truth/slip`, `/tactile/ground_truth/pose`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import cv2
 
+from sparsh_ros import names
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.simulation.ground_truth import MotionSinceContact
 from sparsh_ros.training import episodes
@@ -37,7 +38,6 @@ def record_bag(
 ) -> None:
     """Write the first seconds of a touch as a bag, whole or not at all; memory holds one frame.
 
-    In `truth/slip`, `probability` is the share of the contact area that slides, as live.
     Calls `tick` after each frame.
     """
     # Here, because episodes need no library for bags.
@@ -45,7 +45,8 @@ def record_bag(
     from sparsh_ros.recordings.bags import profile_key
 
     simulation, motion = touch.simulation(), MotionSinceContact()
-    camera, gel = f"{touch.sensor}_camera_optical_frame", f"{touch.sensor}_gel_frame"
+    camera, gel = names.optical_frame(touch.sensor), names.gel_frame(touch.sensor)
+    truth_at = f"{PREFIX}/{names.GROUND_TRUTH}"
     custom = {profile_key(PREFIX): touch.sensor, "simulated": json.dumps(touch.meta)}
     with whole_or_nothing(path) as partial, BagWriter(partial, custom=custom) as bag:
         image = simulation.background()
@@ -53,13 +54,22 @@ def record_bag(
         for _ in range(episodes.frame_count(seconds)):
             sample = simulation.step()
             stamp_ns = START_NS + round(sample.time_s * 1e9)
-            truth = (sample.slipping, sample.in_contact)
             bag.image(
                 f"{PREFIX}/image_raw/compressed", stamp_ns, sample.image, camera, JPEG_QUALITY
             )
-            bag.wrench(f"{PREFIX}/truth/force", stamp_ns, sample.force_n, gel)
-            bag.slip(f"{PREFIX}/truth/slip", stamp_ns, *truth, gel, sample.slip_share)
-            bag.pose(f"{PREFIX}/truth/pose", stamp_ns, motion.update(sample), gel)
+            bag.wrench(f"{truth_at}/force", stamp_ns, sample.force_n, gel)
+            bag.slip(
+                f"{truth_at}/slip",
+                stamp_ns,
+                sample.slipping,
+                sample.in_contact,
+                gel,
+                float(sample.slipping),
+                sample.slide_speed_m_s,
+                sample.slip_share,
+                sample.friction_margin,
+            )
+            bag.pose(f"{truth_at}/pose", stamp_ns, motion.update(sample), gel)
             tick()
 
 

@@ -80,7 +80,7 @@ def recorded_shots(
     Raises:
         RecordingError: the recording is unreadable, or no frame of it shows a contact.
     """
-    frames = [profile.standardise(frame, "bgr") for frame in read_images(path)]
+    frames = [profile.to_canonical(frame, "bgr") for frame in read_images(path)]
     background = _background(path, frames, profile, still)
     size = [_largest_change(frame, background) for frame in frames]
     shots = []
@@ -105,7 +105,7 @@ def _background(
         return frames[still]
     for folder in (path, path.parent):
         if path.is_dir() and (folder / "background.png").is_file():
-            return profile.standardise(read_image(folder / "background.png"), "bgr")
+            return profile.to_canonical(read_image(folder / "background.png"), "bgr")
     return np.median(frames[:: max(len(frames) // 100, 1)], axis=0).astype(np.uint8)
 
 

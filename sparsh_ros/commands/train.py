@@ -21,6 +21,7 @@ from rich.table import Table
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
+from sparsh_ros.names import DEFAULT_MODEL
 from sparsh_ros.training import steps
 from sparsh_ros.training.model_card import ROWS
 from sparsh_ros.training.probes import ProbeSettings
@@ -72,7 +73,7 @@ def _add_step(
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="sparsh-sim-micro", help="name of a model, or its .yaml")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="name of a model, or its .yaml")
 
 
 def _add_schedule(

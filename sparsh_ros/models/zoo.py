@@ -9,19 +9,19 @@ weights, because it changes with them. `ModelSpec` joins both. No torch here.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from sparsh_ros.errors import ModelError, WeightsError
-from sparsh_ros.models.checkpoints.architecture import EncoderFacts, EncoderLayout
+from sparsh_ros.models.checkpoints.architecture import EncoderConfig, InferredConfig
 from sparsh_ros.models.checkpoints.weight_files import find_weight_files
 from sparsh_ros.models.spec import SIZES, ModelSpec, Source
 from sparsh_ros.resources import config_path, user_data_path, weights_path
 
-HEADS_FILE = "heads.json"
+TRAINED_VALUES_FILE = "heads.json"
 _TRAINED_FIELDS = (
     "heads",
     "slip_threshold",
@@ -58,7 +58,7 @@ def load_model_spec(name_or_path: str | Path, weights_dir: str | Path | None = N
         WeightsError: The weights folder cannot be used.
     """
     spec = describe_model(name_or_path, weights_dir)
-    if (spec.weights / HEADS_FILE).is_file():
+    if (spec.weights / TRAINED_VALUES_FILE).is_file():
         return _with_trained_values(spec)
     if weights_dir is not None or (spec.sources and spec.weights.is_dir()):
         return _with_published_files(spec)
@@ -89,28 +89,28 @@ def describe_model(name_or_path: str | Path, weights_dir: str | Path | None = No
 
 def describe_as_yaml(spec: ModelSpec) -> str:
     """The description of a model, for a `.yaml` file beside its weights."""
-    values = asdict(spec)
-    own = {name: values[name] for name in values if name in _YAML_FIELDS - _OF_PUBLISHER}
+    names = (entry.name for entry in fields(spec) if entry.name in _YAML_FIELDS - _OF_PUBLISHER)
+    own = {name: getattr(spec, name) for name in names}
     plain = json.loads(json.dumps(own | {"weights": str(spec.weights)}))  # tuples become lists
     return yaml.safe_dump(plain, sort_keys=False)
 
 
 def write_trained_values(spec: ModelSpec, folder: Path) -> None:
     """Write what training found out (`heads.json`) into a weights folder."""
-    values = asdict(spec)
-    text = json.dumps({name: values[name] for name in _TRAINED_FIELDS}, indent=2)
-    (folder / HEADS_FILE).write_text(text + "\n")
+    values = {name: getattr(spec, name) for name in _TRAINED_FIELDS}
+    text = json.dumps(values, indent=2)
+    (folder / TRAINED_VALUES_FILE).write_text(text + "\n")
 
 
-def describe_encoder(facts: EncoderFacts | EncoderLayout) -> str:
+def describe_encoder(config: InferredConfig | EncoderConfig) -> str:
     """Say in words what an encoder is."""
-    sizes = [n for n, size in SIZES.items() if size[:2] == (facts.width, facts.depth)]
-    time = f"tubelets of {facts.tubelet} frames, " if facts.tubelet else ""
+    sizes = [n for n, size in SIZES.items() if size[:2] == (config.embed_dim, config.depth)]
+    time = f"tubelets of {config.tubelet} frames, " if config.tubelet else ""
     return (
-        f"{'a video' if facts.tubelet else 'an image'} encoder of "
-        f"{f'size {sizes[0]}' if sizes else 'no known size'} (width {facts.width}, depth "
-        f"{facts.depth}, patch {facts.patch_size}, {facts.in_channels} channels, {time}registers "
-        f"{facts.registers})"
+        f"{'a video' if config.tubelet else 'an image'} encoder of "
+        f"{f'size {sizes[0]}' if sizes else 'no known size'} (embed_dim {config.embed_dim}, depth "
+        f"{config.depth}, patch {config.patch_size}, {config.in_channels} channels, {time}"
+        f"registers {config.registers})"
     )
 
 
@@ -150,7 +150,7 @@ def _weights_folder(path: Path, values: dict[str, Any], given: str | Path | None
 
 
 def _with_trained_values(spec: ModelSpec) -> ModelSpec:
-    path = spec.weights / HEADS_FILE
+    path = spec.weights / TRAINED_VALUES_FILE
     try:
         values = json.loads(path.read_text())
         return replace(spec, **{name: _as_tuple(values[name]) for name in _TRAINED_FIELDS})

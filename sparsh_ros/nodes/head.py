@@ -16,13 +16,13 @@ from rclpy.node import Node
 
 from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import SparshError
-from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
 from sparsh_ros.models.head_choice import choose_heads
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.msg import Features
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import heard_entries
+from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.diagnostics import (
     OK,
@@ -31,15 +31,15 @@ from sparsh_ros.nodes.runtime.diagnostics import (
     LatencyMeter,
     RateMeter,
     Report,
+    SendTimes,
 )
 from sparsh_ros.nodes.runtime.parameters import Parameters
-from sparsh_ros.nodes.runtime.ros_time import SendTimes
-from sparsh_ros.nodes.topics import conversions, qos
+from sparsh_ros.nodes.topics import qos
 from sparsh_ros.nodes.topics.estimates import EstimatePublisher
-from sparsh_ros.nodes.topics.features import msg_to_encoded
-from sparsh_ros.perception.head_runner import TouchDecoder
+from sparsh_ros.nodes.topics.features import msg_to_features
+from sparsh_ros.perception.head_runner import HeadRunner
 
-_QUIET_S = 5.0
+_LOG_THROTTLE_S = 5.0
 
 
 class HeadNode(Node):
@@ -52,23 +52,24 @@ class HeadNode(Node):
             SparshError: a parameter, the model or its weights cannot be used.
         """
         super().__init__("head")
-        given = Parameters(self, settings.HEAD)
-        self._spec = load_model_spec(given["model"], given["weights_dir"] or None)
-        heads = choose_heads(self._spec, given["heads"]).without(
-            FORCE_FIELD, "the force field is read from images, not from tokens: perception has it"
-        )
+        params = Parameters(self, settings.HEAD)
+        self._spec = load_model_spec(params["model"], params["weights_dir"] or None)
+        heads = choose_heads(self._spec, params["heads"]).of_tokens()
         self._missing = "; ".join(heads.missing.values())
-        self._engine = create_engine(self._spec, given["device"], heads.usable, encoder=False)
+        self._engine = create_engine(self._spec, params["device"], heads.usable, encoder=False)
         self._engine.warm_up()
-        self._decoder = TouchDecoder(
-            self._spec, self._engine, given["contact_threshold_n"], given["slip_threshold"] or None
+        self._head_runner = HeadRunner(
+            self._spec,
+            self._engine,
+            params["contact_threshold_n"],
+            params["slip_threshold"] or None,
         )
-        rig = heard_entries(given)
+        rig = heard_entries(params)
         self._prefixes = prefixes([entry.name for entry in rig])
         self._estimates, self._rates, self._latencies, self._trouble = {}, {}, {}, {}
         for entry in rig:
             name = entry.name
-            self._decoder.add_sensor(name, entry.profile)
+            self._head_runner.add_sensor(name, entry.profile)
             self._estimates[name] = EstimatePublisher(
                 self, self._prefixes[name], entry.gel_frame, heads.wanted
             )
@@ -92,16 +93,16 @@ class HeadNode(Node):
         stamp_ns = conversions.msg_to_stamp(message.header.stamp)
         self._sent.note(stamp_ns, info["source_timestamp"])
         try:
-            touches = self._decoder.decode(msg_to_encoded(name, self._spec, message))
+            estimates = self._head_runner.run(msg_to_features(name, self._spec, message))
         except SparshError as error:
             self._trouble[name] = str(error)
-            self.get_logger().error(str(error), throttle_duration_sec=_QUIET_S)
+            self.get_logger().error(str(error), throttle_duration_sec=_LOG_THROTTLE_S)
             return
-        for touch in touches:
-            self._estimates[name].publish(touch)
-            self._trouble[name] = touch.reason
+        for estimate in estimates:
+            self._estimates[name].publish(estimate)
+            self._trouble[name] = estimate.reason
             self._rates[name].count()
-            self._latencies[name].add(self._sent.of(touch.stamp_ns))
+            self._latencies[name].add(self._sent.of(estimate.stamp_ns))
 
     def _reports(self) -> dict[str, Report]:
         return {name: self._report(name) for name in self._prefixes}

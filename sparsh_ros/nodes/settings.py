@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from sparsh_ros.engines import DEVICES
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.models.head_choice import AUTO, HEADS
+from sparsh_ros.names import DEFAULT_MODEL
 from sparsh_ros.perception.head_runner import CONTACT_THRESHOLD_N
 
 DIGIT = ("digit",)
@@ -166,7 +167,7 @@ SENSOR: Mapping[str, Setting] = RIG | {
 HEAD: Mapping[str, Setting] = {
     **RIG,
     **RECORDED,
-    "model": Setting("sparsh-sim-micro", "Name of a model, or path of its description."),
+    "model": Setting(DEFAULT_MODEL, "Name of a model, or path of its description."),
     "weights_dir": Setting(
         "", "Folder with the weights of the model; empty: where `sparsh-ros weights get` puts them."
     ),

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros.frames import IMAGE_SHAPE, Frame, FrameRing
-from sparsh_ros.models.image_rules import NEUTRAL
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.perception.head_runner import Encoding
+from sparsh_ros.models.transforms import NEUTRAL
+from sparsh_ros.perception.head_runner import EncodedFrame
 from sparsh_ros.sensors.profiles import SensorProfile
 
 # How long an estimate outlives its frame: at 60 frames/s 0.13 s, at 25 frames/s 0.32 s.
@@ -33,7 +33,7 @@ class SensorCounters:
     """What became of the frames of one sensor.
 
     Attributes:
-        received: frames pushed.
+        received: frames taken in.
         encoded: frames that were encoded, with their partners.
         unpaired: frames reported invalid: no background, no partner, or stale.
         replaced: frames that a newer one replaced before they were looked at.
@@ -51,16 +51,17 @@ class SensorCounters:
     clock_steps: int = 0
 
 
-class SensorSlot:
+class SensorBuffer:
     """The frames of one sensor on their way to the encoder.
 
     Attributes:
         background: no-contact reference, None while there is none.
         first_background: the one it starts with: none, or where none is taken away a neutral one.
         pending: whether the newest frame was not looked at yet.
-        rule: how the model wants the images of this kind of sensor.
+        transform: from the canonical image to what the model wants of this type of sensor.
+        output_transform: back again, for what the heads say.
         encoded: the images last given to the encoder, None if the last look was invalid.
-        looked_at: the newest frame at the last look, None before.
+        last_frame: the newest frame at the last look, None before.
     """
 
     def __init__(self, name: str, profile: SensorProfile, spec: ModelSpec) -> None:
@@ -68,48 +69,49 @@ class SensorSlot:
         self.first_background = None if profile.subtract_background else _NO_BACKGROUND
         self.background = self.first_background
         self.pending = False
-        self.rule = spec.image_rule(profile.name)
-        self.encoded: list[NDArray[np.uint8]] | None = None
-        self.looked_at: Frame | None = None
+        self.transform = spec.input_transform(profile.name)
+        self.output_transform = spec.output_transform(profile.name)
+        self.last_images: list[NDArray[np.uint8]] | None = None
+        self.last_frame: Frame | None = None
         self._name = name
         self._ring = FrameRing(spec.frame_offsets_s)
         self._nominal_s = 1 / profile.fps
         self._arrivals_s: deque[float] = deque(maxlen=_PERIODS_MEASURED + 1)
         self._stale_s = math.inf  # moment at which the newest frame goes stale
-        self._told_silent = False
+        self._timeout_reported = False
         self._counters = SensorCounters()
 
-    def push(self, frame: Frame, now_s: float) -> None:
+    def add(self, frame: Frame, now_s: float) -> None:
         """Take in a frame that came at this moment of the monotonic clock."""
-        self._ring.push(frame)
+        self._ring.add(frame)
         is_newest = self._ring.newest is frame
         self._count(received=1, replaced=is_newest and self.pending)
         if is_newest:
-            self.pending, self._told_silent = True, False
+            self.pending, self._timeout_reported = True, False
             self._arrivals_s.append(now_s)
             self._stale_s = now_s + max(LEAST_STALE_S, STALE_PERIODS * self._period_s())
 
     @property
-    def silent_s(self) -> float:
+    def timeout_at_s(self) -> float:
         """Moment from which it is to be reported silent; infinite once that was done."""
-        return math.inf if self._told_silent else self._stale_s
+        return math.inf if self._timeout_reported else self._stale_s
 
-    def has_news(self, now_s: float) -> bool:
+    def is_ready(self, now_s: float) -> bool:
         """Whether there is a frame to look at, or a silence to report."""
-        return self.pending or now_s >= self.silent_s
+        return self.pending or now_s >= self.timeout_at_s
 
-    def look(self, now_s: float) -> tuple[Encoding, list[NDArray[np.uint8]] | None]:
+    def prepare(self, now_s: float) -> tuple[EncodedFrame, list[NDArray[np.uint8]] | None]:
         """The newest frame's encoding to be; what the encoder is to see, unless it is invalid."""
         clip = self._ring.clip()
         newest = self._ring.newest
         reason = self._reason(now_s)
         self._count(encoded=self.pending and not reason, unpaired=self.pending and bool(reason))
-        self.pending, self.encoded, self.looked_at = False, None, newest
+        self.pending, self.last_images, self.last_frame = False, None, newest
         if reason:
-            return Encoding(self._name, newest.stamp_ns, reason=reason), None
+            return EncodedFrame(self._name, newest.stamp_ns, reason=reason), None
         images = [frame.image for frame in clip.frames]
-        self.encoded = self.rule.prepare([*images, self.background])
-        return Encoding(self._name, newest.stamp_ns, clip.interval_s), self.encoded
+        self.last_images = self.transform.apply([*images, self.background])
+        return EncodedFrame(self._name, newest.stamp_ns, clip.interval_s), self.last_images
 
     def counters(self) -> SensorCounters:
         """What became of the frames so far."""
@@ -123,7 +125,7 @@ class SensorSlot:
 
     def _reason(self, now_s: float) -> str:
         if now_s >= self._stale_s:
-            self._told_silent = True
+            self._timeout_reported = True
             return f"stale: no frame for {now_s - self._arrivals_s[-1]:.2f} s"
         if self.background is None:
             return "no background: capture one while nothing touches the gel"

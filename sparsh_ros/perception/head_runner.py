@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From tokens to touches: the half of perception that may run in another process."""
+"""From tokens to estimates: the half of perception that may run in another process."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 
 from sparsh_ros.engines import Engine
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.models.head_axes import along_image_axes
-from sparsh_ros.models.image_rules import ImageRule
+from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.perception.postprocess import Touch, TouchReader
+from sparsh_ros.models.transforms import OutputTransform
+from sparsh_ros.perception.postprocess import Estimate, Postprocessor
 from sparsh_ros.sensors.profiles import SensorProfile
 
 CONTACT_THRESHOLD_N = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Encoding:
+class EncodedFrame:
     """One pair of frames of one sensor that was encoded, or the reason why none was.
 
     Attributes:
@@ -45,31 +45,31 @@ class Encoding:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Encoded:
+class Features:
     """What one batched call of the encoder gave.
 
     Attributes:
-        encodings: one for each sensor with something new to say.
-        tokens: (B, N, D) float32 for the B valid encodings, in their order, as a NumPy array or on
+        frames: one for each sensor with something new to say.
+        tokens: (B, N, D) float32 for the B valid frames, in their order, as a NumPy array or on
             the device that made them; None if none is valid or nobody wanted them.
     """
 
-    encodings: tuple[Encoding, ...]
+    frames: tuple[EncodedFrame, ...]
     tokens: Any | None
 
-    def features(self) -> Iterator[tuple[Encoding, NDArray[np.float16] | None]]:
-        """Each encoding with its tokens (N, D) as float16 on the host, None if it has none."""
+    def per_frame(self) -> Iterator[tuple[EncodedFrame, NDArray[np.float16] | None]]:
+        """Each frame with its tokens (N, D) as float16 on the host, None if it has none."""
         tokens = self.tokens.cpu() if hasattr(self.tokens, "cpu") else self.tokens
         rows = iter(()) if tokens is None else iter(np.asarray(tokens, np.float16))
-        for encoding in self.encodings:
-            yield encoding, next(rows) if encoding.valid else None
+        for encoded in self.frames:
+            yield encoded, next(rows) if encoded.valid else None
 
 
-class TouchDecoder:
-    """Runs the heads on tokens and reads their outputs as touches.
+class HeadRunner:
+    """Runs the heads on tokens and reads their outputs as estimates.
 
     Keeps, for each sensor, whether there is contact and the motion since it began: feed it each
-    sensor's encodings in order, from one thread.
+    sensor's frames in order, from one thread.
     """
 
     def __init__(
@@ -102,48 +102,45 @@ class TouchDecoder:
         self._spec = spec
         self._engine = engine
         self._thresholds = (contact_threshold_n, slip_threshold)
-        self._readers: dict[str, tuple[TouchReader, ImageRule]] = {}
+        self._postprocessors: dict[str, tuple[Postprocessor, OutputTransform]] = {}
 
     def add_sensor(self, name: str, profile: SensorProfile) -> None:
         """Make a sensor known; starts it anew if it is."""
-        reader = TouchReader(name, profile, self._spec, *self._thresholds)
-        self._readers[name] = reader, self._spec.image_rule(profile.name)
+        postprocessor = Postprocessor(name, profile, self._spec, *self._thresholds)
+        self._postprocessors[name] = postprocessor, self._spec.output_transform(profile.name)
 
-    def decode(self, encoded: Encoded) -> list[Touch]:
-        """Make a touch of each encoding, invalid ones of those without tokens.
+    def run(self, features: Features) -> list[Estimate]:
+        """Make an estimate of each frame, invalid ones of those without tokens.
 
         Raises:
             ParameterError: a sensor is unknown; call `add_sensor` first.
         """
         outputs = {}
-        if encoded.tokens is not None:
-            heads = self._engine.heads
-            outputs = {head: self._engine.decode(head, encoded.tokens) for head in heads}
-        touches = []
+        if features.tokens is not None:
+            heads = [head for head in self._engine.heads if head not in READS_IMAGES]
+            outputs = {head: self._engine.run_head(head, features.tokens) for head in heads}
+        estimates = []
         row = 0
-        for encoding in encoded.encodings:
+        for encoded in features.frames:
             own = {
                 head: {name: values[row] for name, values in named.items()}
-                for head, named in (outputs.items() if encoding.valid else ())
+                for head, named in (outputs.items() if encoded.valid else ())
             }
-            touches.append(self._touch(encoding, own))
-            row += encoding.valid
-        return touches
+            estimates.append(self._estimate(encoded, own))
+            row += encoded.valid
+        return estimates
 
-    def _touch(self, encoding: Encoding, outputs: dict[str, dict[str, NDArray]]) -> Touch:
-        if encoding.sensor not in self._readers:
+    def _estimate(self, encoded: EncodedFrame, outputs: dict[str, dict[str, NDArray]]) -> Estimate:
+        if encoded.sensor not in self._postprocessors:
             raise ParameterError(
-                f"sensor {encoding.sensor!r}: unknown to the decoder, which knows "
-                f"{', '.join(self._readers) or 'none'}"
+                f"sensor {encoded.sensor!r}: unknown to the heads, which know "
+                f"{', '.join(self._postprocessors) or 'none'}"
             )
-        reader, rule = self._readers[encoding.sensor]
-        reason = encoding.reason
-        if not (reason or outputs or self._engine.maps):
+        postprocessor, transform = self._postprocessors[encoded.sensor]
+        reason = encoded.reason
+        if not (reason or outputs or self._engine.heads):
             reason = f"model {self._spec.name} has no weights for the heads in use"
         if reason:
-            return reader.invalid(encoding.stamp_ns, reason)
-        turned = {
-            head: rule.outputs_in_gel_frame(head, along_image_axes(self._spec, head, named))
-            for head, named in outputs.items()
-        }
-        return reader.read(encoding.stamp_ns, encoding.interval_s, turned)
+            return postprocessor.invalid(encoded.stamp_ns, reason)
+        turned = {head: transform.apply(head, named) for head, named in outputs.items()}
+        return postprocessor.process(encoded.stamp_ns, encoded.interval_s, turned)

@@ -2,7 +2,7 @@
 """The motion of a touched object: from the pose head's bins, and summed since contact began.
 
 Motions are (x, y, rotation) in metres and radians, in the gel frame: x to the right and y up in the
-standard image, angles counter-clockwise in it.
+canonical image, angles counter-clockwise in it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.models.spec import POSE_AXES, ModelSpec
+from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.names import POSE_AXES
 
 # After a longer gap, in intervals, nobody knows whether the object is still the same one.
 _LONGEST_GAP = 2.0
@@ -35,7 +36,7 @@ class MotionBins:
         self._widths = np.vstack([widths_m, widths_m, np.deg2rad(_widths(spec.pose_bin_edges_deg))])
         self._unknown = [axis not in spec.pose_axes for axis in POSE_AXES]
 
-    def decode(
+    def expected_motion(
         self, tx: NDArray, ty: NDArray, yaw: NDArray
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Expected motion and its covariance, from 11 logits per axis.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames in, touches out: clips, encoding and the heads for any number of sensors.
+"""Frames in, estimates out: clips, encoded and the heads for any number of sensors.
 
 `Perception` does it all. Its two halves can also live in different processes: `Perception.encode`
-gives tokens, and a `sparsh_ros.perception.head_runner.TouchDecoder` elsewhere makes touches of
+gives tokens, and a `sparsh_ros.perception.head_runner.HeadRunner` elsewhere makes estimates of
 them.
 """
 
@@ -21,21 +21,36 @@ from numpy.typing import NDArray
 from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.frames import Frame, check_image
-from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
-from sparsh_ros.models.head_choice import AUTO, choose_heads
+from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD
+from sparsh_ros.models.head_choice import AUTO, READS_IMAGES, choose_heads
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.perception.buffer import SensorCounters, SensorSlot
+from sparsh_ros.names import DEFAULT_MODEL
+from sparsh_ros.perception.buffer import SensorBuffer, SensorCounters
+from sparsh_ros.perception.follow import follow
 from sparsh_ros.perception.force_field import ForceField, lay_on_image
-from sparsh_ros.perception.head_runner import CONTACT_THRESHOLD_N, Encoded, Encoding, TouchDecoder
-from sparsh_ros.perception.postprocess import Touch
+from sparsh_ros.perception.head_runner import (
+    CONTACT_THRESHOLD_N,
+    EncodedFrame,
+    Features,
+    HeadRunner,
+)
+from sparsh_ros.perception.postprocess import Estimate
+from sparsh_ros.sensors.base import Sensor
 from sparsh_ros.sensors.profiles import SensorProfile
 
 
 class Perception:
     """Estimates force, slip and motion from the frames of any number of sensors.
 
-    Push frames from any thread; call `infer`, or `encode` and `interpret`, from one.
+    Let it follow sensors that run, and it does the rest:
+
+        with open_sensor("digit") as sensor, Perception() as perception:
+            for estimate in perception.follow(sensor):
+                print(estimate.force_n, estimate.slipping)
+
+    Or make sensors known with `add_sensor`, `push` their frames from any thread, and call `infer`,
+    or `encode` and `run_heads`, from one.
 
     Attributes:
         spec: the model in use.
@@ -46,7 +61,7 @@ class Perception:
 
     def __init__(
         self,
-        model: str | Path = "sparsh-sim-micro",
+        model: str | Path = DEFAULT_MODEL,
         heads: Sequence[str] = (AUTO,),
         device: str = "auto",
         threads: int | None = None,
@@ -79,31 +94,77 @@ class Perception:
         self.heads = choose_heads(self.spec, heads)
         self.engine = create_engine(self.spec, device, self.heads.usable, threads=threads)
         self.notes = tuple(_notes(self.spec, self.engine))
-        self._decoder = TouchDecoder(self.spec, self.engine, contact_threshold_n, slip_threshold)
+        self._head_runner = HeadRunner(self.spec, self.engine, contact_threshold_n, slip_threshold)
         self._monotonic = monotonic
-        self._slots: dict[str, SensorSlot] = {}
-        self._looked: tuple[Encoding, ...] = ()
+        self._buffers: dict[str, SensorBuffer] = {}
+        self._last_frames: tuple[EncodedFrame, ...] = ()
         self._arrived = threading.Condition()
         self.engine.warm_up()
 
-    def add_sensor(self, name: str, profile: SensorProfile) -> None:
-        """Make a sensor known, by its own name and its kind; starts it anew if it is."""
-        with self._arrived:
-            self._slots[name] = SensorSlot(name, profile, self.spec)
-        self._decoder.add_sensor(name, profile)
+    def __enter__(self) -> Perception:
+        return self
 
-    def set_background(self, name: str, image: NDArray[np.uint8] | None) -> None:
-        """Set a sensor's no-contact reference, a standard image; None forgets the one it had.
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the engine go, and what `follow` follows; nothing can be estimated afterwards."""
+        self.engine = self._head_runner = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self.engine is None
+
+    def follow(self, *sensors: Sensor, background: str | Path | None = None) -> Iterator[Estimate]:
+        """Estimate what running sensors feel until they end, which of itself only a recording does.
+
+        Frames are taken as they come. If the loop is slower than a sensor, old frames are left out
+        and the newest one is next. A camera that breaks gives one invalid estimate that says why,
+        is opened again, and goes on. The background is the image that the sensor sees while
+        nothing touches it: it is captured once the gel is still, and kept for the next time where
+        the camera has a serial number, see `BackgroundKeeper`. Until there is one, estimates are
+        invalid and say so.
+
+        Args:
+            sensors: Sensors that were started, as `with open_sensor(...) as sensor` does.
+            background: Image file of the untouched gel, for one sensor that is touched from the
+                beginning; None captures it.
+
+        Returns:
+            An iterator over the estimates, one for each frame that was not left out. Their
+            `sensor` is the sensor's name, with a number where several have the same.
 
         Raises:
-            FrameError: the image is no standard image.
+            SensorError: A sensor was not started.
+            ParameterError: A background is given for several sensors.
+            SparshError: The file of the background cannot be read.
+        """
+        return follow(self, sensors, background)
+
+    def add_sensor(self, name: str, profile: SensorProfile) -> None:
+        """Make a sensor known, by a name of its own; one that is known starts again."""
+        with self._arrived:
+            self._buffers[name] = SensorBuffer(name, profile, self.spec)
+        self._head_runner.add_sensor(name, profile)
+
+    def remove_sensor(self, name: str) -> None:
+        """Forget a sensor: its frames, its background, its contact."""
+        with self._arrived:
+            self._buffers.pop(name, None)
+
+    def set_background(self, name: str, image: NDArray[np.uint8] | None) -> None:
+        """Set a sensor's no-contact reference, a canonical image; None forgets the one it had.
+
+        Raises:
+            FrameError: the image is no canonical image.
             ParameterError: the sensor is unknown.
         """
         if image is not None:
             check_image(image)
         with self._arrived:
-            slot = self._slot(name)
-            slot.background = slot.first_background if image is None else image.copy()
+            buffer = self._buffer(name)
+            buffer.background = buffer.first_background if image is None else image.copy()
 
     def push(self, name: str, frame: Frame) -> None:
         """Take a frame in; never waits for the encoder.
@@ -112,7 +173,7 @@ class Perception:
             ParameterError: the sensor is unknown.
         """
         with self._arrived:
-            self._slot(name).push(frame, self._monotonic())
+            self._buffer(name).add(frame, self._monotonic())
             self._arrived.notify_all()
 
     def wait(self, timeout: float) -> bool:
@@ -122,18 +183,20 @@ class Perception:
         """
         with self._arrived:
             until_s = time.monotonic() + timeout
-            while not self._has_news():
-                silent_s = min((slot.silent_s for slot in self._slots.values()), default=math.inf)
+            while not self._is_ready():
+                timeout_at_s = min(
+                    (buffer.timeout_at_s for buffer in self._buffers.values()), default=math.inf
+                )
                 # Of the two clocks, that of the frames may be simulated, and stand still.
-                left_s = min(until_s - time.monotonic(), silent_s - self._monotonic())
+                left_s = min(until_s - time.monotonic(), timeout_at_s - self._monotonic())
                 if left_s <= 0:
                     break
                 self._arrived.wait(left_s)
-            return self._has_news()
+            return self._is_ready()
 
-    def _has_news(self) -> bool:
+    def _is_ready(self) -> bool:
         now_s = self._monotonic()
-        return any(slot.has_news(now_s) for slot in self._slots.values())
+        return any(buffer.is_ready(now_s) for buffer in self._buffers.values())
 
     def counters(self, name: str) -> SensorCounters:
         """What became of a sensor's frames so far.
@@ -142,18 +205,19 @@ class Perception:
             ParameterError: the sensor is unknown.
         """
         with self._arrived:
-            return self._slot(name).counters()
+            return self._buffer(name).counters()
 
-    def infer(self) -> list[Touch]:
-        """Make touches of all frames that are new, in one batched call of the encoder.
+    def infer(self) -> list[Estimate]:
+        """Make estimates of all frames that are new, in one batched call of the encoder.
 
         Returns:
-            One touch per sensor with a new frame, and one, invalid, for each that went silent.
+            One estimate per sensor with a new frame, and one, invalid, for each that went silent.
             A frame is looked at once; where several came since, the newest.
         """
-        return self.interpret(self.encode(tokens=bool(self.engine.heads)))
+        wanted = not READS_IMAGES.issuperset(self.engine.heads)
+        return self.run_heads(self.encode(tokens=wanted))
 
-    def encode(self, tokens: bool = True) -> Encoded:
+    def encode(self, tokens: bool = True) -> Features:
         """The first half of `infer`: encode whatever is new, with its partners.
 
         Args:
@@ -161,25 +225,27 @@ class Perception:
         """
         with self._arrived:
             now_s = self._monotonic()
-            looks = [slot.look(now_s) for slot in self._slots.values() if slot.has_news(now_s)]
-        self._looked = tuple(encoding for encoding, _ in looks)
-        seen = [images for _, images in looks if images is not None]
+            prepared = [
+                buffer.prepare(now_s) for buffer in self._buffers.values() if buffer.is_ready(now_s)
+            ]
+        self._last_frames = tuple(encoded for encoded, _ in prepared)
+        seen = [images for _, images in prepared if images is not None]
         made = None
         if seen and tokens:
             made = self.engine.encode(*(np.stack(batch) for batch in zip(*seen, strict=True)))
-        return Encoded(self._looked, made)
+        return Features(self._last_frames, made)
 
-    def interpret(self, encoded: Encoded) -> list[Touch]:
+    def run_heads(self, features: Features) -> list[Estimate]:
         """The second half of `infer`: run the heads and read their outputs."""
-        return self._decoder.decode(encoded)
+        return self._head_runner.run(features)
 
-    def withdraw(self, reason: str) -> list[Touch]:
-        """Invalid touches of the frames that `encode` took last, which came to nothing.
+    def invalidate_last(self, reason: str) -> list[Estimate]:
+        """Invalid estimates of the frames that `encode` took last, which came to nothing.
 
         For who goes on after an engine has failed: what was estimated before must not stand.
         """
-        lost = (replace(encoding, reason=encoding.reason or reason) for encoding in self._looked)
-        return self._decoder.decode(Encoded(tuple(lost), None))
+        lost = (replace(encoded, reason=encoded.reason or reason) for encoded in self._last_frames)
+        return self._head_runner.run(Features(tuple(lost), None))
 
     def force_field(self, name: str) -> ForceField | None:
         """The force field of the frame looked at last; None if that could not be encoded.
@@ -191,20 +257,19 @@ class Perception:
             ParameterError: the sensor is unknown.
         """
         with self._arrived:
-            slot = self._slot(name)
-            frame, images = slot.looked_at, slot.encoded
+            buffer = self._buffer(name)
+            frame, images = buffer.last_frame, buffer.last_images
         if images is None:
             return None
-        maps = self.engine.force_field(*(image[None] for image in images))
+        maps = self.engine.run_head(FORCE_FIELD, *(image[None] for image in images))
         own = {key: value[0] for key, value in maps.items()}
-        turned = slot.rule.outputs_in_gel_frame(FORCE_FIELD, own)
-        return ForceField(frame, lay_on_image(turned))
+        return ForceField(frame, lay_on_image(buffer.output_transform.apply(FORCE_FIELD, own)))
 
-    def _slot(self, name: str) -> SensorSlot:
-        if name not in self._slots:
-            known = ", ".join(self._slots) or "none"
+    def _buffer(self, name: str) -> SensorBuffer:
+        if name not in self._buffers:
+            known = ", ".join(self._buffers) or "none"
             raise ParameterError(f"sensor {name!r}: unknown to perception, which knows {known}")
-        return self._slots[name]
+        return self._buffers[name]
 
 
 def _notes(spec: ModelSpec, engine: Engine) -> Iterator[str]:

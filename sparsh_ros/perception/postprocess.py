@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the raw outputs of the heads to a touch in SI units.
+"""From the raw outputs of the heads to an estimate in SI units.
 
 All vectors are in the gel frame: origin at the centre of the undeformed gel, x to the right and y
-up in the standard image, z out of the gel towards the camera, so that pressing is +z. Angles are
-counter-clockwise in the standard image. What is not known is NaN.
+up in the canonical image, z out of the gel towards the camera, so that pressing is +z. Angles are
+counter-clockwise in the canonical image. What is not known is NaN.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _unknown(*shape: int) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Touch:
+class Estimate:
     """What one pair of frames says about the contact.
 
     Attributes:
@@ -39,11 +39,19 @@ class Touch:
         valid: False if nothing at all is known; then `reason` says why.
         reason: one sentence, empty while valid.
         force_n: (3,) force of the world on the gel, newtons.
+        force_covariance: (3, 3) of `force_n`, N^2; NaN where the model does not know, as below.
         in_contact: whether something presses on the gel; None where no force head tells.
         slip_probability: 0 to 1.
         slipping: probability at or above the threshold, and not known to be without contact.
         slip_threshold: the threshold in use.
+        slide_speed_m_s: how fast the contact slides over the gel, mean over its area; its variance,
+            m^2/s^2.
+        slip_share: share of the contact that slides, 0 to 1; between the two it slips at the rim
+            only (incipient slip); its variance.
+        friction_margin: how far shear is from the limit of friction: 1 without shear, 0 where all
+            of the contact slides; NaN without contact; its variance.
         delta_force_n: (3,) change of `force_n` over the interval, newtons.
+        delta_force_covariance: (3, 3) of `delta_force_n`, N^2.
         pose_change: (3,) motion of the object over the interval: x (m), y (m), rotation (rad).
             NaN unless the contact lasted all that time: what does not touch has no motion.
         pose_change_covariance: (3, 3) of `pose_change`; m^2, m rad, rad^2.
@@ -60,11 +68,19 @@ class Touch:
     valid: bool = False
     reason: str = ""
     force_n: NDArray[np.float64] = field(default_factory=lambda: _unknown(3))
+    force_covariance: NDArray[np.float64] = field(default_factory=lambda: _unknown(3, 3))
     in_contact: bool | None = None
     slip_probability: float = np.nan
     slipping: bool = False
     slip_threshold: float = np.nan
+    slide_speed_m_s: float = np.nan
+    slide_speed_variance: float = np.nan
+    slip_share: float = np.nan
+    slip_share_variance: float = np.nan
+    friction_margin: float = np.nan
+    friction_margin_variance: float = np.nan
     delta_force_n: NDArray[np.float64] = field(default_factory=lambda: _unknown(3))
+    delta_force_covariance: NDArray[np.float64] = field(default_factory=lambda: _unknown(3, 3))
     pose_change: NDArray[np.float64] = field(default_factory=lambda: _unknown(3))
     pose_change_covariance: NDArray[np.float64] = field(default_factory=lambda: _unknown(3, 3))
     pose_bins: NDArray[np.int64] = field(default_factory=lambda: np.full(3, -1))
@@ -95,8 +111,8 @@ class Contact:
         return self.began_ns is not None
 
 
-class TouchReader:
-    """Reads the touches of one sensor, and remembers its contact and the motion since then."""
+class Postprocessor:
+    """Reads the estimates of one sensor, and remembers its contact and the motion since then."""
 
     def __init__(
         self,
@@ -114,75 +130,82 @@ class TouchReader:
         self._contact = Contact(contact_threshold_n)
         self._motion = MotionIntegrator()
 
-    def invalid(self, stamp_ns: int, reason: str) -> Touch:
-        """A touch of which nothing is known."""
-        return Touch(self._sensor, stamp_ns, reason=reason, slip_threshold=self._slip_threshold)
+    def invalid(self, stamp_ns: int, reason: str) -> Estimate:
+        """An estimate of which nothing is known."""
+        return Estimate(self._sensor, stamp_ns, reason=reason, slip_threshold=self._slip_threshold)
 
-    def read(self, stamp_ns: int, interval_s: float, outputs: Outputs) -> Touch:
-        """Make a touch of the raw outputs for one pair.
+    def process(self, stamp_ns: int, interval_s: float, outputs: Outputs) -> Estimate:
+        """Make an estimate of the raw outputs for one pair.
 
         Args:
             stamp_ns: stamp of the pair's newest frame.
             interval_s: time between the frames of the pair.
             outputs: by head, the head's outputs without the batch axis. Heads may be missing.
         """
-        touch = Touch(
+        estimate = Estimate(
             self._sensor, stamp_ns, interval_s, valid=True, slip_threshold=self._slip_threshold
         )
         if "force" in outputs:
-            touch = self._with_force(touch, outputs["force"]["force"])
+            estimate = self._with_force(estimate, outputs["force"]["force"])
         if "slip" in outputs:
-            touch = self._with_slip(touch, outputs["slip"])
+            estimate = self._with_slip(estimate, outputs["slip"])
         if "pose" in outputs:
-            touch = self._with_motion(touch, outputs["pose"])
-        return self._with_classes(touch, outputs)
+            estimate = self._with_motion(estimate, outputs["pose"])
+        return self._with_classes(estimate, outputs)
 
-    def _with_force(self, touch: Touch, output: NDArray) -> Touch:
+    def _with_force(self, estimate: Estimate, output: NDArray) -> Estimate:
         force_n = np.asarray(output, np.float64) * self._profile.force_scale_n
-        in_contact = self._contact.update(touch.stamp_ns, force_n[2])
-        return replace(touch, force_n=force_n, in_contact=in_contact)
+        in_contact = self._contact.update(estimate.stamp_ns, force_n[2])
+        return replace(estimate, force_n=force_n, in_contact=in_contact)
 
-    def _with_slip(self, touch: Touch, output: Mapping[str, NDArray]) -> Touch:
+    def _with_slip(self, estimate: Estimate, output: Mapping[str, NDArray]) -> Estimate:
         probability = float(softmax(output["slip"])[1])
         above = probability >= self._slip_threshold
         return replace(
-            touch,
+            estimate,
             slip_probability=probability,
-            slipping=above and touch.in_contact is not False,
+            slipping=above and estimate.in_contact is not False,
             delta_force_n=np.asarray(output["force"], np.float64)
             * self._profile.delta_force_scale_n,
         )
 
-    def _with_motion(self, touch: Touch, output: Mapping[str, NDArray]) -> Touch:
+    def _with_motion(self, estimate: Estimate, output: Mapping[str, NDArray]) -> Estimate:
         logits = (output["tx"], output["ty"], output["yaw"])
-        change, covariance = self._bins.decode(*logits)
-        moved = replace(
-            touch,
-            pose_change=change,
-            pose_change_covariance=covariance,
-            pose_bins=self._bins.most_probable(*logits),
-        )
-        if touch.in_contact is None:
+        change, covariance = self._bins.expected_motion(*logits)
+        return self._moved(estimate, change, covariance, self._bins.most_probable(*logits))
+
+    def _moved(
+        self,
+        estimate: Estimate,
+        change: NDArray,
+        covariance: NDArray,
+        bins: NDArray[np.int64] | None = None,
+    ) -> Estimate:
+        """The estimate with a motion, and with the sum of all since contact began."""
+        moved = replace(estimate, pose_change=change, pose_change_covariance=covariance)
+        if bins is not None:
+            moved = replace(moved, pose_bins=bins)
+        if estimate.in_contact is None:
             return moved
-        if not touch.in_contact:
+        if not estimate.in_contact:
             self._motion.stop()
-            return touch
-        if not self._motion.follows(touch.stamp_ns, touch.interval_s):
-            self._contact.began_ns = touch.stamp_ns
-            self._motion.start(touch.stamp_ns)
-        if not self._touched_throughout(touch):
-            return touch
-        self._motion.add(touch.stamp_ns, touch.interval_s, change, covariance)
+            return estimate
+        if not self._motion.follows(estimate.stamp_ns, estimate.interval_s):
+            self._contact.began_ns = estimate.stamp_ns
+            self._motion.start(estimate.stamp_ns)
+        if not self._touched_throughout(estimate):
+            return estimate
+        self._motion.add(estimate.stamp_ns, estimate.interval_s, change, covariance)
         return replace(moved, pose=self._motion.pose, pose_covariance=self._motion.covariance)
 
-    def _with_classes(self, touch: Touch, outputs: Outputs) -> Touch:
-        if touch.in_contact is False:
-            return touch
+    def _with_classes(self, estimate: Estimate, outputs: Outputs) -> Estimate:
+        if estimate.in_contact is False:
+            return estimate
         heads = [head for head in ("grasp", "textile") if head in outputs]
-        return replace(touch, **{head: softmax(outputs[head][head]) for head in heads})
+        return replace(estimate, **{head: softmax(outputs[head][head]) for head in heads})
 
-    def _touched_throughout(self, touch: Touch) -> bool:
+    def _touched_throughout(self, estimate: Estimate) -> bool:
         """Whether the contact began no later than the pair's older frame."""
-        lasted_s = (touch.stamp_ns - self._contact.began_ns) * 1e-9
+        lasted_s = (estimate.stamp_ns - self._contact.began_ns) * 1e-9
         # Stamps are exact, but their difference in seconds is not.
-        return lasted_s >= touch.interval_s - 1e-6
+        return lasted_s >= estimate.interval_s - 1e-6

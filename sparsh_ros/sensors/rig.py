@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from sparsh_ros import names
 from sparsh_ros.errors import MissingDependencyError, ParameterError, SparshError
 from sparsh_ros.resources import config_path
 from sparsh_ros.sensors import DRIVERS, driver_settings, open_sensor
@@ -52,12 +53,12 @@ class SensorEntry:
 
     def __post_init__(self) -> None:
         if not self.gel_frame:
-            object.__setattr__(self, "gel_frame", f"{self.name}_gel_frame")
+            object.__setattr__(self, "gel_frame", names.gel_frame(self.name))
 
     @property
     def optical_frame(self) -> str:
         """Frame of the images: z into the gel's back, x right, y down."""
-        return f"{self.name}_camera_optical_frame"
+        return names.optical_frame(self.name)
 
     def open(self) -> Sensor:
         """Make the sensor; it opens its device or file when started.

@@ -26,6 +26,7 @@ from sparsh_ros.evaluation.metrics import select_threshold
 from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
+from sparsh_ros.names import ENCODER_FILE, HEADS_FILE
 from sparsh_ros.training.episodes import SEED_STRIDE, SPLITS, Episode, list_episodes
 from sparsh_ros.training.patches import fold_scaling
 from sparsh_ros.training.probes import Candidate, ProbeSettings, Tokens, read_out, train_heads
@@ -42,9 +43,6 @@ from sparsh_ros.training.tasks import (
     trivial_scores,
 )
 from sparsh_ros.training.tokens import cache_tokens
-
-ENCODER_FILE = "encoder.safetensors"
-HEADS_FILE = "heads.safetensors"
 
 Stores = dict[str, PairStore]
 Scores = dict[str, float]

@@ -20,14 +20,14 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from sparsh_ros.errors import DatasetError
+from sparsh_ros.frames import PAIR_INTERVAL_S
+from sparsh_ros.progress import track
 from sparsh_ros.sensors.profiles import load_profile
 from sparsh_ros.training.episodes import Episode, list_episodes
 from sparsh_ros.training.patches import PATCH_BYTES, PATCHES, cut_patches, subtract_background
 
-INTERVAL_S = 5 / 60
 IDLE_SHARE = 0.2  # at most this share of the pairs shows no contact
 
 
@@ -142,7 +142,7 @@ def _build(paths: list[Path], folder: Path, chains: int) -> None:
     (folder / "source.json").unlink(missing_ok=True)
     pairs, labels, metas, rows = [], [], [], 0
     with (folder / "frames.u8").open("wb") as file:
-        for path in tqdm(paths, desc=f"Reading {folder.name}", unit="episode"):
+        for path in track(paths, f"Reading episodes of {folder.name}"):
             episode = Episode.load(path)
             chosen = _choose_pairs(episode, chains)
             kept, local = np.unique(chosen, return_inverse=True)
@@ -163,11 +163,11 @@ def _build(paths: list[Path], folder: Path, chains: int) -> None:
 
 
 def _choose_pairs(episode: Episode, chains: int) -> NDArray[np.int64]:
-    pairs = episode.pairs(INTERVAL_S)
+    pairs = episode.pairs(PAIR_INTERVAL_S)
     if not len(pairs):
         raise DatasetError(
-            f"episode {episode.path}: {len(episode)} frames hold no pair {INTERVAL_S:.3f} s apart; "
-            "delete it and run `sparsh-ros simulate` with more --seconds"
+            f"episode {episode.path}: {len(episode)} frames hold no pair {PAIR_INTERVAL_S:.3f} s "
+            "apart; delete it and run `sparsh-ros simulate` with more --seconds"
         )
     step = int(np.median(pairs[:, 0] - pairs[:, 1]))
     return pairs[pairs[:, 0] % step < chains]

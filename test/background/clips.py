@@ -20,4 +20,4 @@ def frames(images: list[np.ndarray], start_s: float = 0.0, rate_hz: float = RATE
 
 def push(keeper: BackgroundKeeper, images: list[np.ndarray], start_s: float = 0.0) -> list[int]:
     """Indices of the images that brought a new background."""
-    return [index for index, frame in enumerate(frames(images, start_s)) if keeper.push(frame)]
+    return [index for index, frame in enumerate(frames(images, start_s)) if keeper.update(frame)]

@@ -16,7 +16,7 @@ from sparsh_ros.simulation.simulation import TouchSimulation
 def still_frames(images: list[np.ndarray], rate_hz: float = RATE_HZ) -> StillFrames:
     still = StillFrames()
     for frame in frames(images, rate_hz=rate_hz):
-        still.push(frame)
+        still.add(frame)
     return still
 
 
@@ -58,6 +58,6 @@ def test_too_little_is_refused(gel: dict) -> None:
 @pytest.mark.parametrize("step_s", [-3.0, 0.6])
 def test_a_gap_and_a_clock_set_back_begin_anew(gel: dict, step_s: float) -> None:
     still = still_frames(gel["free"][:31])
-    still.push(Frame(round((0.5 + step_s) * 1e9), gel["free"][0]))
+    still.add(Frame(round((0.5 + step_s) * 1e9), gel["free"][0]))
     with pytest.raises(FrameError, match="found 1 over"):
         still.background()

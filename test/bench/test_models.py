@@ -34,7 +34,7 @@ class CountingEngine:
         self.encoded.append(len(images[0]))
         return len(images[0])
 
-    def decode(self, head: str, tokens: int) -> dict[str, np.ndarray]:
+    def run_head(self, head: str, tokens: int) -> dict[str, np.ndarray]:
         self.decoded.append(head)
         return {head: np.zeros((tokens, 3), np.float32)}
 

@@ -94,7 +94,7 @@ def test_nothing_to_evaluate_ends_with_a_sentence(
     tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with BagWriter(tmp_path / "bare") as bag:
-        bag.slip("/left/truth/slip", 1, False, False, "gel")
+        bag.slip("/left/ground_truth/slip", 1, False, False, "gel")
     cases = {
         "wanted bags, found none": [],
         "bag /nowhere: not found": ["/nowhere"],

@@ -82,7 +82,7 @@ def test_both_engines_give_the_same_numbers(spec: ModelSpec, batch: int) -> None
     assert tokens.std() > 0.5
     assert np.abs(tokens - expected.numpy()).max() < TOLERANCE
     for head in spec.heads:
-        found, wanted = ours.decode(head, tokens), reference.decode(head, expected)
+        found, wanted = ours.run_head(head, tokens), reference.run_head(head, expected)
         assert list(found) == list(wanted)
         for name, value in wanted.items():
             assert found[name].dtype == np.float32
@@ -108,16 +108,16 @@ def test_heads_alone_take_tokens_from_elsewhere(spec: ModelSpec) -> None:
         TorchEngine(spec, ["slip"], encoder=False, device="cpu"),
     ):
         engine.warm_up()
-        assert engine.decode("slip", tokens)["slip"].shape == (2, 2)
+        assert engine.run_head("slip", tokens)["slip"].shape == (2, 2)
         with pytest.raises(ModelError, match="'force': not loaded; this engine has slip"):
-            engine.decode("force", tokens)
+            engine.run_head("force", tokens)
 
 
 def test_onnx_files_are_half_the_size(spec: ModelSpec) -> None:
     values = sum(
         np.prod(tensor.shape) for tensor in VisionTransformer.from_spec(spec).state_dict().values()
     )
-    table = 4 * spec.tokens * spec.width
+    table = 4 * spec.tokens * spec.embed_dim
     size = (spec.weights / "encoder.onnx").stat().st_size - table
     assert size < 0.5 * 4 * values + 60_000  # the graph itself
 
@@ -166,7 +166,7 @@ spec = load_model_spec(sys.argv[1])
 engine = create_engine(spec, "auto", threads=1)
 engine.warm_up()
 image = np.zeros((1, 320, 240, 3), np.uint8)
-outputs = engine.decode("force", engine.encode(image, image, image))
+outputs = engine.run_head("force", engine.encode(image, image, image))
 assert outputs["force"].shape == (1, 3)
 """
 
@@ -213,8 +213,8 @@ def test_tokens_of_another_model_cost_only_that_call(spec: ModelSpec) -> None:
     ):
         for bad in (good[0], good[:, :7], good[:, :, :32], good.astype(np.float16)):
             with pytest.raises(ModelError, match=r"head 'slip': wanted tokens \(B, 300, 64\)"):
-                engine.decode("slip", bad)
-        assert engine.decode("slip", good)["slip"].shape == (2, 2)
+                engine.run_head("slip", bad)
+        assert engine.run_head("slip", good)["slip"].shape == (2, 2)
 
 
 @pytest.mark.parametrize("kept", [0, 10, 0.5, 0.999])

@@ -16,9 +16,9 @@ from sparsh_ros.errors import FrameError, ModelError, ParameterError
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.perception import pipeline as module
-from sparsh_ros.perception.head_runner import Encoded, Encoding, TouchDecoder
+from sparsh_ros.perception.head_runner import EncodedFrame, Features, HeadRunner
 from sparsh_ros.perception.pipeline import Perception
-from sparsh_ros.perception.postprocess import Touch
+from sparsh_ros.perception.postprocess import Estimate
 from sparsh_ros.sensors import SensorProfile, load_profile, open_sensor
 from sparsh_ros.sensors.images import read_image
 
@@ -36,8 +36,7 @@ class FakeEngine:
     description = "fake"
 
     def __init__(self, heads: tuple[str, ...]) -> None:
-        self.heads = tuple(head for head in heads if head != "forcefield")
-        self.maps = ("normal", "shear") if "forcefield" in heads else ()
+        self.heads = tuple(heads)
         self.calls: list[tuple[np.ndarray, ...]] = []
         self.warm = 0
 
@@ -51,7 +50,18 @@ class FakeEngine:
             tokens[:, 0, column] = batch[:, 0, 0, 0]
         return tokens
 
-    def force_field(self, *images: np.ndarray) -> dict[str, np.ndarray]:
+    def run_head(self, head: str, *inputs: np.ndarray) -> dict[str, np.ndarray]:
+        if head == "forcefield":
+            return self._force_field(*inputs)
+        (tokens,) = inputs
+        batch = len(tokens)
+        if head == "force":
+            return {"force": tokens[:, 0, :3] / 255}
+        if head == "slip":
+            return {"slip": np.zeros((batch, 2), np.float32), "force": tokens[:, 0, :3] / 255}
+        return {name: np.zeros((batch, 11), np.float32) for name in ("tx", "ty", "yaw")}
+
+    def _force_field(self, *images: np.ndarray) -> dict[str, np.ndarray]:
         """Normal is the current image's left to right slope, shear 1 to the right, 2 down."""
         normal = np.linspace(0, 1, 8, dtype=np.float32) * images[0][0, 0, 0, 0] / 255
         shear = np.float32([1, 2])[:, None, None]
@@ -59,14 +69,6 @@ class FakeEngine:
             "normal": np.broadcast_to(normal, (1, 1, 8, 8)),
             "shear": np.broadcast_to(shear, (1, 2, 8, 8)),
         }
-
-    def decode(self, head: str, tokens: np.ndarray) -> dict[str, np.ndarray]:
-        batch = len(tokens)
-        if head == "force":
-            return {"force": tokens[:, 0, :3] / 255}
-        if head == "slip":
-            return {"slip": np.zeros((batch, 2), np.float32), "force": tokens[:, 0, :3] / 255}
-        return {name: np.zeros((batch, 11), np.float32) for name in ("tx", "ty", "yaw")}
 
 
 class Clock:
@@ -112,14 +114,14 @@ def push(perception: Perception, name: str, indices: range) -> None:
 
 def test_pairs_current_with_the_frame_one_interval_older(fake: Perception) -> None:
     push(fake, "left", range(9))
-    (touch,) = fake.infer()
-    assert touch.valid and touch.stamp_ns == START + 8 * PERIOD_NS
-    assert touch.interval_s == pytest.approx(5 / 60, abs=1e-6)
-    np.testing.assert_allclose(touch.force_n, np.array([8, 3, 100]) / 255 * DIGIT.force_scale_n)
+    (estimate,) = fake.infer()
+    assert estimate.valid and estimate.stamp_ns == START + 8 * PERIOD_NS
+    assert estimate.interval_s == pytest.approx(5 / 60, abs=1e-6)
+    np.testing.assert_allclose(estimate.force_n, np.array([8, 3, 100]) / 255 * DIGIT.force_scale_n)
     np.testing.assert_allclose(
-        touch.delta_force_n, np.array([8, 3, 100]) / 255 * DIGIT.delta_force_scale_n, rtol=1e-6
+        estimate.delta_force_n, np.array([8, 3, 100]) / 255 * DIGIT.delta_force_scale_n, rtol=1e-6
     )
-    assert touch.slip_probability == 0.5 and fake.engine.warm == 1
+    assert estimate.slip_probability == 0.5 and fake.engine.warm == 1
 
 
 def test_a_video_model_sees_its_clip_newest_first(
@@ -182,7 +184,7 @@ def test_a_background_can_be_forgotten(fake: Perception) -> None:
     for name in ("left", "right"):
         fake.set_background(name, None)
         push(fake, name, range(6))
-    left, right = sorted(fake.infer(), key=lambda touch: touch.sensor)
+    left, right = sorted(fake.infer(), key=lambda estimate: estimate.sensor)
     assert not left.valid and "no background" in left.reason
     assert right.valid
 
@@ -193,11 +195,11 @@ def test_a_sensor_that_is_not_ready_delays_nobody(fake: Perception) -> None:
     fake.push("aa", frame(0))
     push(fake, "first", range(6))
     push(fake, "left", range(6))
-    touches = {touch.sensor: touch for touch in fake.infer()}
-    assert touches["left"].valid and not touches["first"].valid and not touches["aa"].valid
-    assert "no background" in touches["first"].reason
-    assert "no partner frame" in touches["aa"].reason
-    np.testing.assert_allclose(touches["left"].force_n[0], 5 / 255 * 4.0)
+    estimates = {estimate.sensor: estimate for estimate in fake.infer()}
+    assert estimates["left"].valid and not estimates["first"].valid and not estimates["aa"].valid
+    assert "no background" in estimates["first"].reason
+    assert "no partner frame" in estimates["aa"].reason
+    np.testing.assert_allclose(estimates["left"].force_n[0], 5 / 255 * 4.0)
 
 
 def test_background_makes_it_valid(fake: Perception) -> None:
@@ -233,9 +235,9 @@ def test_silence_is_reported_once_and_ends_by_itself(fake: Perception, clock: Cl
     clock.now_s += STALE_S * 0.9
     assert fake.infer() == []
     clock.now_s += STALE_S
-    (touch,) = fake.infer()
-    assert not touch.valid and "stale: no frame for 0.25 s" in touch.reason
-    assert np.isnan(touch.force_n).all() and not touch.slipping
+    (estimate,) = fake.infer()
+    assert not estimate.valid and "stale: no frame for 0.25 s" in estimate.reason
+    assert np.isnan(estimate.force_n).all() and not estimate.slipping
     assert fake.infer() == []
     push(fake, "left", range(60, 66))
     assert fake.infer()[0].valid
@@ -260,14 +262,14 @@ def test_silence_is_told_by_the_frame_period_and_slow_cameras_do_not_flicker(
 ) -> None:
     fake.add_sensor("left", profile)
     fake.set_background("left", image(100))
-    touches = []
+    estimates = []
     for number in range(40):
         fake.push("left", Frame(START + round(number / rate_hz * 1e9), image(number), number))
-        touches += fake.infer()
+        estimates += fake.infer()
         for _ in range(10):  # looked at often, as a node does
             clock.now_s += 0.1 / rate_hz
-            touches += fake.infer()
-    assert len(touches) == 40 and all(touch.valid for touch in touches[8:])
+            estimates += fake.infer()
+    assert len(estimates) == 40 and all(estimate.valid for estimate in estimates[8:])
     clock.now_s += stale_s - 1 / rate_hz - 0.001
     assert fake.infer() == []
     clock.now_s += 0.002
@@ -284,7 +286,7 @@ def test_gap_is_not_taken_for_a_slow_camera(fake: Perception, clock: Clock) -> N
         clock.now_s -= STALE_S + 0.001
 
 
-def test_frames_lost_to_an_engine_that_failed_can_be_withdrawn(
+def test_frames_lost_to_an_engine_that_failed_can_be_invalidated(
     fake: Perception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake.add_sensor("right", DIGIT)
@@ -294,7 +296,7 @@ def test_frames_lost_to_an_engine_that_failed_can_be_withdrawn(
         patch.setattr(fake.engine, "encode", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             fake.infer()
-    left, right = fake.withdraw("the engine failed")
+    left, right = fake.invalidate_last("the engine failed")
     assert (left.valid, left.reason, left.stamp_ns) == (
         *(False, "the engine failed"),
         START + 8 * PERIOD_NS,
@@ -375,34 +377,34 @@ def test_pushing_goes_on_while_the_encoder_works(
     assert fake.counters("left").replaced == 5 + 2
 
 
-def test_a_remote_head_reads_the_same_touch(fake: Perception) -> None:
+def test_a_remote_head_gives_the_same_estimate(fake: Perception) -> None:
     fake.add_sensor("right", GELSIGHT_2017)
-    remote = TouchDecoder(fake.spec, FakeEngine(("force", "slip")))
+    remote = HeadRunner(fake.spec, FakeEngine(("force", "slip")))
     for name, profile in (("left", DIGIT), ("right", GELSIGHT_2017)):
         remote.add_sensor(name, profile)
     fake.push("left", frame(0))
     push(fake, "right", range(6))
-    encoded = fake.encode()
-    here = fake.interpret(encoded)
+    features = fake.encode()
+    here = fake.run_heads(features)
     there = []
-    for encoding, tokens in encoded.features():
-        assert (tokens is None) == (not encoding.valid)
+    for encoded, tokens in features.per_frame():
+        assert (tokens is None) == (not encoded.valid)
         batch = None if tokens is None else tokens[None].astype(np.float32)
-        there += remote.decode(Encoded((encoding,), batch))
-    assert [touch.valid for touch in there] == [False, True]
+        there += remote.run(Features((encoded,), batch))
+    assert [estimate.valid for estimate in there] == [False, True]
     assert tokens.shape == (TOKENS, WIDTH) and tokens.dtype == np.float16
     for near, far in zip(here, there, strict=True):
         assert (near.stamp_ns, near.reason) == (far.stamp_ns, far.reason)
         np.testing.assert_array_equal(near.force_n, far.force_n)
 
 
-def test_decoder_refuses_an_unknown_sensor(fake: Perception) -> None:
-    decoder = TouchDecoder(fake.spec, FakeEngine(("force",)))
-    with pytest.raises(ParameterError, match="'left': unknown to the decoder"):
-        decoder.decode(Encoded((Encoding("left", START, reason="stale"),), None))
+def test_heads_refuse_an_unknown_sensor(fake: Perception) -> None:
+    head_runner = HeadRunner(fake.spec, FakeEngine(("force",)))
+    with pytest.raises(ParameterError, match="'left': unknown to the heads"):
+        head_runner.run(Features((EncodedFrame("left", START, reason="stale"),), None))
 
 
-def test_weights_without_heads_give_invalid_touches(
+def test_weights_without_heads_give_invalid_estimates(
     fake: Perception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = replace(fake.spec, heads=())
@@ -411,8 +413,8 @@ def test_weights_without_heads_give_invalid_touches(
     assert tuple(bare.heads.missing) == ("force", "slip", "pose")
     bare.add_sensor("right", GELSIGHT_2017)
     push(bare, "right", range(6))
-    (touch,) = bare.infer()
-    assert not touch.valid and "no weights for the heads" in touch.reason
+    (estimate,) = bare.infer()
+    assert not estimate.valid and "no weights for the heads" in estimate.reason
 
 
 def test_a_missing_head_leaves_the_others(
@@ -423,15 +425,19 @@ def test_a_missing_head_leaves_the_others(
     assert tuple(part.heads.missing) == ("slip",)
     part.add_sensor("right", GELSIGHT_2017)
     push(part, "right", range(6))
-    (touch,) = part.infer()
-    assert touch.valid and np.isfinite(touch.force_n).all() and np.isnan(touch.slip_probability)
+    (estimate,) = part.infer()
+    assert (
+        estimate.valid
+        and np.isfinite(estimate.force_n).all()
+        and np.isnan(estimate.slip_probability)
+    )
 
 
 def with_field(
-    fake: Perception, monkeypatch: pytest.MonkeyPatch, images: str = "", heads: tuple = ()
+    fake: Perception, monkeypatch: pytest.MonkeyPatch, transforms: str = "", heads: tuple = ()
 ) -> Perception:
     """Perception with a force field, of a model that wants its images by such rules."""
-    spec = replace(fake.spec, heads=("forcefield", *heads), images=images)
+    spec = replace(fake.spec, heads=("forcefield", *heads), transforms=transforms)
     monkeypatch.setattr(module, "load_model_spec", lambda *_: spec)
     perception = Perception(heads=("auto",))
     perception.add_sensor("left", DIGIT)
@@ -457,7 +463,7 @@ def test_the_force_field_is_that_of_the_frame_looked_at_last(
 def test_a_force_field_of_mirrored_images_is_mirrored_back(
     fake: Perception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    perception = with_field(fake, monkeypatch, images="sparsh-demo")  # flips a DIGIT's columns
+    perception = with_field(fake, monkeypatch, transforms="sparsh-demo")  # flips a DIGIT's columns
     push(perception, "left", range(9))
     perception.infer()
     values = perception.force_field("left").values
@@ -482,30 +488,30 @@ def test_tokens_that_nobody_reads_are_not_made(
 ) -> None:
     alone = with_field(fake, monkeypatch)
     push(alone, "left", range(9))
-    (touch,) = alone.infer()
+    (estimate,) = alone.infer()
     assert not alone.engine.calls
     # Not all is unknown, there is the field; but no head says anything.
-    assert touch.valid and touch.in_contact is None
-    assert np.isnan(touch.force_n).all() and np.isnan(touch.slip_probability)
+    assert estimate.valid and estimate.in_contact is None
+    assert np.isnan(estimate.force_n).all() and np.isnan(estimate.slip_probability)
     both = with_field(fake, monkeypatch, heads=("force",))
     push(both, "left", range(9))
-    (touch,) = both.infer()
-    assert len(both.engine.calls) == 1 and np.isfinite(touch.force_n).all()
+    (estimate,) = both.infer()
+    assert len(both.engine.calls) == 1 and np.isfinite(estimate.force_n).all()
 
 
 def test_answers_are_turned_to_the_gel_frame(
     fake: Perception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = replace(fake.spec, images="sparsh-demo", force_outputs=("y", "x", "z"))
+    spec = replace(fake.spec, transforms="sparsh-demo", force_outputs=("y", "x", "z"))
     monkeypatch.setattr(module, "load_model_spec", lambda *_: spec)
     perception = Perception(heads=("force",))
     perception.add_sensor("left", DIGIT)
     perception.set_background("left", image(100))
     push(perception, "left", range(9))
-    (touch,) = perception.infer()
+    (estimate,) = perception.infer()
     # The head says 8, 3, 100: labels with x and y exchanged, of an image with columns mirrored.
     wanted = np.array([-3, 8, 100]) / 255 * DIGIT.force_scale_n
-    np.testing.assert_allclose(touch.force_n, wanted, rtol=1e-6)
+    np.testing.assert_allclose(estimate.force_n, wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -525,28 +531,28 @@ def test_bad_settings(fake: Perception, settings: dict, error: type, message: st
 # With the weights that ship.
 
 
-def follow(sensor: object, perception: Perception, count: int) -> list[Touch]:
-    """Touches of the first `count` frames or so of a sensor."""
-    touches, last = [], 0
+def follow(sensor: object, perception: Perception, count: int) -> list[Estimate]:
+    """Estimates of the first `count` frames or so of a sensor."""
+    estimates, last = [], 0
     with sensor:
-        while len(touches) < count and (frame := sensor.wait(last, LONG_S)) is not None:
+        while len(estimates) < count and (frame := sensor.wait(last, LONG_S)) is not None:
             last = frame.sequence
             perception.push("gel", frame)
-            touches += perception.infer()
-    return touches
+            estimates += perception.infer()
+    return estimates
 
 
-def check_plausible(touches: list[Touch], scale_n: tuple[float, float, float]) -> None:
-    known = [touch for touch in touches if touch.valid]
+def check_plausible(estimates: list[Estimate], scale_n: tuple[float, float, float]) -> None:
+    known = [estimate for estimate in estimates if estimate.valid]
     assert len(known) >= 3
-    for touch in known:
-        assert (np.abs(touch.force_n) <= scale_n).all() and touch.force_n[2] >= 0
-        assert 0 <= touch.slip_probability <= 1
-        assert isinstance(touch.in_contact, bool)
-        if np.isfinite(touch.pose_change).all():
-            assert (np.linalg.eigvalsh(touch.pose_change_covariance) > 0).all()
-    for touch in touches:
-        assert touch.valid == (touch.reason == "")
+    for estimate in known:
+        assert (np.abs(estimate.force_n) <= scale_n).all() and estimate.force_n[2] >= 0
+        assert 0 <= estimate.slip_probability <= 1
+        assert isinstance(estimate.in_contact, bool)
+        if np.isfinite(estimate.pose_change).all():
+            assert (np.linalg.eigvalsh(estimate.pose_change_covariance) > 0).all()
+    for estimate in estimates:
+        assert estimate.valid == (estimate.reason == "")
 
 
 @pytest.mark.parametrize(
@@ -564,14 +570,14 @@ def test_real_recording_runs_through(
     perception = Perception(device="cpu", threads=1)
     perception.add_sensor("gel", sensor.profile)
     if background is not None:
-        reference = sensor.profile.standardise(read_image(tactile_data / background), "bgr")
+        reference = sensor.profile.to_canonical(read_image(tactile_data / background), "bgr")
         perception.set_background("gel", reference)
     elif sensor.profile.subtract_background:
         perception.set_background("gel", image(127))
-    touches = follow(sensor, perception, 25)
-    check_plausible(touches, sensor.profile.force_scale_n)
+    estimates = follow(sensor, perception, 25)
+    check_plausible(estimates, sensor.profile.force_scale_n)
     counters = perception.counters("gel")
-    assert counters.encoded == sum(touch.valid for touch in touches)
+    assert counters.encoded == sum(estimate.valid for estimate in estimates)
 
 
 def test_simulated_touch_runs_through() -> None:
@@ -586,17 +592,17 @@ def test_simulated_touch_runs_through() -> None:
 def test_remote_heads_agree_with_local_ones_within_half_precision() -> None:
     spec = load_model_spec("sparsh-sim-micro")
     perception = Perception(device="cpu", threads=1)
-    remote = TouchDecoder(spec, create_engine(spec, "cpu", encoder=False, threads=1))
+    remote = HeadRunner(spec, create_engine(spec, "cpu", encoder=False, threads=1))
     for known in (perception, remote):
         known.add_sensor("gel", GELSIGHT_2017)
     rng = np.random.default_rng(0)
     for index in range(6):
         noise = rng.integers(0, 256, IMAGE_SHAPE, np.uint8)
         perception.push("gel", Frame(START + index * PERIOD_NS, noise, index))
-    encoded = perception.encode()
-    (near,) = perception.interpret(encoded)
-    ((encoding, tokens),) = encoded.features()
-    (far,) = remote.decode(Encoded((encoding,), tokens[None].astype(np.float32)))
+    features = perception.encode()
+    (near,) = perception.run_heads(features)
+    ((encoded, tokens),) = features.per_frame()
+    (far,) = remote.run(Features((encoded,), tokens[None].astype(np.float32)))
     np.testing.assert_allclose(near.force_n, far.force_n, atol=0.02)
     assert near.slip_probability == pytest.approx(far.slip_probability, abs=0.01)
 
@@ -620,9 +626,9 @@ def test_tokens_on_a_torch_device_give_the_same_touches(monkeypatch: pytest.Monk
                 perception.add_sensor("gel", GELSIGHT_2017)
             perception.push("gel", Frame(START + index * PERIOD_NS, noise, index))
     near, far = by_onnx.encode(), by_torch.encode()
-    (here,), (there,) = by_onnx.interpret(near), by_torch.interpret(far)
+    (here,), (there,) = by_onnx.run_heads(near), by_torch.run_heads(far)
     np.testing.assert_allclose(there.force_n, here.force_n, atol=1e-3)
     np.testing.assert_allclose(there.slip_probability, here.slip_probability, atol=1e-3)
-    ((_, tokens),), ((_, others),) = near.features(), far.features()
+    ((_, tokens),), ((_, others),) = near.per_frame(), far.per_frame()
     assert others.dtype == np.float16
     np.testing.assert_allclose(tokens, others, atol=0.01)

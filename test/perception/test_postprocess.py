@@ -11,7 +11,7 @@ import pytest
 
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.perception.motion import MotionBins, MotionIntegrator, softmax
-from sparsh_ros.perception.postprocess import Contact, Touch, TouchReader
+from sparsh_ros.perception.postprocess import Contact, Estimate, Postprocessor
 from sparsh_ros.sensors import load_profile
 
 SPEC = ModelSpec(name="test", size="micro", licence="Apache-2.0", weights=Path("nowhere"))
@@ -39,15 +39,15 @@ def outputs(
     }
 
 
-def reader(profile: str = "digit", **thresholds: float) -> TouchReader:
+def reader(profile: str = "digit", **thresholds: float) -> Postprocessor:
     settings = {"contact_threshold_n": 0.1, "slip_threshold": 0.4} | thresholds
-    return TouchReader("left", load_profile(profile), SPEC, **settings)
+    return Postprocessor("left", load_profile(profile), SPEC, **settings)
 
 
-def read_run(reader: TouchReader, normals: list[float], **more: object) -> list[Touch]:
-    """Touches at 60 Hz with the given raw normal forces."""
+def read_run(reader: Postprocessor, normals: list[float], **more: object) -> list[Estimate]:
+    """Estimates at 60 Hz with the given raw normal forces."""
     return [
-        reader.read(START + index * PERIOD_NS, INTERVAL_S, outputs(normal, **more))
+        reader.process(START + index * PERIOD_NS, INTERVAL_S, outputs(normal, **more))
         for index, normal in enumerate(normals)
     ]
 
@@ -58,14 +58,14 @@ def test_softmax_is_that_of_the_definition_and_does_not_overflow() -> None:
 
 
 def test_force_and_change_of_force_are_scaled_by_the_profile() -> None:
-    touch = reader().read(START, INTERVAL_S, outputs())
-    np.testing.assert_allclose(touch.force_n, [1.0, -2.0, 2.5])
-    np.testing.assert_allclose(touch.delta_force_n, [0.40, -0.40, 0.15])
-    mini = reader("gelsight_mini").read(START, INTERVAL_S, outputs())
+    estimate = reader().process(START, INTERVAL_S, outputs())
+    np.testing.assert_allclose(estimate.force_n, [1.0, -2.0, 2.5])
+    np.testing.assert_allclose(estimate.delta_force_n, [0.40, -0.40, 0.15])
+    mini = reader("gelsight_mini").process(START, INTERVAL_S, outputs())
     np.testing.assert_allclose(mini.force_n, [0.375, -0.75, 1.0])
     np.testing.assert_allclose(mini.delta_force_n, [0.80, -0.80, 0.20])
-    assert (touch.sensor, touch.stamp_ns, touch.interval_s) == ("left", START, INTERVAL_S)
-    assert touch.valid and touch.reason == ""
+    assert (estimate.sensor, estimate.stamp_ns, estimate.interval_s) == ("left", START, INTERVAL_S)
+    assert estimate.valid and estimate.reason == ""
 
 
 @pytest.mark.parametrize(
@@ -75,40 +75,42 @@ def test_force_and_change_of_force_are_scaled_by_the_profile() -> None:
 def test_slip_needs_the_threshold_and_contact(
     logits: tuple[float, float], normal: float, slipping: bool
 ) -> None:
-    touch = reader().read(START, INTERVAL_S, outputs(normal, slip=logits))
-    assert touch.slip_probability == pytest.approx(softmax(logits)[1])
-    assert touch.slipping is slipping
-    assert touch.slip_threshold == 0.4
+    estimate = reader().process(START, INTERVAL_S, outputs(normal, slip=logits))
+    assert estimate.slip_probability == pytest.approx(softmax(logits)[1])
+    assert estimate.slipping is slipping
+    assert estimate.slip_threshold == 0.4
 
 
 def test_slip_without_force_head_is_judged_without_contact() -> None:
     only_slip = {"slip": outputs(slip=(0.0, 3.0))["slip"]}
-    touch = reader().read(START, INTERVAL_S, only_slip)
-    assert touch.slipping and touch.in_contact is None
-    assert np.isnan(touch.force_n).all() and np.isnan(touch.pose_change).all()
+    estimate = reader().process(START, INTERVAL_S, only_slip)
+    assert estimate.slipping and estimate.in_contact is None
+    assert np.isnan(estimate.force_n).all() and np.isnan(estimate.pose_change).all()
 
 
 def test_classes_are_told_by_probability() -> None:
     logits = np.zeros(20, np.float32)
     logits[7] = np.log(19.0)
     classes = {"textile": {"textile": logits}, "grasp": {"grasp": np.float32([0.0, np.log(3.0)])}}
-    touch = reader().read(START, INTERVAL_S, outputs() | classes)
-    np.testing.assert_allclose(touch.grasp, [0.25, 0.75])
-    assert touch.textile[7] == pytest.approx(0.5) and touch.textile.sum() == pytest.approx(1.0)
+    estimate = reader().process(START, INTERVAL_S, outputs() | classes)
+    np.testing.assert_allclose(estimate.grasp, [0.25, 0.75])
+    assert estimate.textile[7] == pytest.approx(0.5) and estimate.textile.sum() == pytest.approx(
+        1.0
+    )
 
 
 def test_what_does_not_touch_has_no_class() -> None:
     textile = {"textile": {"textile": np.zeros(20, np.float32)}}
-    free = reader().read(START, INTERVAL_S, outputs(normal=0.0) | textile)
+    free = reader().process(START, INTERVAL_S, outputs(normal=0.0) | textile)
     assert free.in_contact is False and np.isnan(free.textile).all()
-    unsure = reader().read(START, INTERVAL_S, textile)
+    unsure = reader().process(START, INTERVAL_S, textile)
     assert unsure.in_contact is None and np.isfinite(unsure.textile).all()
     assert np.isnan(unsure.grasp).all()
 
 
 def test_bins_give_the_value_of_the_bin_when_certain() -> None:
     bins = MotionBins(SPEC)
-    change, covariance = bins.decode(certain(8), certain(1), certain(5))
+    change, covariance = bins.expected_motion(certain(8), certain(1), certain(5))
     np.testing.assert_allclose(change, [1.5e-3, -3.5e-3, 0.0], atol=1e-9)
     widths = np.array([1e-3, 3e-3, np.deg2rad(0.06)])
     np.testing.assert_allclose(covariance, np.diag(widths**2 / 12), rtol=1e-6)
@@ -117,7 +119,7 @@ def test_bins_give_the_value_of_the_bin_when_certain() -> None:
 def test_bins_give_expectation_and_total_variance_when_in_doubt() -> None:
     logits = certain(6)
     logits[8] = logits[6]
-    change, covariance = MotionBins(SPEC).decode(logits, certain(5), certain(5))
+    change, covariance = MotionBins(SPEC).expected_motion(logits, certain(5), certain(5))
     assert change[0] == pytest.approx((0.3e-3 + 1.5e-3) / 2)
     between, within = (0.6e-3) ** 2, ((0.4e-3) ** 2 + (1e-3) ** 2) / 2 / 12
     assert covariance[0, 0] == pytest.approx(between + within)
@@ -125,7 +127,7 @@ def test_bins_give_expectation_and_total_variance_when_in_doubt() -> None:
 
 def test_an_axis_that_the_model_cannot_tell_is_unknown() -> None:
     bins = MotionBins(replace(SPEC, pose_axes=("tx", "ty")))
-    change, covariance = bins.decode(*np.zeros((3, 11)))
+    change, covariance = bins.expected_motion(*np.zeros((3, 11)))
     assert np.isfinite(change[:2]).all() and np.isnan(change[2])
     assert np.isfinite(covariance[:2, :2]).all()
     assert np.isnan(covariance[2]).all() and np.isnan(covariance[:, 2]).all()
@@ -140,8 +142,8 @@ def test_most_probable_bins_are_those_of_the_logits_and_unknown_where_the_motion
 
 def test_wider_doubt_means_more_variance() -> None:
     bins = MotionBins(SPEC)
-    sure = bins.decode(*[certain(5)] * 3)[1]
-    unsure = bins.decode(*[np.zeros(11)] * 3)[1]
+    sure = bins.expected_motion(*[certain(5)] * 3)[1]
+    unsure = bins.expected_motion(*[np.zeros(11)] * 3)[1]
     assert (np.diag(unsure) > 10 * np.diag(sure)).all()
     assert (np.linalg.eigvalsh(unsure) > 0).all()
 
@@ -196,20 +198,20 @@ def test_integrator_does_not_follow_over_a_long_gap_or_backwards() -> None:
 
 def test_pose_starts_with_each_contact_and_is_unknown_without() -> None:
     reading = reader()
-    touches = read_run(reading, [0.0] * 3 + [0.5] * 20 + [0.0] * 3 + [0.5] * 8, bins=(8, 5, 5))
-    known = [bool(np.isfinite(touch.pose).all()) for touch in touches]
+    estimates = read_run(reading, [0.0] * 3 + [0.5] * 20 + [0.0] * 3 + [0.5] * 8, bins=(8, 5, 5))
+    known = [bool(np.isfinite(estimate.pose).all()) for estimate in estimates]
     # Contact must have lasted one interval, five frames, before it says how far things moved.
     assert known == [False] * 8 + [True] * 15 + [False] * 8 + [True] * 3
-    for touch, pose_known in zip(touches, known, strict=True):
-        assert np.isfinite(touch.pose_change).all() == pose_known
-        assert np.isfinite(touch.pose_change_covariance).all() == pose_known
-        assert np.isfinite(touch.pose_covariance).all() == pose_known
-        assert touch.valid and np.isfinite(touch.force_n).all()
+    for estimate, pose_known in zip(estimates, known, strict=True):
+        assert np.isfinite(estimate.pose_change).all() == pose_known
+        assert np.isfinite(estimate.pose_change_covariance).all() == pose_known
+        assert np.isfinite(estimate.pose_covariance).all() == pose_known
+        assert estimate.valid and np.isfinite(estimate.force_n).all()
     speed = 1.5e-3 / INTERVAL_S
-    first, last = touches[8].pose, touches[22].pose
+    first, last = estimates[8].pose, estimates[22].pose
     np.testing.assert_allclose(first, [1.5e-3, 0, 0], rtol=1e-5, atol=1e-12)
     np.testing.assert_allclose(last, [speed * 19 / 60, 0, 0], rtol=1e-5, atol=1e-12)
-    np.testing.assert_allclose(touches[31].pose, first, rtol=1e-5, atol=1e-12)
+    np.testing.assert_allclose(estimates[31].pose, first, rtol=1e-5, atol=1e-12)
 
 
 def test_pose_starts_anew_after_a_gap_or_a_clock_step() -> None:
@@ -217,7 +219,7 @@ def test_pose_starts_anew_after_a_gap_or_a_clock_step() -> None:
     stamps = START + np.arange(12) * PERIOD_NS
     for shift in (0, 10**9, -(10**10)):
         poses = [
-            reading.read(int(stamp + shift), INTERVAL_S, outputs(bins=(8, 5, 5))).pose[0]
+            reading.process(int(stamp + shift), INTERVAL_S, outputs(bins=(8, 5, 5))).pose[0]
             for stamp in stamps
         ]
         assert np.isnan(poses[:5]).all()
@@ -226,15 +228,15 @@ def test_pose_starts_anew_after_a_gap_or_a_clock_step() -> None:
 
 def test_motion_without_force_head_has_no_beginning() -> None:
     only_pose = {"pose": outputs(bins=(8, 5, 5))["pose"]}
-    touch = reader().read(START, INTERVAL_S, only_pose)
-    assert touch.pose_change[0] == pytest.approx(1.5e-3)
-    assert np.isnan(touch.pose).all() and touch.in_contact is None
+    estimate = reader().process(START, INTERVAL_S, only_pose)
+    assert estimate.pose_change[0] == pytest.approx(1.5e-3)
+    assert np.isnan(estimate.pose).all() and estimate.in_contact is None
 
 
 def test_invalid_touch_knows_nothing() -> None:
-    touch = reader().invalid(START, "no background")
-    assert not touch.valid and touch.reason == "no background" and touch.stamp_ns == START
-    assert touch.in_contact is None and touch.slipping is False
+    estimate = reader().invalid(START, "no background")
+    assert not estimate.valid and estimate.reason == "no background" and estimate.stamp_ns == START
+    assert estimate.in_contact is None and estimate.slipping is False
     for name in ("force_n", "delta_force_n", "pose_change", "pose", "pose_covariance"):
-        assert np.isnan(getattr(touch, name)).all()
-    assert np.isnan(touch.slip_probability) and np.isnan(touch.interval_s)
+        assert np.isnan(getattr(estimate, name)).all()
+    assert np.isnan(estimate.slip_probability) and np.isnan(estimate.interval_s)

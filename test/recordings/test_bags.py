@@ -21,7 +21,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.recordings.bag_writer import BagWriter, whole_or_nothing
 from sparsh_ros.recordings.bags import Bag, list_bags, open_bag
-from sparsh_ros.recordings.definitions import decoder, known_types
+from sparsh_ros.recordings.formats.definitions import decoder, known_types
 
 COUNT = 40
 PERIOD_NS = 16_666_667
@@ -29,7 +29,11 @@ START_NS = 5_000_000_000
 WRENCH = "geometry_msgs/msg/WrenchStamped"
 SLIP = "sparsh_ros/msg/Slip"
 IMAGE = "sensor_msgs/msg/Image"
-TOPICS = {"/tactile/image_raw": IMAGE, "/tactile/truth/force": WRENCH, "/tactile/truth/slip": SLIP}
+TOPICS = {
+    "/tactile/ground_truth/force": WRENCH,
+    "/tactile/ground_truth/slip": SLIP,
+    "/tactile/image_raw": IMAGE,
+}
 
 
 def stamp(index: int) -> int:
@@ -42,8 +46,8 @@ def write(path: Path, first: int = 0, last: int = COUNT, size: int = 60) -> Path
     with BagWriter(path, custom={"sensor": "digit"}) as bag:
         for index in range(first, last):
             bag.image("/tactile/image_raw", stamp(index), noise[index - first], "camera")
-            bag.wrench("/tactile/truth/force", stamp(index), np.full(3, index), "gel")
-            bag.slip("/tactile/truth/slip", stamp(index), index % 2 == 1, True, "gel")
+            bag.wrench("/tactile/ground_truth/force", stamp(index), np.full(3, index), "gel")
+            bag.slip("/tactile/ground_truth/slip", stamp(index), index % 2 == 1, True, "gel")
     return path
 
 
@@ -82,7 +86,7 @@ def check(bag: Bag, first: int = 0, last: int = COUNT) -> None:
     ]
     forces = [
         (m.log_time_ns, bag.decode(m).wrench.force.z)
-        for m in bag.messages(["/tactile/truth/force"])
+        for m in bag.messages(["/tactile/ground_truth/force"])
     ]
     assert forces == [(stamp(index), index) for index in range(first, last)]
     everything = list(bag.messages(TOPICS))
@@ -193,7 +197,7 @@ def test_a_truncated_mcap_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
             read = [m for m in bag.messages(TOPICS) if m.type == WRENCH]
             forces = [bag.decode(m).wrench.force.z for m in read]
             (warning,) = bag.warnings
-        assert forces == list(range(counts["/tactile/truth/force"])) and len(forces) > 100
+        assert forces == list(range(counts["/tactile/ground_truth/force"])) and len(forces) > 100
         assert warning.startswith(f"{name}.mcap: truncated")
         # A chunk begins with any message: the image of an index may be in the chunk before.
         last_s = max(read[-1].log_time_ns, stamp(counts["/tactile/image_raw"] - 1)) * 1e-9
@@ -238,11 +242,11 @@ def test_a_damaged_chunk_ends_the_reading_with_a_warning(tmp_path: Path) -> None
     folder = write(tmp_path / "bag", last=400)
     content = bytearray((folder / "bag.mcap").read_bytes())
     middle = len(content) * 3 // 4
-    content[middle : middle + 2000] = bytes(2000)
+    content[middle : middle + 20_000] = bytes(20_000)
     (folder / "bag.mcap").write_bytes(content)
     with open_bag(folder) as bag:
-        read = list(bag.messages(["/tactile/truth/force"]))
-        assert len(list(bag.messages(["/tactile/truth/force"]))) == len(read)
+        read = list(bag.messages(["/tactile/ground_truth/force"]))
+        assert len(list(bag.messages(["/tactile/ground_truth/force"]))) == len(read)
         (warning,) = bag.warnings
     assert 100 < len(read) < 400
     assert "bag: damaged after" in warning and "read up to there" in warning

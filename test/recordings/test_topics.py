@@ -32,7 +32,7 @@ LIVE = {
     "pose": POSE,
     "pose_change": CHANGE,
 }
-TRUTH = {"truth__force": WRENCH, "truth__slip": SLIP, "truth__pose": POSE}
+TRUTH = {"ground_truth__force": WRENCH, "ground_truth__slip": SLIP, "ground_truth__pose": POSE}
 
 
 def below(prefix: str, kinds: dict[str, str]) -> dict[str, str]:
@@ -44,12 +44,20 @@ def test_a_live_recording_with_truth() -> None:
     assert (sensor.name, sensor.prefix) == ("tactile", "/tactile")
     assert sensor.image == "/tactile/image_raw" and sensor.background == "/tactile/background"
     assert (sensor.force, sensor.slip, sensor.pose, sensor.pose_change) == (
-        "/tactile/truth/force",
-        "/tactile/truth/slip",
-        "/tactile/truth/pose",
+        "/tactile/ground_truth/force",
+        "/tactile/ground_truth/slip",
+        "/tactile/ground_truth/pose",
         "",
     )
     assert sensor.notes == ()
+
+
+def test_labels_below_truth_are_found_unless_there_is_ground_truth() -> None:
+    kinds = below("left", {"image_raw": IMAGE, "truth__force": WRENCH, "other__force": WRENCH})
+    (sensor,) = find_sensors(topics(**kinds))
+    assert sensor.force == "/left/truth/force" and not any("force" in note for note in sensor.notes)
+    (sensor,) = find_sensors(topics(**kinds, left__ground_truth__force=WRENCH))
+    assert sensor.force == "/left/ground_truth/force"
 
 
 def test_estimates_of_an_earlier_run_are_no_labels() -> None:
@@ -76,8 +84,8 @@ def test_each_of_several_sensors_has_its_own() -> None:
     named = {**below("tactile__left", LIVE | TRUTH), **below("tactile__right", LIVE | TRUTH)}
     left, right = find_sensors(topics(**named))
     assert (left.name, right.name) == ("left", "right")
-    assert left.force == "/tactile/left/truth/force"
-    assert right.slip == "/tactile/right/truth/slip"
+    assert left.force == "/tactile/left/ground_truth/force"
+    assert right.slip == "/tactile/right/ground_truth/slip"
     assert right.background == "/tactile/right/background"
 
 
@@ -111,14 +119,14 @@ def test_a_raw_image_is_preferred_to_the_compressed_one() -> None:
     (sensor,) = find_sensors(topics(**named, **below("tactile", TRUTH)))
     assert (sensor.name, sensor.image) == ("tactile", "/tactile/image_raw/compressed")
     assert sensor.background == "/tactile/background/compressed"
-    assert sensor.force == "/tactile/truth/force"
+    assert sensor.force == "/tactile/ground_truth/force"
     (sensor,) = find_sensors(topics(**named, **below("tactile", LIVE)))
     assert sensor.image == "/tactile/image_raw" and sensor.background == "/tactile/background"
 
 
 def test_an_image_at_the_root() -> None:
-    (sensor,) = find_sensors(topics(image_raw=IMAGE, truth__force=WRENCH))
-    assert (sensor.name, sensor.prefix, sensor.force) == ("image_raw", "", "/truth/force")
+    (sensor,) = find_sensors(topics(image_raw=IMAGE, ground_truth__force=WRENCH))
+    assert (sensor.name, sensor.prefix, sensor.force) == ("image_raw", "", "/ground_truth/force")
 
 
 def test_names_that_are_given_win() -> None:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
+from sparsh_ros.bench.fault_injection.camera import FaultyCamera, FaultyHost
 from sparsh_ros.errors import FrameError, ParameterError, RecordingError
 from sparsh_ros.frames import IMAGE_SHAPE, FrameRing
 from sparsh_ros.sensors import Sensor, open_sensor
@@ -115,7 +115,7 @@ def test_loop_goes_on_and_no_pair_spans_the_seam(tmp_path: Path) -> None:
             last = frame.sequence
             rounds += frame.image.mean() < previous
             previous = frame.image.mean()
-            ring.push(frame)
+            ring.add(frame)
             if clip := ring.clip():
                 pairs += 1
                 newest, oldest = clip.frames
@@ -255,7 +255,7 @@ def test_camera_that_comes_loose_is_opened_again(host: FaultyHost) -> None:
     host.plug(camera, "1-1")
     with open_sensor("video", input=0, host=host) as sensor:
         frame = sensor.wait(0, LONG_S)
-        camera.misbehave(EMPTY)
+        camera.inject(EMPTY)
         until(lambda: camera.opened == 2)
         assert sensor.wait(frame.sequence, LONG_S)
         status = sensor.status()

@@ -11,10 +11,11 @@ from rclpy.node import Node
 
 from sparsh_ros.errors import FrameError
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.msg import Features
+from sparsh_ros.msg import Features as FeaturesMessage
 from sparsh_ros.nodes.graph.graph import prefixes
-from sparsh_ros.nodes.topics import conversions, qos
-from sparsh_ros.perception.head_runner import Encoded, Encoding
+from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.topics import qos
+from sparsh_ros.perception.head_runner import EncodedFrame, Features
 from sparsh_ros.sensors.rig import SensorEntry
 
 
@@ -26,22 +27,22 @@ class FeaturesPublisher:
         self._model = spec.name
         self._frame_ids = {entry.name: entry.gel_frame for entry in rig}
         self._publishers = {
-            name: node.create_publisher(Features, f"{prefix}features", qos.LATEST)
+            name: node.create_publisher(FeaturesMessage, f"{prefix}features", qos.LATEST)
             for name, prefix in prefixes(self._frame_ids).items()
         }
 
-    def publish(self, encoded: Encoded) -> None:
+    def publish(self, features: Features) -> None:
         """Publish what one call of the encoder gave."""
-        for encoding, tokens in encoded.features():
-            self._publishers[encoding.sensor].publish(self._message(encoding, tokens))
+        for encoded, tokens in features.per_frame():
+            self._publishers[encoded.sensor].publish(self._message(encoded, tokens))
 
-    def _message(self, encoding: Encoding, tokens: np.ndarray | None) -> Features:
-        message = Features(
-            header=conversions.header(encoding.stamp_ns, self._frame_ids[encoding.sensor]),
-            valid=encoding.valid,
-            reason=encoding.reason,
+    def _message(self, encoded: EncodedFrame, tokens: np.ndarray | None) -> FeaturesMessage:
+        message = FeaturesMessage(
+            header=conversions.header(encoded.stamp_ns, self._frame_ids[encoded.sensor]),
+            valid=encoded.valid,
+            reason=encoded.reason,
             model=self._model,
-            interval=conversions.interval_to_msg(encoding.interval_s),
+            interval=conversions.interval_to_msg(encoded.interval_s),
         )
         if tokens is not None:
             message.shape = list(tokens.shape)
@@ -49,16 +50,18 @@ class FeaturesPublisher:
         return message
 
 
-def msg_to_encoded(sensor: str, spec: ModelSpec, message: Features) -> Encoded:
-    """A message as the decoder takes it.
+def msg_to_features(sensor: str, spec: ModelSpec, message: FeaturesMessage) -> Features:
+    """A message as the heads take it.
 
     Raises:
         FrameError: the tokens are of another model, or incomplete.
     """
     stamp_ns = conversions.msg_to_stamp(message.header.stamp)
     if not message.valid:
-        return Encoded((Encoding(sensor, stamp_ns, math.nan, message.reason or "unknown"),), None)
-    wanted = (spec.name, [spec.tokens, spec.width], 2 * spec.tokens * spec.width)
+        return Features(
+            (EncodedFrame(sensor, stamp_ns, math.nan, message.reason or "unknown"),), None
+        )
+    wanted = (spec.name, [spec.tokens, spec.embed_dim], 2 * spec.tokens * spec.embed_dim)
     found = (message.model, list(message.shape), len(message.data))
     if found != wanted:
         raise FrameError(
@@ -66,5 +69,5 @@ def msg_to_encoded(sensor: str, spec: ModelSpec, message: Features) -> Encoded:
             "run the head with the model of the encoder"
         )
     tokens = np.frombuffer(message.data, "<f2").reshape(1, *message.shape).astype(np.float32)
-    encoding = Encoding(sensor, stamp_ns, conversions.msg_to_interval(message.interval))
-    return Encoded((encoding,), tokens)
+    encoded = EncodedFrame(sensor, stamp_ns, conversions.msg_to_interval(message.interval))
+    return Features((encoded,), tokens)

@@ -16,22 +16,29 @@ from sensor_msgs.msg import Image
 
 from sparsh_ros.errors import FrameError
 from sparsh_ros.frames import Frame, check_image
-from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
+from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD
 from sparsh_ros.models.head_choice import HeadChoice
-from sparsh_ros.nodes.runtime.diagnostics import OK, WARN, LatencyMeter, RateMeter, Report
-from sparsh_ros.nodes.runtime.ros_time import SendTimes
-from sparsh_ros.nodes.topics import conversions, qos, views
+from sparsh_ros.nodes.messages import conversions, views
+from sparsh_ros.nodes.runtime.diagnostics import (
+    OK,
+    WARN,
+    LatencyMeter,
+    RateMeter,
+    Report,
+    SendTimes,
+)
+from sparsh_ros.nodes.topics import qos
 from sparsh_ros.nodes.topics.estimates import EstimatePublisher
 from sparsh_ros.perception.force_field import ForceField
 from sparsh_ros.perception.pipeline import Perception
-from sparsh_ros.perception.postprocess import Touch
+from sparsh_ros.perception.postprocess import Estimate
 from sparsh_ros.sensors.rig import SensorEntry
 
-_QUIET_S = 5.0
+_LOG_THROTTLE_S = 5.0
 
 
-class Channel:
-    """What belongs to one sensor. Frames come in on one thread, touches go out on another.
+class SensorIO:
+    """What belongs to one sensor. Frames come in on one thread, estimates go out on another.
 
     A sensor in this process hands its background over once, so that is kept from then on, whether
     or not anything is inferred at the time.
@@ -49,13 +56,13 @@ class Channel:
 
     def _forget(self) -> None:
         self._newest: Frame | None = None
-        self._touch: Touch | None = None
+        self._estimate: Estimate | None = None
         self._refused = self._published = 0
         self._rate, self._field_rate, self._latency = RateMeter(), RateMeter(), LatencyMeter()
         self._sent = SendTimes(self._node)
         self._last_values: dict[str, object] = {}
 
-    def offer(self, heads: HeadChoice) -> None:
+    def create_publishers(self, heads: HeadChoice) -> None:
         """Make the topics of the estimates of these heads, and of the pictures."""
         node, prefix = self._node, self._prefix
         self._missing = "; ".join(heads.missing.values())
@@ -66,8 +73,8 @@ class Channel:
         self._difference_topic = node.create_publisher(Image, f"{prefix}image_diff", qos.LATEST)
         self._overlay_topic = node.create_publisher(Image, f"{prefix}overlay", qos.LATEST)
 
-    def begin(self, perception: Perception, listen: bool) -> None:
-        """Hand what comes to `perception`; `listen` to the topics if nobody calls `take`."""
+    def start(self, perception: Perception, listen: bool) -> None:
+        """Hand what comes to `perception`; `listen` to the topics if nobody calls `on_frame`."""
         perception.add_sensor(self._entry.name, self._entry.profile)
         with self._lock:
             self._forget()
@@ -76,10 +83,10 @@ class Channel:
                 self._background = None
             self._hand_over_background()
         if listen:
-            self._subscribe("background", self._take_background, qos.LATCHED)
-            self._subscribe("image_raw", self._take_image, qos.FRAMES)
+            self._subscribe("background", self._on_background, qos.LATCHED)
+            self._subscribe("image_raw", self._on_image, qos.FRAMES)
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """Let go of the `perception`; the counts stay as they are."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
@@ -89,7 +96,7 @@ class Channel:
                 self._last_values = self._values()
             self._perception = None
 
-    def take(self, frame: Frame) -> None:
+    def on_frame(self, frame: Frame) -> None:
         """Take in a frame."""
         with self._lock:
             if self._perception is not None:
@@ -102,15 +109,15 @@ class Channel:
             self._background = background
             self._hand_over_background()
 
-    def publish(self, touch: Touch) -> None:
-        """Publish a touch, and pictures of it while somebody looks."""
-        self._estimates.publish(touch)
+    def publish(self, estimate: Estimate) -> None:
+        """Publish an estimate, and pictures of it while somebody looks."""
+        self._estimates.publish(estimate)
         # A sensor that went silent is reported with the stamp of its last frame.
-        if self._touch is None or touch.stamp_ns != self._touch.stamp_ns:
+        if self._estimate is None or estimate.stamp_ns != self._estimate.stamp_ns:
             self._published += 1
             self._rate.count()
-            self._latency.add(self._sent.of(touch.stamp_ns))
-        self._touch = touch
+            self._latency.add(self._sent.of(estimate.stamp_ns))
+        self._estimate = estimate
         with self._lock:
             frame, background = self._newest, self._background
         if background is not None and self._difference_topic.get_subscription_count():
@@ -118,7 +125,7 @@ class Channel:
             self._difference_topic.publish(self._picture(picture, frame.stamp_ns))
         # With a force field the overlay shows that one, as often as there is one.
         if self._field_topic is None and self._overlay_topic.get_subscription_count():
-            picture = views.overlay(frame.image, touch)
+            picture = views.overlay(frame.image, estimate)
             self._overlay_topic.publish(self._picture(picture, frame.stamp_ns))
 
     @property
@@ -146,9 +153,11 @@ class Channel:
         )
 
     def _report_on_frames(self, values: dict[str, object]) -> Report:
-        if self._touch is None:
+        if self._estimate is None:
             return Report(WARN, "waiting for images", values)
-        return Report(OK if self._touch.valid else WARN, self._touch.reason or "running", values)
+        return Report(
+            OK if self._estimate.valid else WARN, self._estimate.reason or "running", values
+        )
 
     def _values(self) -> dict[str, object]:
         spec, engine = self._perception.spec, self._perception.engine
@@ -178,41 +187,41 @@ class Channel:
         if self._entry.profile.subtract_background and self._perception is not None:
             self._perception.set_background(self._entry.name, self._background)
 
-    def _subscribe(self, topic: str, take: Callable[..., None], quality: QoSProfile) -> None:
+    def _subscribe(self, topic: str, callback: Callable[..., None], quality: QoSProfile) -> None:
         subscription = self._node.create_subscription(
-            Image, f"{self._prefix}{topic}", take, quality
+            Image, f"{self._prefix}{topic}", callback, quality
         )
         self._subscriptions.append(subscription)
 
-    def _take_image(self, message: Image, info: Mapping[str, int]) -> None:
+    def _on_image(self, message: Image, info: Mapping[str, int]) -> None:
         try:
             image = self._standard_image(message)
         except FrameError as error:
             self._refused += 1
-            self._complain("image_raw", error)
+            self._log_error("image_raw", error)
         else:
             stamp_ns = conversions.msg_to_stamp(message.header.stamp)
             self._sent.note(stamp_ns, info["source_timestamp"])
-            self.take(Frame(stamp_ns, image))
+            self.on_frame(Frame(stamp_ns, image))
 
-    def _take_background(self, message: Image) -> None:
+    def _on_background(self, message: Image) -> None:
         try:
             self.use_background(self._standard_image(message) if message.data else None)
         except FrameError as error:
-            self._complain("background", error)
+            self._log_error("background", error)
 
     def _standard_image(self, message: Image) -> np.ndarray:
-        """The standard image in a message, which may also hold one as the camera delivers it."""
+        """The canonical image in a message, which may also hold one as the camera delivers it."""
         profile = self._entry.profile
         image = conversions.msg_to_image(message)
         if image.shape == (profile.height, profile.width, 3):
-            return profile.standardise(image, "rgb")
+            return profile.to_canonical(image, "rgb")
         check_image(image)
         return image
 
-    def _complain(self, topic: str, error: FrameError) -> None:
+    def _log_error(self, topic: str, error: FrameError) -> None:
         sentence = f"sensor {self._entry.name}: {topic}: {error}"
-        self._node.get_logger().error(sentence, throttle_duration_sec=_QUIET_S)
+        self._node.get_logger().error(sentence, throttle_duration_sec=_LOG_THROTTLE_S)
 
     def _picture(self, image: np.ndarray, stamp_ns: int) -> Image:
         return conversions.image_to_msg(image, stamp_ns, self._entry.optical_frame)

@@ -5,12 +5,12 @@ Each `.pkl` holds `digit_<finger>`, a list of JPEG files, and `object_<finger>_r
 (n, 4, 4) motions of the object over the last 5 samples in the finger's frame, for index, middle and
 ring. The backgrounds are `bgs/digit_<finger>.png` beside it or in a folder above.
 
-The label is `truth/pose_change`, a motion over 5 frames and no pose, so that nothing of it is lost
-by adding up and taking apart. It keeps the benchmark's own naming: x is the translation's component
-1 and y its component 0, metres; the angle is that about z, extrinsic x-y-z. How the finger's frame
-lies to the image is documented nowhere; heads trained on these data give these numbers. A motion is
-taken to end at the image of its own index. Times are not in the data: frames follow each other at
-the nominal 60 Hz, or as `rate_hz` says.
+The label is `ground_truth/pose_change`, a motion over 5 frames and no pose, so that nothing of it
+is lost by adding up and taking apart. It keeps the benchmark's own naming: x is the translation's
+component 1 and y its component 0, metres; the angle is that about z, extrinsic x-y-z. How the
+finger's frame lies to the image is documented nowhere; heads trained on these data give these
+numbers. A motion is taken to end at the image of its own index. Times are not in the data: frames
+follow each other at the nominal 60 Hz, or as `rate_hz` says.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sparsh_ros.recordings.importers.recording import Options, Recording, Sensor
 
 FINGERS = ("index", "middle", "ring")
 SPAN = 5
-"""Samples that a motion spans."""
+"""LabelSeries that a motion spans."""
 
 _SENSOR = "digit"
 # Nothing held moves so far in 83 ms; millimetres taken for metres would.

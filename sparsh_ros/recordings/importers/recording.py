@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from sparsh_ros import names
 from sparsh_ros.errors import DatasetError, FrameError
 from sparsh_ros.recordings.bag_writer import START_NS, BagWriter
 from sparsh_ros.sensors.images import decode_image, read_image
@@ -24,7 +25,7 @@ class Options:
     """How to read a data set.
 
     Attributes:
-        sensor: kind of sensor, where the data do not tell.
+        sensor: type of sensor, where the data do not tell.
         rate_hz: frames per second; None for the sensor's own.
         force_axes: the gel frame's axes in terms of those of the forces, such as ("y", "x", "-z").
         swap_red_blue: the images hold red and blue in each other's place.
@@ -48,7 +49,7 @@ class Recording:
 
     Attributes:
         name: path of its bag below the output folder.
-        sensors: prefix of topics -> kind of sensor.
+        sensors: prefix of topics -> type of sensor.
         write: writes it to a bag, and returns what is worth knowing about it, in sentences.
     """
 
@@ -86,7 +87,7 @@ class SensorWriter:
         self._options = options
         self._rate_hz = options.rate_hz or self._profile.fps
         name = prefix.strip("/").replace("/", "_")
-        self._camera, self._gel = f"{name}_camera_optical_frame", f"{name}_gel_frame"
+        self._camera, self._gel = names.optical_frame(name), names.gel_frame(name)
 
     def stamp_ns(self, index: int) -> int:
         """Stamp of the frame with this running number."""
@@ -134,20 +135,22 @@ class SensorWriter:
         order = [_AXES.index(axis.removeprefix("-")) for axis in self._options.force_axes]
         in_gel_frame = np.asarray(force_n, np.float64)[order] * signs
         self._pressed_n += in_gel_frame[2]
-        self._bag.wrench(f"{self._prefix}/truth/force", stamp_ns, in_gel_frame, self._gel)
+        self._bag.wrench(
+            f"{self._prefix}/{names.GROUND_TRUTH}/force", stamp_ns, in_gel_frame, self._gel
+        )
 
     def slip(self, stamp_ns: int, slipping: bool, in_contact: bool) -> None:
         """Whether it slips, and whether anything touches."""
-        topic = f"{self._prefix}/truth/slip"
+        topic = f"{self._prefix}/{names.GROUND_TRUTH}/slip"
         self._bag.slip(topic, stamp_ns, slipping, in_contact, self._gel)
 
     def pose(self, stamp_ns: int, pose: np.ndarray) -> None:
         """Planar pose in the gel frame: x (m), y (m), rotation (rad)."""
-        self._bag.pose(f"{self._prefix}/truth/pose", stamp_ns, pose, self._gel)
+        self._bag.pose(f"{self._prefix}/{names.GROUND_TRUTH}/pose", stamp_ns, pose, self._gel)
 
     def pose_change(self, stamp_ns: int, frames: int, change: np.ndarray) -> None:
         """Motion x (m), y (m), rotation (rad) over the last so many frames."""
-        topic = f"{self._prefix}/truth/pose_change"
+        topic = f"{self._prefix}/{names.GROUND_TRUTH}/pose_change"
         self._bag.pose_change(topic, stamp_ns, frames / self._rate_hz, change, self._gel)
 
     def notes(self) -> list[str]:

@@ -22,9 +22,9 @@ ESTIMATES = {
     "slip": Slip,
     "pose_change": PoseChange,
     "pose": PoseWithCovarianceStamped,
-    "truth/force": WrenchStamped,
-    "truth/slip": Slip,
-    "truth/pose": PoseWithCovarianceStamped,
+    "ground_truth/force": WrenchStamped,
+    "ground_truth/slip": Slip,
+    "ground_truth/pose": PoseWithCovarianceStamped,
 }
 
 
@@ -118,10 +118,10 @@ def test_valid_estimates_are_in_range(heard) -> None:
 
 def test_truth_comes_with_every_image(heard) -> None:
     images = {_stamp(message) for message in heard["image_raw"]}
-    truths = {_stamp(message) for message in heard["truth/slip"]}
+    truths = {_stamp(message) for message in heard["ground_truth/slip"]}
     assert len(images - truths) <= 1
-    assert any(message.in_contact for message in heard["truth/slip"])
-    pressed = [message.wrench.force.z for message in heard["truth/force"]]
+    assert any(message.in_contact for message in heard["ground_truth/slip"])
+    pressed = [message.wrench.force.z for message in heard["ground_truth/force"]]
     assert max(pressed) > 0.05
 
 
@@ -194,7 +194,7 @@ def test_an_image_of_the_wrong_form_costs_only_itself(heard, outsider) -> None:
         return int(report["images refused"]) >= 2
 
     outsider.wait_for(is_refused, "two refused images")
-    outsider.withdraw(intruder)
+    outsider.destroy(intruder)
     before = len(heard["slip"])
     outsider.wait_for(lambda: len(heard["slip"]) > before + 10, "slip after bad images")
 

@@ -27,7 +27,7 @@ from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode, Result
 from sparsh_ros.nodes.sensor import SensorNode
 from sparsh_ros.nodes.settings import AUTOSTART
 from sparsh_ros.perception import pipeline
-from sparsh_ros.perception.postprocess import Touch
+from sparsh_ros.perception.postprocess import Estimate
 
 
 class Probe(ManagedNode):
@@ -158,7 +158,7 @@ def test_a_deactivated_perception_holds_no_engine_and_no_thread(ros, monkeypatch
 class FieldEngine:
     """Stands for an engine that has a force field and nothing else."""
 
-    description, heads, maps, on_gpu = "none", (), ("normal",), False
+    description, heads, on_gpu = "none", ("forcefield",), False
 
     def warm_up(self) -> None: ...
 
@@ -183,7 +183,7 @@ def test_a_force_field_has_a_thread_while_perception_is_active(ros, monkeypatch)
 class FailingEngine(FieldEngine):
     """Stands for an engine whose GPU is gone."""
 
-    heads, maps = ("force",), ()
+    heads = ("force",)
 
     def encode(self, *_images: np.ndarray) -> np.ndarray:
         raise RuntimeError("CUDA error: device lost")
@@ -196,25 +196,25 @@ def test_what_was_estimated_does_not_outlive_the_engine(ros, monkeypatch) -> Non
     node = PerceptionNode()
     node.trigger_configure()
     node.trigger_activate()
-    (channel,) = node._channels.values()
+    (sensor_io,) = node._sensor_ios.values()
     told = threading.Event()
-    touches, publish = [], channel.publish
+    estimates, publish = [], sensor_io.publish
 
-    def note(touch: Touch) -> None:
-        publish(touch)
-        touches.append(touch)
-        if "device lost" in touch.reason:
+    def note(estimate: Estimate) -> None:
+        publish(estimate)
+        estimates.append(estimate)
+        if "device lost" in estimate.reason:
             told.set()
 
-    monkeypatch.setattr(channel, "publish", note)
+    monkeypatch.setattr(sensor_io, "publish", note)
     image = np.full(IMAGE_SHAPE, 100, np.uint8)
-    channel.use_background(image)
+    sensor_io.use_background(image)
     for index in range(3600):
-        channel.take(Frame(10**18 + index * 10**9 // 60, image))
+        sensor_io.on_frame(Frame(10**18 + index * 10**9 // 60, image))
         if told.wait(1 / 60):
             break
-    assert told.is_set() and not any(touch.valid for touch in touches)
-    assert (channel.report().level, node._worker.is_alive()) == (WARN, True)
+    assert told.is_set() and not any(estimate.valid for estimate in estimates)
+    assert (sensor_io.report().level, node._worker.is_alive()) == (WARN, True)
     node.close()
     node.destroy_node()
 

@@ -17,11 +17,11 @@ TOPICS = {
     "/tactile/image_raw": Image,
     "/tactile/overlay": Image,
     "/tactile/force": WrenchStamped,
-    "/tactile/truth/force": WrenchStamped,
+    "/tactile/ground_truth/force": WrenchStamped,
     "/tactile/slip": Slip,
-    "/tactile/truth/slip": Slip,
+    "/tactile/ground_truth/slip": Slip,
     "/tactile/pose": PoseWithCovarianceStamped,
-    "/tactile/truth/pose": PoseWithCovarianceStamped,
+    "/tactile/ground_truth/pose": PoseWithCovarianceStamped,
 }
 LAYOUT = json.loads(config_path("foxglove.json").read_text())
 PANELS = LAYOUT["configById"]

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names and numbers that several rooms share, each stated once: defaults, axes, frames, topics."""
+
+from __future__ import annotations
+
+DEFAULT_MODEL = "sparsh-sim-micro"
+
+FORCE_AXES = ("x", "y", "z")
+"""Of the gel frame: to the right and up in the canonical image, and out of the gel."""
+POSE_AXES = ("tx", "ty", "yaw")
+"""Motion in that plane; the names are those of the pose head's outputs."""
+
+ENCODER_FILE, HEADS_FILE = "encoder.safetensors", "heads.safetensors"
+"""Files in the folder of a model's weights."""
+
+GROUND_TRUTH = "ground_truth"
+"""What really happens is on topics named as the estimates are, below this one."""
+
+DIAGNOSTICS = "/diagnostics"
+"""The one topic that is not below the graph's namespace."""
+
+
+def gel_frame(sensor: str) -> str:
+    """Frame of reference of a sensor's estimates, see `sparsh_ros.perception.postprocess`."""
+    return f"{sensor}_gel_frame"
+
+
+def optical_frame(sensor: str) -> str:
+    """Frame of reference of a sensor's images: x right, y down, z into the gel's back."""
+    return f"{sensor}_camera_optical_frame"
