@@ -226,3 +226,12 @@ def _within(said: Columns, truth: Columns, touch: NDArray) -> float:
     ratio = (said["force"] - truth["force"])[touch] ** 2 / said["variance"][touch]
     known = np.isfinite(ratio)
     return float((ratio[known] <= 1).mean()) if known.any() else float("nan")
+
+
+def score_models(models: dict[str, LiveModel], paths: Sequence[Path]) -> dict[str, Scores]:
+    """Scores of each model and of what knows less, or only speed, on the same episodes."""
+    truths, found = run_models(models, paths)
+    scores = {name: live_scores(truths, columns) for name, columns in found.items()}
+    for name, make in (("speedometer", speedometer_columns), ("trivial", trivial_columns)):
+        scores[name] = live_scores(truths, [make(truth) for truth in truths])
+    return scores

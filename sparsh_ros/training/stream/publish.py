@@ -26,13 +26,14 @@ from sparsh_ros.models.stream_layout import CHANNELS, HIDDEN, OUTPUTS, READINGS,
 from sparsh_ros.models.zoo import write_trained_values
 from sparsh_ros.perception.friction_observer import Prior
 from sparsh_ros.perception.stream_runner import anisotropy
-from sparsh_ros.training.recipes.stream import BEST
+from sparsh_ros.training.recipes.stream import BEST, read_network
 from sparsh_ros.training.schedule import load_checkpoint
 from sparsh_ros.training.stream.batches import Batch, collate, cut_sequence
 from sparsh_ros.training.stream.episodes import StreamEpisode
 from sparsh_ros.training.stream.network import Outputs, StreamNetwork
 from sparsh_ros.training.stream.slip_events import choose_thresholds
 
+CHOSEN_FILE = "chosen.json"
 STRIDE = 5
 ANISOTROPIES = (0.3, 0.4, 0.5, 0.6, 0.7)
 LEAST_TURNS = 200
@@ -156,6 +157,27 @@ def _standardised(name: str, outputs: Outputs, batch: Batch) -> NDArray:
     return (ratio[:, :2] if name == "pose" else ratio).flatten().numpy()
 
 
+def publish_best(
+    runs: Sequence[Path], spec: ModelSpec, validation: Sequence[StreamEpisode], folder: Path
+) -> dict[str, Any]:
+    """Publish the best of several runs; returns what was chosen, also written as `chosen.json`."""
+    run = choose_run(runs)
+    network = read_network(run / BEST)
+    chosen = calibrate(network, validation)
+    publish_stream(network, spec, chosen, folder)
+    chosen |= {"run": run.name, "runs": {each.name: _summary(each) for each in runs}}
+    (folder / CHOSEN_FILE).write_text(json.dumps(chosen, indent=2) + "\n")
+    return chosen
+
+
+def _summary(run: Path) -> dict[str, Any]:
+    """What the run was; of one that still goes on, its best checkpoint."""
+    if (run / "run.json").is_file():
+        return json.loads((run / "run.json").read_text())
+    state = load_checkpoint(run / BEST)
+    return {"steps": state["step"], "best_loss": state["loss"]}
+
+
 def publish_stream(
     network: StreamNetwork, spec: ModelSpec, chosen: dict[str, Any], folder: Path
 ) -> ModelSpec:
@@ -190,7 +212,3 @@ def publish_stream(
     write_trained_values(spec, folder)
     return spec
 
-
-def write_scores(scores: dict[str, Any], folder: Path) -> None:
-    """Every figure of the model card."""
-    (folder / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")

@@ -145,3 +145,16 @@ def _gain(first: NDArray, second: NDArray) -> float:
     """Slope of the estimate over the truth."""
     known = np.isfinite(first) & np.isfinite(second)
     return float(np.polyfit(second[known], first[known], 1)[0]) if known.sum() > 2 else float("nan")
+
+
+def score_recordings(model: LiveModel, folder: Path) -> Scores:
+    """All scores of one model, named by recording."""
+    parts = {
+        "digit_force_shear": score_digit,
+        "gelsight_mini_slip": score_mini_slip,
+        "gelsight_slip_wkoa": score_wkoa,
+    }
+    found = {}
+    for name, score in parts.items():
+        found |= {f"{name}: {key}": value for key, value in score(model, folder / name).items()}
+    return found
