@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from sparsh_ros.engines import DEVICES
 from sparsh_ros.errors import ParameterError
+from sparsh_ros.frames import MAX_RATE_HZ
 from sparsh_ros.models.head_choice import AUTO, HEADS
 from sparsh_ros.names import DEFAULT_MODEL
 from sparsh_ros.perception.head_runner import CONTACT_THRESHOLD_N
@@ -121,7 +122,9 @@ RIG: Mapping[str, Setting] = {
     "intensity": Setting(15, "Of the LEDs of a DIGIT.", bounds=(0, 15)),
     "leds": Setting("v4l2", "What sets the LEDs of a DIGIT.", choices=("v4l2", "digit-interface")),
     "rate_hz": Setting(
-        0.0, "Frames per second; 0: the rate of the sensor or the recording.", bounds=(0.0, 240.0)
+        0.0,
+        "Frames per second; 0: the rate of the sensor or the recording.",
+        bounds=(0.0, MAX_RATE_HZ),
     ),
     "loop": Setting(False, "Start a recording again at its end."),
     "touch": Setting(
