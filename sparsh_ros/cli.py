@@ -60,6 +60,9 @@ _COMMANDS = {
     "contact-sheet": _Command(
         "sparsh_ros.commands.render_samples", "render simulated sensors to a PNG"
     ),
+    "gap": _Command(
+        "sparsh_ros.commands.simulation_gap", "compare simulated touches with recorded ones"
+    ),
     "weights": _Command("sparsh_ros.commands.weights", "list models, inspect weights files"),
 }
 
