@@ -69,10 +69,10 @@ def test_a_bag_holds_the_frames_and_labels_of_the_episode(tmp_path: Path, index:
         events = list(read_events(bag, [sensor]))
         assert bag.warnings == []
     frames, forces, slips, poses = (
-        [event for event in events if event.kind == kind]
+        [event for event in events if event.type == kind]
         for kind in ("frame", "force", "slip", "pose")
     )
-    (background,) = (event for event in events if event.kind == "background")
+    (background,) = (event for event in events if event.type == "background")
     assert events[0] is background and np.array_equal(background.value, episode.background)
     assert len(ticks) == len(frames) == len(episode) == 60
     for i, frame in enumerate(frames):
