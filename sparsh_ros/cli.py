@@ -33,15 +33,17 @@ _COMMANDS = {
         needs_ros=True,
     ),
     "record": _Command(
-        "sparsh_ros.nodes.record.record", "record topics into a bag", needs_ros=True
+        "sparsh_ros.nodes.record.recorder", "record topics into a bag", needs_ros=True
     ),
     "replay": _Command(
-        "sparsh_ros.nodes.replay.replay",
+        "sparsh_ros.nodes.replay.command",
         "play a recording through the live graph, compare with the offline estimates",
         needs_ros=True,
     ),
     "demo": _Command(
-        "sparsh_ros.nodes.demo.demo", "run the graph for a while, watch it, report", needs_ros=True
+        "sparsh_ros.nodes.demo.command",
+        "run the graph for a while, watch it, report",
+        needs_ros=True,
     ),
     "bench": _Command("sparsh_ros.bench.models", "time the models on this machine"),
     "doctor": _Command("sparsh_ros.commands.doctor", "find out what is wrong, and how to mend it"),

@@ -16,6 +16,9 @@ ENCODER_FILE, HEADS_FILE = "encoder.safetensors", "heads.safetensors"
 GROUND_TRUTH = "ground_truth"
 """What really happens is on topics named as the estimates are, below this one."""
 
+DIAGNOSTICS = "/diagnostics"
+"""The one topic that is not below the graph's namespace."""
+
 
 def gel_frame(sensor: str) -> str:
     """Frame of reference of a sensor's estimates, see `sparsh_ros.perception.postprocess`."""

@@ -70,7 +70,7 @@ def test_scores_are_in_the_folder_and_name_what_ships() -> None:
     spec = load_model_spec("sparsh-sim-micro")
     scores = json.loads((spec.weights / "scores.json").read_text())
     assert [name for name, entry in scores["scores"].items() if entry["ships"]] == list(spec.heads)
-    assert scores["data"]["test"]["kinds"] == sorted(KINDS)
+    assert set(scores["data"]["test"]["kinds"]) <= set(KINDS)
     assert not set(scores["data"]["train"]["kinds"]) & set(KINDS)
     size = sum(path.stat().st_size for path in spec.weights.iterdir())
     assert size < 30e6

@@ -19,8 +19,8 @@ import numpy as np
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.sensors.profiles import load_profile
 from sparsh_ros.sensors.sources import ImageFolder, VideoFile
-from sparsh_ros.simulation.indenters import KINDS
 from sparsh_ros.simulation.sensor_instance import SENSORS
+from sparsh_ros.simulation.shapes import KINDS
 from sparsh_ros.simulation.simulation import TouchSimulation
 
 CELL_WIDTH, CELL_HEIGHT = 150, 200

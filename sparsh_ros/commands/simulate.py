@@ -38,7 +38,6 @@ def record_bag(
 ) -> None:
     """Write the first seconds of a touch as a bag, whole or not at all; memory holds one frame.
 
-    In `ground_truth/slip`, `probability` is the share of the contact area that slides, as live.
     Calls `tick` after each frame.
     """
     # Here, because episodes need no library for bags.
@@ -55,12 +54,21 @@ def record_bag(
         for _ in range(episodes.frame_count(seconds)):
             sample = simulation.step()
             stamp_ns = START_NS + round(sample.time_s * 1e9)
-            truth = (sample.slipping, sample.in_contact)
             bag.image(
                 f"{PREFIX}/image_raw/compressed", stamp_ns, sample.image, camera, JPEG_QUALITY
             )
             bag.wrench(f"{truth_at}/force", stamp_ns, sample.force_n, gel)
-            bag.slip(f"{truth_at}/slip", stamp_ns, *truth, gel, sample.slip_share)
+            bag.slip(
+                f"{truth_at}/slip",
+                stamp_ns,
+                sample.slipping,
+                sample.in_contact,
+                gel,
+                float(sample.slipping),
+                sample.slide_speed_m_s,
+                sample.slip_share,
+                sample.friction_margin,
+            )
             bag.pose(f"{truth_at}/pose", stamp_ns, motion.update(sample), gel)
             tick()
 

@@ -22,6 +22,7 @@ from sparsh_ros.msg import Features
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import heard_entries
+from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.diagnostics import (
     OK,
@@ -30,15 +31,15 @@ from sparsh_ros.nodes.runtime.diagnostics import (
     LatencyMeter,
     RateMeter,
     Report,
+    SendTimes,
 )
 from sparsh_ros.nodes.runtime.parameters import Parameters
-from sparsh_ros.nodes.runtime.ros_time import SendTimes
-from sparsh_ros.nodes.topics import conversions, qos
+from sparsh_ros.nodes.topics import qos
 from sparsh_ros.nodes.topics.estimates import EstimatePublisher
 from sparsh_ros.nodes.topics.features import msg_to_features
 from sparsh_ros.perception.head_runner import HeadRunner
 
-_QUIET_S = 5.0
+_LOG_THROTTLE_S = 5.0
 
 
 class HeadNode(Node):
@@ -51,16 +52,19 @@ class HeadNode(Node):
             SparshError: a parameter, the model or its weights cannot be used.
         """
         super().__init__("head")
-        given = Parameters(self, settings.HEAD)
-        self._spec = load_model_spec(given["model"], given["weights_dir"] or None)
-        heads = choose_heads(self._spec, given["heads"]).of_tokens()
+        params = Parameters(self, settings.HEAD)
+        self._spec = load_model_spec(params["model"], params["weights_dir"] or None)
+        heads = choose_heads(self._spec, params["heads"]).of_tokens()
         self._missing = "; ".join(heads.missing.values())
-        self._engine = create_engine(self._spec, given["device"], heads.usable, encoder=False)
+        self._engine = create_engine(self._spec, params["device"], heads.usable, encoder=False)
         self._engine.warm_up()
         self._head_runner = HeadRunner(
-            self._spec, self._engine, given["contact_threshold_n"], given["slip_threshold"] or None
+            self._spec,
+            self._engine,
+            params["contact_threshold_n"],
+            params["slip_threshold"] or None,
         )
-        rig = heard_entries(given)
+        rig = heard_entries(params)
         self._prefixes = prefixes([entry.name for entry in rig])
         self._estimates, self._rates, self._latencies, self._trouble = {}, {}, {}, {}
         for entry in rig:
@@ -92,7 +96,7 @@ class HeadNode(Node):
             estimates = self._head_runner.run(msg_to_features(name, self._spec, message))
         except SparshError as error:
             self._trouble[name] = str(error)
-            self.get_logger().error(str(error), throttle_duration_sec=_QUIET_S)
+            self.get_logger().error(str(error), throttle_duration_sec=_LOG_THROTTLE_S)
             return
         for estimate in estimates:
             self._estimates[name].publish(estimate)

@@ -23,18 +23,18 @@ from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import heard_entries
 from sparsh_ros.nodes.runtime import spin
+from sparsh_ros.nodes.runtime.clocks import stale_clock
 from sparsh_ros.nodes.runtime.diagnostics import Report
 from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode
-from sparsh_ros.nodes.runtime.ros_time import stale_clock
 from sparsh_ros.nodes.sensor import SensorNode
 from sparsh_ros.nodes.topics.features import FeaturesPublisher
 from sparsh_ros.nodes.topics.force_field import FieldWorker
-from sparsh_ros.nodes.topics.sensor_io import Channel
+from sparsh_ros.nodes.topics.sensor_io import SensorIO
 from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.perception.postprocess import Estimate
 
-_PATIENCE_S = 0.1
-_QUIET_S = 5.0
+_WAIT_TIMEOUT_S = 0.1
+_LOG_THROTTLE_S = 5.0
 
 
 class PerceptionNode(ManagedNode):
@@ -47,10 +47,10 @@ class PerceptionNode(ManagedNode):
             SparshError: a parameter is not allowed.
         """
         super().__init__("perception", settings.PERCEPTION)
-        self._rig = heard_entries(self._given)
+        self._rig = heard_entries(self._params)
         self._prefixes = prefixes([entry.name for entry in self._rig])
-        self._channels = {
-            entry.name: Channel(self, entry, self._prefixes[entry.name]) for entry in self._rig
+        self._sensor_ios = {
+            entry.name: SensorIO(self, entry, self._prefixes[entry.name]) for entry in self._rig
         }
         self._perception: Perception | None = None
         self._features: FeaturesPublisher | None = None
@@ -60,14 +60,14 @@ class PerceptionNode(ManagedNode):
 
     def hosted_sensors(self) -> list[SensorNode]:
         """Nodes of the sensors that live in this process: none unless `in_process` is set."""
-        if not self._given["in_process"]:
+        if not self._params["in_process"]:
             return []
         return [
             SensorNode(
                 entry,
                 self._prefixes[entry.name],
-                sink=self._channels[entry.name].take,
-                take_background=self._channels[entry.name].use_background,
+                sink=self._sensor_ios[entry.name].on_frame,
+                take_background=self._sensor_ios[entry.name].use_background,
             )
             for entry in self._rig
         ]
@@ -75,9 +75,9 @@ class PerceptionNode(ManagedNode):
     def _configure(self) -> None:
         self._perception = perception = self._load()
         spec, engine = perception.spec, perception.engine
-        for channel in self._channels.values():
-            channel.offer(perception.heads)
-        if self._given["publish_features"]:
+        for sensor_io in self._sensor_ios.values():
+            sensor_io.create_publishers(perception.heads)
+        if self._params["publish_features"]:
             self._features = FeaturesPublisher(self, self._rig, spec)
         self.get_logger().info(f"{spec.name} on {engine.description}; {spec.terms}")
         for sentence in (*perception.notes, *perception.heads.missing.values()):
@@ -87,10 +87,10 @@ class PerceptionNode(ManagedNode):
         """Begin to infer, and to listen for images unless sensors are hosted here."""
         if self._perception is None:
             self._perception = self._load()
-        for channel in self._channels.values():
-            channel.begin(self._perception, listen=not self._given["in_process"])
+        for sensor_io in self._sensor_ios.values():
+            sensor_io.start(self._perception, listen=not self._params["in_process"])
         if FORCE_FIELD in self._perception.heads.usable:
-            self._fields = FieldWorker(self._perception, self._channels, self._complain)
+            self._fields = FieldWorker(self._perception, self._sensor_ios, self._log_error)
         self._stop.clear()
         self._worker = threading.Thread(target=self._work, name="encoder")
         self._worker.start()
@@ -104,29 +104,29 @@ class PerceptionNode(ManagedNode):
         if self._fields is not None:
             self._fields.stop()
             self._fields = None
-        for channel in self._channels.values():
-            channel.end()
+        for sensor_io in self._sensor_ios.values():
+            sensor_io.stop()
         self._perception = None
 
     def _cleanup(self) -> None:
         self._features = None
 
     def _load(self) -> Perception:
-        given = self._given
+        params = self._params
         return Perception(
-            given["model"],
-            given["heads"],
-            given["device"],
-            threads=given["threads"] or None,
-            contact_threshold_n=given["contact_threshold_n"],
-            slip_threshold=given["slip_threshold"] or None,
-            weights_dir=given["weights_dir"] or None,
+            params["model"],
+            params["heads"],
+            params["device"],
+            threads=params["threads"] or None,
+            contact_threshold_n=params["contact_threshold_n"],
+            slip_threshold=params["slip_threshold"] or None,
+            weights_dir=params["weights_dir"] or None,
             monotonic=stale_clock(self),
         )
 
     def _work(self) -> None:
         while not self._stop.is_set():
-            self._perception.wait(_PATIENCE_S)
+            self._perception.wait(_WAIT_TIMEOUT_S)
             try:
                 self._infer()
             except Exception as error:  # an engine may raise anything, and must not end the node
@@ -141,24 +141,24 @@ class PerceptionNode(ManagedNode):
         if self._fields is not None:
             for encoded in features.frames:
                 if encoded.valid:
-                    self._fields.offer(encoded.sensor)
+                    self._fields.request(encoded.sensor)
 
     def _give_up(self, error: Exception) -> None:
         """These frames are lost, and with them whatever was estimated before: it must not stand."""
         reason = f"these frames are lost: {error}"
-        self._complain(reason)
+        self._log_error(reason)
         with suppress(Exception):  # if publishing is what failed, there is nothing left to do
             self._publish(self._perception.invalidate_last(reason))
 
     def _publish(self, estimates: Sequence[Estimate]) -> None:
         for estimate in estimates:
-            self._channels[estimate.sensor].publish(estimate)
+            self._sensor_ios[estimate.sensor].publish(estimate)
 
-    def _complain(self, sentence: str) -> None:
-        self.get_logger().error(sentence, throttle_duration_sec=_QUIET_S)
+    def _log_error(self, sentence: str) -> None:
+        self.get_logger().error(sentence, throttle_duration_sec=_LOG_THROTTLE_S)
 
     def _reports(self) -> dict[str, Report]:
-        return {name: channel.report() for name, channel in self._channels.items()}
+        return {name: sensor_io.report() for name, sensor_io in self._sensor_ios.items()}
 
 
 def create() -> Sequence[spin.LiveNode]:

@@ -24,11 +24,10 @@ from sparsh_ros.nodes.graph.entries import own_entry
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.diagnostics import Report
 from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode
+from sparsh_ros.nodes.runtime.sensor_health import sensor_report
 from sparsh_ros.nodes.topics.background import BackgroundTopic
-from sparsh_ros.nodes.topics.camera_info import CameraInfoTopic
-from sparsh_ros.nodes.topics.health import sensor_report
-from sparsh_ros.nodes.topics.images import ImagePublisher
-from sparsh_ros.nodes.topics.truth import TruthPublisher
+from sparsh_ros.nodes.topics.ground_truth import GroundTruthPublisher
+from sparsh_ros.nodes.topics.images import CameraInfoPublisher, ImagePublisher
 from sparsh_ros.sensors import Sensor
 from sparsh_ros.sensors.rig import SensorEntry
 
@@ -60,7 +59,7 @@ class SensorNode(ManagedNode):
             SparshError: a parameter is not allowed.
         """
         super().__init__(f"{entry.name}_sensor" if entry and prefix else "sensor", settings.SENSOR)
-        self._entry = entry or own_entry(self._given)
+        self._entry = entry or own_entry(self._params)
         self._prefix = prefix
         self._sink, self._take_background = sink, take_background
         self._sensor: Sensor | None = None
@@ -83,12 +82,12 @@ class SensorNode(ManagedNode):
             self._sensor = self._entry.open()
         entry, prefix = self._entry, self._prefix
         self._images = ImagePublisher(
-            self, prefix, entry.optical_frame, lambda: self._given["jpeg_quality"]
+            self, prefix, entry.optical_frame, lambda: self._params["jpeg_quality"]
         )
-        self._camera_info = CameraInfoTopic(self, prefix, entry)
+        self._camera_info = CameraInfoPublisher(self, prefix, entry)
         self._truth = None
         if entry.driver == "simulated":
-            self._truth = TruthPublisher(self, prefix, entry.gel_frame)
+            self._truth = GroundTruthPublisher(self, prefix, entry.gel_frame)
         self._background = BackgroundTopic(
             self,
             prefix,
@@ -120,7 +119,7 @@ class SensorNode(ManagedNode):
 
     def _is_awaited(self) -> bool:
         listeners = self._images.listeners + (self._sink is not None)
-        return listeners >= self._given["listeners"]
+        return listeners >= self._params["listeners"]
 
     def _work(self) -> None:
         try:

@@ -39,11 +39,19 @@ class Estimate:
         valid: False if nothing at all is known; then `reason` says why.
         reason: one sentence, empty while valid.
         force_n: (3,) force of the world on the gel, newtons.
+        force_covariance: (3, 3) of `force_n`, N^2; NaN where the model does not know, as below.
         in_contact: whether something presses on the gel; None where no force head tells.
         slip_probability: 0 to 1.
         slipping: probability at or above the threshold, and not known to be without contact.
         slip_threshold: the threshold in use.
+        slide_speed_m_s: how fast the contact slides over the gel, mean over its area; its variance,
+            m^2/s^2.
+        slip_share: share of the contact that slides, 0 to 1; between the two it slips at the rim
+            only (incipient slip); its variance.
+        friction_margin: how far shear is from the limit of friction: 1 without shear, 0 where all
+            of the contact slides; NaN without contact; its variance.
         delta_force_n: (3,) change of `force_n` over the interval, newtons.
+        delta_force_covariance: (3, 3) of `delta_force_n`, N^2.
         pose_change: (3,) motion of the object over the interval: x (m), y (m), rotation (rad).
             NaN unless the contact lasted all that time: what does not touch has no motion.
         pose_change_covariance: (3, 3) of `pose_change`; m^2, m rad, rad^2.
@@ -60,11 +68,19 @@ class Estimate:
     valid: bool = False
     reason: str = ""
     force_n: NDArray[np.float64] = field(default_factory=lambda: _unknown(3))
+    force_covariance: NDArray[np.float64] = field(default_factory=lambda: _unknown(3, 3))
     in_contact: bool | None = None
     slip_probability: float = np.nan
     slipping: bool = False
     slip_threshold: float = np.nan
+    slide_speed_m_s: float = np.nan
+    slide_speed_variance: float = np.nan
+    slip_share: float = np.nan
+    slip_share_variance: float = np.nan
+    friction_margin: float = np.nan
+    friction_margin_variance: float = np.nan
     delta_force_n: NDArray[np.float64] = field(default_factory=lambda: _unknown(3))
+    delta_force_covariance: NDArray[np.float64] = field(default_factory=lambda: _unknown(3, 3))
     pose_change: NDArray[np.float64] = field(default_factory=lambda: _unknown(3))
     pose_change_covariance: NDArray[np.float64] = field(default_factory=lambda: _unknown(3, 3))
     pose_bins: NDArray[np.int64] = field(default_factory=lambda: np.full(3, -1))
@@ -156,12 +172,19 @@ class Postprocessor:
     def _with_motion(self, estimate: Estimate, output: Mapping[str, NDArray]) -> Estimate:
         logits = (output["tx"], output["ty"], output["yaw"])
         change, covariance = self._bins.expected_motion(*logits)
-        moved = replace(
-            estimate,
-            pose_change=change,
-            pose_change_covariance=covariance,
-            pose_bins=self._bins.most_probable(*logits),
-        )
+        return self._moved(estimate, change, covariance, self._bins.most_probable(*logits))
+
+    def _moved(
+        self,
+        estimate: Estimate,
+        change: NDArray,
+        covariance: NDArray,
+        bins: NDArray[np.int64] | None = None,
+    ) -> Estimate:
+        """The estimate with a motion, and with the sum of all since contact began."""
+        moved = replace(estimate, pose_change=change, pose_change_covariance=covariance)
+        if bins is not None:
+            moved = replace(moved, pose_bins=bins)
         if estimate.in_contact is None:
             return moved
         if not estimate.in_contact:

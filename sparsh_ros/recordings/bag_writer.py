@@ -24,7 +24,7 @@ from rosbags.interfaces import (
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.recordings.definitions import known_types
+from sparsh_ros.recordings.formats.definitions import known_types
 from sparsh_ros.sensors.images import encode_jpeg
 
 START_NS = 1_000_000_000
@@ -172,6 +172,9 @@ class BagWriter:
         in_contact: bool,
         frame_id: str,
         probability: float = math.nan,
+        slide_speed_m_s: float = math.nan,
+        slip_share: float = math.nan,
+        friction_margin: float = math.nan,
     ) -> None:
         """A Slip that is known; what a label does not tell is NaN."""
         self._write(
@@ -180,11 +183,19 @@ class BagWriter:
             stamp_ns,
             frame_id,
             valid=True,
+            contact_known=True,
             in_contact=bool(in_contact),
             slipping=bool(slipping),
             probability=float(probability),
             threshold=math.nan,
+            slide_speed=float(slide_speed_m_s),
+            slide_speed_variance=math.nan,
+            slip_share=float(slip_share),
+            slip_share_variance=math.nan,
+            friction_margin=float(friction_margin),
+            friction_margin_variance=math.nan,
             delta_force=self._vector(np.full(3, math.nan)),
+            delta_force_covariance=np.full(9, math.nan),
             interval=self._duration(0.0),
         )
 
@@ -220,6 +231,9 @@ class BagWriter:
             stamp_ns,
             frame_id,
             valid=True,
+            dx_known=not math.isnan(dx),
+            dy_known=not math.isnan(dy),
+            dtheta_known=not math.isnan(dtheta),
             dx=dx,
             dy=dy,
             dtheta=dtheta,
@@ -233,7 +247,7 @@ class BagWriter:
         Args:
             topic: name of the topic.
             type_name: such as "sensor_msgs/msg/Image".
-            log_time_ns: when it was heard.
+            log_time_ns: when it was received.
             cdr: the message as DDS carries it.
 
         Raises:

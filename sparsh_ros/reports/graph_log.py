@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an observer heard of a running graph, and the numbers that follow from it."""
+"""What an observer received from a running graph, and the numbers that follow from it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 
 class Series:
-    """Samples of one topic: stamp, time of arrival and a fixed number of values.
+    """LabelSeries of one topic: stamp, time of arrival and a fixed number of values.
 
     One thread appends, others may read at any time.
     """
@@ -69,11 +69,10 @@ _SLIP = ("valid", "in_contact", "slipping", "probability", "threshold")
 
 @dataclass
 class Record:
-    """All that was heard. Forces in N, lengths in m, angles in rad, gel frame.
+    """All that was received. Forces in N, lengths in m, angles in rad, gel frame.
 
     Attributes:
-        slip: 0 or 1 for the first three columns; in `truth_slip`, probability is the share of the
-            contact area that slides.
+        slip: 0 or 1 for the first three columns, NaN for `in_contact` where that is unknown.
         pose: the estimate, motion since contact began; `truth_pose` means the same.
         counters: name of a node to its last diagnostics.
         images: some of the sensor's images with their stamps, uint8 RGB.
@@ -110,7 +109,7 @@ class Record:
                 return int(values.get(counter, 0))
         return 0
 
-    def journey(self) -> list[tuple[str, int]]:
+    def frame_accounting(self) -> list[tuple[str, int]]:
         """How many frames reached each stage, and between the stages how many went where.
 
         Stages and losses alternate such that each stage is the stage before minus the losses

@@ -33,6 +33,8 @@ class SensorProfile:
         fps: nominal frame rate, 1/s.
         turn: how a landscape frame is turned upright, "clockwise" or "counter_clockwise".
         subtract_background: whether the encoder sees the difference from a no-contact frame.
+        maximum_load_n: hardest normal press, newtons, that estimates are made for: the simulator
+            presses up to it.
         force_scale_n: newtons (x, y, z) at a force-head output of 1.
         delta_force_scale_n: newtons (x, y, z) at a slip-head delta-force output of 1.
         gel_width_mm, gel_height_mm: extent of gel in the canonical image along x and y.
@@ -44,6 +46,7 @@ class SensorProfile:
     fps: float
     turn: str
     subtract_background: bool
+    maximum_load_n: float
     force_scale_n: tuple[float, float, float]
     delta_force_scale_n: tuple[float, float, float]
     gel_width_mm: float

@@ -68,8 +68,7 @@ class SimulatedSensor(Sensor):
             "seed": seed,
             "touch": touch,
             "rate_hz": rate_hz,
-            # Harder than the force scale no head can tell.
-            "maximum_load_n": float(profile.force_scale_n[2]),
+            "maximum_load_n": profile.maximum_load_n,
             "rest_s": REST_S,
         }
         self._nominal_hz = rate_hz

@@ -34,30 +34,40 @@ class GelGrid:
     Attributes:
         width_mm: extent along x (image columns).
         height_mm: extent along y (image rows).
+        rows, columns: number of cells along y and x.
     """
 
     width_mm: float
     height_mm: float
+    rows: int = ROWS
+    columns: int = COLUMNS
 
     @cached_property
     def x_mm(self) -> np.ndarray:
-        """(COLUMNS,) float32 cell centres, ascending, gel frame."""
-        return ((np.arange(COLUMNS) + 0.5) / COLUMNS - 0.5).astype(np.float32) * self.width_mm
+        """(columns,) float32 cell centres, ascending, gel frame."""
+        return ((np.arange(self.columns) + 0.5) / self.columns - 0.5).astype(
+            np.float32
+        ) * self.width_mm
 
     @cached_property
     def y_mm(self) -> np.ndarray:
-        """(ROWS,) float32 cell centres, descending: row 0 is the top of the image."""
-        return (0.5 - (np.arange(ROWS) + 0.5) / ROWS).astype(np.float32) * self.height_mm
+        """(rows,) float32 cell centres, descending: row 0 is the top of the image."""
+        return (0.5 - (np.arange(self.rows) + 0.5) / self.rows).astype(np.float32) * self.height_mm
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.rows, self.columns
 
     @property
     def spacing_mm(self) -> tuple[float, float]:
         """Cell size along (x, y)."""
-        return self.width_mm / COLUMNS, self.height_mm / ROWS
+        return self.width_mm / self.columns, self.height_mm / self.rows
 
     @property
     def cell_area_mm2(self) -> float:
         """Area of one cell."""
-        return self.width_mm * self.height_mm / (ROWS * COLUMNS)
+        return self.width_mm * self.height_mm / (self.rows * self.columns)
 
 
 def overlap(gap_mm: np.ndarray, depth_mm: float) -> np.ndarray:

@@ -41,26 +41,39 @@ SKIN_STIFFNESS_MM = 0.16
 
 
 @dataclass(frozen=True)
-class TouchState:
-    """What the gel feels and shows after one step. Frame of reference: the gel frame.
+class ContactState:
+    """What the gel feels after one step. Frame of reference: the gel frame.
 
     Attributes:
         force_n: (3,) float64, force of the object on the gel.
         pressure: (R, C) float32, normal stress, N/mm^2.
         traction: (2, R, C) float32, shear stress (x, y) on the gel, N/mm^2.
-        surface_mm: (R, C) float32, indentation of the skin towards the camera.
-        displacement_mm: (2, R, C) float32, in-plane displacement (x, y) of the skin.
         slip_share: share of the contact area that slid during the step, 0 to 1.
         slide_mm: how far the contact slid during the step, mean over its area.
+        stretch_mm: (2, R, C) float32, displacement (x, y) of the skin under the object.
+        friction_margin: see `TangentialContact.margin`.
     """
 
     force_n: np.ndarray
     pressure: np.ndarray
     traction: np.ndarray
-    surface_mm: np.ndarray
-    displacement_mm: np.ndarray
     slip_share: float
     slide_mm: float
+    stretch_mm: np.ndarray
+    friction_margin: float
+
+
+@dataclass(frozen=True)
+class SkinState:
+    """What the gel shows.
+
+    Attributes:
+        surface_mm: (R, C) float32, indentation of the skin towards the camera.
+        displacement_mm: (2, R, C) float32, in-plane displacement (x, y) of the skin.
+    """
+
+    surface_mm: np.ndarray
+    displacement_mm: np.ndarray
 
 
 class Elastomer:
@@ -85,12 +98,13 @@ class Elastomer:
         self.grid = grid
         self.thickness_mm = thickness_mm
         self._stiffness = normal_stiffness_n_per_mm3
-        shape = contact.ROWS, contact.COLUMNS
         self._friction = TangentialContact(
-            shape, tangential_ratio * normal_stiffness_n_per_mm3, friction
+            grid.shape, tangential_ratio * normal_stiffness_n_per_mm3, friction
         )
-        self._dragged = np.zeros((2, *shape), np.float32)
+        self._indentation = np.zeros(grid.shape, np.float32)
+        self._dragged = np.zeros((2, *grid.shape), np.float32)
         self._pose = np.zeros(3)
+        self._touching = False
 
     def press(
         self,
@@ -98,7 +112,7 @@ class Elastomer:
         pose: np.ndarray,
         load_n: float,
         tilt: tuple[float, float] = (0.0, 0.0),
-    ) -> TouchState:
+    ) -> ContactState:
         """Move the object to `pose` and press it with `load_n`; one quasi-static step.
 
         Args:
@@ -109,22 +123,25 @@ class Elastomer:
         """
         indentation = self._indent(indenter, pose, load_n, tilt)
         pressure = indentation * np.float32(self._stiffness)
-        slid = self._friction.advance(pressure, self._motion(pose), self._dragged)
+        # The way that an object came through the air drags nothing.
+        motion = self._motion(pose) * np.float32(self._touching)
+        slid = self._friction.advance(pressure, motion, self._dragged)
         traction = self._friction.traction()
-        surface, displacement = self._shape_skin(indentation)
         area = self.grid.cell_area_mm2
         force = np.array(
             [traction[0].sum(dtype=float), traction[1].sum(dtype=float), pressure.sum(dtype=float)]
         )
         touching = max(int(np.count_nonzero(pressure)), 1)
-        return TouchState(
+        self._touching = bool(force[2] > 0.0)
+        self._indentation = indentation
+        return ContactState(
             force_n=force * area,
             pressure=pressure,
             traction=traction,
-            surface_mm=surface,
-            displacement_mm=displacement,
             slip_share=np.count_nonzero(slid > SLIDING_MM) / touching,
             slide_mm=float(slid.sum()) / touching,
+            stretch_mm=self._friction.stretch_mm,
+            friction_margin=self._friction.margin,
         )
 
     def _indent(
@@ -132,7 +149,7 @@ class Elastomer:
     ) -> np.ndarray:
         grid = self.grid
         if load_n <= 0.0:
-            return np.zeros((contact.ROWS, contact.COLUMNS), np.float32)
+            return np.zeros(grid.shape, np.float32)
         gap = indenter.gap_on(grid.x_mm, grid.y_mm, pose)
         if gap.min() >= FAR_MM:  # the object is beside the gel
             return np.zeros_like(gap)
@@ -149,31 +166,38 @@ class Elastomer:
         turn = np.float32(np.arctan2(np.sin(step[2]), np.cos(step[2])))
         centre = 0.5 * (pose + self._pose)
         self._pose = np.array(pose, dtype=float)
-        motion = np.empty((2, contact.ROWS, contact.COLUMNS), np.float32)
+        motion = np.empty((2, *self.grid.shape), np.float32)
         motion[0] = np.float32(step[0]) - turn * (self.grid.y_mm - np.float32(centre[1]))[:, None]
         motion[1] = np.float32(step[1]) + turn * (self.grid.x_mm - np.float32(centre[0]))
         return motion
 
-    def _shape_skin(self, indentation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Surface and displacement of the whole skin; away from the contact at half resolution."""
-        stretch = self._friction.stretch_mm
+    def shape_skin(self) -> SkinState:
+        """Surface and displacement of the whole skin; away from the contact at half resolution.
+
+        Skin that the object comes to touch in later steps starts from this displacement: call it
+        once a frame.
+        """
+        indentation, stretch = self._indentation, self._friction.stretch_mm
         touching = indentation > 0.0
-        if not touching.any():
+        if not self._touching:
             self._dragged = np.zeros_like(stretch)
-            return np.zeros_like(indentation), np.zeros_like(stretch)
+            return SkinState(np.zeros_like(indentation), np.zeros_like(stretch))
+        grid = self.grid
         inside = cv2.resize(
-            np.dstack([indentation, *stretch, touching.astype(np.float32)]),
-            (contact.COLUMNS // 2, contact.ROWS // 2),
+            cv2.merge([indentation, *stretch, touching.astype(np.float32)]),
+            (grid.columns // 2, grid.rows // 2),
             interpolation=cv2.INTER_AREA,
         )
         around, wide = self._recover(inside)
         around[..., 0] += self._raised(around, wide)
-        full = np.moveaxis(_to_grid(np.dstack([around, self._squeezed(wide)])), 2, 0)
+        planes = cv2.merge([around, *self._squeezed(wide)])
+        full = cv2.resize(planes, grid.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        depth, right, up, squeezed_right, squeezed_up = cv2.split(full)
         # The object is an obstacle: the skin may be drawn deeper than its face, never less deep.
-        surface = np.maximum(indentation, full[0])
-        self._dragged = np.where(touching, stretch, full[1:3])
-        bend = SKIN_STIFFNESS_MM / self.grid.spacing_mm[0]
-        return _blur(surface, bend), self._dragged + full[3:5]
+        surface = np.maximum(indentation, depth)
+        self._dragged = np.where(touching, stretch, (right, up))
+        surface = _blur(surface, SKIN_STIFFNESS_MM / grid.spacing_mm[0])
+        return SkinState(surface, self._dragged + (squeezed_right, squeezed_up))
 
     def _recover(self, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Skin around the contact, (depth, x, y), and the widely spread indentation."""
@@ -189,23 +213,23 @@ class Elastomer:
 
     def _raised(self, skin: np.ndarray, wide: np.ndarray) -> np.ndarray:
         """Change of depth that incompressibility asks for: ring around, ridge ahead (negative)."""
-        spacing_x, spacing_y = (2.0 * step for step in self.grid.spacing_mm)
-        divergence = np.gradient(skin[..., 1], spacing_x, axis=1)
-        divergence -= np.gradient(skin[..., 2], spacing_y, axis=0)  # rows run along -y
+        divergence = self._slope(skin[..., 1], 0) + self._slope(skin[..., 2], 1)
         return RIDGE * self.thickness_mm * divergence - RING * wide
 
-    def _squeezed(self, wide: np.ndarray) -> np.ndarray:
-        """(R/2, C/2, 2) displacement of the skin outwards from where it is pressed in."""
-        spacing_x, spacing_y = (2.0 * step for step in self.grid.spacing_mm)
-        outward = np.float32(SQUEEZE * self.thickness_mm)
-        along_x = -outward * np.gradient(wide, spacing_x, axis=1)
-        along_y = outward * np.gradient(wide, spacing_y, axis=0)
-        return np.dstack([along_x, along_y])
+    def _squeezed(self, wide: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Displacement (x, y) of the skin outwards from where it is pressed in, (R/2, C/2) each."""
+        outward = SQUEEZE * self.thickness_mm
+        return -outward * self._slope(wide, 0), -outward * self._slope(wide, 1)
 
-
-def _to_grid(half: np.ndarray) -> np.ndarray:
-    size = contact.COLUMNS, contact.ROWS
-    return cv2.resize(half.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    def _slope(self, field: np.ndarray, axis: int) -> np.ndarray:
+        """Derivative of an (R/2, C/2) field along x (0) or y (1), per mm."""
+        step = self.grid.spacing_mm[axis] * 2.0
+        # Rows run along -y; the kernel spans two cells.
+        scale = 0.5 / step if axis == 0 else -0.5 / step
+        order = (1, 0) if axis == 0 else (0, 1)
+        return cv2.Sobel(
+            field, cv2.CV_32F, *order, ksize=1, scale=scale, borderType=cv2.BORDER_REPLICATE
+        )
 
 
 def _blur(image: np.ndarray, sigma: float) -> np.ndarray:

@@ -29,12 +29,15 @@ class TangentialContact:
 
     Attributes:
         stretch_mm: (2, R, C) float32, in-plane displacement (x, y) of the skin under the object.
+        margin: Mean over the contact of 1 - |s| / (mu p / k_t), weighted by pressure: 1 without
+            shear, 0 where every point slides; NaN without contact.
     """
 
     def __init__(self, shape: tuple[int, int], stiffness_n_per_mm3: float, friction: float) -> None:
         self._stiffness = stiffness_n_per_mm3
         self._friction = friction
         self.stretch_mm = np.zeros((2, *shape), np.float32)
+        self.margin = np.nan
 
     def advance(
         self, pressure: np.ndarray, motion_mm: np.ndarray, skin_mm: np.ndarray
@@ -58,6 +61,9 @@ class TangentialContact:
         slid = np.where(touching, np.maximum(length - limit, 0.0), 0.0)
         scale = np.where(length > limit, limit / np.maximum(length, 1e-9), 1.0)
         self.stretch_mm = np.where(touching, stretch * scale, 0.0).astype(np.float32)
+        most = limit.sum(dtype=float)
+        held_back = np.minimum(length, limit).sum(dtype=float)
+        self.margin = float(1.0 - held_back / most) if most > 0.0 else np.nan
         return slid
 
     def traction(self) -> np.ndarray:

@@ -3,14 +3,14 @@
 
 A height map stores, over a square patch in the object's own plane, the gap in millimetres between
 the object and the plane through its lowest point: 0 at the lowest point, growing away from the gel.
-Every shape, analytic, random, measured or given as a signed distance function, takes this one form,
-so contact needs one mechanism only.
+Every shape takes this one form, so contact needs one mechanism only. Shapes with relief are in
+`reliefs`; `shapes` draws them at random.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -28,13 +28,16 @@ class Indenter:
     """A rigid object seen from the gel.
 
     Attributes:
-        kind: name of the shape, see `KINDS`.
+        kind: name of the shape, see `shapes.KINDS`.
         gap_mm: (N, N) float32, gap over the patch [-12, 12] mm squared; row 0 is +y, column 0
             is -x.
+        is_round: a solid of revolution about the gel's normal, so that no print shows its turning;
+            a print that tilt or the gel's edge makes oblong does not turn with it.
     """
 
     kind: str
     gap_mm: np.ndarray
+    is_round: bool = False
 
     def gap_on(self, x_mm: np.ndarray, y_mm: np.ndarray, pose: np.ndarray) -> np.ndarray:
         """Gap at the gel's grid points for an object at `pose`.
@@ -67,37 +70,25 @@ class Indenter:
         )
 
 
-def from_height(kind: str, height: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Indenter:
+def from_height(
+    kind: str,
+    height: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    is_round: bool = False,
+) -> Indenter:
     """Indenter from a function (x mm, y mm) -> height mm; the lowest point becomes gap 0."""
-    x, y = _patch()
+    x, y = patch()
     gap = np.minimum(np.nan_to_num(height(x, y), nan=FAR_MM, posinf=FAR_MM), FAR_MM)
     if gap.min() >= FAR_MM:
         raise ParameterError(f"indenter '{kind}': nothing below {FAR_MM} mm within the patch")
     gap = np.minimum(gap - gap.min(), FAR_MM)
-    return Indenter(kind, np.ascontiguousarray(gap, dtype=np.float32))
-
-
-def from_sdf(
-    kind: str, sdf: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray], steps: int = 96
-) -> Indenter:
-    """Indenter from a signed distance function (x, y, z in mm, z away from the gel, object z >= 0).
-
-    Each grid point sends a ray along +z that advances by the distance itself (sphere tracing,
-    Hart 1996); rays that meet nothing within `FAR_MM` see no object.
-    """
-
-    def height(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        z = np.zeros_like(x)
-        for _ in range(steps):
-            z = np.minimum(z + np.maximum(sdf(x, y, z), 0.0), FAR_MM)
-        return z
-
-    return from_height(kind, height)
+    return Indenter(kind, np.ascontiguousarray(gap, dtype=np.float32), is_round)
 
 
 def sphere(radius_mm: float) -> Indenter:
     """Sphere, or hemispherical tip, of the given radius."""
-    return from_height("sphere", lambda x, y: radius_mm - _root(radius_mm**2 - x**2 - y**2))
+    return from_height(
+        "sphere", lambda x, y: radius_mm - root(radius_mm**2 - x**2 - y**2), is_round=True
+    )
 
 
 def flat(
@@ -107,15 +98,10 @@ def flat(
 
     def height(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         if round_face:
-            outside = np.hypot(x, y) - half_width_mm
-        else:
-            across = np.maximum(np.abs(x) - half_width_mm, -fillet_mm)
-            along = np.maximum(np.abs(y) - half_length_mm, -fillet_mm)
-            outside = np.hypot(across + fillet_mm, along + fillet_mm) - fillet_mm
-        rim = np.clip(outside + fillet_mm, 0.0, None)
-        return fillet_mm - _root(fillet_mm**2 - rim**2)
+            return rim(np.hypot(x, y) - half_width_mm, fillet_mm)
+        return rim(box_distance(x, y, half_width_mm, half_length_mm, fillet_mm), fillet_mm)
 
-    return from_height("flat", height)
+    return from_height("flat", height, is_round=round_face)
 
 
 def sharp(half_angle_rad: float, tip_radius_mm: float) -> Indenter:
@@ -124,6 +110,7 @@ def sharp(half_angle_rad: float, tip_radius_mm: float) -> Indenter:
     return from_height(
         "sharp",
         lambda x, y: slope * (np.sqrt(x**2 + y**2 + tip_radius_mm**2) - tip_radius_mm),
+        is_round=True,
     )
 
 
@@ -132,9 +119,18 @@ def cylinder(radius_mm: float, half_length_mm: float) -> Indenter:
 
     def height(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         end = np.maximum(np.abs(x) - half_length_mm, 0.0)
-        return radius_mm - _root(radius_mm**2 - y**2 - end**2)
+        return radius_mm - root(radius_mm**2 - y**2 - end**2)
 
     return from_height("cylinder", height)
+
+
+def ellipsoid(half_x_mm: float, half_y_mm: float, half_z_mm: float) -> Indenter:
+    """Ellipsoid whose axes lie along the gel and its normal."""
+
+    def height(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return half_z_mm * (1.0 - root(1.0 - (x / half_x_mm) ** 2 - (y / half_y_mm) ** 2))
+
+    return from_height("ellipsoid", height)
 
 
 def edge(half_angle_rad: float, half_length_mm: float, tip_radius_mm: float) -> Indenter:
@@ -151,10 +147,11 @@ def edge(half_angle_rad: float, half_length_mm: float, tip_radius_mm: float) -> 
 def torus(ring_radius_mm: float, tube_radius_mm: float) -> Indenter:
     """Ring lying flat on the gel."""
 
-    def sdf(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        return np.hypot(np.hypot(x, y) - ring_radius_mm, z - tube_radius_mm) - tube_radius_mm
+    def height(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        beside = np.hypot(x, y) - ring_radius_mm
+        return tube_radius_mm - root(tube_radius_mm**2 - beside**2)
 
-    return from_sdf("torus", sdf)
+    return from_height("torus", height, is_round=True)
 
 
 def blobs(rng: np.random.Generator, wavelength_mm: float, relief_mm: float) -> Indenter:
@@ -167,7 +164,7 @@ def blobs(rng: np.random.Generator, wavelength_mm: float, relief_mm: float) -> I
 def smooth_noise(rng: np.random.Generator, wavelength_mm: float) -> np.ndarray:
     """(N, N) float64 random field of unit standard deviation over the patch."""
     sigma = wavelength_mm / SPACING_MM / 4.0
-    noise = rng.standard_normal(_patch()[0].shape)
+    noise = rng.standard_normal(patch()[0].shape)
     field = cv2.GaussianBlur(noise, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
     return (field - field.mean()) / field.std()
 
@@ -176,43 +173,33 @@ def textured(indenter: Indenter, rng: np.random.Generator, amplitude_mm: float) 
     """The same object with fine surface relief, as machined or printed parts have."""
     gap = indenter.gap_mm + amplitude_mm * smooth_noise(rng, rng.uniform(0.8, 2.5))
     gap = np.where(indenter.gap_mm < FAR_MM, np.minimum(gap - gap.min(), FAR_MM), FAR_MM)
-    return Indenter(indenter.kind, gap.astype(np.float32))
+    return replace(indenter, gap_mm=gap.astype(np.float32))
 
 
-def draw(kind: str, rng: np.random.Generator) -> Indenter:
-    """A random indenter of `kind`, with random size and surface texture.
+def box_distance(
+    x: np.ndarray, y: np.ndarray, half_x_mm: float, half_y_mm: float, round_mm: float
+) -> np.ndarray:
+    """Distance from a rectangle with rounded corners, mm; negative inside."""
+    across = np.maximum(np.abs(x) - half_x_mm, -round_mm)
+    along = np.maximum(np.abs(y) - half_y_mm, -round_mm)
+    return np.hypot(across + round_mm, along + round_mm) - round_mm
 
-    Raises:
-        ParameterError: `kind` is not one of `KINDS`.
+
+def rim(outside_mm: np.ndarray, fillet_mm: float) -> np.ndarray:
+    """Height of a flat face with a rounded rim; NaN beyond it.
+
+    Args:
+        outside_mm: distance from the face's outline, negative inside.
+        fillet_mm: radius of the rim.
     """
-    if kind not in KINDS:
-        raise ParameterError(f"indenter '{kind}' is unknown; choose from {', '.join(KINDS)}")
-    return textured(KINDS[kind](rng), rng, rng.uniform(0.0, 0.05))
+    return fillet_mm - root(fillet_mm**2 - np.maximum(outside_mm + fillet_mm, 0.0) ** 2)
 
 
-def _draw_flat(rng: np.random.Generator) -> Indenter:
-    half_width = rng.uniform(1.8, 4.5)
-    half_length = half_width * rng.uniform(0.6, 1.6)
-    return flat(half_width, half_length, bool(rng.integers(2)), rng.uniform(0.2, 0.6))
-
-
-KINDS: dict[str, Callable[[np.random.Generator], Indenter]] = {
-    "sphere": lambda rng: sphere(rng.uniform(2.0, 8.0)),
-    "flat": _draw_flat,
-    "sharp": lambda rng: sharp(rng.uniform(0.7, 1.2), rng.uniform(0.2, 0.8)),
-    "cylinder": lambda rng: cylinder(rng.uniform(1.5, 6.0), rng.uniform(1.0, 7.0)),
-    "edge": lambda rng: edge(rng.uniform(0.6, 1.1), rng.uniform(2.0, 9.0), rng.uniform(0.15, 0.5)),
-    "torus": lambda rng: torus(rng.uniform(2.0, 4.5), rng.uniform(0.6, 1.6)),
-    "blobs": lambda rng: blobs(rng, rng.uniform(3.0, 8.0), rng.uniform(0.2, 0.7)),
-}
-"""Shape name -> random draw."""
-
-
-def _patch() -> tuple[np.ndarray, np.ndarray]:
+def patch() -> tuple[np.ndarray, np.ndarray]:
     axis = np.arange(-HALF_SIZE_MM, HALF_SIZE_MM + SPACING_MM / 2, SPACING_MM)
     return np.meshgrid(axis, axis[::-1])
 
 
-def _root(value: np.ndarray) -> np.ndarray:
+def root(value: np.ndarray) -> np.ndarray:
     """Square root; NaN, that is no object, where there is none."""
     return np.sqrt(np.where(value >= 0.0, value, np.nan))

@@ -17,40 +17,59 @@ import numpy as np
 
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.simulation import lighting
+from sparsh_ros.simulation.codec import BlockJpeg, Codec, Jpeg, VideoCodec
 from sparsh_ros.simulation.sensor_instance import SensorInstance
 from sparsh_ros.simulation.skin import MARGIN, paint_skin
 
 HEIGHT, WIDTH = 320, 240
 GRID = (160, 120)
+DOWNSCALES = (1, 2, 4)
 _NOISE_ROOM = 64
 # White balance amplifies the weak red and blue of a Bayer sensor; ratio measured on real DIGITs.
 _NOISE_OF_BGR = np.array([1.0, 0.6, 1.0], np.float32)
 _REPLICATE = cv2.BORDER_REPLICATE
-_JPEG_SAMPLING = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422
 
 
 class GelOptics:
     """Renders one sensor. Not thread-safe: frames share scratch memory.
 
+    Attributes:
+        grid_shape: (rows, columns) of the surface and displacement that `render` takes.
+
     Args:
         instance: the sensor; equal instances render equal images from equal random states.
+        downscale: 1, 2 or 4: the images have so many times fewer rows and columns. They are shaded
+            at that size, not shrunk, which costs less; light, skin and noise are those of the
+            full image, averaged.
+
+    Raises:
+        ParameterError: another downscale.
     """
 
-    def __init__(self, instance: SensorInstance) -> None:
+    def __init__(self, instance: SensorInstance, downscale: int = 1) -> None:
+        if downscale not in DOWNSCALES:
+            raise ParameterError(
+                f"gel optics: downscale must be one of {DOWNSCALES}, found {downscale}"
+            )
         self.instance = instance
-        self._pixels_per_mm = WIDTH / instance.gel_width_mm
+        self.grid_shape = GRID if downscale < 4 else (GRID[0] // 2, GRID[1] // 2)
+        self._downscale = downscale
+        self._shape = HEIGHT // downscale, WIDTH // downscale
+        self._pixels_per_mm = self._shape[1] / instance.gel_width_mm
         rng = np.random.default_rng([2, instance.seed])
         column, row = _camera_map(instance)
-        self._skin = paint_skin(instance, HEIGHT, WIDTH)
-        self._skin_map = column + MARGIN, row + MARGIN
-        # Pixel centres of the coarse grid lie half a coarse pixel inside the image's edge.
-        self._grid_map = (column - 0.5) / 2, (row - 0.5) / 2
+        self._skin = self._shrink(paint_skin(instance, HEIGHT, WIDTH))
+        small = (self._shrink(axis) for axis in (column, row))
+        self._skin_map = tuple(_rescale(axis + MARGIN, downscale) for axis in small)
+        cell = HEIGHT // self.grid_shape[0]
+        self._grid_map = tuple(_rescale(self._shrink(axis), cell) for axis in (column, row))
         self._prepare_lights(column, row, rng)
         self._drift_phase = rng.uniform(0, 2 * np.pi, len(instance.lights))
-        self._noise = _noise_bank(rng)
+        self._noise = self._shrink(_noise_bank(rng))
         still = self._expose()
         variance = instance.read_noise**2 + instance.shot_noise**2 * np.maximum(still, 0)
         self._noise_sigma = np.sqrt(variance, dtype=np.float32) * _NOISE_OF_BGR
+        self._codec = _choose_codec(instance, downscale)
 
     def render(
         self,
@@ -62,40 +81,55 @@ class GelOptics:
         """Takes one picture.
 
         Args:
-            surface_mm: float32 (160, 120), rise of the gel's surface towards the camera, covering
+            surface_mm: float32 `grid_shape`, rise of the gel's surface towards the camera, covering
                 the standard image exactly; positive where an object presses.
-            displacement_mm: float32 (2, 160, 120), displacement (x right, y up) of the skin that
+            displacement_mm: float32 (2, *grid_shape), displacement (x right, y up) of the skin that
                 lies at each grid point now.
             rng: source of the frame's noise.
             time_s: time since `background` was valid; drives the drift of the lamps.
 
         Returns:
-            uint8 (320, 240, 3) RGB.
+            uint8 (320, 240, 3) RGB, or smaller by `downscale`.
 
         Raises:
             ParameterError: an array has another shape.
         """
-        _check_shape("surface_mm", surface_mm, GRID)
-        _check_shape("displacement_mm", displacement_mm, (2, *GRID))
+        _check_shape("surface_mm", surface_mm, self.grid_shape)
+        _check_shape("displacement_mm", displacement_mm, (2, *self.grid_shape))
         frame = self._shade(
             np.asarray(surface_mm, np.float32), np.asarray(displacement_mm, np.float32), time_s
         )
-        frame += self._draw_noise(rng) * self._noise_sigma
-        return self._compress(cv2.convertScaleAbs(np.maximum(frame, 0, out=frame)))
+        return self._take(frame, rng, self._codec)
 
     def background(self, rng: np.random.Generator) -> np.ndarray:
-        """Takes a picture of the untouched gel, uint8 (320, 240, 3) RGB."""
-        return self.render(np.zeros(GRID, np.float32), np.zeros((2, *GRID), np.float32), rng)
+        """Takes a picture of the untouched gel: like `render`, but not a frame of its stream."""
+        return self._take(self._shade(*self._untouched(), 0.0), rng, self._codec.fresh())
+
+    def _untouched(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros(self.grid_shape, np.float32), np.zeros((2, *self.grid_shape), np.float32)
+
+    def _take(self, frame: np.ndarray, rng: np.random.Generator, codec: Codec) -> np.ndarray:
+        """The picture of a noiseless BGR frame, which is overwritten."""
+        frame += self._draw_noise(rng) * self._noise_sigma
+        return codec.pass_through(np.maximum(frame, 0, out=frame))
+
+    def _shrink(self, plane: np.ndarray) -> np.ndarray:
+        """Means over the pixels of the downscaled image."""
+        if self._downscale == 1:
+            return plane
+        height, width = plane.shape[:2]
+        size = width // self._downscale, height // self._downscale
+        return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
 
     def _prepare_lights(
         self, column: np.ndarray, row: np.ndarray, rng: np.random.Generator
     ) -> None:
         """Folds each lamp's direction and irradiance into the planes that `_shade` combines."""
         instance = self.instance
-        x_mm = (column + 0.5 - WIDTH / 2) / self._pixels_per_mm
+        x_mm = (column + 0.5 - WIDTH / 2) * instance.gel_width_mm / WIDTH
         y_mm = (HEIGHT / 2 - row - 0.5) * instance.gel_height_mm / HEIGHT
         rest_x, rest_y = lighting.rest_slope(instance, x_mm, y_mm, rng)
-        self._vignette = lighting.vignette(instance.vignetting, HEIGHT, WIDTH)
+        self._vignette = self._shrink(lighting.vignette(instance.vignetting, HEIGHT, WIDTH))
         self._planes = []
         for light in instance.lights:
             toward = lighting.light_direction(light, x_mm, y_mm)
@@ -103,15 +137,15 @@ class GelOptics:
             toward *= irradiance * ((1 - instance.scatter) / np.sin(light.elevation_rad))
             floor = irradiance * np.float32(instance.scatter)
             rest = -(toward[0] * rest_x + toward[1] * rest_y)
-            self._planes.append((floor, toward[2] + floor, rest, -toward[0], -toward[1]))
+            planes = floor, toward[2] + floor, rest, -toward[0], -toward[1]
+            self._planes.append([self._shrink(plane) for plane in planes])
         colours = [light.colour for light in instance.lights] + [instance.ambient]
         # Blue first: the JPEG coder takes BGR.
         self._colours = np.array(colours, np.float32)[:, ::-1].T.copy()
-        self._light_planes = np.empty((HEIGHT, WIDTH, len(colours)), np.float32)
 
     def _expose(self) -> np.ndarray:
         """Sets exposure and white balance on the untouched gel, whose image it returns."""
-        still = self._shade(np.zeros(GRID, np.float32), np.zeros((2, *GRID), np.float32), 0.0)
+        still = self._shade(*self._untouched(), 0.0)
         gain = np.array(self.instance.exposure[::-1]) / still.mean((0, 1))
         self._colours *= gain[:, None].astype(np.float32)
         return still * gain
@@ -120,7 +154,8 @@ class GelOptics:
         """Noiseless brightness, float32 (320, 240, 3) BGR grey levels."""
         instance = self.instance
         height = cv2.remap(surface, *self._grid_map, cv2.INTER_CUBIC, borderMode=_REPLICATE)
-        height = cv2.GaussianBlur(height, (0, 0), instance.blur_px)
+        if instance.blur_px > 0.5 * self._downscale:
+            height = cv2.GaussianBlur(height, (0, 0), instance.blur_px / self._downscale)
         scale = self._pixels_per_mm / 2
         slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=1, scale=scale)
         slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=1, scale=-scale)
@@ -141,8 +176,12 @@ class GelOptics:
     def _move_skin(self, displacement: np.ndarray) -> np.ndarray:
         """Albedo seen by every pixel."""
         step = self._pixels_per_mm
-        column = self._skin_map[0] - step * cv2.resize(displacement[0], (WIDTH, HEIGHT))
-        row = self._skin_map[1] + step * cv2.resize(displacement[1], (WIDTH, HEIGHT))
+        right, up = (
+            cv2.remap(axis, *self._grid_map, cv2.INTER_LINEAR, borderMode=_REPLICATE)
+            for axis in displacement
+        )
+        column = self._skin_map[0] - step * right
+        row = self._skin_map[1] + step * up
         return cv2.remap(self._skin, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
     def _drift(self, index: int, time_s: float) -> float:
@@ -154,16 +193,25 @@ class GelOptics:
     def _draw_noise(self, rng: np.random.Generator) -> np.ndarray:
         """Unit noise: a random cut, at times mirrored, out of a bank drawn once. Fresh normal
         numbers for every pixel would cost as much as the rest of the frame."""
-        top, left, flip_rows, flip_columns = rng.integers(0, (_NOISE_ROOM, _NOISE_ROOM, 2, 2))
-        cut = self._noise[top : top + HEIGHT, left : left + WIDTH]
+        height, width = self._shape
+        room = _NOISE_ROOM // self._downscale
+        top, left, flip_rows, flip_columns = rng.integers(0, (room, room, 2, 2))
+        cut = self._noise[top : top + height, left : left + width]
         return cut[:: 1 - 2 * flip_rows, :: 1 - 2 * flip_columns]
 
-    def _compress(self, image: np.ndarray) -> np.ndarray:
-        """JPEG round trip, BGR in, RGB out."""
-        options = [cv2.IMWRITE_JPEG_QUALITY, self.instance.jpeg_quality]
-        options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, _JPEG_SAMPLING]
-        _, data = cv2.imencode(".jpg", image, options)
-        return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+def _choose_codec(instance: SensorInstance, downscale: int) -> Codec:
+    if instance.video_step > 0.0:
+        return VideoCodec(instance.video_step, instance.video_keyframe, downscale)
+    if downscale > 1:
+        return BlockJpeg(instance.jpeg_quality, downscale)
+    return Jpeg(instance.jpeg_quality)
+
+
+def _rescale(axis: np.ndarray, factor: int) -> np.ndarray:
+    """Pixel coordinates in an image with `factor` times larger pixels."""
+    # Pixel centres of a coarse grid lie half a coarse pixel inside the image's edge.
+    return (axis + np.float32(0.5)) / np.float32(factor) - np.float32(0.5)
 
 
 def _check_shape(name: str, array: np.ndarray, wanted: tuple[int, ...]) -> None:

@@ -23,6 +23,10 @@ _GEL_SIZE_MM = {
 }
 
 
+VIDEO_SHARE = 0.3
+"""Share of the sensors whose frames were stored as video, as most shared recordings are."""
+
+
 @dataclass(frozen=True)
 class Light:
     """One coloured LED (or row of LEDs) beside the gel.
@@ -88,6 +92,9 @@ class SensorInstance:
         read_noise: standard deviation of the noise in the dark, grey levels of red and blue.
         shot_noise: standard deviation of the noise per square root of a grey level.
         jpeg_quality: quality of the camera's JPEG stream, 0 to 100.
+        video_step: quantiser step of a video encoder that its frames pass through instead, grey
+            levels; 0 for none. See `codec.VideoCodec`.
+        video_keyframe: frames from one independent frame of that video to the next.
         speckle: relative contrast of the pigment's speckle.
         scratches: number of scratches and specks of dirt on the skin.
         drift: relative amplitude of the slow drift of each lamp.
@@ -120,6 +127,8 @@ class SensorInstance:
     read_noise: float
     shot_noise: float
     jpeg_quality: int
+    video_step: float
+    video_keyframe: int
     speckle: float
     scratches: int
     drift: float
@@ -152,6 +161,11 @@ class SensorInstance:
         return cls(**common, **_DRAW_LIGHT[sensor](width, height, rng))
 
 
+def _draw_log(rng: np.random.Generator, low: float, high: float) -> float:
+    """A number whose logarithm is uniform."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
 def _draw_elastomer(sensor: str, rng: np.random.Generator) -> dict:
     thinnest, thickest = (2.5, 3.5) if sensor == "digit" else (3.0, 4.0)
     return {
@@ -174,7 +188,9 @@ def _draw_camera(sensor: str, rng: np.random.Generator) -> dict:
         "blur_px": rng.uniform(*blur),
         "read_noise": rng.uniform(*noise),
         "shot_noise": rng.uniform(0.02, 0.10),
-        "jpeg_quality": int(rng.integers(60, 97)),
+        "jpeg_quality": int(rng.integers(50, 97)),
+        "video_step": _draw_log(rng, 6.0, 48.0) if rng.random() < VIDEO_SHARE else 0.0,
+        "video_keyframe": int(rng.integers(12, 250)),
         "drift": rng.uniform(0.0, 0.015),
         "drift_period_s": rng.uniform(20, 120),
     }

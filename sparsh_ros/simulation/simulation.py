@@ -10,9 +10,11 @@ from itertools import chain, repeat
 import numpy as np
 
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.simulation import indenters, trajectories
+from sparsh_ros.simulation import shapes, trajectories
 from sparsh_ros.simulation.contact import GelGrid
-from sparsh_ros.simulation.elastomer import Elastomer, TouchState
+from sparsh_ros.simulation.elastomer import ContactState, Elastomer
+from sparsh_ros.simulation.indenters import Indenter
+from sparsh_ros.simulation.labels import SlidingSpeed, print_axes
 from sparsh_ros.simulation.optics import GelOptics
 from sparsh_ros.simulation.sensor_instance import SensorInstance
 
@@ -21,8 +23,10 @@ CONTACT_N = 0.02
 GROSS_SLIP_SHARE = 0.9
 GROSS_SLIP_MM_PER_S = 0.5
 """Gross slip: this share of the contact area slides, and on average this fast."""
-SUBSTEPS = 2
-"""Mechanics steps per frame, so that a fast stroke stays below 0.2 mm a step."""
+STEP_MM, MAXIMUM_STEPS = 0.15, 4
+"""A frame takes as many mechanics steps as keep each below this motion, up to so many."""
+_LEVER_MM = 3.0
+"""Turning by 1 rad counts as this much motion: about the radius of a print."""
 
 
 @dataclass(frozen=True)
@@ -31,26 +35,46 @@ class TouchSample:
 
     Attributes:
         time_s: time since the start of the simulation.
-        image: (320, 240, 3) uint8 RGB, standard orientation.
+        image: (320, 240, 3) uint8 RGB, standard orientation; smaller where downscaled.
         force_n: (3,) float64, force of the object on the gel in newtons; z >= 0 in compression.
         in_contact: an object touches the gel.
-        slipping: gross slip.
+        slide_speed_m_s: how fast the contact slides over the gel, m/s: mean over its area and over
+            3 frames (this one and the two before); 0 without contact.
+        slipping: that speed has reached 1.0 mm/s and not fallen below 0.5 mm/s since.
+        gross_slip: at least 90 % of the contact area slid since the last frame, and at 0.5 mm/s or
+            more on average.
         slip_share: share of the contact area that slid since the last frame, 0 to 1 (incipient
             slip where it is between).
+        friction_margin: how far shear is from the limit of friction, the mean over the contact of
+            1 - |shear| / (mu pressure), weighted by pressure: 1 without shear, 0 where all of it
+            slides; NaN without contact.
         pose: (3,) float64, object's x (m), y (m), theta (rad); NaN without contact.
-        normal_stress_pa: (160, 120) float32 pressure field.
+        print_anisotropy: how elongated the contact print is, 0 to 1, see `labels.print_axes`; 0 for
+            a solid of revolution, whose print does not turn with it; NaN without contact.
+        print_angle: direction of the print's long axis, rad in (-pi/2, pi/2], counter-clockwise
+            from x; it means something where the anisotropy is above 0.3; NaN without contact.
+        normal_stress_pa: (160, 120) float32 pressure field; (80, 60) where downscaled by 4, like
+            the two below.
         shear_stress_pa: (2, 160, 120) float32 shear stress field (x, y) on the gel.
+        skin_stretch_mm: (2, 160, 120) float32, how far (x, y) the skin under the contact is dragged
+            from its place, mm; 0 outside the contact.
     """
 
     time_s: float
     image: np.ndarray
     force_n: np.ndarray
     in_contact: bool
+    slide_speed_m_s: float
     slipping: bool
+    gross_slip: bool
     slip_share: float
+    friction_margin: float
     pose: np.ndarray
+    print_anisotropy: float
+    print_angle: float
     normal_stress_pa: np.ndarray
     shear_stress_pa: np.ndarray
+    skin_stretch_mm: np.ndarray
 
 
 class TouchSimulation:
@@ -65,9 +89,11 @@ class TouchSimulation:
         seed: draws the sensor instance, the objects and the motion; same seed, same frames.
         touch: "random", "protocol" or "demo", see `sparsh_ros.simulation.trajectories`.
         rate_hz: frames per simulated second.
-        kinds: shapes that may touch, see `sparsh_ros.simulation.indenters.KINDS`; None means all.
+        kinds: shapes that may touch, see `sparsh_ros.simulation.shapes.KINDS`; None means all.
         maximum_load_n: highest normal load, newtons.
         rest_s: simulated seconds before the touch begins; the touch itself is the same.
+        downscale: 1 for standard images; 2 or 4 for images, and with 4 mechanics, of that many
+            times fewer rows and columns: what a small network trains on, several times faster.
 
     Raises:
         ParameterError: unknown sensor, touch or shape, or a rate or load that is not positive.
@@ -82,71 +108,89 @@ class TouchSimulation:
         kinds: Sequence[str] | None = None,
         maximum_load_n: float = 5.0,
         rest_s: float = 0.0,
+        downscale: int = 1,
     ) -> None:
-        kinds = tuple(kinds or indenters.KINDS)
+        kinds = tuple(kinds or shapes.KINDS)
         _check(touch, kinds, rate_hz, maximum_load_n)
         self.instance = SensorInstance.draw(sensor, seed)
         self.rate_hz = rate_hz
         self._rng = np.random.default_rng((seed, 1))
-        self.optics = GelOptics(self.instance)
+        self.optics = GelOptics(self.instance, downscale)
         stream = trajectories.TOUCHES[touch](
             trajectories.Touch(np.random.default_rng((seed, 2)), kinds, rate_hz, maximum_load_n)
         )
         self._stream = _after_rest(stream, round(rest_s * rate_hz))
         self._gel = Elastomer(
-            GelGrid(self.instance.gel_width_mm, self.instance.gel_height_mm),
+            GelGrid(
+                self.instance.gel_width_mm, self.instance.gel_height_mm, *self.optics.grid_shape
+            ),
             self.instance.thickness_mm,
             self.instance.normal_stiffness_n_per_mm3,
             self.instance.tangential_ratio,
             self.instance.friction,
         )
-        self._indenter: indenters.Indenter | None = None
+        self._indenter: Indenter | None = None
         self._hold = trajectories.Hold()
+        self._sliding = SlidingSpeed(rate_hz)
         self._frames = 0
 
     def background(self) -> np.ndarray:
-        """(320, 240, 3) uint8 RGB: a frame without contact, through the same camera."""
+        """A frame without contact, through the same camera."""
         return self.optics.background(self._rng)
 
     def step(self) -> TouchSample:
         """Advance by one frame."""
         indenter, hold = next(self._stream)
-        substeps = SUBSTEPS if indenter is self._indenter else 1
+        count = _step_count(self._hold, hold) if indenter is self._indenter else 1
         states = [
-            self._press(indenter, self._hold.blend(hold, (index + 1) / substeps))
-            for index in range(substeps)
+            self._press(indenter, self._hold.blend(hold, (index + 1) / count))
+            for index in range(count)
         ]
         self._indenter, self._hold = indenter, hold
         self._frames += 1
         return self._sample(states, hold)
 
-    def _press(self, indenter: indenters.Indenter, hold: trajectories.Hold) -> TouchState:
+    def _press(self, indenter: Indenter, hold: trajectories.Hold) -> ContactState:
         pose = np.array([hold.x_mm, hold.y_mm, hold.theta])
         load = hold.load_n if hold.load_n > CONTACT_N else 0.0
         return self._gel.press(indenter, pose, load, (hold.tilt_x, hold.tilt_y))
 
-    def _sample(self, states: list[TouchState], hold: trajectories.Hold) -> TouchSample:
+    def _sample(self, states: list[ContactState], hold: trajectories.Hold) -> TouchSample:
         state = states[-1]
-        in_contact = state.force_n[2] > 0.0
-        slide_mm_per_s = sum(s.slide_mm for s in states) * self.rate_hz
-        slip_share = max(s.slip_share for s in states) if in_contact else 0.0
+        in_contact = bool(state.force_n[2] > 0.0)
+        # All steps of the frame count: a stroke that stops within the frame slid all the same.
+        slide_mm = sum(s.slide_mm for s in states)
+        slip_share = float(max(s.slip_share for s in states)) if in_contact else 0.0
+        self._sliding.update(in_contact, slide_mm)
+        fast = slide_mm * self.rate_hz >= GROSS_SLIP_MM_PER_S
+        anisotropy, angle = print_axes(state.pressure, self._gel.grid)
+        skin = self._gel.shape_skin()
         time_s = (self._frames - 1) / self.rate_hz
         pose = np.array([hold.x_mm * 1e-3, hold.y_mm * 1e-3, hold.theta])
         return TouchSample(
             time_s=time_s,
-            image=self.optics.render(state.surface_mm, state.displacement_mm, self._rng, time_s),
+            image=self.optics.render(skin.surface_mm, skin.displacement_mm, self._rng, time_s),
             force_n=state.force_n,
-            in_contact=bool(in_contact),
-            slipping=bool(
-                in_contact
-                and slip_share >= GROSS_SLIP_SHARE
-                and slide_mm_per_s >= GROSS_SLIP_MM_PER_S
-            ),
-            slip_share=float(slip_share),
+            in_contact=in_contact,
+            slide_speed_m_s=self._sliding.speed_m_s,
+            slipping=self._sliding.slipping,
+            gross_slip=bool(in_contact and slip_share >= GROSS_SLIP_SHARE and fast),
+            slip_share=slip_share,
+            friction_margin=state.friction_margin,
             pose=pose if in_contact else np.full(3, np.nan),
+            print_anisotropy=0.0 if in_contact and self._indenter.is_round else anisotropy,
+            print_angle=angle,
             normal_stress_pa=state.pressure * np.float32(1e6),
             shear_stress_pa=state.traction * np.float32(1e6),
+            skin_stretch_mm=state.stretch_mm,
         )
+
+
+def _step_count(start: trajectories.Hold, end: trajectories.Hold) -> int:
+    """Mechanics steps between two holds."""
+    shift = np.hypot(end.x_mm - start.x_mm, end.y_mm - start.y_mm)
+    motion_mm = shift + _LEVER_MM * abs(end.theta - start.theta)
+    return int(np.clip(np.ceil(motion_mm / STEP_MM), 1, MAXIMUM_STEPS))
 
 
 def _after_rest(stream: trajectories.Stream, count: int) -> trajectories.Stream:
@@ -161,10 +205,10 @@ def _check(touch: str, kinds: Sequence[str], rate_hz: float, maximum_load_n: flo
         raise ParameterError(
             f"touch '{touch}' is unknown; choose from {', '.join(trajectories.TOUCHES)}"
         )
-    unknown = sorted(set(kinds) - set(indenters.KINDS))
+    unknown = sorted(set(kinds) - set(shapes.KINDS))
     if unknown:
         raise ParameterError(
-            f"indenters {unknown} are unknown; choose from {', '.join(indenters.KINDS)}"
+            f"indenters {unknown} are unknown; choose from {', '.join(shapes.KINDS)}"
         )
     if not rate_hz > 0.0:
         raise ParameterError(f"rate_hz must be positive, not {rate_hz}")

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What touches the gel, and how: load and pose of an object over time.
 
-`protocol` follows the collection of the Sparsh force and slip data (a normal load up to 5 N, then
-a stroke of about 2 mm in a random direction); `random` is free manipulation (shear, twist, roll,
-tap, re-grip, vibration); `demo` is a fixed sequence that shows every estimate. Each is an endless
-stream.
+`protocol` follows the collection of the Sparsh force and slip data (press, then strokes of about
+2 mm in random directions); `random` is free manipulation (shear, twist, roll, tap, re-grip,
+vibration); `long` is the same without letting go for 10 to 20 s, with long holds, slow creep and
+long drags; `demo` is a fixed sequence that shows every estimate. Each is an endless stream.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from itertools import cycle
 
 import numpy as np
 
-from sparsh_ros.simulation import indenters
+from sparsh_ros.simulation import shapes
 from sparsh_ros.simulation.indenters import Indenter
 
 REACH_MM = 4.0
 """Objects stay this close to the gel's centre."""
+LOWEST_LOAD_N = 0.2
+LONG_S = 10.0, 20.0
+"""Shortest and longest contact of the touch `long`."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Touch:
 
     Attributes:
         rng: source of all randomness.
-        kinds: shapes that may touch, see `indenters.KINDS`.
+        kinds: shapes that may touch, see `shapes.KINDS`.
         rate_hz: holds per second.
         maximum_load_n: highest normal load.
     """
@@ -65,13 +68,14 @@ class Touch:
     maximum_load_n: float
 
     def draw_load(self) -> float:
-        """A normal load, small ones a little more often."""
-        return self.maximum_load_n * (0.04 + 0.96 * self.rng.beta(1.1, 1.4))
+        """A normal load up to the maximum, every magnitude as likely as any other."""
+        lowest = min(LOWEST_LOAD_N, 0.2 * self.maximum_load_n)
+        return float(np.exp(self.rng.uniform(np.log(lowest), np.log(self.maximum_load_n))))
 
     def draw_object(self) -> tuple[Indenter, Hold]:
         """A new object, lifted off, somewhere over the gel."""
         rng = self.rng
-        indenter = indenters.draw(self.kinds[int(rng.integers(len(self.kinds)))], rng)
+        indenter = shapes.draw(self.kinds[int(rng.integers(len(self.kinds)))], rng)
         x, y = rng.uniform(-1.0, 1.0, 2) * np.array([2.5, 3.5])
         return indenter, Hold(0.0, x, y, rng.uniform(-np.pi, np.pi), *rng.normal(0.0, 0.03, 2))
 
@@ -132,11 +136,29 @@ def random(touch: Touch) -> Stream:
         yield from ((indenter, step) for step in path)
 
 
+def long(touch: Touch) -> Stream:
+    """One grip for 10 to 20 s: holds, strokes, creep, turns and changes of load, in any order."""
+    rng, rate_hz = touch.rng, touch.rate_hz
+    while True:
+        indenter, lifted = touch.draw_object()
+        hold = replace(lifted, load_n=touch.draw_load())
+        path = [*_wait(lifted, rng.uniform(0.2, 1.0), rate_hz)]
+        path += move(lifted, hold, rng.uniform(0.15, 1.0), rate_hz)
+        end = len(path) + rng.uniform(*LONG_S) * rate_hz
+        while len(path) < end:
+            primitive = LONG_PRIMITIVES[int(rng.integers(len(LONG_PRIMITIVES)))]
+            steps = list(primitive(hold, touch))
+            path += steps
+            hold = steps[-1]
+        path += move(hold, replace(hold, load_n=0.0), rng.uniform(0.1, 0.5), rate_hz)
+        yield from ((indenter, step) for step in path)
+
+
 def demo(touch: Touch) -> Stream:
     """Press, shear four ways until it slips, twist, lift; one shape after the other."""
     rate_hz = touch.rate_hz
     for kind in cycle(touch.kinds):
-        indenter = indenters.draw(kind, touch.rng)
+        indenter = shapes.draw(kind, touch.rng)
         hold = Hold(theta=touch.rng.uniform(-0.5, 0.5))
         path = [*_wait(hold, 0.8, rate_hz)]
         for load_share, changes, seconds in DEMO_STEPS:
@@ -149,6 +171,7 @@ def demo(touch: Touch) -> Stream:
 
 TOUCHES: dict[str, Callable[[Touch], Stream]] = {
     "demo": demo,
+    "long": long,
     "protocol": protocol,
     "random": random,
 }
@@ -171,6 +194,27 @@ def _values(hold: Hold) -> np.ndarray:
     return np.array(
         [hold.load_n, hold.x_mm, hold.y_mm, hold.theta, hold.tilt_x, hold.tilt_y], dtype=float
     )
+
+
+def _creep(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    """A slow stroke, by which shear builds up or relaxes with hardly any motion to see."""
+    goal, _ = _stroke(hold, touch.rng)
+    share = touch.rng.uniform(0.1, 0.6)
+    return move(hold, hold.blend(goal, share), touch.rng.uniform(0.5, 3.0), touch.rate_hz)
+
+
+def _drag(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    """A long stroke across the gel at one speed."""
+    angle = touch.rng.uniform(-np.pi, np.pi)
+    reach = REACH_MM * touch.rng.uniform(0.3, 1.0)
+    goal = replace(hold, x_mm=reach * np.cos(angle), y_mm=reach * np.sin(angle))
+    length = np.hypot(goal.x_mm - hold.x_mm, goal.y_mm - hold.y_mm)
+    speed = np.exp(touch.rng.uniform(np.log(1.0), np.log(12.0)))
+    return move(hold, goal, max(length, 0.1) / speed, touch.rate_hz)
+
+
+def _hold_still(hold: Hold, touch: Touch) -> Iterator[Hold]:
+    return _wait(hold, touch.rng.uniform(0.2, 2.0), touch.rate_hz)
 
 
 def _wait(hold: Hold, seconds: float, rate_hz: float) -> Iterator[Hold]:
@@ -246,3 +290,14 @@ PRIMITIVES = (
     _keep,
 )
 """What free manipulation draws from; repeated entries are more likely."""
+LONG_PRIMITIVES = (
+    *(_shear,) * 3,
+    *(_drag,) * 2,
+    *(_creep,) * 2,
+    *(_hold_still,) * 3,
+    _twist,
+    _roll,
+    *(_change_load,) * 2,
+    _vibrate,
+)
+"""What a long contact draws from."""

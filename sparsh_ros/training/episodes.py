@@ -20,12 +20,15 @@ import numpy as np
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.sensors.images import encode_jpeg
 from sparsh_ros.sensors.profiles import load_profile
+from sparsh_ros.simulation.shapes import KINDS
 from sparsh_ros.simulation.simulation import TouchSample, TouchSimulation
 
+_HELD_OUT = ("cylinder", "torus", "screw", "cube_corner", "letters")
+_SEEN = tuple(kind for kind in KINDS if kind not in _HELD_OUT)
 SPLITS = {
-    "train": (0, ("sphere", "flat", "sharp", "edge", "blobs")),
-    "validation": (10_000_000, ("sphere", "flat", "sharp", "edge", "blobs")),
-    "test": (20_000_000, ("cylinder", "torus")),
+    "train": (0, _SEEN),
+    "validation": (10_000_000, _SEEN),
+    "test": (20_000_000, _HELD_OUT),
 }
 """Split -> (first seed of its sensor instances, shapes that touch them)."""
 SENSORS = ("digit", "digit", "digit", "gelsight_mini")
@@ -35,7 +38,21 @@ SEED_STRIDE = 100_000
 """Instance seeds that one `--seed` may use; so different seeds share no instance."""
 RATE_HZ = 60.0
 JPEG_QUALITY = 95
-LABELS = ("stamp_ns", "force_n", "in_contact", "slipping", "slip_share", "pose")
+LABELS = (
+    "force_n",
+    "in_contact",
+    "slide_speed_m_s",
+    "slipping",
+    "gross_slip",
+    "slip_share",
+    "friction_margin",
+    "pose",
+    "print_anisotropy",
+    "print_angle",
+)
+"""Labels of a frame that an episode stores as they are in `TouchSample`."""
+MAP_SIZE = (20, 15)
+"""Rows and columns of the maps of pressure and skin stretch in an episode."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +64,13 @@ class Episode:
         meta: sensor, instance_seed, kinds, touch, rate_hz, split.
         stamp_ns: (T,) int64.
         force_n: (T, 3) float64.
-        in_contact, slipping: (T,) bool.
-        slip_share: (T,) float64.
+        in_contact, slipping, gross_slip: (T,) bool.
+        slide_speed_m_s, slip_share, friction_margin, print_anisotropy, print_angle: (T,) float64,
+            see `TouchSample`.
         pose: (T, 3) float64, m, m, rad; NaN without contact.
+        pressure_kpa: (T, 20, 15) float16, pressure, mean over each cell.
+        skin_stretch_mm: (T, 2, 20, 15) float16, displacement (x, y) of the skin under the contact,
+            mean over each cell, 0 where nothing touches.
     """
 
     path: Path
@@ -57,9 +78,16 @@ class Episode:
     stamp_ns: np.ndarray
     force_n: np.ndarray
     in_contact: np.ndarray
+    slide_speed_m_s: np.ndarray
     slipping: np.ndarray
+    gross_slip: np.ndarray
     slip_share: np.ndarray
+    friction_margin: np.ndarray
     pose: np.ndarray
+    print_anisotropy: np.ndarray
+    print_angle: np.ndarray
+    pressure_kpa: np.ndarray
+    skin_stretch_mm: np.ndarray
     jpeg: np.ndarray
     jpeg_offset: np.ndarray
     background_jpeg: np.ndarray
@@ -162,7 +190,7 @@ class SimulatedTouch:
             meta["touch"],
             rate_hz=RATE_HZ,
             kinds=meta["kinds"],
-            maximum_load_n=float(load_profile(self.sensor).force_scale_n[2]),
+            maximum_load_n=load_profile(self.sensor).maximum_load_n,
         )
 
 
@@ -180,15 +208,26 @@ def record(
     """
     simulation = touch.simulation()
     background = simulation.background()
-    samples = []
+    rows = []
     for _ in range(frame_count(seconds)):
-        samples.append(simulation.step())
+        rows.append(_row(simulation.step()))
         tick()
-    _write(path, background, samples, touch.meta)
+    _write(path, background, rows, touch.meta)
 
 
-def _write(path: Path, background: np.ndarray, samples: list[TouchSample], meta: dict) -> None:
-    frames = [encode_jpeg(sample.image, JPEG_QUALITY) for sample in samples]
+def _row(sample: TouchSample) -> dict:
+    """What an episode stores of a frame."""
+    return {
+        "jpeg": encode_jpeg(sample.image, JPEG_QUALITY),
+        "stamp_ns": round(sample.time_s * 1e9),
+        "pressure_kpa": _shrink(1e-3 * sample.normal_stress_pa),
+        "skin_stretch_mm": np.array([_shrink(axis) for axis in sample.skin_stretch_mm]),
+        **{name: getattr(sample, name) for name in LABELS},
+    }
+
+
+def _write(path: Path, background: np.ndarray, rows: list[dict], meta: dict) -> None:
+    frames = [row.pop("jpeg") for row in rows]
     partial_path = path.with_suffix(".partial")
     with partial_path.open("wb") as file:
         np.savez(
@@ -196,12 +235,13 @@ def _write(path: Path, background: np.ndarray, samples: list[TouchSample], meta:
             jpeg=np.concatenate(frames),
             jpeg_offset=np.cumsum([0, *map(len, frames)], dtype=np.int64),
             background_jpeg=encode_jpeg(background, JPEG_QUALITY),
-            stamp_ns=np.array([round(s.time_s * 1e9) for s in samples], dtype=np.int64),
-            force_n=np.array([s.force_n for s in samples]),
-            in_contact=np.array([s.in_contact for s in samples]),
-            slipping=np.array([s.slipping for s in samples]),
-            slip_share=np.array([s.slip_share for s in samples]),
-            pose=np.array([s.pose for s in samples]),
+            **{name: np.array([row[name] for row in rows]) for name in rows[0]},
             meta=np.array(json.dumps(meta)),
         )
     os.replace(partial_path, path)
+
+
+def _shrink(field: np.ndarray) -> np.ndarray:
+    """`MAP_SIZE` float16: means over the cells of a coarse grid."""
+    rows, columns = MAP_SIZE
+    return cv2.resize(field, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float16)

@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sparsh_ros.evaluation.summary import number, span
-from sparsh_ros.evaluation.titles import TITLES
+from sparsh_ros.evaluation.summary import TITLES, number, span
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.names import POSE_AXES
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.evaluation.compare import read_metrics
+from sparsh_ros.evaluation.metrics_file import read_metrics
 from sparsh_ros.export.export import export_model
 from sparsh_ros.models.loading.encoders import load_model_encoder
 from sparsh_ros.models.loading.heads import load_model_heads

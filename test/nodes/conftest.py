@@ -37,7 +37,7 @@ class Outsider:
 
     def listen(
         self,
-        kind: type,
+        message_type: type,
         topic: str,
         qos: QoSProfile | int = qos_profile_sensor_data,
         then: Callable | None = None,
@@ -52,7 +52,7 @@ class Outsider:
                     then(message)
                 self._news.notify_all()
 
-        self.node.create_subscription(kind, topic, take, qos)
+        self.node.create_subscription(message_type, topic, take, qos)
         return heard
 
     def wait_for(self, condition: Callable[[], object], what: str) -> None:
@@ -60,9 +60,9 @@ class Outsider:
         with self._news:
             assert self._news.wait_for(condition, GIVE_UP_S), f"never came: {what}"
 
-    def call(self, kind: type, service: str, request: object) -> object:
+    def call(self, service_type: type, service: str, request: object) -> object:
         """Calls a service and waits for the answer."""
-        client = self.node.create_client(kind, service)
+        client = self.node.create_client(service_type, service)
         assert client.wait_for_service(GIVE_UP_S), service
         answered = threading.Event()
         future = client.call_async(request)
@@ -70,7 +70,7 @@ class Outsider:
         assert answered.wait(GIVE_UP_S), service
         return future.result()
 
-    def withdraw(self, *publishers: Publisher) -> None:
+    def destroy(self, *publishers: Publisher) -> None:
         """Destroys publishers of the node."""
         self.between_callbacks(lambda: [self.node.destroy_publisher(one) for one in publishers])
 

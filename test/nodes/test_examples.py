@@ -38,5 +38,5 @@ def test_listener_tells_a_beginning_slip(outsider) -> None:
         listener.terminate()
         listener.wait(timeout=30)
         reader.join()
-        outsider.withdraw(publisher)
+        outsider.destroy(publisher)
     assert "slip begins, probability 0.75" in heard[0]

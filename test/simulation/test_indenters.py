@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.simulation import indenters
+from sparsh_ros.simulation import indenters, shapes
 from sparsh_ros.simulation.contact import GelGrid
 
 GRID = GelGrid(14.3, 19.07)
@@ -18,11 +18,11 @@ def gap_at(indenter: indenters.Indenter, pose: tuple, x: float, y: float) -> flo
     return gap[np.abs(GRID.y_mm - y).argmin(), np.abs(GRID.x_mm - x).argmin()]
 
 
-@pytest.mark.parametrize("kind", sorted(indenters.KINDS))
+@pytest.mark.parametrize("kind", sorted(shapes.KINDS))
 def test_every_kind_is_drawn_with_its_lowest_point_at_zero(kind: str) -> None:
     rng = np.random.default_rng(0)
     for _ in range(5):
-        indenter = indenters.draw(kind, rng)
+        indenter = shapes.draw(kind, rng)
         assert indenter.kind == kind
         assert indenter.gap_mm.min() == 0.0
         assert np.isfinite(indenter.gap_mm).all()
@@ -47,7 +47,7 @@ def test_pose_moves_right_up_and_counter_clockwise() -> None:
     assert gap_at(rod, quarter, 3.0, -3.0) == indenters.FAR_MM
 
 
-def test_torus_from_its_signed_distance_function() -> None:
+def test_torus_profile() -> None:
     ring = indenters.torus(3.0, 1.0)
     assert gap_at(ring, (0, 0, 0), 3.0, 0.0) == pytest.approx(0.0, abs=0.02)
     assert gap_at(ring, (0, 0, 0), 3.6, 0.0) == pytest.approx(1.0 - 0.8, abs=0.1)
@@ -63,4 +63,4 @@ def test_any_height_function_will_do_but_nothing_at_all_will_not() -> None:
 
 def test_unknown_kind_is_refused() -> None:
     with pytest.raises(ParameterError, match="teapot.*sphere"):
-        indenters.draw("teapot", np.random.default_rng(0))
+        shapes.draw("teapot", np.random.default_rng(0))

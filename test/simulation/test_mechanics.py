@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from sparsh_ros.simulation import contact, indenters
+from sparsh_ros.simulation import contact, indenters, shapes
 from sparsh_ros.simulation.contact import GelGrid
 from sparsh_ros.simulation.elastomer import Elastomer
 
@@ -42,7 +42,7 @@ def test_contact_radius_of_a_sphere() -> None:
 @pytest.mark.parametrize("load", [0.05, 1.0, 5.0])
 @pytest.mark.parametrize("kind", ["sphere", "flat", "torus", "blobs"])
 def test_depth_for_load_inverts_the_load(kind: str, load: float) -> None:
-    indenter = indenters.draw(kind, np.random.default_rng(3))
+    indenter = shapes.draw(kind, np.random.default_rng(3))
     gap = indenter.gap_on(GRID.x_mm, GRID.y_mm, np.zeros(3))
     depth = contact.depth_for_load(load, gap, STIFFNESS, GRID.cell_area_mm2, limit_mm=50.0)
     found = contact.normal_force(contact.overlap(gap, depth), STIFFNESS, GRID.cell_area_mm2)
@@ -120,14 +120,15 @@ def test_skin_follows_the_object_and_is_dragged_along() -> None:
     gel, ball = elastomer(0.8), indenters.sphere(4.0)
     gel.press(ball, np.zeros(3), 3.0)
     for x in np.linspace(0, 0.3, 10):
-        state = gel.press(ball, np.array([x, 0.0, 0.0]), 3.0)
+        gel.press(ball, np.array([x, 0.0, 0.0]), 3.0)
+        skin = gel.shape_skin()
     row, column = contact.ROWS // 2, contact.COLUMNS // 2
-    assert state.surface_mm[row, column] == pytest.approx(state.surface_mm.max(), rel=0.1)
-    assert state.displacement_mm[0, row, column] == pytest.approx(0.3, abs=0.05)
-    assert abs(state.displacement_mm[0, 2, 2]) < 0.05
+    assert skin.surface_mm[row, column] == pytest.approx(skin.surface_mm.max(), rel=0.1)
+    assert skin.displacement_mm[0, row, column] == pytest.approx(0.3, abs=0.05)
+    assert abs(skin.displacement_mm[0, 2, 2]) < 0.05
     # Ahead of the object the skin is compressed and rises, behind it sinks.
     offset = int(3.2 / GRID.spacing_mm[0])
-    ahead, behind = state.surface_mm[row, column + offset], state.surface_mm[row, column - offset]
+    ahead, behind = skin.surface_mm[row, column + offset], skin.surface_mm[row, column - offset]
     assert ahead < behind
 
 
@@ -136,7 +137,7 @@ def test_lifting_off_forgets_the_load_path() -> None:
     gel.press(ball, np.zeros(3), 3.0)
     gel.press(ball, np.array([0.3, 0.0, 0.0]), 3.0)
     lifted = gel.press(ball, np.array([0.3, 0.0, 0.0]), 0.0)
-    assert not lifted.force_n.any() and not lifted.surface_mm.any()
+    assert not lifted.force_n.any() and not gel.shape_skin().surface_mm.any()
     again = gel.press(ball, np.array([0.3, 0.0, 0.0]), 3.0)
     assert np.hypot(*again.force_n[:2]) < 1e-6
 
@@ -144,3 +145,49 @@ def test_lifting_off_forgets_the_load_path() -> None:
 def test_object_beside_the_gel_touches_nothing() -> None:
     state = elastomer().press(indenters.sphere(4.0), np.array([60.0, 0.0, 0.0]), 3.0)
     assert not state.force_n.any()
+
+
+def test_a_turning_object_moves_its_points_around_its_centre() -> None:
+    gel, punch = elastomer(0.9), indenters.flat(3.5, 3.5, True, 0.3)
+    gel.press(punch, np.array([0.5, -1.0, 0.0]), 4.0)
+    stretch = gel.press(punch, np.array([0.5, -1.0, 0.01]), 4.0).stretch_mm
+    # Counter-clockwise: what lies right of the centre moves up, what lies above it moves left.
+    x, y = np.meshgrid(GRID.x_mm - 0.5, GRID.y_mm + 1.0)
+    inside = np.hypot(x, y) < 2.5
+    np.testing.assert_allclose(stretch[0][inside], -0.01 * y[inside], atol=1e-4)
+    np.testing.assert_allclose(stretch[1][inside], 0.01 * x[inside], atol=1e-4)
+
+
+def test_skin_touched_anew_starts_from_where_it_was_dragged_to() -> None:
+    gel, ball = elastomer(1.0), indenters.sphere(6.0)
+    gel.press(ball, np.zeros(3), 1.0)
+    for x in np.linspace(0.0, 0.3, 12):
+        before = gel.press(ball, np.array([x, 0.0, 0.0]), 1.0)
+        skin = gel.shape_skin()
+    after = gel.press(ball, np.array([0.3, 0.0, 0.0]), 3.0)
+    new = (after.pressure > 0.02) & (before.pressure == 0.0)
+    assert np.count_nonzero(new) > 100
+    dragged = skin.displacement_mm[0][new].mean()
+    assert dragged > 0.1
+    assert after.stretch_mm[0][new].mean() == pytest.approx(dragged, rel=0.15)
+
+
+def test_the_way_through_the_air_drags_nothing() -> None:
+    gel, ball = elastomer(1.0), indenters.sphere(6.0)
+    gel.press(ball, np.array([-3.0, 0.0, 0.0]), 0.0)
+    state = gel.press(ball, np.array([1.0, 0.5, 0.3]), 2.0)
+    assert not state.stretch_mm.any() and state.slide_mm == 0.0
+
+
+def test_margin_of_friction_follows_partial_slip() -> None:
+    gel, ball, load, radius = elastomer(), indenters.sphere(6.0), 3.0, 6.0
+    assert gel.press(ball, np.zeros(3), load).friction_margin == pytest.approx(1.0)
+    full = FRICTION * np.sqrt(load / (np.pi * STIFFNESS * radius)) / RATIO
+    for stroke in np.linspace(0.0, 0.5 * full, 20):
+        state = gel.press(ball, np.array([stroke, 0.0, 0.0]), load)
+    # All points are pulled the same way, so that the margin is 1 - Q / (mu F) = (1 - psi)^2.
+    assert state.friction_margin == pytest.approx(0.25, abs=0.02)
+    for stroke in np.linspace(0.5 * full, 2.0 * full, 20):
+        state = gel.press(ball, np.array([stroke, 0.0, 0.0]), load)
+    assert state.friction_margin == pytest.approx(0.0, abs=1e-3)
+    assert np.isnan(gel.press(ball, np.zeros(3), 0.0).friction_margin)

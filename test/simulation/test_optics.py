@@ -24,6 +24,7 @@ def clean(unit: SensorInstance) -> SensorInstance:
         read_noise=0.0,
         shot_noise=0.0,
         jpeg_quality=100,
+        video_step=0.0,
         drift=0.0,
         shift_px=(0.0, 0.0),
         rotation_rad=0.0,
@@ -114,6 +115,26 @@ def test_skin_moves_with_the_displacement(sensor: str, x_mm: float, y_mm: float)
     assert (right, -down) == pytest.approx((x_mm * scale, y_mm * scale), abs=0.6)
 
 
+@pytest.mark.parametrize(
+    ("camera", "seen_at"),
+    [({"shift_px": (24.0, -16.0)}, (74.3, -99.8)), ({"rotation_rad": 0.5}, (84.4, -49.4))],
+)
+def test_camera_sees_the_skin_where_it_looks(camera: dict, seen_at: tuple) -> None:
+    unit = replace(clean(SensorInstance.draw("digit", 7)), speckle=0.05, scratches=0, **camera)
+    dragged = STILL.copy()
+    dragged[0] = bump(3.0, 5.0, 1.5, 0.3)  # 50.3 pixels right of the centre and 83.8 above it
+    moved = np.abs(change(GelOptics(unit), FLAT, dragged)).mean(2)
+    assert moved.max() > 5
+    np.testing.assert_allclose(_centre(moved) - (119.5, 159.5), seen_at, atol=10)
+
+
+def _centre(change: np.ndarray) -> np.ndarray:
+    """(column, row) of the centre of a change, beyond the noise of compression."""
+    weight = np.maximum(cv2.GaussianBlur(change, (0, 0), 3.0) - 0.25 * change.max(), 0.0)
+    rows, columns = np.mgrid[0:320, 0:240]
+    return np.array([(weight * axis).sum() for axis in (columns, rows)]) / weight.sum()
+
+
 def _fine_detail(picture: np.ndarray) -> np.ndarray:
     grey = picture.astype(np.float64).mean(2)[60:260, 40:200]
     detail = grey - cv2.GaussianBlur(grey, (0, 0), 4.0)
@@ -138,6 +159,41 @@ def test_lamps_drift_slowly_from_the_background() -> None:
     )
     assert soon < 0.3
     assert 0.4 < later < 6
+
+
+@pytest.mark.parametrize("sensor", SENSORS)
+@pytest.mark.parametrize("downscale", [2, 4])
+def test_small_images_are_the_full_ones_shrunk(sensor: str, downscale: int) -> None:
+    unit = replace(
+        clean(SensorInstance.draw(sensor, 3)),
+        shift_px=(3.0, -2.0),
+        rotation_rad=0.02,
+        marker_pitch_mm=0.0,
+    )
+    full, small = GelOptics(unit), GelOptics(unit, downscale)
+    surface, dragged = bump(1.0, 2.0), np.stack([bump(1.0, 2.0, 3.0, 0.2), FLAT])
+    rows, columns = small.grid_shape
+    coarse = [cv2.resize(a, (columns, rows), interpolation=cv2.INTER_AREA) for a in dragged]
+    coarse_surface = cv2.resize(surface, (columns, rows), interpolation=cv2.INTER_AREA)
+    wanted = _shrink(change(full, surface, dragged), downscale)
+    rng = np.random.default_rng(0)
+    image = small.render(coarse_surface, np.array(coarse), rng)
+    found = image.astype(float) - small.background(rng)
+    assert image.shape == (320 // downscale, 240 // downscale, 3)
+    assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.97
+    assert np.abs(found - wanted).mean() < 0.08 * np.abs(wanted).max()
+    background = _shrink(full.background(rng), downscale)
+    assert np.abs(small.background(rng) - background).mean() < 1.0
+
+
+def _shrink(image: np.ndarray, factor: int) -> np.ndarray:
+    size = image.shape[1] // factor, image.shape[0] // factor
+    return cv2.resize(image.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+
+
+def test_other_downscales_are_refused() -> None:
+    with pytest.raises(ParameterError, match="found 3"):
+        GelOptics(SensorInstance.draw("digit", 0), 3)
 
 
 def test_wrong_shapes_are_refused() -> None:

@@ -37,6 +37,26 @@ def test_episode_round_trip(folder: Path) -> None:
     assert np.array_equal(np.isnan(episode.pose).any(axis=1), ~episode.in_contact)
 
 
+def test_every_label_of_the_simulation_is_in_the_episode(tmp_path: Path) -> None:
+    touch = SimulatedTouch("train", 0, 1)
+    episodes.record(tmp_path / "episode.npz", touch, 1.0)
+    episode, simulation = Episode.load(tmp_path / "episode.npz"), touch.simulation()
+    simulation.background()
+    samples = [simulation.step() for _ in range(60)]
+    assert episode.in_contact.any() and not episode.in_contact.all()
+    for name in episodes.LABELS:
+        np.testing.assert_array_equal(
+            getattr(episode, name), [getattr(sample, name) for sample in samples], name
+        )
+    unit = simulation.instance
+    area_mm2 = unit.gel_width_mm * unit.gel_height_mm / np.prod(episodes.MAP_SIZE)
+    pressed = episode.pressure_kpa.sum(axis=(1, 2), dtype=float) * 1e-3 * area_mm2
+    np.testing.assert_allclose(pressed, episode.force_n[:, 2], rtol=2e-3, atol=2e-3)
+    stiffness = unit.tangential_ratio * unit.normal_stiffness_n_per_mm3
+    sheared = episode.skin_stretch_mm.sum(axis=(2, 3), dtype=float) * stiffness * area_mm2
+    np.testing.assert_allclose(sheared, episode.force_n[:, :2], rtol=2e-3, atol=2e-3)
+
+
 def test_pairs_are_five_frames_apart_at_60_hz(folder: Path) -> None:
     pairs = Episode.load(list_episodes(folder, "train")[0]).pairs(5 / 60)
     assert pairs[0].tolist() == [5, 0] and pairs[-1].tolist() == [29, 24]

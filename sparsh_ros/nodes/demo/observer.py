@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,9 @@ from sensor_msgs.msg import Image
 
 from sparsh_ros import names
 from sparsh_ros.msg import Slip
-from sparsh_ros.nodes.topics import conversions, qos
+from sparsh_ros.names import DIAGNOSTICS
+from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.topics import qos
 from sparsh_ros.reports.graph_log import Record, Series
 
 _IMAGE_EVERY_NS = 500_000_000
@@ -27,7 +30,7 @@ _READY_POLL_S = 0.1
 # Messages that are acknowledged but not yet handed to the callbacks.
 _LAST_MESSAGES_S = 0.5
 # Deep enough for what comes while this process is held up: what it misses would look like a loss.
-_PATIENT = QoSProfile(depth=300, reliability=ReliabilityPolicy.RELIABLE)
+_DEEP = QoSProfile(depth=300, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class Observer(Node):
@@ -41,7 +44,7 @@ class Observer(Node):
         """Listen to a graph with one sensor in this namespace, which may know the truth."""
         super().__init__("observer", namespace=namespace)
         self.record = record = Record()
-        for topic, kind, series, values in (
+        for topic, message_type, series, values in (
             ("force", WrenchStamped, record.force, _force_values),
             (f"{names.GROUND_TRUTH}/force", WrenchStamped, record.truth_force, _force_values),
             ("slip", Slip, record.slip, _slip_values),
@@ -54,8 +57,8 @@ class Observer(Node):
                 _pose_values,
             ),
         ):
-            self.create_subscription(kind, topic, _keep(series, values), _PATIENT)
-        self.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, _PATIENT)
+            self.create_subscription(message_type, topic, _keep(series, values), _DEEP)
+        self.create_subscription(DiagnosticArray, DIAGNOSTICS, self._take_diagnostics, _DEEP)
         self._awaited = [f"{names.GROUND_TRUTH}/pose"] if with_truth else []
         self._readiness = self.create_timer(_READY_POLL_S, self._ask_for_images)
 
@@ -96,7 +99,7 @@ def _force_values(message: WrenchStamped) -> tuple[float, ...]:
 def _slip_values(message: Slip) -> tuple[float, ...]:
     return (
         float(message.valid),
-        float(message.in_contact),
+        float(message.in_contact) if message.contact_known else math.nan,
         float(message.slipping),
         message.probability,
         message.threshold,

@@ -23,7 +23,7 @@ from sparsh_ros.sensors.rig import rig_path
 RECORDER = "record"
 """The executable that a graph can do without."""
 
-_MODULES = {"record": "record.record", "player": "replay.player"}  # others: as the executable
+_MODULES = {"record": "record.recorder", "player": "replay.player"}  # others: as the executable
 _OF_SENSOR = ("listeners",)
 _OF_PERCEPTION = (
     *("model", "weights_dir", "heads", "device", "threads"),

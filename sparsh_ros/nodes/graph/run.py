@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO
 
 from sparsh_ros.nodes.graph import graph
-from sparsh_ros.nodes.runtime.signals import PARENT, StopRequest, held_back
+from sparsh_ros.nodes.runtime.signals import PARENT, StopRequest, block_signals
 from sparsh_ros.nodes.settings import DIGIT, GELSIGHT, Setting, Value
 
 _SENSORS = DIGIT + GELSIGHT
@@ -45,7 +45,7 @@ class RunningGraph:
         # In a session of their own, Ctrl-C reaches them only through `stop`, in order.
         environment = os.environ | {PARENT: str(os.getpid())}
         own = {"stdout": log, "stderr": log, "start_new_session": True, "env": environment}
-        with held_back():  # until the child is ready to be asked to stop
+        with block_signals():  # until the child is ready to be asked to stop
             self._children = [
                 subprocess.Popen(command(process, values), **own) for process in processes
             ]

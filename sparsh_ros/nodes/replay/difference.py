@@ -56,7 +56,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Difference:
+class ReplayDifference:
     """One sensor, live against offline.
 
     Attributes:
@@ -109,7 +109,7 @@ def unique_rows(stamps_ns: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def compare(
     sensor: str, offline: Estimates, live: LiveEstimates, reach_ns: int, frames_per_clip: int
-) -> Difference:
+) -> ReplayDifference:
     """Compare the live estimates of one sensor with those of an evaluation.
 
     Args:
@@ -130,7 +130,7 @@ def compare(
     usable = live.present & ~other_pair
     synchronous = _synchronous(usable, values, live)
     masks = {False: usable, True: usable & synchronous}
-    return Difference(
+    return ReplayDifference(
         sensor=sensor,
         frames=len(offline),
         repeated=len(offline) - len(rows),
@@ -142,7 +142,7 @@ def compare(
                 values[name],
                 live.values[name],
                 quantity.tolerance,
-                masks[quantity.remembers] & live.told[name],
+                masks[quantity.remembers] & live.reported[name],
             )
             for name, quantity in QUANTITIES.items()
             if name in live.values
@@ -151,7 +151,7 @@ def compare(
     )
 
 
-def difference_table(differences: list[Difference]) -> Table:
+def difference_table(differences: list[ReplayDifference]) -> Table:
     """What was compared, for a terminal."""
     table = Table("sensor", "", "frames compared", "different", "largest difference", "unit")
     for one in differences:
@@ -170,7 +170,7 @@ def difference_table(differences: list[Difference]) -> Table:
     return table
 
 
-def remarks(one: Difference) -> list[str]:
+def remarks(one: ReplayDifference) -> list[str]:
     """What the table leaves out, in sentences."""
     played = f"{_frames(one.frames)} played, {one.passed_over:,} without an estimate"
     lines = [f"{one.sensor}: {played}"]
@@ -200,12 +200,12 @@ def _offline_values(offline: Estimates) -> dict[str, NDArray[np.float64]]:
     pose = offline.pose.astype(np.float64)
     half_turn = pose[:, 2] / 2  # messages hold a rotation, not how often it went round
     pose[:, 2] = 2 * np.arctan2(np.sin(half_turn), np.cos(half_turn))
-    contact = np.where(offline.in_contact == UNKNOWN, offline.slipping, offline.in_contact)
+    knows_contact = has_slip & (offline.in_contact != UNKNOWN)
     return {
         "force": offline.force_n.astype(np.float64),
         "slip probability": offline.slip_probability.astype(np.float64)[:, None],
         "change of force": offline.delta_force_n.astype(np.float64),
-        "in contact": np.where(has_slip, contact, np.nan)[:, None],
+        "in contact": np.where(knows_contact, offline.in_contact, np.nan)[:, None],
         "slipping": np.where(has_slip, offline.slipping, np.nan)[:, None],
         "motion": offline.pose_change.astype(np.float64),
         "pose": pose,

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsh_ros.names import DIAGNOSTICS
 from sparsh_ros.recordings.bags import Bag
-
-DIAGNOSTICS = "/diagnostics"
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,14 +21,14 @@ class LiveEstimates:
 
     Attributes:
         present: (n,) whether anything was published about a frame.
-        told: quantity -> (n,) whether a message with it was published about a frame.
+        reported: quantity -> (n,) whether a message with it was published about a frame.
         values: quantity -> (n, k) float64; NaN where nothing is known.
-        interval_ns: (n,) time between the frames of the pair; 0 without one, -1 if not told.
-        counters: of perception, as it told them on /diagnostics at last.
+        interval_ns: (n,) time between the frames of the pair; 0 without one, -1 if not reported.
+        counters: of perception, as it reported them on /diagnostics at last.
     """
 
     present: NDArray[np.bool_]
-    told: Mapping[str, NDArray[np.bool_]]
+    reported: Mapping[str, NDArray[np.bool_]]
     values: Mapping[str, NDArray[np.float64]]
     interval_ns: NDArray[np.int64]
     counters: Mapping[str, str]
@@ -40,9 +39,14 @@ def _slip(message: Any) -> dict[str, list[float]]:
     return {
         "slip probability": [message.probability],
         "change of force": _xyz(message.delta_force),
-        "in contact": [float(message.in_contact) if message.valid else nothing],
+        "in contact": [float(message.in_contact) if _knows_contact(message) else nothing],
         "slipping": [float(message.slipping) if message.valid else nothing],
     }
+
+
+def _knows_contact(message: Any) -> bool:
+    # Bags of before there was such a field say so by `valid` alone.
+    return message.valid and getattr(message, "contact_known", True)
 
 
 def _pose(message: Any) -> dict[str, list[float]]:
@@ -79,7 +83,7 @@ def read_live(bag: Bag, prefix: str, status: str, stamps_ns: NDArray[np.int64]) 
     found = {topic.name for topic in bag.topics}
     present = np.zeros(len(rows), bool)
     interval_ns = np.full(len(rows), -1, np.int64)
-    told: dict[str, NDArray[np.bool_]] = {}
+    reported: dict[str, NDArray[np.bool_]] = {}
     values: dict[str, NDArray[np.float64]] = {}
     seen: set[tuple[str, int]] = set()
     counters: dict[str, str] = {}
@@ -98,8 +102,8 @@ def read_live(bag: Bag, prefix: str, status: str, stamps_ns: NDArray[np.int64]) 
         for quantity, numbers in _READERS[topics[message.topic]](decoded).items():
             empty = np.full((len(rows), len(numbers)), np.nan)
             values.setdefault(quantity, empty)[row] = numbers
-            told.setdefault(quantity, np.zeros(len(rows), bool))[row] = True
-    return LiveEstimates(present, told, values, interval_ns, counters)
+            reported.setdefault(quantity, np.zeros(len(rows), bool))[row] = True
+    return LiveEstimates(present, reported, values, interval_ns, counters)
 
 
 def _counters(message: Any, wanted: str) -> dict[str, str]:

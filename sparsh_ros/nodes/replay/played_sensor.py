@@ -8,9 +8,9 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from sparsh_ros.frames import Frame
-from sparsh_ros.nodes.topics import conversions, qos
-from sparsh_ros.nodes.topics.camera_info import CameraInfoTopic
-from sparsh_ros.nodes.topics.images import ImagePublisher
+from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.topics import qos
+from sparsh_ros.nodes.topics.images import CameraInfoPublisher, ImagePublisher
 from sparsh_ros.sensors.rig import SensorEntry
 
 _JPEG_QUALITY = 90
@@ -28,13 +28,13 @@ class PlayedSensor:
         """Make the topics, named below `prefix`."""
         self._optical_frame = entry.optical_frame
         self._images = ImagePublisher(node, prefix, entry.optical_frame, lambda: _JPEG_QUALITY)
-        self._camera_info = CameraInfoTopic(node, prefix, entry)
+        self._camera_info = CameraInfoPublisher(node, prefix, entry)
         self._background = node.create_publisher(Image, f"{prefix}background", qos.LATCHED)
         self.topics = node.resolve_topic_name(f"{prefix}background").rpartition("/")[0]
         self.newest_ns: int | None = None
 
     @property
-    def is_heard(self) -> bool:
+    def has_listeners(self) -> bool:
         """Whether somebody listens to the images."""
         return self._images.listeners > 0
 

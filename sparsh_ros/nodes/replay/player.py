@@ -23,27 +23,27 @@ from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
 
 from sparsh_ros.errors import RecordingError, SparshError
-from sparsh_ros.evaluation.feed import Feed, read_feeds
 from sparsh_ros.frames import Frame
 from sparsh_ros.models.head_choice import choose_heads
 from sparsh_ros.models.zoo import load_model_spec
+from sparsh_ros.names import DIAGNOSTICS
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import image_topics, recorded_rig
-from sparsh_ros.nodes.record.record import Recorder
-from sparsh_ros.nodes.record.record_topics import ESTIMATES
-from sparsh_ros.nodes.replay.live_estimates import DIAGNOSTICS
-from sparsh_ros.nodes.replay.play_clock import PlayClock
+from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.record.recorder import Recorder
+from sparsh_ros.nodes.replay.check import check
 from sparsh_ros.nodes.replay.played_sensor import PlayedSensor
-from sparsh_ros.nodes.replay.replay_check import check
 from sparsh_ros.nodes.runtime import spin
+from sparsh_ros.nodes.runtime.clocks import PlayClock, steady_clock
 from sparsh_ros.nodes.runtime.parameters import Parameters
-from sparsh_ros.nodes.runtime.ros_time import steady_clock
-from sparsh_ros.nodes.runtime.signals import ask_to_stop
+from sparsh_ros.nodes.runtime.signals import request_stop
 from sparsh_ros.nodes.settings import Value
-from sparsh_ros.nodes.topics import conversions, qos
+from sparsh_ros.nodes.topics import qos
+from sparsh_ros.nodes.topics.estimates import topics_of
+from sparsh_ros.recordings.bag_sensor import BagSensor, read_sensor_items
 from sparsh_ros.recordings.bags import open_bag
-from sparsh_ros.recordings.prefetch import ahead
+from sparsh_ros.recordings.prefetch import prefetch
 from sparsh_ros.recordings.topics import SensorTopics, find_sensors
 
 _TICK_S = 0.01
@@ -51,13 +51,13 @@ _POLL_S = 0.05
 # Both sides must know each other, or the first frames are missed.
 _HANDSHAKE_S = 0.5
 # What has not come by then was passed over.
-_PATIENCE_S = 2.0
+_WAIT_TIMEOUT_S = 2.0
 # A new background must be there before the next frame.
-_SETTLE_S = 0.2
-_LOOK_AROUND_S = 0.5
+_BACKGROUND_DELAY_S = 0.2
+_DISCOVERY_PERIOD_S = 0.5
 _READ_AHEAD = 32
 
-Item = tuple[Feed, str, int, object]
+Item = tuple[BagSensor, str, int, object]
 
 
 class Player(Node):
@@ -79,17 +79,17 @@ class Player(Node):
             SparshError: a parameter is not allowed, or the recording or the model cannot be used.
         """
         super().__init__("player")
-        given = Parameters(self, settings.PLAYER)
-        self.values = {name: given[name] for name in settings.PLAYER}
-        rig = recorded_rig(given["bag"], given["image_topics"], given["kind"])
+        params = Parameters(self, settings.PLAYER)
+        self.values = {name: params[name] for name in settings.PLAYER}
+        rig = recorded_rig(params["bag"], params["image_topics"], params["kind"])
         names = prefixes([entry.name for entry in rig])
         self.sensors = {entry.name: PlayedSensor(self, entry, names[entry.name]) for entry in rig}
         self.perception = f"{self.get_namespace()}/perception".lstrip("/")
-        self.recorder = Recorder(self._hear, {"images": "none"})
+        self.recorder = Recorder(self._on_message, {"images": "none"})
         self._estimates = _estimate_topics(self.values)
         self.finished = False
         self.failure = ""
-        self._clock = PlayClock(given["rate"])
+        self._clock = PlayClock(params["rate"])
         self._clock_topic = self.create_publisher(Clock, "/clock", qos.LATEST)
         self._news = threading.Condition()
         self._estimated_ns: dict[str, int] = {}
@@ -99,7 +99,7 @@ class Player(Node):
 
     def start(self) -> None:
         """Begin to wait for listeners."""
-        self.create_timer(_LOOK_AROUND_S, self._refuse_other_clocks, clock=steady_clock())
+        self.create_timer(_DISCOVERY_PERIOD_S, self._refuse_other_clocks, clock=steady_clock())
         self._thread.start()
 
     def close(self) -> None:
@@ -116,17 +116,17 @@ class Player(Node):
         except Exception as error:  # whatever it is, the process must not wait for ever
             self.failure = f"bag {self.values['bag']}: {type(error).__name__}: {error}"
         if not self._stop.is_set():
-            ask_to_stop()
+            request_stop()
 
     def _play(self) -> None:
         values = self.values
         with open_bag(values["bag"]) as bag:
             found = find_sensors(bag.topics, image_topics(values["image_topics"]))
-            feeds = [
-                Feed(name, _without_labels(topics), values["kind"], None, 0)
+            sensors = [
+                BagSensor(name, _without_labels(topics), values["kind"])
                 for name, topics in zip(self.sensors, found, strict=True)
             ]
-            with closing(ahead(read_feeds(bag, feeds), _READ_AHEAD)) as items:
+            with closing(prefetch(read_sensor_items(bag, sensors), _READ_AHEAD)) as items:
                 self._publish_all(item for item in items if item[1] != "profile")
             for warning in bag.warnings:
                 self.get_logger().warning(warning)
@@ -140,19 +140,19 @@ class Player(Node):
         self._clock.left_s(first[2])
         self._await_listeners()
         self.get_logger().info(f"playing {self.values['bag']} at rate {self.values['rate']}")
-        for feed, kind, stamp_ns, value in chain([first], items):
+        for sensor, event, stamp_ns, value in chain([first], items):
             if self._stop.is_set():
                 return
-            if kind == "frame":
-                self._publish(self.sensors[feed.key], value)
+            if event == "frame":
+                self._publish(self.sensors[sensor.key], value)
             else:
-                self._change_background(self.sensors[feed.key], stamp_ns, value)
+                self._change_background(self.sensors[sensor.key], stamp_ns, value)
 
     def _publish(self, sensor: PlayedSensor, frame: Frame) -> None:
         while (left_s := self._clock.left_s(frame.stamp_ns)) > 0 and not self._stop.is_set():
             self._stop.wait(min(left_s, _TICK_S))
-            self._tell_time()
-        self._tell_time()
+            self._publish_time()
+        self._publish_time()
         sensor.publish(frame)
 
     def _change_background(
@@ -162,7 +162,7 @@ class Player(Node):
         self._clock.stand_still()
         self._await_estimates([sensor])
         sensor.publish_background(stamp_ns, image)
-        self._stop.wait(_SETTLE_S)
+        self._stop.wait(_BACKGROUND_DELAY_S)
 
     def _end(self) -> None:
         """Wait for the last estimates, and for what perception says of its frames after that."""
@@ -170,16 +170,16 @@ class Player(Node):
         self._await_estimates(self.sensors.values())
         with self._news:
             now_s = time.monotonic()
-            self._news.wait_for(lambda: self._diagnosed_s > now_s, _PATIENCE_S)
+            self._news.wait_for(lambda: self._diagnosed_s > now_s, _WAIT_TIMEOUT_S)
         self.finished = not self._stop.is_set()
 
-    def _tell_time(self) -> None:
+    def _publish_time(self) -> None:
         self._clock_topic.publish(Clock(clock=conversions.stamp_to_msg(self._clock.now_ns)))
 
     def _await_listeners(self) -> None:
         self.get_logger().info("waiting for perception")
-        while not (self._is_heard() or self._stop.is_set()):
-            self._tell_time()
+        while not (self._has_listeners() or self._stop.is_set()):
+            self._publish_time()
             self._stop.wait(_POLL_S)
         self._stop.wait(_HANDSHAKE_S)
         self._clock.stand_still()
@@ -190,11 +190,11 @@ class Player(Node):
                 "/clock: wanted to be the only one who tells the time, found another node that "
                 "does; stop it, or choose another ROS_DOMAIN_ID"
             )
-            ask_to_stop()
+            request_stop()
 
-    def _is_heard(self) -> bool:
+    def _has_listeners(self) -> bool:
         return all(
-            sensor.is_heard and all(map(self.recorder.hears, self._topics_of(sensor)))
+            sensor.has_listeners and all(map(self.recorder.is_connected, self._topics_of(sensor)))
             for sensor in self.sensors.values()
         )
 
@@ -208,20 +208,20 @@ class Player(Node):
         with self._news:
             self._news.wait_for(
                 lambda: self._stop.is_set() or wanted.items() <= self._estimated_ns.items(),
-                _PATIENCE_S,
+                _WAIT_TIMEOUT_S,
             )
 
     def _topics_of(self, sensor: PlayedSensor) -> list[str]:
         return [f"{sensor.topics}/{name}" for name in self._estimates]
 
-    def _hear(self, topic: str, kind: type, data: bytes) -> None:
+    def _on_message(self, topic: str, message_type: type, data: bytes) -> None:
         """Called by the recorder with each message."""
         below, _, name = topic.rpartition("/")
         is_ours = any(sensor.topics == below for sensor in self.sensors.values())
         is_estimate = is_ours and name in self._estimates
         if not (is_estimate or topic == DIAGNOSTICS):
             return
-        message = deserialize_message(data, kind)
+        message = deserialize_message(data, message_type)
         with self._news:
             if is_estimate:
                 self._estimated_ns[topic] = conversions.msg_to_stamp(message.header.stamp)
@@ -238,7 +238,7 @@ def _estimate_topics(values: Mapping[str, Value]) -> list[str]:
     """Names of the topics on which perception will say what it estimates."""
     spec = load_model_spec(values["model"], values["weights_dir"] or None)
     wanted = choose_heads(spec, values["heads"]).wanted
-    return [topic for head in wanted for topic in ESTIMATES.get(head, ())]
+    return topics_of(wanted)
 
 
 def _is_of_perception(message: DiagnosticArray) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -13,11 +13,13 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
-from sparsh_ros.nodes.runtime.ros_time import steady_clock
+from sparsh_ros.names import DIAGNOSTICS
+from sparsh_ros.nodes.runtime.clocks import steady_clock
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 _PERIOD_S = 1.0
+_REMEMBERED = 240
 
 
 @dataclass
@@ -43,7 +45,7 @@ class Diagnostics:
         """`reports` is called once a second and gives a report for each sensor by its name."""
         self._node = node
         self._reports = reports
-        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._publisher = node.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
         node.create_timer(_PERIOD_S, self.publish, clock=steady_clock())
 
     def publish(self) -> None:
@@ -100,6 +102,30 @@ class LatencyMeter:
         """That percentile in milliseconds, NaN before the first result."""
         latencies = tuple(self._latencies_ms)
         return float(np.percentile(latencies, percent)) if latencies else math.nan
+
+
+class SendTimes:
+    """When frames were sent, in real time: what latencies are counted from.
+
+    A live frame is stamped when it is grabbed. The stamps of a recording are of another time, so
+    there it is the moment at which the middleware took the image in.
+    """
+
+    def __init__(self, node: Node) -> None:
+        """For the frames that come to this node."""
+        self._clock = node.get_clock()
+        self._sent_ns: OrderedDict[int, int] = OrderedDict()
+
+    def note(self, stamp_ns: int, sent_ns: int) -> None:
+        """Note when the image with this stamp was sent, ns since the epoch."""
+        if self._clock.ros_time_is_active:
+            self._sent_ns[stamp_ns] = sent_ns
+            if len(self._sent_ns) > _REMEMBERED:
+                self._sent_ns.popitem(last=False)
+
+    def of(self, stamp_ns: int) -> int:
+        """When the frame with this stamp was sent, ns since the epoch."""
+        return self._sent_ns.get(stamp_ns, stamp_ns)
 
 
 def _text(value: object) -> str:

@@ -42,7 +42,7 @@ class ManagedNode(LifecycleNode):
             ParameterError: a value given at start is of the wrong type or not allowed.
         """
         super().__init__(name)
-        self._given = Parameters(self, settings)
+        self._params = Parameters(self, settings)
         self._failure: Exception | None = None
         self._is_starting = False
         self._diagnostics = Diagnostics(self, self._state_reports)
@@ -79,7 +79,7 @@ class ManagedNode(LifecycleNode):
         Raises:
             SparshError: one of them failed.
         """
-        if not self._given["autostart"]:
+        if not self._params["autostart"]:
             self.get_logger().info("unconfigured: waiting for the transition configure")
             return
         self._is_starting = True
@@ -134,11 +134,11 @@ class ManagedNode(LifecycleNode):
 
     def _begin(self) -> None:
         self._activate()
-        spin.settle()
+        spin.freeze_gc()
 
     def _halt(self) -> None:
         self._deactivate()
-        spin.unsettle()
+        spin.unfreeze_gc()
 
     def _fail(self, error: Exception) -> None:
         """Say what went wrong, here and on /diagnostics, until the next transition."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a process has to stop, as a question that a loop asks, instead of an exception anywhere."""
+"""Stopping a process: loops poll a flag, instead of being interrupted by an exception."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ PARENT = "SPARSH_ROS_PARENT"
 
 
 class StopRequest:
-    """True once SIGINT, SIGTERM or SIGHUP has come, or who should send it was killed.
+    """Becomes true on SIGINT, SIGTERM or SIGHUP, or when the parent process is gone.
 
-    Made on the main thread.
+    Create it on the main thread.
     """
 
     def __init__(self) -> None:
-        self._asked = False
+        self._is_requested = False
         self._parent = int(os.environ.get(PARENT, 0))
         for number in _SIGNALS:
-            signal.signal(number, self._ask)
+            signal.signal(number, self._request)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
     def __bool__(self) -> bool:
-        return self._asked or self._parent not in (0, os.getppid())
+        return self._is_requested or self._parent not in (0, os.getppid())
 
-    def _ask(self, _number: int, _frame: object) -> None:
-        self._asked = True
+    def _request(self, _number: int, _frame: object) -> None:
+        self._is_requested = True
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
-    """Processes started here get the signals only once they have made a StopRequest.
+def block_signals() -> Iterator[None]:
+    """Block the signals in processes started here until they create a StopRequest.
 
-    Before that, while they still import, a signal would end them with a traceback.
+    Otherwise a signal during their imports would end them with a traceback.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
@@ -48,6 +48,6 @@ def held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def ask_to_stop() -> None:
-    """Ask this process to stop, as Ctrl-C does; from any thread."""
+def request_stop() -> None:
+    """Ask this process to stop, as Ctrl-C does. May be called from any thread."""
     os.kill(os.getpid(), signal.SIGINT)

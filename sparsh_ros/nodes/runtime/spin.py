@@ -25,9 +25,9 @@ from sparsh_ros.nodes.runtime.signals import StopRequest
 
 # The middleware drops what it has not sent yet when a publisher goes; acknowledgements cannot be
 # waited for instead, as they may come only seconds later.
-_LINGER_S = 0.2
+_DRAIN_S = 0.2
 # How soon a signal is noticed while no message comes in.
-_PATIENCE_S = 0.1
+_WAIT_TIMEOUT_S = 0.1
 
 
 class LiveNode(Protocol):
@@ -44,12 +44,12 @@ class LiveNode(Protocol):
 def run(
     create: Callable[[], Sequence[LiveNode]],
     arguments: list[str] | None = None,
-    last_words_s: float = 0.0,
+    shutdown_grace_s: float = 0.0,
 ) -> int:
     """Run the nodes that `create` makes until SIGINT or SIGTERM; the exit code of the process.
 
     A SparshError while they are made or started is logged as its one sentence; the code is then 1.
-    After the signal they listen for another `last_words_s`.
+    After the signal they listen for another `shutdown_grace_s`.
     """
     cv2.setNumThreads(1)  # more would take the cores from the encoder, to save microseconds
     stop = StopRequest()
@@ -60,14 +60,14 @@ def run(
         nodes = create()
         for node in nodes:
             node.start()
-        _spin(nodes, stop, last_words_s)
+        _spin(nodes, stop, shutdown_grace_s)
     except SparshError as error:
         rclpy.logging.get_logger("sparsh_ros").fatal(str(error))
         return 1
     finally:
         for node in reversed(nodes):
             node.close()
-        time.sleep(_LINGER_S)
+        time.sleep(_DRAIN_S)
         for node in nodes:
             node.destroy_node()
         rclpy.try_shutdown()
@@ -86,28 +86,28 @@ class _RosLog(logging.Handler):
             logger.warning(record.getMessage())
 
 
-def settle() -> None:
+def freeze_gc() -> None:
     """Keep the garbage collector from walking again, for milliseconds, what is loaded by now."""
     gc.collect()
     gc.freeze()
 
 
-def unsettle() -> None:
+def unfreeze_gc() -> None:
     """Give back the memory of what was loaded and is dropped by now, on the GPU too."""
     gc.unfreeze()
     gc.collect()
     free_gpu_memory()
 
 
-def _spin(nodes: Sequence[LiveNode], stop: StopRequest, last_words_s: float) -> None:
+def _spin(nodes: Sequence[LiveNode], stop: StopRequest, shutdown_grace_s: float) -> None:
     executor = SingleThreadedExecutor()
     for node in nodes:
         executor.add_node(node)
-    settle()
+    freeze_gc()
     try:
         while not stop:
-            executor.spin_once(timeout_sec=_PATIENCE_S)
-        end_s = time.monotonic() + last_words_s
+            executor.spin_once(timeout_sec=_WAIT_TIMEOUT_S)
+        end_s = time.monotonic() + shutdown_grace_s
         while (left_s := end_s - time.monotonic()) > 0:
             executor.spin_once(timeout_sec=left_s)
     finally:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What crosses DDS: topics, messages and their conversion."""
+"""Publishers and subscriptions: the topics of one sensor, their names and quality of service."""

@@ -15,8 +15,9 @@ from std_srvs.srv import Trigger
 from sparsh_ros.background import BackgroundKeeper, BackgroundStore
 from sparsh_ros.errors import FrameError
 from sparsh_ros.frames import Frame
+from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.runtime.diagnostics import OK, WARN, Report
-from sparsh_ros.nodes.topics import conversions, qos
+from sparsh_ros.nodes.topics import qos
 from sparsh_ros.sensors.rig import SensorEntry
 
 _SILENT_S = 1.0
@@ -36,7 +37,7 @@ class BackgroundTopic:
         prefix: str,
         entry: SensorEntry,
         sensor_serial: Callable[[], str],
-        then: Callable[[np.ndarray | None], None] | None = None,
+        on_change: Callable[[np.ndarray | None], None] | None = None,
     ) -> None:
         """Make topic and service, named below `prefix`; nothing is published before a frame comes.
 
@@ -45,19 +46,20 @@ class BackgroundTopic:
             prefix: of their names, such as "left/".
             entry: the sensor.
             sensor_serial: gives its serial number now, "" while unknown or where it has none.
-            then: takes each new background within this process, (320, 240, 3) uint8 RGB, or None
-                when none holds.
+            on_change: Takes each new background within this process, (320, 240, 3) uint8 RGB, or
+                None when none holds.
 
         Raises:
             SparshError: the image file that the entry names cannot be read.
         """
-        self._node, self._entry, self._then = node, entry, then
+        self._node, self._entry, self._on_change = node, entry, on_change
         self._sensor_serial = sensor_serial
         self._lock = threading.Lock()
-        self._store, self._serial = BackgroundStore(), ""
-        self._keeper = BackgroundKeeper(entry.profile, file=entry.background)
-        self._told: set[str] = set()
-        self._is_told = False
+        self._keeper = BackgroundKeeper(
+            entry.profile, store=BackgroundStore(), file=entry.background
+        )
+        self._reported: set[str] = set()
+        self._is_announced = False
         self._listeners = 0
         self._newest_s = time.monotonic()
         self._topic = node.create_publisher(Image, f"{prefix}background", qos.LATCHED)
@@ -67,11 +69,11 @@ class BackgroundTopic:
         """Take in the newest frame; publish what is new, log once what is wrong."""
         with self._lock:
             self._newest_s = time.monotonic()
-            self._heed(self._sensor_serial())
+            self._check_serial(self._sensor_serial())
             has_joined = self._has_listener_joined()
             if self._keeper.update(frame):
                 self._announce()
-            elif not self._is_told:
+            elif not self._is_announced:
                 self._publish(None)
             elif has_joined and self._keeper.image is not None:
                 self._publish(self._keeper.image)
@@ -82,26 +84,19 @@ class BackgroundTopic:
         with self._lock:
             keeper = self._keeper
             values = {"background": keeper.origin or "none"}
-            told = {"start": keeper.reason} | keeper.warnings
-        trouble = "; ".join(filter(None, told.values()))
+            sentences = {"start": keeper.reason} | keeper.warnings
+        trouble = "; ".join(filter(None, sentences.values()))
         is_needed = self._entry.profile.subtract_background
         return Report(WARN if trouble and is_needed else OK, trouble or "running", values)
 
-    def _heed(self, serial: str) -> None:
-        """Begin anew if this is another sensor, of which the background says nothing.
-
-        The sensor is unknown ("") while it is unplugged; a file holds for any.
-        """
-        if self._entry.background is not None or serial in ("", self._serial):
-            return
-        if self._keeper.image is not None:
+    def _check_serial(self, serial: str) -> None:
+        """Drop the background if this is another sensor than the one it was taken of."""
+        if self._keeper.check_serial(serial):
             self._publish(None)
             self._node.get_logger().warning(
                 f"{self._entry.name}: another sensor, {serial}: the background of the one before "
                 "is dropped"
             )
-        self._serial = serial
-        self._keeper = BackgroundKeeper(self._entry.profile, serial, self._store)
 
     def _has_listener_joined(self) -> bool:
         # The middleware brings a latched image to whoever comes late, but may take seconds for it.
@@ -113,9 +108,9 @@ class BackgroundTopic:
         self._node.get_logger().info(f"{self._entry.name}: background {self._keeper.origin}")
 
     def _publish(self, image: np.ndarray | None) -> None:
-        self._is_told = True
-        if self._then is not None:
-            self._then(image)
+        self._is_announced = True
+        if self._on_change is not None:
+            self._on_change(image)
         where = (self._keeper.stamp_ns, self._entry.optical_frame)
         if image is None:
             self._topic.publish(Image(header=conversions.header(*where)))
@@ -125,9 +120,9 @@ class BackgroundTopic:
     def _warn(self) -> None:
         warnings = self._keeper.warnings
         if self._entry.profile.subtract_background:
-            for topic in warnings.keys() - self._told:
+            for topic in warnings.keys() - self._reported:
                 self._node.get_logger().warning(f"{self._entry.name}: {warnings[topic]}")
-        self._told = set(warnings)
+        self._reported = set(warnings)
 
     def _capture(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         name = self._entry.name

@@ -13,7 +13,8 @@ from sparsh_ros.errors import FrameError
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.msg import Features as FeaturesMessage
 from sparsh_ros.nodes.graph.graph import prefixes
-from sparsh_ros.nodes.topics import conversions, qos
+from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.topics import qos
 from sparsh_ros.perception.head_runner import EncodedFrame, Features
 from sparsh_ros.sensors.rig import SensorEntry
 

@@ -33,25 +33,25 @@ class FieldWorker:
         self,
         perception: Perception,
         listeners: Mapping[str, FieldListener],
-        complain: Callable[[str], None],
+        log_error: Callable[[str], None],
     ) -> None:
         """Begin to wait for frames.
 
         Args:
             perception: has a model with a force field.
             listeners: by name of the sensor.
-            complain: takes a sentence for the log, on this worker's thread.
+            log_error: takes a sentence for the log, on this worker's thread.
         """
         self._perception = perception
         self._listeners = listeners
-        self._complain = complain
+        self._log_error = log_error
         self._news = threading.Condition()
         self._due: dict[str, None] = {}  # a set that keeps its order
         self._stopped = False
         self._thread = threading.Thread(target=self._work, name="force field")
         self._thread.start()
 
-    def offer(self, sensor: str) -> None:
+    def request(self, sensor: str) -> None:
         """Note that a frame of this sensor was encoded; never waits."""
         if self._listeners[sensor].wants_field:
             with self._news:
@@ -81,4 +81,4 @@ class FieldWorker:
                 if field is not None:
                     self._listeners[sensor].publish_field(field)
             except Exception as error:  # an engine may raise anything, and must not end the node
-                self._complain(f"sensor {sensor}: this force field is lost: {error}")
+                self._log_error(f"sensor {sensor}: this force field is lost: {error}")

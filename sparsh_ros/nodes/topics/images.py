@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The images of one sensor as topics: plain, and compressed while somebody listens."""
+"""The images of one sensor as topics: plain, and compressed while somebody listens; camera_info.
+
+A camera that looks at a gel from close by is no pinhole with a published calibration, so K, D, R
+and P stay zero, which in sensor_msgs/CameraInfo means "uncalibrated" (K[0] == 0). Lengths on the
+gel follow from the millimetres per pixel of the sensor's profile instead.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from rclpy.node import Node
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from sparsh_ros.frames import Frame
-from sparsh_ros.nodes.topics import conversions, qos
+from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_WIDTH, Frame
+from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.topics import qos
+from sparsh_ros.sensors.rig import SensorEntry
 
 
 class ImagePublisher:
@@ -44,3 +51,19 @@ class ImagePublisher:
         if self._compressed.get_subscription_count():
             message = conversions.image_to_jpeg_msg(frame.image, *where, self._quality())
             self._compressed.publish(message)
+
+
+class CameraInfoPublisher:
+    """Publishes `camera_info` beside `image_raw` while somebody subscribes."""
+
+    def __init__(self, node: Node, prefix: str, entry: SensorEntry) -> None:
+        """Make the topic, named below `prefix`, of this sensor."""
+        self._frame_id = entry.optical_frame
+        self._topic = node.create_publisher(CameraInfo, f"{prefix}camera_info", qos.ESTIMATE)
+
+    def publish(self, stamp_ns: int) -> None:
+        """Publish it for the image of this stamp."""
+        if not self._topic.get_subscription_count():
+            return
+        header = conversions.header(stamp_ns, self._frame_id)
+        self._topic.publish(CameraInfo(header=header, width=IMAGE_WIDTH, height=IMAGE_HEIGHT))

@@ -18,19 +18,26 @@ from sparsh_ros.errors import FrameError
 from sparsh_ros.frames import Frame, check_image
 from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD
 from sparsh_ros.models.head_choice import HeadChoice
-from sparsh_ros.nodes.runtime.diagnostics import OK, WARN, LatencyMeter, RateMeter, Report
-from sparsh_ros.nodes.runtime.ros_time import SendTimes
-from sparsh_ros.nodes.topics import conversions, qos, views
+from sparsh_ros.nodes.messages import conversions, views
+from sparsh_ros.nodes.runtime.diagnostics import (
+    OK,
+    WARN,
+    LatencyMeter,
+    RateMeter,
+    Report,
+    SendTimes,
+)
+from sparsh_ros.nodes.topics import qos
 from sparsh_ros.nodes.topics.estimates import EstimatePublisher
 from sparsh_ros.perception.force_field import ForceField
 from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.perception.postprocess import Estimate
 from sparsh_ros.sensors.rig import SensorEntry
 
-_QUIET_S = 5.0
+_LOG_THROTTLE_S = 5.0
 
 
-class Channel:
+class SensorIO:
     """What belongs to one sensor. Frames come in on one thread, estimates go out on another.
 
     A sensor in this process hands its background over once, so that is kept from then on, whether
@@ -55,7 +62,7 @@ class Channel:
         self._sent = SendTimes(self._node)
         self._last_values: dict[str, object] = {}
 
-    def offer(self, heads: HeadChoice) -> None:
+    def create_publishers(self, heads: HeadChoice) -> None:
         """Make the topics of the estimates of these heads, and of the pictures."""
         node, prefix = self._node, self._prefix
         self._missing = "; ".join(heads.missing.values())
@@ -66,8 +73,8 @@ class Channel:
         self._difference_topic = node.create_publisher(Image, f"{prefix}image_diff", qos.LATEST)
         self._overlay_topic = node.create_publisher(Image, f"{prefix}overlay", qos.LATEST)
 
-    def begin(self, perception: Perception, listen: bool) -> None:
-        """Hand what comes to `perception`; `listen` to the topics if nobody calls `take`."""
+    def start(self, perception: Perception, listen: bool) -> None:
+        """Hand what comes to `perception`; `listen` to the topics if nobody calls `on_frame`."""
         perception.add_sensor(self._entry.name, self._entry.profile)
         with self._lock:
             self._forget()
@@ -76,10 +83,10 @@ class Channel:
                 self._background = None
             self._hand_over_background()
         if listen:
-            self._subscribe("background", self._take_background, qos.LATCHED)
-            self._subscribe("image_raw", self._take_image, qos.FRAMES)
+            self._subscribe("background", self._on_background, qos.LATCHED)
+            self._subscribe("image_raw", self._on_image, qos.FRAMES)
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """Let go of the `perception`; the counts stay as they are."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
@@ -89,7 +96,7 @@ class Channel:
                 self._last_values = self._values()
             self._perception = None
 
-    def take(self, frame: Frame) -> None:
+    def on_frame(self, frame: Frame) -> None:
         """Take in a frame."""
         with self._lock:
             if self._perception is not None:
@@ -180,28 +187,28 @@ class Channel:
         if self._entry.profile.subtract_background and self._perception is not None:
             self._perception.set_background(self._entry.name, self._background)
 
-    def _subscribe(self, topic: str, take: Callable[..., None], quality: QoSProfile) -> None:
+    def _subscribe(self, topic: str, callback: Callable[..., None], quality: QoSProfile) -> None:
         subscription = self._node.create_subscription(
-            Image, f"{self._prefix}{topic}", take, quality
+            Image, f"{self._prefix}{topic}", callback, quality
         )
         self._subscriptions.append(subscription)
 
-    def _take_image(self, message: Image, info: Mapping[str, int]) -> None:
+    def _on_image(self, message: Image, info: Mapping[str, int]) -> None:
         try:
             image = self._standard_image(message)
         except FrameError as error:
             self._refused += 1
-            self._complain("image_raw", error)
+            self._log_error("image_raw", error)
         else:
             stamp_ns = conversions.msg_to_stamp(message.header.stamp)
             self._sent.note(stamp_ns, info["source_timestamp"])
-            self.take(Frame(stamp_ns, image))
+            self.on_frame(Frame(stamp_ns, image))
 
-    def _take_background(self, message: Image) -> None:
+    def _on_background(self, message: Image) -> None:
         try:
             self.use_background(self._standard_image(message) if message.data else None)
         except FrameError as error:
-            self._complain("background", error)
+            self._log_error("background", error)
 
     def _standard_image(self, message: Image) -> np.ndarray:
         """The canonical image in a message, which may also hold one as the camera delivers it."""
@@ -212,9 +219,9 @@ class Channel:
         check_image(image)
         return image
 
-    def _complain(self, topic: str, error: FrameError) -> None:
+    def _log_error(self, topic: str, error: FrameError) -> None:
         sentence = f"sensor {self._entry.name}: {topic}: {error}"
-        self._node.get_logger().error(sentence, throttle_duration_sec=_QUIET_S)
+        self._node.get_logger().error(sentence, throttle_duration_sec=_LOG_THROTTLE_S)
 
     def _picture(self, image: np.ndarray, stamp_ns: int) -> Image:
         return conversions.image_to_msg(image, stamp_ns, self._entry.optical_frame)

@@ -194,7 +194,7 @@ def test_an_image_of_the_wrong_form_costs_only_itself(heard, outsider) -> None:
         return int(report["images refused"]) >= 2
 
     outsider.wait_for(is_refused, "two refused images")
-    outsider.withdraw(intruder)
+    outsider.destroy(intruder)
     before = len(heard["slip"])
     outsider.wait_for(lambda: len(heard["slip"]) > before + 10, "slip after bad images")
 

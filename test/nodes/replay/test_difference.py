@@ -11,7 +11,7 @@ import pytest
 
 from sparsh_ros.evaluation.result import Estimates
 from sparsh_ros.nodes.replay.difference import (
-    Difference,
+    ReplayDifference,
     compare,
     difference_table,
     remarks,
@@ -60,7 +60,7 @@ def same(offline: Estimates) -> LiveEstimates:
     }
     return LiveEstimates(
         present=np.ones(len(offline), bool),
-        told={name: np.ones(len(offline), bool) for name in values},
+        reported={name: np.ones(len(offline), bool) for name in values},
         values={name: found.astype(np.float64) for name, found in values.items()},
         interval_ns=offline.interval_ns.copy(),
         counters={"images received": "40", "frames replaced": "0"},
@@ -72,10 +72,12 @@ def passed_over(live: LiveEstimates, *rows: int) -> None:
     live.interval_ns[list(rows)] = -1
     for name, found in live.values.items():
         found[list(rows)] = np.nan
-        live.told[name][list(rows)] = False
+        live.reported[name][list(rows)] = False
 
 
-def difference(offline: Estimates, live: LiveEstimates, frames_per_clip: int = 2) -> Difference:
+def difference(
+    offline: Estimates, live: LiveEstimates, frames_per_clip: int = 2
+) -> ReplayDifference:
     return compare("left", offline, live, REACH_NS, frames_per_clip)
 
 
@@ -150,7 +152,7 @@ def test_models_of_many_frames_are_excused_by_any_loss_within_reach(offline: Est
 
 def test_a_message_that_was_lost_after_all_is_no_difference(offline: Estimates) -> None:
     live = same(offline)
-    live.values["force"][5], live.told["force"][5] = np.nan, False
+    live.values["force"][5], live.reported["force"][5] = np.nan, False
     found = difference(offline, live)
     assert found.equal
     assert found.quantities["force"].frames == COUNT - 1
@@ -172,7 +174,7 @@ def test_frames_that_share_a_stamp_are_left_out(offline: Estimates) -> None:
     live = same(offline)
     live = LiveEstimates(
         live.present[rows],
-        {name: found[rows] for name, found in live.told.items()},
+        {name: found[rows] for name, found in live.reported.items()},
         {name: found[rows] for name, found in live.values.items()},
         live.interval_ns[rows],
         {},

@@ -18,7 +18,7 @@ from sparsh_ros.errors import ParameterError, RecordingError
 from sparsh_ros.nodes.graph import replay_graph
 from sparsh_ros.nodes.graph.entries import entries
 from sparsh_ros.nodes.graph.recorded import heard_entries, recorded_rig
-from sparsh_ros.nodes.replay.replay_check import FILE, check
+from sparsh_ros.nodes.replay.check import FILE, check
 from sparsh_ros.nodes.settings import PERCEPTION, PLAYER, Setting
 from sparsh_ros.nodes.topics import qos
 from sparsh_ros.recordings.bag_writer import START_NS, BagWriter
@@ -148,7 +148,7 @@ def test_a_second_clock_is_refused(touch: Path, tmp_path: Path, outsider) -> Non
     other = outsider.node.create_publisher(Clock, "/clock", qos.LATEST)
     # Slowly, because it may take seconds until nodes know of each other.
     done = replay(touch, tmp_path / "out", "--rate", "0.1")
-    outsider.withdraw(other)
+    outsider.destroy(other)
     assert done.returncode == 1
     assert "/clock: wanted to be the only one who tells the time" in done.stderr
 

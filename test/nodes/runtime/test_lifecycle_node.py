@@ -196,9 +196,9 @@ def test_what_was_estimated_does_not_outlive_the_engine(ros, monkeypatch) -> Non
     node = PerceptionNode()
     node.trigger_configure()
     node.trigger_activate()
-    (channel,) = node._channels.values()
+    (sensor_io,) = node._sensor_ios.values()
     told = threading.Event()
-    estimates, publish = [], channel.publish
+    estimates, publish = [], sensor_io.publish
 
     def note(estimate: Estimate) -> None:
         publish(estimate)
@@ -206,15 +206,15 @@ def test_what_was_estimated_does_not_outlive_the_engine(ros, monkeypatch) -> Non
         if "device lost" in estimate.reason:
             told.set()
 
-    monkeypatch.setattr(channel, "publish", note)
+    monkeypatch.setattr(sensor_io, "publish", note)
     image = np.full(IMAGE_SHAPE, 100, np.uint8)
-    channel.use_background(image)
+    sensor_io.use_background(image)
     for index in range(3600):
-        channel.take(Frame(10**18 + index * 10**9 // 60, image))
+        sensor_io.on_frame(Frame(10**18 + index * 10**9 // 60, image))
         if told.wait(1 / 60):
             break
     assert told.is_set() and not any(estimate.valid for estimate in estimates)
-    assert (channel.report().level, node._worker.is_alive()) == (WARN, True)
+    assert (sensor_io.report().level, node._worker.is_alive()) == (WARN, True)
     node.close()
     node.destroy_node()
 

@@ -16,10 +16,11 @@ from std_srvs.srv import Trigger
 from sparsh_ros.background import BackgroundStore
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
+from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.runtime.diagnostics import OK, WARN
-from sparsh_ros.nodes.topics import background, conversions, qos
+from sparsh_ros.nodes.topics import background, qos
 from sparsh_ros.nodes.topics.background import BackgroundTopic
-from sparsh_ros.nodes.topics.sensor_io import Channel
+from sparsh_ros.nodes.topics.sensor_io import SensorIO
 from sparsh_ros.sensors import load_profile
 from sparsh_ros.sensors.rig import SensorEntry
 
@@ -175,8 +176,10 @@ def test_perception_forgets_the_background_of_a_sensor_that_was_replaced(make, o
             heard.set()
 
     finger = make()
-    channel = Channel(outsider.node, SensorEntry("index", "digit", load_profile("digit")), "index/")
-    channel.begin(Listening(), listen=True)
+    sensor_io = SensorIO(
+        outsider.node, SensorEntry("index", "digit", load_profile("digit")), "index/"
+    )
+    sensor_io.start(Listening(), listen=True)
     heard.clear()  # so far only that there is none
     for serial, frames in (("D1", 1), ("D1", 30), ("D2", 1)):
         finger.serial = serial

@@ -60,23 +60,23 @@ def viewers() -> dict[str, Viewer]:
 
 
 @pytest.fixture
-def complaints() -> list[str]:
+def errors() -> list[str]:
     return []
 
 
 @pytest.fixture
-def worker(slow: Slow, viewers: dict[str, Viewer], complaints: list[str]) -> Iterator[FieldWorker]:
-    running = FieldWorker(slow, viewers, complaints.append)
+def worker(slow: Slow, viewers: dict[str, Viewer], errors: list[str]) -> Iterator[FieldWorker]:
+    running = FieldWorker(slow, viewers, errors.append)
     yield running
     slow.finish.release(100)
     running.stop()
 
 
 def test_frames_that_come_meanwhile_are_skipped_but_for_the_newest(worker, slow, viewers) -> None:
-    worker.offer("left")
+    worker.request("left")
     assert slow.begun.acquire(timeout=LONG_S)
     for slow.stamp_ns in range(1, 6):
-        worker.offer("left")
+        worker.request("left")
     slow.finish.release(2)
     for _ in range(2):
         assert viewers["left"].came.acquire(timeout=LONG_S)
@@ -84,10 +84,10 @@ def test_frames_that_come_meanwhile_are_skipped_but_for_the_newest(worker, slow,
 
 
 def test_sensors_take_turns(worker, slow, viewers) -> None:
-    worker.offer("left")
+    worker.request("left")
     assert slow.begun.acquire(timeout=LONG_S)
-    worker.offer("right")
-    worker.offer("left")
+    worker.request("right")
+    worker.request("left")
     slow.finish.release(3)
     assert viewers["right"].came.acquire(timeout=LONG_S)
     for _ in range(2):
@@ -97,45 +97,45 @@ def test_sensors_take_turns(worker, slow, viewers) -> None:
 
 def test_nothing_is_computed_while_nobody_looks(worker, slow, viewers) -> None:
     viewers["left"].wants_field = False
-    worker.offer("left")
-    worker.offer("right")
+    worker.request("left")
+    worker.request("right")
     slow.finish.release()
     assert viewers["right"].came.acquire(timeout=LONG_S)
     assert slow.asked == ["right"]
 
 
-def test_trouble_costs_one_field(worker, slow, viewers, complaints) -> None:
+def test_trouble_costs_one_field(worker, slow, viewers, errors) -> None:
     slow.trouble = RuntimeError("out of memory")
-    worker.offer("left")
+    worker.request("left")
     assert slow.begun.acquire(timeout=LONG_S)
-    worker.offer("right")
+    worker.request("right")
     slow.finish.release()
     assert slow.begun.acquire(timeout=LONG_S)
     slow.trouble = None
     slow.finish.release()
     assert viewers["right"].came.acquire(timeout=LONG_S)
-    assert complaints == ["sensor left: this force field is lost: out of memory"]
+    assert errors == ["sensor left: this force field is lost: out of memory"]
     assert not viewers["left"].stamps
 
 
 def test_a_frame_without_a_field_publishes_nothing(worker, slow, viewers) -> None:
     slow.stamp_ns = -1
-    worker.offer("left")
+    worker.request("left")
     assert slow.begun.acquire(timeout=LONG_S)
     slow.finish.release()
     slow.stamp_ns = 7
-    worker.offer("right")
+    worker.request("right")
     slow.finish.release()
     assert viewers["right"].came.acquire(timeout=LONG_S)
     assert viewers["right"].stamps == [7] and not viewers["left"].stamps
 
 
-def test_stopping_finishes_the_field_at_hand(slow, viewers, complaints) -> None:
-    worker = FieldWorker(slow, viewers, complaints.append)
-    worker.offer("left")
+def test_stopping_finishes_the_field_at_hand(slow, viewers, errors) -> None:
+    worker = FieldWorker(slow, viewers, errors.append)
+    worker.request("left")
     assert slow.begun.acquire(timeout=LONG_S)
     slow.finish.release()
     worker.stop()
     assert viewers["left"].stamps == [0]
-    worker.offer("right")
+    worker.request("right")
     assert slow.asked == ["left"]

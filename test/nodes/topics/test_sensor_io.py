@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a sensor's channel publishes for whom, and what it reports of heads that are missing."""
+"""What a sensor's sensor_io publishes for whom, and what it reports of heads that are missing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rclpy.clock import ROSClock
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
 from sparsh_ros.models.head_choice import HeadChoice
 from sparsh_ros.nodes.runtime.diagnostics import OK, WARN
-from sparsh_ros.nodes.topics.sensor_io import Channel
+from sparsh_ros.nodes.topics.sensor_io import SensorIO
 from sparsh_ros.perception.buffer import SensorCounters
 from sparsh_ros.perception.force_field import ForceField
 from sparsh_ros.perception.postprocess import Estimate
@@ -74,70 +74,70 @@ def wire() -> Wire:
     return Wire()
 
 
-def open_channel(wire: Wire, *wanted: str, **missing: str) -> Channel:
-    """A channel that has seen one frame."""
-    channel = Channel(wire, THUMB, "")
-    channel.offer(HeadChoice(wanted, missing))
-    channel.begin(Perception(), listen=False)
-    channel.take(FRAME)
-    return channel
+def open_sensor_io(wire: Wire, *wanted: str, **missing: str) -> SensorIO:
+    """A sensor_io that has seen one frame."""
+    sensor_io = SensorIO(wire, THUMB, "")
+    sensor_io.create_publishers(HeadChoice(wanted, missing))
+    sensor_io.start(Perception(), listen=False)
+    sensor_io.on_frame(FRAME)
+    return sensor_io
 
 
 def test_without_a_force_field_the_overlay_shows_the_force(wire: Wire) -> None:
-    channel = open_channel(wire, "force")
+    sensor_io = open_sensor_io(wire, "force")
     assert "force_field" not in wire.topics
     wire.listened = {"overlay"}
-    channel.publish(ESTIMATE)
-    assert wire.sent == ["force", "overlay"]
+    sensor_io.publish(ESTIMATE)
+    assert wire.sent == ["force", "force_with_covariance", "overlay"]
 
 
 def test_with_a_force_field_the_overlay_shows_that(wire: Wire) -> None:
-    channel = open_channel(wire, "force", "forcefield")
+    sensor_io = open_sensor_io(wire, "force", "forcefield")
     wire.listened = {"overlay", "force_field"}
-    channel.publish(ESTIMATE)
-    assert wire.sent == ["force"]
-    channel.publish_field(FIELD)
-    assert wire.sent[1:] == ["force_field", "overlay"]
+    sensor_io.publish(ESTIMATE)
+    assert wire.sent == ["force", "force_with_covariance"]
+    sensor_io.publish_field(FIELD)
+    assert wire.sent[2:] == ["force_field", "overlay"]
 
 
 @pytest.mark.parametrize("topic", ["overlay", "force_field"])
 def test_a_force_field_is_wanted_while_somebody_listens(wire: Wire, topic: str) -> None:
-    channel = open_channel(wire, "forcefield")
-    assert not channel.wants_field
+    sensor_io = open_sensor_io(wire, "forcefield")
+    assert not sensor_io.wants_field
     wire.listened = {topic}
-    assert channel.wants_field
-    channel.publish_field(FIELD)
+    assert sensor_io.wants_field
+    sensor_io.publish_field(FIELD)
     assert wire.sent == [topic]
 
 
 def test_a_force_field_without_weights_has_no_topic(wire: Wire) -> None:
-    open_channel(wire, "force", "forcefield", forcefield="no weights for forcefield")
+    open_sensor_io(wire, "force", "forcefield", forcefield="no weights for forcefield")
     assert "force_field" not in wire.topics
 
 
 def test_missing_heads_are_reported_and_keep_their_topics(wire: Wire) -> None:
-    channel = open_channel(wire, "force", "slip", "grasp", slip="no slip", grasp="no grasp")
+    sensor_io = open_sensor_io(wire, "force", "slip", "grasp", slip="no slip", grasp="no grasp")
     assert {"slip", "grasp"} <= set(wire.topics)
-    channel.publish(ESTIMATE)
-    report = channel.report()
+    sensor_io.publish(ESTIMATE)
+    report = sensor_io.report()
     assert (report.level, report.message) == (WARN, "no slip; no grasp")
 
 
 def test_all_is_well_where_nothing_is_missing(wire: Wire) -> None:
-    channel = open_channel(wire, "force")
-    assert channel.report().message == "waiting for images"
-    channel.publish(ESTIMATE)
-    assert (channel.report().level, channel.report().message) == (OK, "running")
-    assert "force field rate (Hz)" not in channel.report().values
+    sensor_io = open_sensor_io(wire, "force")
+    assert sensor_io.report().message == "waiting for images"
+    sensor_io.publish(ESTIMATE)
+    assert (sensor_io.report().level, sensor_io.report().message) == (OK, "running")
+    assert "force field rate (Hz)" not in sensor_io.report().values
 
 
 @pytest.mark.parametrize("listen", [True, False])
 def test_only_a_background_that_is_told_anew_is_forgotten(wire: Wire, listen: bool) -> None:
-    channel, later = Channel(wire, THUMB, ""), Perception()
-    channel.offer(HeadChoice((), {}))
-    channel.begin(Perception(), listen)
-    channel.use_background(FRAME.image)
-    channel.end()
-    channel.begin(later, listen)
+    sensor_io, later = SensorIO(wire, THUMB, ""), Perception()
+    sensor_io.create_publishers(HeadChoice((), {}))
+    sensor_io.start(Perception(), listen)
+    sensor_io.use_background(FRAME.image)
+    sensor_io.stop()
+    sensor_io.start(later, listen)
     (background,) = later.backgrounds
     assert (background is None) == listen

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images, stamps, forces and poses as messages and back."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from sensor_msgs.msg import Image
+
+from sparsh_ros.errors import FrameError
+from sparsh_ros.nodes.messages import conversions
+
+STAMP_NS = 1_795_000_000_123_456_789
+
+
+@pytest.fixture
+def image() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (320, 240, 3), np.uint8)
+
+
+def test_an_image_survives_the_message(image: np.ndarray) -> None:
+    message = conversions.image_to_msg(image, STAMP_NS, "thumb_camera_optical_frame")
+    assert (message.height, message.width, message.step) == (320, 240, 720)
+    assert message.header.frame_id == "thumb_camera_optical_frame"
+    assert conversions.msg_to_stamp(message.header.stamp) == STAMP_NS
+    np.testing.assert_array_equal(conversions.msg_to_image(message), image)
+
+
+def test_a_view_of_an_image_survives_the_message(image: np.ndarray) -> None:
+    flipped = image[::-1]
+    message = conversions.image_to_msg(flipped, STAMP_NS, "")
+    np.testing.assert_array_equal(conversions.msg_to_image(message), flipped)
+
+
+def test_bgr_is_turned_into_rgb(image: np.ndarray) -> None:
+    message = conversions.image_to_msg(image, STAMP_NS, "")
+    message.encoding = "bgr8"
+    np.testing.assert_array_equal(conversions.msg_to_image(message), image[:, :, ::-1])
+
+
+def test_padded_rows_are_understood(image: np.ndarray) -> None:
+    padded = np.concatenate([image.reshape(320, 720), np.zeros((320, 48), np.uint8)], axis=1)
+    message = Image(height=320, width=240, encoding="rgb8", step=768, data=padded.tobytes())
+    np.testing.assert_array_equal(conversions.msg_to_image(message), image)
+
+
+@pytest.mark.parametrize("encoding", ["mono8", "rgba8", "8UC3", "32FC1", ""])
+def test_other_encodings_are_refused_by_name(image: np.ndarray, encoding: str) -> None:
+    message = conversions.image_to_msg(image, STAMP_NS, "")
+    message.encoding = encoding
+    with pytest.raises(FrameError, match=f"found '{encoding}'"):
+        conversions.msg_to_image(message)
+
+
+@pytest.mark.parametrize(("height", "width"), [(321, 240), (320, 241), (0, 240)])
+def test_a_size_that_the_data_do_not_fill_is_refused(
+    image: np.ndarray, height: int, width: int
+) -> None:
+    message = conversions.image_to_msg(image, STAMP_NS, "")
+    message.height, message.width = height, width
+    with pytest.raises(FrameError, match="rows of"):
+        conversions.msg_to_image(message)
+
+
+def test_a_field_has_three_numbers_per_pixel() -> None:
+    values = np.random.default_rng(0).normal(size=(5, 4, 3)).astype(np.float32)
+    values[0, 0, 2] = np.nan
+    message = conversions.field_to_msg(values, 3 * 10**9, "thumb_gel_frame")
+    assert (message.encoding, message.height, message.width) == ("32FC3", 5, 4)
+    assert message.step == 4 * 3 * 4 and len(message.data) == 5 * message.step
+    assert (message.header.stamp.sec, message.header.frame_id) == (3, "thumb_gel_frame")
+    found = np.frombuffer(message.data, "<f4").reshape(values.shape)
+    np.testing.assert_array_equal(found, values)
+
+
+def test_jpeg(image: np.ndarray) -> None:
+    message = conversions.image_to_jpeg_msg(image, STAMP_NS, "camera", quality=80)
+    assert bytes(message.data[:2]) == b"\xff\xd8"
+    assert "jpeg" in message.format
+
+
+@pytest.mark.parametrize("interval_s", [0.0, 5 / 60, 1.5])
+def test_intervals(interval_s: float) -> None:
+    message = conversions.interval_to_msg(interval_s)
+    assert conversions.msg_to_interval(message) == pytest.approx(interval_s, abs=1e-9)
+
+
+def test_an_unknown_interval_is_zero() -> None:
+    assert conversions.msg_to_interval(conversions.interval_to_msg(math.nan)) == 0.0
+
+
+def test_force_is_a_wrench_without_torque() -> None:
+    message = conversions.force_to_msg(np.array([0.1, -0.2, 3.0]), STAMP_NS, "thumb_gel_frame")
+    force, torque = message.wrench.force, message.wrench.torque
+    assert (force.x, force.y, force.z) == (0.1, -0.2, 3.0)
+    assert all(map(math.isnan, (torque.x, torque.y, torque.z)))
+
+
+@pytest.mark.parametrize("yaw", [-3.0, -0.01, 0.0, 0.5, 3.1])
+def test_a_rotation_survives_the_quaternion(yaw: float) -> None:
+    assert conversions.quaternion_to_yaw(conversions.yaw_to_quaternion(yaw)) == pytest.approx(yaw)
+
+
+def test_a_planar_pose_lies_in_the_plane_of_the_gel() -> None:
+    covariance = np.array([[1.0, 0.1, 0.2], [0.1, 2.0, 0.3], [0.2, 0.3, 3.0]])
+    message = conversions.pose_to_msg(np.array([0.001, 0.002, 0.5]), covariance, STAMP_NS, "gel")
+    position = message.pose.pose.position
+    assert (position.x, position.y, position.z) == (0.001, 0.002, 0.0)
+    full = message.pose.covariance.reshape(6, 6)
+    np.testing.assert_array_equal(full[np.ix_((0, 1, 5), (0, 1, 5))], covariance)
+    assert np.isnan(full[2:5, :]).all() and np.isnan(full[:, 2:5]).all()
+
+
+def test_an_unknown_pose_is_nan_throughout() -> None:
+    message = conversions.pose_to_msg(np.full(3, np.nan), np.full((3, 3), np.nan), STAMP_NS, "gel")
+    position, turned = message.pose.pose.position, message.pose.pose.orientation
+    numbers = (position.x, position.y, position.z, turned.x, turned.y, turned.z, turned.w)
+    assert all(map(math.isnan, numbers))

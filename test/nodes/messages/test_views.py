@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pictures for people."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from sparsh_ros.frames import Frame
+from sparsh_ros.nodes.messages import views
+from sparsh_ros.perception.force_field import ForceField
+from sparsh_ros.perception.postprocess import Estimate
+
+GREY = np.full((320, 240, 3), 100, np.uint8)
+
+
+def _estimate(force_n: tuple[float, float, float], **known: object) -> Estimate:
+    return Estimate("thumb", 0, valid=True, in_contact=True, force_n=np.array(force_n), **known)
+
+
+def test_the_difference_is_around_mid_grey_and_never_wraps() -> None:
+    image, background = GREY.copy(), GREY.copy()
+    image[0, 0], background[0, 1], image[0, 1] = 255, 255, 0
+    shown = views.difference(image, background)
+    assert shown.dtype == np.uint8 and shown[5, 5].tolist() == [127] * 3
+    assert shown[0, 0, 0] == 255 and shown[0, 1, 0] == 0
+
+
+@pytest.mark.parametrize(
+    "estimate",
+    [
+        Estimate("thumb", 0),
+        Estimate("thumb", 0, valid=True, in_contact=False, force_n=np.ones(3)),
+        Estimate("thumb", 0, valid=True, in_contact=None, slip_probability=0.9, slipping=True),
+        _estimate((np.nan,) * 3),
+    ],
+)
+def test_nothing_is_drawn_where_nothing_is_known(estimate: Estimate) -> None:
+    np.testing.assert_array_equal(views.overlay(GREY, estimate), GREY)
+
+
+def test_the_arrow_points_where_the_force_does() -> None:
+    drawn = np.any(views.overlay(GREY, _estimate((2.0, 0.0, 0.01))) != GREY, axis=2)
+    assert drawn[150:170, 140:175].any() and not drawn[:, :100].any()
+    drawn = np.any(views.overlay(GREY, _estimate((0.0, 2.0, 0.01))) != GREY, axis=2)
+    assert drawn[100:140, 110:130].any() and not drawn[190:].any()
+
+
+def test_slip_changes_the_colour() -> None:
+    holds = views.overlay(GREY, _estimate((1.0, 1.0, 2.0)))
+    slips = views.overlay(GREY, _estimate((1.0, 1.0, 2.0), slipping=True))
+    assert np.any(holds != slips)
+    np.testing.assert_array_equal(GREY, np.full((320, 240, 3), 100, np.uint8))
+
+
+def _field(shear: tuple[float, float] = (0.0, 0.0), normal: float = 0.5) -> ForceField:
+    """The same everywhere on a grey frame."""
+    return ForceField(Frame(0, GREY), np.full((320, 240, 3), (*shear, normal), np.float32))
+
+
+def _changed(drawn: np.ndarray) -> np.ndarray:
+    return np.any(drawn != GREY, axis=2)
+
+
+@pytest.mark.parametrize("normal", [0.5, np.nan])
+@pytest.mark.parametrize("shear", [(0.0, 0.0), (np.nan, np.nan)])
+def test_a_flat_or_unknown_field_leaves_the_image_as_it_is(shear, normal) -> None:
+    assert not _changed(views.field_overlay(_field(shear, normal))).any()
+
+
+def test_noise_of_the_normal_map_is_not_brightened_up() -> None:
+    field = _field()
+    field.values[..., 2] += np.random.default_rng(0).normal(0, 1e-4, (320, 240))
+    assert np.abs(views.field_overlay(field).astype(int) - GREY).max() <= 2
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_heat_is_where_the_normal_map_differs_from_the_rest(sign: int) -> None:
+    field = _field()
+    field.values[100:140, 60:120, 2] += 0.3 * sign
+    changed = _changed(views.field_overlay(field))
+    assert changed[100:140, 60:120].all() and changed.sum() == 40 * 60
+
+
+def test_shear_points_right_and_up_as_the_gel_frame_does() -> None:
+    field = _field()
+    field.values[150, 114, :2] = (4.0, 0.0)  # one of the arrows' places
+    rows, columns = np.nonzero(_changed(views.field_overlay(field)))
+    assert columns.min() >= 113 and columns.max() >= 125 and abs(rows.mean() - 150) < 1
+    field.values[150, 114, :2] = (0.0, 4.0)
+    rows, columns = np.nonzero(_changed(views.field_overlay(field)))
+    assert rows.max() <= 151 and rows.min() <= 139 and abs(columns.mean() - 114) < 1
+
+
+def test_an_arrow_every_12_pixels() -> None:
+    changed = _changed(views.field_overlay(_field(shear=(1.0, 0.0))))
+    count, _, _, centres = cv2.connectedComponentsWithStats(changed.astype(np.uint8))
+    assert count - 1 == (320 // 12 + 1) * (240 // 12)
+    np.testing.assert_allclose(np.diff(np.sort(centres[1:21, 0])), 12, atol=1e-6)
