@@ -36,10 +36,10 @@ from sparsh_ros.engines.onnx_engine import OnnxEngine, image_inputs
 from sparsh_ros.engines.torch_engine import TorchEngine
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.frames import IMAGE_SHAPE
-from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
-from sparsh_ros.models.checkpoints.decoders import load_model_heads
 from sparsh_ros.models.graphs import EncoderGraph, head_graph
 from sparsh_ros.models.head_choice import READS_IMAGES
+from sparsh_ros.models.loading.encoders import load_model_encoder
+from sparsh_ros.models.loading.heads import load_model_heads
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import load_model_spec, write_trained_values
