@@ -232,17 +232,6 @@ def _check_parity(spec: ModelSpec) -> None:
         )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe `sparsh-ros export`."""
-    parser.add_argument("model", help="name of a model, or its .yaml file")
-    parser.add_argument("--encoder", type=Path, help="encoder weights (default: the model's own)")
-    parser.add_argument("--heads", type=Path, help="head weights (default: the model's own)")
-    parser.add_argument(
-        "--exact", action="store_true", help="keep every digit of the weights, at twice the size"
-    )
-    parser.add_argument("--out", type=Path, help="weights folder (default: the model's own)")
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Write a model's weights folder from its safetensors or torch files."""
     spec = load_model_spec(arguments.model)
