@@ -16,15 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsh_ros.errors import FrameError
+from sparsh_ros.names import MAX_RATE_HZ
 
 IMAGE_HEIGHT = 320
 IMAGE_WIDTH = 240
 IMAGE_SHAPE = (IMAGE_HEIGHT, IMAGE_WIDTH, 3)
 PAIR_INTERVAL_S = 5 / 60
 PAIR_OFFSETS_S = (0.0, PAIR_INTERVAL_S)
-
-MAX_RATE_HZ = 240.0
-"""Up to this rate a ring holds every frame; memory stays below 8 MB per sensor."""
 
 
 def check_image(image: np.ndarray) -> None:
@@ -104,6 +102,7 @@ class FrameRing:
         self._offsets_ns = [round(offset * 1e9) for offset in offsets_s[1:]]
         self._tolerance_ns = self._offsets_ns[-1] // 2
         self._reach_ns = self._offsets_ns[-1] + self._tolerance_ns
+        # Every frame up to that rate; memory stays below 8 MB per sensor.
         self._capacity = math.ceil(1.5 * offsets_s[-1] * MAX_RATE_HZ) + 2
         self._frames: deque[Frame] = deque()
         self.duplicates = 0

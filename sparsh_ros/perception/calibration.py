@@ -86,7 +86,8 @@ class Calibration:
         if found != (model, sensor_type, tokens):
             raise ParameterError(
                 f"calibration: wanted one of {model} on a {sensor_type} with {tokens} numbers, "
-                f"found one of {found[0]} on a {found[1]} with {found[2]}; run `sparsh-ros calibrate`"
+                f"found one of {found[0]} on a {found[1]} with {found[2]}; run "
+                "`sparsh-ros calibrate`"
             )
 
 
