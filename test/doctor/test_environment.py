@@ -96,7 +96,9 @@ def test_models_that_are_elsewhere_missing_or_unusable(machine, monkeypatch, tmp
             raise ModelError("model broken: size 'huge' is unknown")
         if name == "torn":
             raise WeightsError("torn.ckpt: truncated")
-        files = WeightFiles(tmp_path / "mae.ckpt") if name == "fetched" else None
+        files = (
+            WeightFiles(SimpleNamespace(path=tmp_path / "mae.ckpt")) if name == "fetched" else None
+        )
         return SimpleNamespace(weights=tmp_path, heads=(), licence="MIT", files=files)
 
     names = ["broken", "torn", "fetched", "large", "sparsh-sim-micro"]

@@ -16,7 +16,7 @@ from sensor_msgs.msg import Image
 
 from sparsh_ros.errors import FrameError
 from sparsh_ros.frames import Frame, check_image
-from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
+from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD
 from sparsh_ros.models.head_choice import HeadChoice
 from sparsh_ros.nodes.messages import conversions, views
 from sparsh_ros.nodes.runtime.diagnostics import (
@@ -211,11 +211,11 @@ class SensorIO:
             self._log_error("background", error)
 
     def _standard_image(self, message: Image) -> np.ndarray:
-        """The standard image in a message, which may also hold one as the camera delivers it."""
+        """The canonical image in a message, which may also hold one as the camera delivers it."""
         profile = self._entry.profile
         image = conversions.msg_to_image(message)
         if image.shape == (profile.height, profile.width, 3):
-            return profile.standardise(image, "rgb")
+            return profile.to_canonical(image, "rgb")
         check_image(image)
         return image
 
