@@ -25,12 +25,11 @@ from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD
 from sparsh_ros.models.head_choice import AUTO, READS_IMAGES, choose_heads
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.names import DEFAULT_MODEL
+from sparsh_ros.names import CONTACT_THRESHOLD_N, DEFAULT_MODEL
 from sparsh_ros.perception.buffer import SensorBuffer, SensorCounters
 from sparsh_ros.perception.follow import follow
 from sparsh_ros.perception.force_field import ForceField, lay_on_image
 from sparsh_ros.perception.head_runner import (
-    CONTACT_THRESHOLD_N,
     EncodedFrame,
     Features,
     HeadRunner,

@@ -54,7 +54,7 @@ class VideoFile:
         return image if found else None
 
     def rewind(self) -> None:
-        """Start over. Opened anew, because seeking is not exact in every container."""
+        """Start over. Opened again, because seeking is not exact in every container."""
         self._capture.release()
         self._capture = self._opened()
 
@@ -67,7 +67,7 @@ class ImageFolder:
     """The images of a folder, in natural order.
 
     Raises:
-        RecordingError: the folder cannot be listed, or holds no image that can be read.
+        RecordingError: The folder cannot be listed, or holds no image that can be read.
     """
 
     fps = None
@@ -91,7 +91,7 @@ class ImageFolder:
         """The next image; None at the end.
 
         Raises:
-            FrameError: this image is missing or broken; the next call goes on behind it.
+            FrameError: This image is missing or broken; the next call goes on behind it.
         """
         if self._next == len(self._files):
             return None

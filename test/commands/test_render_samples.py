@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contact sheet."""
+"""The picture of simulated samples."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def test_real_recordings_are_shown_below(
     tactile_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(render_samples, "SENSORS", ("gelsight_2017",))
-    alone = render_samples.contact_sheet(0, 2)
-    compared = render_samples.contact_sheet(0, 2, tactile_data)
+    alone = render_samples.render_samples(0, 2)
+    compared = render_samples.render_samples(0, 2, tactile_data)
     strip = alone.shape[0]
     assert compared.shape[0] == 2 * strip
     np.testing.assert_array_equal(compared[:strip], alone[:strip])
@@ -52,7 +52,7 @@ def test_real_recordings_are_shown_below(
 
 def test_missing_recordings_are_named(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="digit_force_shear"):
-        render_samples.contact_sheet(0, 1, tmp_path)
+        render_samples.render_samples(0, 1, tmp_path)
 
 
 def test_unwritable_sheet_is_named(tmp_path: Path) -> None:

@@ -566,7 +566,7 @@ def check_plausible(estimates: list[Estimate], scale_n: tuple[float, float, floa
 def test_real_recording_runs_through(
     tactile_data: Path, recording: str, background: str | None, profile: str
 ) -> None:
-    sensor = open_sensor("video", profile=profile, input=tactile_data / recording, rate_hz=30.0)
+    sensor = open_sensor("video", profile=profile, input=tactile_data / recording, fps=30.0)
     perception = Perception(device="cpu", threads=1)
     perception.add_sensor("gel", sensor.profile)
     if background is not None:

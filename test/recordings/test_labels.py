@@ -238,7 +238,7 @@ def test_labels_of_an_earlier_version_are_read(tmp_path: Path, monkeypatch) -> N
     decoder.cache_clear()
     events, warnings = read(tmp_path / "bag")
     decoder.cache_clear()
-    assert [event.kind for event in events] == ["frame", "slip"] and warnings == []
+    assert [event.type for event in events] == ["frame", "slip"] and warnings == []
     assert events[1].value == (True, True)
 
 

@@ -30,8 +30,8 @@ FILES = [LAUNCH / "digit_perception.launch.py", LAUNCH / "gelsight_perception.la
 GIVE_UP_S = 120.0
 HAND = """
 sensors:
-  - {name: thumb, driver: simulated, rate_hz: 15}
-  - {name: palm, driver: simulated, kind: gelsight_mini, rate_hz: 15}
+  - {name: thumb, driver: simulated, fps: 15}
+  - {name: palm, driver: simulated, sensor_type: gelsight_mini, fps: 15}
 """
 
 
@@ -107,7 +107,7 @@ def test_slip_arrives_and_everything_stops_cleanly(path: Path, outsider) -> None
 
 
 def test_the_launch_outlives_one_of_two_sensors(tmp_path: Path, outsider, kill_sensor) -> None:
-    hand = tmp_path / "hand.yaml"
+    hand = tmp_path / "sensors.yaml"
     hand.write_text(HAND)
     service, exit_codes = _launch_service(FILES[0], sensors=str(hand), namespace="hand")
     slips = {name: outsider.listen(Slip, f"/hand/{name}/slip") for name in ("thumb", "palm")}

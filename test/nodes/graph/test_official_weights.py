@@ -39,7 +39,7 @@ def graph(folder: Path, start_graph):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PYTHONPATH")  # published files run on torch
         return start_graph(
-            model=str(folder / "model.yaml"), weights_dir=str(folder / "weights"), rate_hz="12"
+            model=str(folder / "model.yaml"), weights_dir=str(folder / "weights"), fps="12"
         )
 
 
