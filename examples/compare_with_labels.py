@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sparsh_ros import Frame, Perception
 from sparsh_ros.background import read_background
-from sparsh_ros.frames import Frame
-from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.sensors import load_profile
 from sparsh_ros.sensors.images import list_images, read_image
 
