@@ -25,10 +25,17 @@ TYPES = ("background", "image", "force", "slip", "pose", "pose_change")
 
 
 class SlipLabel(NamedTuple):
-    """Whether the object slips over the gel, and whether anything touches it."""
+    """How an object slips over the gel.
+
+    Whether it slips and whether anything touches; how fast the contact slides (m/s), the share of
+    it that slides, and the friction margin, as in Slip.msg; NaN where the label does not say.
+    """
 
     slipping: bool
     in_contact: bool
+    slide_speed_m_s: float = math.nan
+    slip_share: float = math.nan
+    friction_margin: float = math.nan
 
 
 class PoseChangeLabel(NamedTuple):
@@ -180,7 +187,9 @@ def _slip(message: Any) -> SlipLabel | None:
     # Bags of before there was a field `contact_known` say so by `valid` alone.
     if not (message.valid and getattr(message, "contact_known", True)):
         return None
-    return SlipLabel(bool(message.slipping), bool(message.in_contact))
+    names = ("slide_speed", "slip_share", "friction_margin")
+    sliding = (getattr(message, name, math.nan) for name in names)
+    return SlipLabel(bool(message.slipping), bool(message.in_contact), *map(float, sliding))
 
 
 def _pose_change(message: Any) -> PoseChangeLabel | None:
