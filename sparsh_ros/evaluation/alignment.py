@@ -54,9 +54,9 @@ def align(
     Args:
         estimates: what perception said.
         clock_segment: (n,) how often the stamps had stepped back before.
-        logs: "force" (3 columns: N), "slip" (5: slipping, in contact,
-            slide speed m/s, slip share, friction margin), "pose" (3: m, m, rad),
-            "pose_change" (4: seconds, m, m, rad), as far as there are labels.
+        logs: As far as there are labels: "force" (3 columns: N), "slip" (5: slipping, in contact,
+            slide speed m/s, slip share, friction margin), "pose" (4: m, m, rad, whether the print
+            shows the rotation), "pose_change" (4: seconds, m, m, rad).
         spec: the model; its bins are those of the motion.
         period_ns: of the frames.
 
@@ -148,7 +148,10 @@ def _align_slip(
 def _align_pose(frames: _Frames, series: LabelSeries, labels: Labels, why: Counter[str]) -> None:
     now, state, known_segment = series.at(frames.stamp_ns)
     change, past_state, joined = _difference(frames, series, now, state, known_segment)
-    labels.pose[frames.rows], labels.pose_change[frames.rows] = now, change
+    # Where a print does not show the rotation, no sensor can know it.
+    shown, changed = now[:, 3] == 1, change[:, 3] == 0
+    now[~shown, 2] = change[~(shown & changed), 2] = np.nan
+    labels.pose[frames.rows], labels.pose_change[frames.rows] = now[:, :3], change[:, :3]
     either = [(state == bad) | (past_state == bad) for bad in (OUTSIDE, IN_GAP, NOT_KNOWN)]
     lost = (state == KNOWN) & (past_state == KNOWN) & ~joined
     frames.count(why, "the interval reaches beyond the labels", either[0])

@@ -19,7 +19,7 @@ MS = 1_000_000
 PERIOD_NS = 10 * MS
 STEP_BACK_NS = 40 * MS
 INTERVAL_S = 0.02
-WIDTHS = {"force": 3, "slip": 5, "pose": 3, "pose_change": 4}
+WIDTHS = {"force": 3, "slip": 5, "pose": 4, "pose_change": 4}
 
 
 def aligned(
@@ -34,7 +34,8 @@ def aligned(
     for kind, labels in streams.items():
         made[kind] = LabelLog(WIDTHS[kind], STEP_BACK_NS)
         for time_ms, values in labels:
-            values = [*values, *[np.nan] * (WIDTHS[kind] - len(values))]
+            fill = 1.0 if kind == "pose" else np.nan  # the print shows the rotation
+            values = [*values, *[fill] * (WIDTHS[kind] - len(values))]
             made[kind].add(round(time_ms * MS), values, 0)
     return align(columns.arrays(), columns.segment, made, SPEC, PERIOD_NS)
 
@@ -177,3 +178,14 @@ def test_the_speed_of_the_object_begins_with_contact() -> None:
     slip = [(time, [0, time >= 100]) for time in range(0, 200, 10)]
     labels, _ = aligned([50, 100, 110, 190], pose=pose, slip=slip)
     assert labels.object_speed_m_s == pytest.approx([0, 0, 1e-3, 1e-3], rel=1e-5)
+
+
+def test_rotation_is_a_label_only_where_the_print_shows_it_at_both_ends() -> None:
+    pose = [
+        (time, [1e-3 * time, 0.0, 0.01 * time, float(time >= 40)]) for time in range(0, 100, 10)
+    ]
+    labels, _ = aligned([30, 50, 60, 80], pose=pose)
+    assert labels.pose_change[:, 0] == pytest.approx([0.02] * 4)
+    assert labels.pose_change[:, 2] == pytest.approx([np.nan, np.nan, 0.2, 0.2], nan_ok=True)
+    assert (labels.pose_bins[:, 2] == UNKNOWN).tolist() == [True, True, False, False]
+    assert np.isnan(labels.pose[0, 2]) and labels.pose[1, 2] == pytest.approx(0.5)
