@@ -16,10 +16,9 @@ from importlib.util import find_spec
 from sparsh_ros.engines.base import Engine
 from sparsh_ros.errors import MissingDependencyError, ModelError, WeightsError
 from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.names import DEVICES
 
 __all__ = ["DEVICES", "Engine", "create_engine", "free_gpu_memory"]
-
-DEVICES = ("auto", "cpu", "cuda")
 
 
 def create_engine(

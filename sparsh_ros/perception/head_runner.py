@@ -16,12 +16,11 @@ from sparsh_ros.errors import ParameterError
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.transforms import OutputTransform
+from sparsh_ros.names import CONTACT_THRESHOLD_N
 from sparsh_ros.perception.postprocess import Estimate, Postprocessor
 from sparsh_ros.perception.stream_postprocess import StreamPostprocessor
 from sparsh_ros.perception.stream_runner import StreamRunner
 from sparsh_ros.sensors.profiles import SensorProfile
-
-CONTACT_THRESHOLD_N = 0.1
 
 
 @dataclass(frozen=True, slots=True)
