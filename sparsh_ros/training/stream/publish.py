@@ -211,4 +211,3 @@ def publish_stream(
         save_file(compact_state(getattr(network, part)), folder / f"{part}.safetensors")
     write_trained_values(spec, folder)
     return spec
-
