@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.evaluation.metrics import average_precision, slip_scores
+from sparsh_ros.evaluation.metrics import slip_scores
 from sparsh_ros.frames import Frame
 from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.perception.postprocess import Estimate
 from sparsh_ros.progress import progress_bar
 from sparsh_ros.sensors.profiles import load_profile
 from sparsh_ros.training.episodes import Episode
+from sparsh_ros.training.stream.scores import ranked_precision
 from sparsh_ros.training.stream.slip_events import alarm, score_events
 
 TASKS = ("force", "slip", "pose")
@@ -164,9 +165,9 @@ def _slip(
         "slip_f1": frames["f1"],
         "slip_precision": frames["precision"],
         "slip_recall": frames["recall"],
-        "slip_ap": average_precision(said["probability"][known], wanted[known]),
-        "slip_moving_ap": average_precision(said["probability"][moving], wanted[moving]),
-        "gross_slip_ap": average_precision(said["probability"][known], truth["gross_slip"][known]),
+        "slip_ap": ranked_precision(said["probability"][known], wanted[known]),
+        "slip_moving_ap": ranked_precision(said["probability"][moving], wanted[moving]),
+        "gross_slip_ap": ranked_precision(said["probability"][known], truth["gross_slip"][known]),
         "event_f1": events.f1,
         "events": events.events,
         "events_found": events.found,

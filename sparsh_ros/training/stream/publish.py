@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.export.export import compact_state, round_to_float16, write_graph
@@ -208,6 +208,7 @@ def publish_stream(
     }
     write_graph(network.heads, values, list(OUTPUTS), spec, "heads")
     for part in ("encoder", "heads"):
-        save_file(compact_state(getattr(network, part)), folder / f"{part}.safetensors")
+        tensors = save(compact_state(getattr(network, part)))
+        (folder / f"{part}.safetensors").write_bytes(tensors)
     write_trained_values(spec, folder)
     return spec
