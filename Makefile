@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The pip of an older Python would build without it in a way that it warns about.
 export PIP_USE_PEP517 := 1
 
-.PHONY: help setup demo test lint bench
+.PHONY: help setup demo test fuzz lint bench
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
@@ -30,6 +30,7 @@ help:
 	@echo '             that begins in contact: BACKGROUND=<image of the untouched gel>'
 	@echo 'make setup   only the environment: .venv/bin/sparsh-ros run starts the ROS graph'
 	@echo 'make test    all tests'
+	@echo 'make fuzz    readers of files and messages against damaged and hostile input, minutes'
 	@echo 'make lint    style, and which room imports which'
 	@echo 'make bench   latency of the encoder and the heads on this machine'
 
@@ -41,6 +42,11 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed $(VENV)/.has-requirements-test
 	'$(BIN)/python' -m pytest
+
+# 20,000 inputs for each reader take hours: FUZZ_EXAMPLES=20000. Others: FUZZ_SEED=1.
+fuzz: export FUZZ_EXAMPLES ?= 300
+fuzz: $(VENV)/.installed $(VENV)/.has-requirements-test
+	'$(BIN)/python' -m pytest test/fuzz
 
 lint: $(VENV)/.has-requirements-lint
 	'$(BIN)/ruff' check
