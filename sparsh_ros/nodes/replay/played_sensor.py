@@ -10,6 +10,7 @@ from sensor_msgs.msg import Image
 from sparsh_ros.frames import Frame
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.topics import qos
+from sparsh_ros.nodes.topics.endpoints import create_publisher
 from sparsh_ros.nodes.topics.images import CameraInfoPublisher, ImagePublisher
 from sparsh_ros.sensors.rig import SensorEntry
 
@@ -29,7 +30,7 @@ class PlayedSensor:
         self._optical_frame = entry.optical_frame
         self._images = ImagePublisher(node, prefix, entry.optical_frame, lambda: _JPEG_QUALITY)
         self._camera_info = CameraInfoPublisher(node, prefix, entry)
-        self._background = node.create_publisher(Image, f"{prefix}background", qos.LATCHED)
+        self._background = create_publisher(node, Image, f"{prefix}background", qos.LATCHED)
         self.topics = node.resolve_topic_name(f"{prefix}background").rpartition("/")[0]
         self.newest_ns: int | None = None
 

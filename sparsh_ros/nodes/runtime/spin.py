@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -51,6 +52,8 @@ def run(
     A SparshError while they are made or started is logged as its one sentence; the code is then 1.
     After the signal they listen for another `shutdown_grace_s`.
     """
+    # Fast DDS then sends on a thread of its own: a listener that hangs holds up no publisher.
+    os.environ.setdefault("RMW_FASTRTPS_PUBLICATION_MODE", "ASYNCHRONOUS")
     cv2.setNumThreads(1)  # more would take the cores from the encoder, to save microseconds
     stop = StopRequest()
     logging.getLogger("sparsh_ros").addHandler(_RosLog(logging.WARNING))

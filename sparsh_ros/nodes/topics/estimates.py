@@ -15,6 +15,7 @@ from sparsh_ros.models.spec import GRASPS, TEXTILES
 from sparsh_ros.msg import Classification, ForceWithCovariance, PoseChange, Slip
 from sparsh_ros.nodes.messages import estimates as messages
 from sparsh_ros.nodes.topics import qos
+from sparsh_ros.nodes.topics.endpoints import create_publisher
 from sparsh_ros.perception.postprocess import Estimate
 
 
@@ -82,7 +83,7 @@ class EstimatePublisher:
         """
         self._publications = [
             (
-                node.create_publisher(topic.message_type, f"{prefix}{topic.name}", qos.ESTIMATE),
+                create_publisher(node, topic.message_type, f"{prefix}{topic.name}", qos.ESTIMATE),
                 partial(topic.to_msg, frame_id=frame_id),
             )
             for topic in TOPICS

@@ -78,7 +78,7 @@ def publishers(outsider) -> Iterator[dict]:
     """Publishers of an image, a background, a slip and a force in the namespace /lab."""
     node = outsider.node
     made = {
-        "image_raw": node.create_publisher(Image, "/lab/image_raw", qos.FRAMES),
+        "image_raw": node.create_publisher(Image, "/lab/image_raw", qos.IMAGE_INPUT),
         "background": node.create_publisher(Image, "/lab/background", qos.LATCHED),
         "slip": node.create_publisher(Slip, "/lab/slip", qos.ESTIMATE),
     }
