@@ -30,7 +30,7 @@ help:
 	@echo '             that begins in contact: BACKGROUND=<image of the untouched gel>'
 	@echo 'make setup   only the environment: .venv/bin/sparsh-ros run starts the ROS graph'
 	@echo 'make test    all tests'
-	@echo 'make lint    style'
+	@echo 'make lint    style, and which room imports which'
 	@echo 'make bench   latency of the encoder and the heads on this machine'
 
 setup: $(VENV)/.installed
@@ -45,6 +45,7 @@ test: $(VENV)/.installed $(VENV)/.has-requirements-test
 lint: $(VENV)/.has-requirements-lint
 	'$(BIN)/ruff' check
 	'$(BIN)/ruff' format --check
+	'$(BIN)/lint-imports' --no-logo --cache-dir '$(VENV)/import-linter'
 
 bench: $(VENV)/.installed
 	'$(BIN)/sparsh-ros' bench

@@ -84,7 +84,7 @@ def along_view(axes: Axes, at: tuple, colour: str, away: bool = False) -> None:
 
 
 def draw_image(axes: Axes) -> None:
-    """The standard image with the gel frame on it; millimetres left and below, pixels opposite."""
+    """The canonical image with the gel frame on it; millimetres left and below, pixels opposite."""
     profile = load_profile("digit")
     width, height = profile.gel_width_mm, profile.gel_height_mm
     axes.imshow(touched_image(), extent=(-width / 2, width / 2, -height / 2, height / 2))

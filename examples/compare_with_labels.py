@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sparsh_ros import Frame, Perception
 from sparsh_ros.background import read_background
-from sparsh_ros.frames import Frame
-from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.sensors import load_profile
 from sparsh_ros.sensors.images import list_images, read_image
 
@@ -32,7 +31,7 @@ with (folder / "labels.csv").open() as file:
     rows = list(csv.DictReader(file))
 measured, estimated = [], []
 for index, path in enumerate(list_images(folder / "frames")):
-    image = profile.standardise(read_image(path), "bgr")
+    image = profile.to_canonical(read_image(path), "bgr")
     perception.push("finger", Frame(round(index * 1e9 / RATE_HZ), image))
     for estimate in perception.infer():
         if estimate.valid:

@@ -28,19 +28,19 @@ _MAX_RATE_HZ = 120.0
 
 
 def check_image(image: np.ndarray) -> None:
-    """Raise FrameError unless `image` is a standard image: uint8 RGB, (320, 240, 3), portrait."""
+    """Raise FrameError unless `image` is a canonical image: uint8 RGB, (320, 240, 3), portrait."""
     if not isinstance(image, np.ndarray):
-        raise FrameError(f"standard image: wanted a NumPy array, found {type(image).__name__}")
+        raise FrameError(f"canonical image: wanted a NumPy array, found {type(image).__name__}")
     if image.shape != IMAGE_SHAPE or image.dtype != np.uint8:
         raise FrameError(
-            f"standard image: wanted shape {IMAGE_SHAPE} uint8 RGB, found shape {image.shape} "
-            f"{image.dtype}; turn raw camera frames with SensorProfile.standardise first"
+            f"canonical image: wanted shape {IMAGE_SHAPE} uint8 RGB, found shape {image.shape} "
+            f"{image.dtype}; turn raw camera frames with SensorProfile.to_canonical first"
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One standard image of a gel.
+    """One canonical image of a gel.
 
     Attributes:
         stamp_ns: the moment of the grab, nanoseconds.

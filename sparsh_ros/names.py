@@ -6,7 +6,7 @@ from __future__ import annotations
 DEFAULT_MODEL = "sparsh-sim-micro"
 
 FORCE_AXES = ("x", "y", "z")
-"""Of the gel frame: to the right and up in the standard image, and out of the gel."""
+"""Of the gel frame: to the right and up in the canonical image, and out of the gel."""
 POSE_AXES = ("tx", "ty", "yaw")
 """Motion in that plane; the names are those of the pose head's outputs."""
 
@@ -15,6 +15,9 @@ ENCODER_FILE, HEADS_FILE = "encoder.safetensors", "heads.safetensors"
 
 GROUND_TRUTH = "ground_truth"
 """What really happens is on topics named as the estimates are, below this one."""
+
+DIAGNOSTICS = "/diagnostics"
+"""The one topic that is not below the graph's namespace."""
 
 
 def gel_frame(sensor: str) -> str:

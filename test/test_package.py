@@ -149,7 +149,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_has_all_modules_and_data(wheel: Path) -> None:
     modules, weights = PACKAGE.rglob("*.py"), (PACKAGE / "weights").rglob("*.*")
-    pages = (PACKAGE / "reports" / "evaluation").glob("*.*")
+    pages = (PACKAGE / "reports" / "templates").rglob("*.*")
     expected = {path.relative_to(ROOT) for path in (*modules, *weights, *pages)}
     for path in (ROOT / "config").rglob("*.*"):
         expected.add(Path("sparsh_ros") / path.relative_to(ROOT))

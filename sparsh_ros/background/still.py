@@ -24,7 +24,7 @@ _STILL_LEVELS = 3.0
 
 
 def block_means(image: np.ndarray) -> np.ndarray:
-    """Means over blocks of 16x16 pixels of a standard image, float32 (20, 15, 3) grey levels."""
+    """Means over blocks of 16x16 pixels of a canonical image, float32 (20, 15, 3) grey levels."""
     return cv2.resize(image.astype(np.float32), _BLOCKS, interpolation=cv2.INTER_AREA)
 
 

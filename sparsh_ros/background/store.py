@@ -34,7 +34,7 @@ class BackgroundStore:
 
         Raises:
             SparshError: the user has no data folder, or the file cannot be read.
-            FrameError: the file holds no standard image.
+            FrameError: the file holds no canonical image.
         """
         path = self.path(kind, serial)
         if not os.path.exists(path):  # unlike Path.exists it bears a folder that is closed to us

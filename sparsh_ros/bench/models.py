@@ -28,6 +28,7 @@ from sparsh_ros.bench import simulation as gel_bench
 from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.engines.onnx_engine import OnnxEngine
 from sparsh_ros.frames import IMAGE_SHAPE
+from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.names import DEFAULT_MODEL
@@ -166,7 +167,7 @@ def _time_run(engine: Engine, images: np.ndarray) -> tuple[float, float]:
     tokens = engine.encode(*images)
     encoded = time.perf_counter()
     for head in engine.heads:
-        engine.run_head(head, tokens)
+        engine.run_head(head, *(images if head in READS_IMAGES else [tokens]))
     return 1e3 * (encoded - started), 1e3 * (time.perf_counter() - started)
 
 

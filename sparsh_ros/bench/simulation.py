@@ -20,10 +20,10 @@ FRAMES = 120  # per turn: two seconds of touch
 
 @dataclass(frozen=True)
 class GelTiming:
-    """Milliseconds per frame of one kind of sensor: medians over the turns.
+    """Milliseconds per frame of one type of sensor: medians over the turns.
 
     Attributes:
-        sensor: kind of sensor.
+        sensor: type of sensor.
         frame_ms: contact, friction and optics together.
         frame_ms_range: lowest and highest turn.
         optics_ms: the optics alone, on the same frames.
@@ -36,7 +36,7 @@ class GelTiming:
 
 
 def measure() -> list[GelTiming]:
-    """Time all kinds of sensors on one thread, taking turns."""
+    """Time all types of sensors on one thread, taking turns."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -77,7 +77,7 @@ def _time_turn(sensor: str, seed: int) -> tuple[float, float]:
 
 
 def timings_table(timings: list[GelTiming]) -> Table:
-    """One row per kind of sensor."""
+    """One row per type of sensor."""
     table = Table(title="Simulated frames, one core", title_justify="left", box=None)
     table.add_column("sensor")
     for name in ("frame ms", "range ms", "of that optics", "frames per s"):

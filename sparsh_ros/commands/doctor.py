@@ -10,19 +10,18 @@ from importlib import import_module
 from rich.console import Console
 
 from sparsh_ros.doctor import udev
-from sparsh_ros.doctor.findings import Finding, Group, Mark, problem
 from sparsh_ros.doctor.machine import Machine
-from sparsh_ros.doctor.report import remedies, show
+from sparsh_ros.doctor.report import Finding, Group, Mark, problem, remedies, show
 
-# In the order in which what is wrong has to be mended. Each module offers `check`.
+# In the order in which what is wrong has to be mended: module of sparsh_ros.doctor, its function.
 _SUBJECTS = {
-    "Python packages": "packages",
-    "Sensors": "cameras",
-    "Device rules": "udev",
-    "ROS 2": "ros",
-    "Computing": "compute",
-    "Models": "models",
-    "User data": "storage",
+    "Python packages": ("environment", "check_packages"),
+    "Sensors": ("cameras", "check"),
+    "Device rules": ("udev", "check"),
+    "ROS 2": ("ros", "check"),
+    "Computing": ("environment", "check_compute"),
+    "Models": ("environment", "check_models"),
+    "User data": ("environment", "check_user_data"),
 }
 
 
@@ -56,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def examine(machine: Machine) -> list[Group]:
     """The findings on all subjects."""
-    return [Group(title, tuple(_check(name, machine))) for title, name in _SUBJECTS.items()]
+    return [Group(title, tuple(_check(*where, machine))) for title, where in _SUBJECTS.items()]
 
 
 def next_step(groups: Iterable[Group], machine: Machine) -> str:
@@ -69,14 +68,14 @@ def next_step(groups: Iterable[Group], machine: Machine) -> str:
     return first_use(machine)
 
 
-def _check(name: str, machine: Machine) -> list[Finding]:
-    # A doctor that dies of what is wrong helps nobody: what fails here is a finding itself.
+def _check(module: str, function: str, machine: Machine) -> list[Finding]:
+    # What breaks a check is a finding too: the other subjects are still looked at.
     try:
-        return list(import_module(f"sparsh_ros.doctor.{name}").check(machine))
+        return list(getattr(import_module(f"sparsh_ros.doctor.{module}"), function)(machine))
     except Exception as error:
         return [
             problem(
                 f"cannot be looked at: {type(error).__name__}: {error}",
-                f"mend the other problems first; if this one stays ({name}), report it as a bug",
+                f"mend the other problems first; if this one stays ({module}), report it as a bug",
             )
         ]

@@ -17,18 +17,20 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sparsh_ros import cli
 from sparsh_ros.engines import DEVICES
 from sparsh_ros.errors import ParameterError, RecordingError
-from sparsh_ros.evaluation.compare import compare, difference_table, read_metrics
-from sparsh_ros.evaluation.recording import Source
+from sparsh_ros.evaluation.compare import compare, difference_table
+from sparsh_ros.evaluation.evaluator import Source
+from sparsh_ros.evaluation.metrics_file import read_metrics
 from sparsh_ros.evaluation.result import Result
 from sparsh_ros.evaluation.run import evaluate, named_bags
 from sparsh_ros.evaluation.summary import remarks, score_table
 from sparsh_ros.names import DEFAULT_MODEL
+from sparsh_ros.progress import progress_bar
 from sparsh_ros.reports.evaluation.report import write_report
+from sparsh_ros.reports.evaluation.worst_frames import with_worst_frames
 
 METRICS_FILE, REPORT_FILE = "metrics.json", "report.html"
 
@@ -60,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="image of the untouched gel, for each sensor; default: the topic `background`, else "
         "the first half second without motion",
     )
-    parser.add_argument("--sensor", default="", help="kind of the sensors; default: found")
+    parser.add_argument("--sensor", default="", help="type of the sensors; default: found")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--threads", type=int, help="of the encoder; default: one per core")
     parser.add_argument("--seed", type=int, default=0, help="of the intervals' bootstrap")
@@ -83,11 +85,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise ParameterError("evaluate: wanted bags, found none; name them before the options")
     _refuse_odd_numbers(arguments)
     _refuse_unwritable(arguments.out)
-    result = _evaluate(arguments)
+    bags = named_bags(arguments.bags)
+    result = _evaluate(arguments, len(bags))
     console.print(score_table(result.metrics))
     for line in remarks(result):
         console.print(escape(line), soft_wrap=True)
-    _write(result, arguments.out)
+    _write(with_worst_frames(result, bags), arguments.out)
     console.print(f"Written to {escape(str(arguments.out))}", soft_wrap=True)
     return 0
 
@@ -104,18 +107,16 @@ def _compare(paths: list[Path], console: Console) -> None:
         console.print(f"{letter}: {metrics['model']['name']}, {escape(str(path))}", soft_wrap=True)
 
 
-def _evaluate(arguments: argparse.Namespace) -> Result:
+def _evaluate(arguments: argparse.Namespace, count: int) -> Result:
     topics = (tuple(getattr(arguments, name)) for name in ("image", "force", "slip", "pose"))
     source = Source(*topics, tuple(arguments.background), arguments.sensor)
-    count, begun = len(named_bags(arguments.bags)), set()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task("Loading the model", total=None)
+    begun = set()
+    with progress_bar("Loading the model") as bar:
 
         def progress(name: str, done: int, total: int) -> None:
             begun.add(name)
-            title = f"{escape(name)} ({len(begun)} of {count})"
-            bar.update(task, description=title, completed=done, total=max(total, done))
+            title = f"{name} ({len(begun)} of {count})"
+            bar.update(done, title=title, total=max(total, done))
 
         return evaluate(
             arguments.bags,

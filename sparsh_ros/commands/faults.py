@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command `sparsh-ros faults`: what becomes of the estimates when a DIGIT's camera fails.
 
-Driver, perception and model are the real ones; see fault_bench.py for what is simulated.
+Driver, perception and model are the real ones; see bench/fault_injection for what is simulated.
 """
 
 from __future__ import annotations
@@ -10,18 +10,15 @@ import argparse
 import math
 import statistics
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import product
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-from sparsh_ros.bench import driver_load
-from sparsh_ros.bench.fault_bench import START_S, Outage, running_bench
-from sparsh_ros.bench.fault_trials import TRIALS, Trial
-from sparsh_ros.bench.soak import soak
+from sparsh_ros.bench.fault_injection import driver_load
+from sparsh_ros.bench.fault_injection.bench import START_S, Outage, running_bench
+from sparsh_ros.bench.fault_injection.faults import TRIALS, Trial
+from sparsh_ros.bench.fault_injection.soak import soak
 from sparsh_ros.errors import ParameterError
+from sparsh_ros.progress import progress_bar, track
 
 MOST_BACK_S = 2.0  # from a camera's return to valid estimates
 
@@ -72,17 +69,16 @@ def run(arguments: argparse.Namespace) -> int:
 def _run_soak(minutes: float, seed: int) -> int:
     if not (math.isfinite(minutes) and minutes > 0):
         raise ParameterError(f"soak: wanted minutes above 0, found {minutes:g}")
-    with _progress("soak", 60 * minutes) as progress:
-        result = soak(minutes, seed, progress)
+    with progress_bar("Soak", 60 * minutes, counted=False) as bar:
+        result = soak(minutes, seed, bar.update)
     sys.stdout.write(result.report())
     return int(not result.passed)
 
 
 def _try_all(tries: int, seed: int) -> dict[str, list[Outage]]:
     outages: dict[str, list[Outage]] = {trial.fault: [] for trial in TRIALS}
-    with _progress("faults", tries * len(TRIALS)) as progress, running_bench(seed) as bench:
-        for done, (trial, _) in enumerate(product(TRIALS, range(tries))):
-            progress(done)
+    with running_bench(seed) as bench:
+        for trial, _ in track(list(product(TRIALS, range(tries))), "Faults"):
             outages[trial.fault].append(trial.run(bench))
     return outages
 
@@ -113,19 +109,3 @@ def _judged(outages: dict[str, list[Outage]]) -> tuple[bool, str]:
         f"Valid less than {MOST_BACK_S:g} s after a replug: {in_time} of {len(back_s)} tries."
     )
     return in_time == len(back_s) and said == len(lasting) and wrong == 0, sentences
-
-
-@contextmanager
-def _progress(title: str, total: float) -> Iterator:
-    """A bar on stderr, where that is a terminal; gives what is told how far it went."""
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
-    with Progress(
-        *columns,
-        console=console,
-        transient=True,
-        redirect_stdout=False,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task(title, total=total)
-        yield lambda done: bar.update(task, completed=done)

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from sparsh_ros.errors import DatasetError, SparshError
+from sparsh_ros.progress import track
 from sparsh_ros.recordings.bag_writer import BagWriter, whole_or_nothing
 from sparsh_ros.recordings.bags import profile_key
 from sparsh_ros.recordings.importers import force_slip, plain, pose, pretraining
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sensor",
         choices=list_profiles(),
         default="digit",
-        help="kind of sensor; force-slip and pose know theirs",
+        help="type of sensor; force-slip and pose know theirs",
     )
     parser.add_argument("--rate", type=float, help="images per second; default: the sensor's")
     parser.add_argument(
@@ -66,11 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `sparsh-ros import`; exit code 1 if nothing could be imported."""
-    from rich.progress import track
-
     recordings = _find(arguments)
     failures = 0
-    for recording in track(recordings, description="Importing"):
+    for recording in track(recordings, "Importing"):
         path = arguments.out / recording.name
         if path.exists():
             continue

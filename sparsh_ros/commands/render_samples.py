@@ -105,7 +105,7 @@ def _recorded(sensor: str, folder: Path, columns: int) -> Iterator[_Shot]:
     profile = load_profile(sensor)
     names = _RECORDINGS[sensor]
     for number, (name, still) in enumerate(names):
-        frames = [profile.standardise(frame, "bgr") for frame in _read(folder / name)]
+        frames = [profile.to_canonical(frame, "bgr") for frame in _read(folder / name)]
         background = frames[min(still, len(frames) - 1)]
         if number == 0:
             yield f"real, {Path(name).parts[0]}", background, background

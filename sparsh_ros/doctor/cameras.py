@@ -5,34 +5,45 @@ from __future__ import annotations
 
 import errno
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from textwrap import shorten
 
-from sparsh_ros.doctor import ros, udev, usb
-from sparsh_ros.doctor.findings import Finding, note, ok, problem
+from sparsh_ros.doctor import ros, udev
 from sparsh_ros.doctor.machine import Machine
+from sparsh_ros.doctor.report import Finding, note, ok, problem
 from sparsh_ros.resources import config_path
-from sparsh_ros.sensors.cameras.discovery import TactileCamera, find_cameras
+from sparsh_ros.sensors.cameras.discovery import (
+    BOOTLOADER,
+    LABELS,
+    TactileCamera,
+    find_cameras,
+    find_usb_sensors,
+)
 from sparsh_ros.sensors.cameras.v4l2 import Mode
 from sparsh_ros.sensors.cameras.v4l2_modes import OfferedMode
 from sparsh_ros.sensors.profiles import load_profile
 
 _WITHOUT = "without a sensor, `sparsh-ros demo` runs on a simulated DIGIT"
 _FORMATS = ("YUYV", "MJPG")  # that the drivers decode
+_USB2_MBIT_S = 480
+# USB 2.0 gives streams at most 80 % of its time (section 5.6.4), one camera at most 24.6 MB/s
+# (3 x 1024 bytes in each of 8000 microframes). How much a JPEG takes is up to the camera.
+_STREAMS_MB_S = 0.8 * _USB2_MBIT_S / 8
+_CAMERA_MB_S = 24.6
 
 
 def check(machine: Machine) -> Iterator[Finding]:
     """What there is to say about each sensor, and about all of them together."""
     found = find_cameras(machine.path("/sys"))
     sensors = [camera for camera in found if camera.kind]
-    yield from usb.check_without_camera(machine, sensors)
+    yield from check_without_camera(machine, sensors)
     if not sensors:
         yield _none(machine)
     for sensor in sensors:
         yield from _check_one(machine, sensor)
     yield from _check_serials(sensors)
-    yield from usb.check_bandwidth(sensors)
+    yield from check_bandwidth(sensors)
     for camera in found:
         if not camera.kind:
             yield note(
@@ -56,6 +67,41 @@ def first_use(machine: Machine) -> str:
     )
 
 
+def check_without_camera(machine: Machine, sensors: Sequence[TactileCamera]) -> Iterator[Finding]:
+    """Gel sensors on USB of which the kernel made no camera."""
+    ports = {sensor.port for sensor in sensors}
+    for device in find_usb_sensors(machine.path("/sys")):
+        if device.kind == BOOTLOADER:
+            yield problem(
+                f"USB port {device.port}: a DIGIT in its bootloader, which gives no images",
+                f"unplug the DIGIT at port {device.port} and plug it in again; if it comes back as "
+                "before, write its firmware anew, see https://digit.ml",
+            )
+        elif device.port not in ports:
+            yield problem(
+                f"USB port {device.port}: a {LABELS[device.kind]} without a video device",
+                "`sudo modprobe uvcvideo` (the driver of USB cameras), then unplug the sensor at "
+                f"port {device.port} and plug it in again",
+            )
+
+
+def check_bandwidth(sensors: Sequence[TactileCamera]) -> Iterator[Finding]:
+    """Whether the sensors behind one USB 2 cable may ask for more than it carries."""
+    behind: dict[str, list[TactileCamera]] = defaultdict(list)
+    for sensor in sensors:
+        if sensor.speed_mbit_s <= _USB2_MBIT_S:
+            behind[sensor.port.partition(".")[0]].append(sensor)
+    for port, sharing in behind.items():
+        wanted = sum(map(_demand_mb_s, sharing))
+        if wanted > _STREAMS_MB_S:
+            yield note(
+                f"{len(sharing)} sensors share the USB 2 cable at port {port} and may ask for "
+                f"{wanted:.0f} MB/s, of which it carries {_STREAMS_MB_S:.0f}",
+                f'if a sensor behind port {port} says "No space left on device" or loses frames, '
+                "plug it into another port of the computer",
+            )
+
+
 def _none(machine: Machine) -> Finding:
     if not machine.path("/sys/bus/usb/devices").is_dir():
         return problem(
@@ -71,7 +117,7 @@ def _none(machine: Machine) -> Finding:
 
 
 def _check_one(machine: Machine, sensor: TactileCamera) -> Iterator[Finding]:
-    yield usb.check_connection(sensor)
+    yield _check_connection(sensor)
     if not machine.path(sensor.path).exists():
         yield problem(
             f"{sensor.label}: {sensor.path} is missing (a container, or udev has stopped)",
@@ -86,6 +132,19 @@ def _check_one(machine: Machine, sensor: TactileCamera) -> Iterator[Finding]:
     else:
         yield _check_modes(sensor, modes)
     yield from _check_users(machine, sensor)
+
+
+def _check_connection(sensor: TactileCamera) -> Finding:
+    """Where the sensor is, and whether its connection is fast enough."""
+    where = f"{sensor.label}: USB port {sensor.port}, {sensor.path}"
+    if 0 < sensor.speed_mbit_s < _USB2_MBIT_S:
+        return problem(
+            f"{where}, only {sensor.speed_mbit_s:g} Mbit/s; it needs {_USB2_MBIT_S}",
+            f"plug {sensor.label} into another port, without hub, with another cable",
+        )
+    if not sensor.serial:
+        return note(f"{where}; it has no serial number, so plug in only one of its kind")
+    return ok(f"{where}, {sensor.speed_mbit_s:g} Mbit/s" if sensor.speed_mbit_s else where)
 
 
 def _refused(machine: Machine, sensor: TactileCamera, error: OSError) -> Finding:
@@ -160,3 +219,9 @@ def _check_serials(sensors: Sequence[TactileCamera]) -> Iterator[Finding]:
                 "apart",
                 f"unplug all but one {label}",
             )
+
+
+def _demand_mb_s(sensor: TactileCamera) -> float:
+    mode = Mode.of(load_profile(sensor.kind))
+    plain = 2 * mode.width * mode.height * mode.fps / 1e6
+    return plain if mode.fourcc == "YUYV" else _CAMERA_MB_S

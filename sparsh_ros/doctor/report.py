@@ -1,15 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the doctor's findings are shown: by subject, then what to do, then the one next step."""
+"""What the doctor found, one line each, and how it is shown: by subject, then what to do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sparsh_ros.doctor.findings import Group, Mark
+
+class Mark(Enum):
+    """How serious a finding is."""
+
+    OK = "ok"
+    NOTE = "note"  # works, or is not needed by everybody
+    PROBLEM = "problem"  # keeps something from working
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's answer.
+
+    Attributes:
+        mark: how serious it is.
+        text: what was found, in words.
+        remedy: what to do about it; empty where there is nothing to do.
+    """
+
+    mark: Mark
+    text: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Findings on one subject."""
+
+    title: str
+    findings: tuple[Finding, ...]
+
+
+def ok(text: str) -> Finding:
+    """All is well."""
+    return Finding(Mark.OK, text)
+
+
+def note(text: str, remedy: str = "") -> Finding:
+    """Worth knowing."""
+    return Finding(Mark.NOTE, text, remedy)
+
+
+def problem(text: str, remedy: str) -> Finding:
+    """Has to be mended."""
+    return Finding(Mark.PROBLEM, text, remedy)
+
 
 _STYLES = {Mark.OK: "green", Mark.NOTE: "yellow", Mark.PROBLEM: "bold red"}
 _MARK_WIDTH = 2 + max(len(mark.value) for mark in Mark)

@@ -13,8 +13,8 @@ from importlib import metadata
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
-from sparsh_ros.doctor.findings import Finding, note, ok, problem
 from sparsh_ros.doctor.machine import Machine
+from sparsh_ros.doctor.report import Finding, note, ok, problem
 
 _INDEX = Path("share", "ament_index", "resource_index")
 _EXTENSION = "_rclpy_pybind11"  # the compiled part of rclpy

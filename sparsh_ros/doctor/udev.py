@@ -10,8 +10,8 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from sparsh_ros.doctor.findings import Finding, note, ok
 from sparsh_ros.doctor.machine import Machine
+from sparsh_ros.doctor.report import Finding, note, ok
 from sparsh_ros.errors import SparshError
 from sparsh_ros.resources import config_path
 

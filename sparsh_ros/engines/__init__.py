@@ -12,75 +12,14 @@ import ctypes
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from sparsh_ros.errors import FrameError, MissingDependencyError, ModelError, WeightsError
-from sparsh_ros.frames import IMAGE_SHAPE
+from sparsh_ros.engines.base import Engine
+from sparsh_ros.errors import MissingDependencyError, ModelError, WeightsError
 from sparsh_ros.models.spec import ModelSpec
 
+__all__ = ["DEVICES", "Engine", "create_engine", "free_gpu_memory"]
+
 DEVICES = ("auto", "cpu", "cuda")
-
-
-class Engine(Protocol):
-    """What every engine offers.
-
-    Attributes:
-        description: Library, version, device and threads, in words.
-        frames: Frames that `encode` takes before the background.
-        heads: Names of the heads that `decode` knows.
-        maps: Maps that `force_field` gives: "normal", "shear", both or none.
-        on_gpu: Whether a GPU computes.
-    """
-
-    description: str
-    frames: int
-    heads: tuple[str, ...]
-    maps: tuple[str, ...]
-    on_gpu: bool
-
-    def encode(self, *images: NDArray[np.uint8]) -> Any:
-        """Encode standard images to tokens.
-
-        Args:
-            images: (B, 320, 240, 3) uint8 RGB each: as many frames as the model sees at once,
-                newest first and as old as its `frame_offsets_s`, then the no-contact references,
-                127 everywhere for none.
-
-        Returns:
-            Tokens (B, N, D) float32, on the device that made them: an array of NumPy or a tensor.
-
-        Raises:
-            FrameError: The images have another number, shape or type.
-        """
-
-    def run_head(self, head: str, tokens: Any) -> dict[str, NDArray[np.float32]]:
-        """Run one head on tokens (B, N, D) float32, from `encode` or as a NumPy array.
-
-        Returns:
-            The head's raw outputs by name, each (B, ...) float32; see `sparsh_ros.models.heads`.
-
-        Raises:
-            ModelError: The engine was created without that head, or the tokens are not those of
-                its model.
-        """
-
-    def force_field(self, *images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """Read the force field from the same images as `encode` takes.
-
-        Returns:
-            `maps` by name, over the whole image: "normal" (B, 1, H, W) float32 in [0, 1], "shear"
-            (B, 2, H, W) float32, to the right and down in pixels of the map.
-
-        Raises:
-            FrameError: The images have another number, shape or type.
-            ModelError: The engine was created without a force-field decoder.
-        """
-
-    def warm_up(self) -> None:
-        """Run everything once, so that the first real frame is not the slow one."""
 
 
 def create_engine(
@@ -164,41 +103,6 @@ def free_gpu_memory() -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.cuda.empty_cache()
-
-
-def check_images(images: Sequence[NDArray[np.uint8]], frames: int) -> None:
-    """Raise FrameError unless there are so many frames and a background, all (B, 320, 240, 3)
-    uint8 with the same B."""
-    if len(images) != frames + 1:
-        raise FrameError(
-            f"engine input: wanted {frames} frames and a background, found {len(images)} images"
-        )
-    for image in images:
-        if image.shape != (len(images[0]), *IMAGE_SHAPE) or image.dtype != np.uint8:
-            raise FrameError(
-                f"engine input: wanted uint8 images {(len(images[0]), *IMAGE_SHAPE)}, "
-                f"found {image.dtype} {image.shape}"
-            )
-
-
-def check_decode(
-    head: str, tokens: Any, heads: Sequence[str], token_shape: tuple[int, int]
-) -> None:
-    """Raise ModelError unless ``head`` is loaded and ``tokens`` are (B, *token_shape) float32."""
-    if head not in heads:
-        raise ModelError(f"head {head!r}: not loaded; this engine has {', '.join(heads) or 'none'}")
-    kind = str(tokens.dtype).removeprefix("torch.")
-    if tokens.ndim != 3 or tuple(tokens.shape[1:]) != token_shape or kind != "float32":
-        raise ModelError(
-            f"head {head!r}: wanted tokens (B, {token_shape[0]}, {token_shape[1]}) float32, "
-            f"found {tuple(tokens.shape)} {kind}; do encoder and head use the same model?"
-        )
-
-
-def check_force_field(maps: Sequence[str]) -> None:
-    """Raise ModelError unless there are maps."""
-    if not maps:
-        raise ModelError("force field: no decoder loaded; this engine has none")
 
 
 def _cuda_backend() -> str | None:

@@ -11,10 +11,10 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from sparsh_ros.engines import check_decode, check_force_field, check_images
+from sparsh_ros.engines.base import Engine, Outputs
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.frames import IMAGE_SHAPE
-from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
+from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
 
 
@@ -24,19 +24,8 @@ def image_inputs(frames: int) -> tuple[str, ...]:
     return ("current", *older, "background")
 
 
-class OnnxEngine:
-    """Encoder and heads as ONNX Runtime sessions; see `sparsh_ros.engines.Engine`.
-
-    Args:
-        spec: The model; its weights folder holds `encoder.onnx` and `<head>.onnx`.
-        heads: Names of the heads to load.
-        encoder: Whether to load the encoder.
-        threads: CPU threads of the encoder; None takes one per core.
-        cuda: Run on the GPU through onnxruntime-gpu.
-
-    Raises:
-        WeightsError: A file is missing, broken or of another architecture.
-    """
+class OnnxEngine(Engine):
+    """Encoder and heads as ONNX Runtime sessions."""
 
     def __init__(
         self,
@@ -46,63 +35,46 @@ class OnnxEngine:
         threads: int | None = None,
         cuda: bool = False,
     ) -> None:
-        self._token_shape = (spec.tokens, spec.width)
-        self.heads = tuple(name for name in heads if name != FORCE_FIELD)
+        """Open the sessions.
+
+        Args:
+            spec: The model; its weights folder holds `encoder.onnx` and `<head>.onnx`.
+            heads: Names of the heads to load.
+            encoder: Whether to load the encoder.
+            threads: CPU threads of the encoder; None takes one per core.
+            cuda: Run on the GPU through onnxruntime-gpu.
+
+        Raises:
+            WeightsError: A file is missing, broken or of another architecture.
+        """
+        super().__init__(spec, heads, encoder)
         threads = threads or len(os.sched_getaffinity(0))
-        token_inputs = {"tokens": ("tensor(float)", self._token_shape)}
-        self.frames = spec.frames
         images = dict.fromkeys(image_inputs(spec.frames), ("tensor(uint8)", IMAGE_SHAPE))
-        self._encoder = None
+        tokens = {"tokens": ("tensor(float)", self._token_shape)}
+        self._sessions: dict[str, ort.InferenceSession] = {}
         if encoder:
-            self._encoder = _open(spec.weights / "encoder.onnx", images, threads, cuda)
-            _check_outputs(self._encoder, spec, self._token_shape)
-        # A head is a tenth of a millisecond of work: a second thread would cost more than it saves.
-        self._heads = {
-            name: _open(spec.weights / f"{name}.onnx", token_inputs, 1, cuda) for name in self.heads
-        }
-        self._field = None
-        if FORCE_FIELD in heads and encoder:
-            self._field = _open(spec.weights / f"{FORCE_FIELD}.onnx", images, threads, cuda)
-        self.maps = () if self._field is None else _output_names(self._field)
+            session = _open(spec.weights / "encoder.onnx", images, threads, cuda)
+            _check_outputs(session, spec, self._token_shape)
+            self._sessions["encoder"] = session
+        for name in self.heads:
+            # A head that reads tokens takes a tenth of a millisecond: one thread is fastest.
+            needs = (images, threads) if name in READS_IMAGES else (tokens, 1)
+            self._sessions[name] = _open(spec.weights / f"{name}.onnx", *needs, cuda)
         self.on_gpu = cuda
         place = "CUDA" if cuda else f"CPU, {threads} thread{'s' if threads > 1 else ''}"
         self.description = f"ONNX Runtime {ort.__version__} on {place}, float32"
 
-    def encode(self, *images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Encode standard images to tokens (B, N, D) float32."""
-        check_images(images, self.frames)
-        return self._encoder.run(None, self._named(images))[0]
+    def _encode(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        named = dict(zip(image_inputs(self.frames), images, strict=True))
+        return self._sessions["encoder"].run(None, named)[0]
 
-    def force_field(self, *images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """Read the maps of the force field, (B, 1 or 2, H, W) float32 each."""
-        check_force_field(self.maps)
-        check_images(images, self.frames)
-        return dict(zip(self.maps, self._field.run(self.maps, self._named(images)), strict=True))
-
-    def run_head(self, head: str, tokens: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        """Run one head on tokens (B, N, D) float32."""
-        check_decode(head, tokens, self.heads, self._token_shape)
-        session = self._heads[head]
-        names = _output_names(session)
-        return dict(zip(names, session.run(names, {"tokens": tokens}), strict=True))
-
-    def warm_up(self) -> None:
-        """Run everything once: the first run allocates."""
-        tokens = np.zeros((1, *self._token_shape), np.float32)
-        images = [np.zeros((1, *IMAGE_SHAPE), np.uint8)] * (self.frames + 1)
-        if self._encoder is not None:
-            tokens = self.encode(*images)
-        if self.maps:
-            self.force_field(*images)
-        for head in self.heads:
-            self.run_head(head, tokens)
-
-    def _named(self, images: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
-        return dict(zip(image_inputs(self.frames), images, strict=True))
-
-
-def _output_names(session: ort.InferenceSession) -> tuple[str, ...]:
-    return tuple(output.name for output in session.get_outputs())
+    def _run_head(self, head: str, inputs: Sequence[NDArray]) -> Outputs:
+        session = self._sessions[head]
+        named = (node.name for node in session.get_inputs())
+        names = [node.name for node in session.get_outputs()]
+        return dict(
+            zip(names, session.run(names, dict(zip(named, inputs, strict=True))), strict=True)
+        )
 
 
 def open_session(path: Path, threads: int, cuda: bool = False) -> ort.InferenceSession:

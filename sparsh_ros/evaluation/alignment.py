@@ -9,7 +9,7 @@
   unless contact was lost in between; or a label of the motion itself that spans the same interval.
 
 A gap is longer than three median periods of the labels, and than one of the frames. Where a clock
-was set back, each stretch between two such steps is a time scale of its own.
+was set back, each segment between two such steps is a time scale of its own.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from numpy.typing import NDArray
 
 from sparsh_ros.evaluation.metrics import assign_bins
 from sparsh_ros.evaluation.result import UNKNOWN, Estimates, Labels
-from sparsh_ros.evaluation.samples import (
+from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.recordings.label_series import (
     IN_GAP,
     KNOWN,
     NOT_KNOWN,
     OUTSIDE,
     Floats,
-    LabelStream,
-    Samples,
+    LabelLog,
+    LabelSeries,
     Times,
 )
-from sparsh_ros.models.spec import ModelSpec
 
 FORCE, SLIP, POSE, POSE_CHANGE = "force", "slip", "pose", "pose_change"
 
@@ -42,8 +42,8 @@ _RAREST_PERIODS = 3.0
 
 def align(
     estimates: Estimates,
-    stretch: NDArray[np.int32],
-    streams: Mapping[str, LabelStream],
+    clock_segment: NDArray[np.int32],
+    logs: Mapping[str, LabelLog],
     spec: ModelSpec,
     period_ns: float,
 ) -> tuple[Labels, dict[str, dict[str, int]]]:
@@ -51,8 +51,8 @@ def align(
 
     Args:
         estimates: what perception said.
-        stretch: (n,) how often the stamps had stepped back before.
-        streams: "force" (3 columns: N), "slip" (2: slipping, in contact), "pose" (3: m, m, rad),
+        clock_segment: (n,) how often the stamps had stepped back before.
+        logs: "force" (3 columns: N), "slip" (2: slipping, in contact), "pose" (3: m, m, rad),
             "pose_change" (4: seconds, m, m, rad), as far as there are labels.
         spec: the model; its bins are those of the motion.
         period_ns: of the frames.
@@ -62,26 +62,24 @@ def align(
         reason; for the force the present one counts, not its change.
     """
     labels = _unknown_labels(len(estimates))
-    unaligned = {kind: Counter() for kind in (FORCE, SLIP, POSE)}
+    unaligned = {task: Counter() for task in (FORCE, SLIP, POSE)}
     shortest_ns = round(period_ns)
-    for number in np.unique(stretch):
-        rows = np.flatnonzero(stretch == number)
+    for number in np.unique(clock_segment):
+        rows = np.flatnonzero(clock_segment == number)
         frames = _Frames.of(estimates, rows)
-        if FORCE in streams:
-            _align_force(
-                frames, streams[FORCE].samples(number, shortest_ns), labels, unaligned[FORCE]
-            )
-        if SLIP in streams:
-            samples = streams[SLIP].samples(number, shortest_ns)
-            _align_slip(frames, samples, period_ns, labels, unaligned[SLIP])
-        if POSE in streams:
-            samples = streams[POSE].samples(number, shortest_ns).unwrapped(2)
-            _align_pose(frames, samples, labels, unaligned[POSE])
-        elif POSE_CHANGE in streams:
-            samples = streams[POSE_CHANGE].samples(number, shortest_ns)
-            _align_change(frames, samples, period_ns / 2, labels, unaligned[POSE])
+        if FORCE in logs:
+            _align_force(frames, logs[FORCE].series(number, shortest_ns), labels, unaligned[FORCE])
+        if SLIP in logs:
+            series = logs[SLIP].series(number, shortest_ns)
+            _align_slip(frames, series, period_ns, labels, unaligned[SLIP])
+        if POSE in logs:
+            series = logs[POSE].series(number, shortest_ns).unwrapped(2)
+            _align_pose(frames, series, labels, unaligned[POSE])
+        elif POSE_CHANGE in logs:
+            series = logs[POSE_CHANGE].series(number, shortest_ns)
+            _align_change(frames, series, period_ns / 2, labels, unaligned[POSE])
     _bin_motion(labels, spec)
-    return labels, {kind: dict(sorted(counts.items())) for kind, counts in unaligned.items()}
+    return labels, {task: dict(sorted(counts.items())) for task, counts in unaligned.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,9 +116,9 @@ def _unknown_labels(count: int) -> Labels:
     return Labels(floats(), floats(), *flags, floats(), bins, floats())
 
 
-def _align_force(frames: _Frames, samples: Samples, labels: Labels, why: Counter[str]) -> None:
-    now, state, run = samples.at(frames.stamp_ns)
-    change = _difference(frames, samples, now, state, run)[0]
+def _align_force(frames: _Frames, series: LabelSeries, labels: Labels, why: Counter[str]) -> None:
+    now, state, known_segment = series.at(frames.stamp_ns)
+    change = _difference(frames, series, now, state, known_segment)[0]
     labels.force_n[frames.rows], labels.delta_force_n[frames.rows] = now, change
     frames.count(why, "before the first label or after the last", state == OUTSIDE)
     frames.count(why, "in a gap of the labels", state == IN_GAP)
@@ -128,19 +126,19 @@ def _align_force(frames: _Frames, samples: Samples, labels: Labels, why: Counter
 
 
 def _align_slip(
-    frames: _Frames, samples: Samples, period_ns: float, labels: Labels, why: Counter[str]
+    frames: _Frames, series: LabelSeries, period_ns: float, labels: Labels, why: Counter[str]
 ) -> None:
-    # Else labels a little rarer than frames would cut the slips between them into pieces.
-    longer_ns = max(period_ns, min(samples.period_ns, _RAREST_PERIODS * period_ns))
-    values, near = samples.nearest(frames.stamp_ns, longer_ns / 2)
+    # Else labels a little rarer than frames would cut the slips between them into parts.
+    longer_ns = max(period_ns, min(series.period_ns, _RAREST_PERIODS * period_ns))
+    values, near = series.nearest(frames.stamp_ns, longer_ns / 2)
     flags = np.where(near[:, None], values, UNKNOWN).astype(np.int8)
     labels.slipping[frames.rows], labels.in_contact[frames.rows] = flags.T
     frames.count(why, "no label within half a period", ~near)
 
 
-def _align_pose(frames: _Frames, samples: Samples, labels: Labels, why: Counter[str]) -> None:
-    now, state, run = samples.at(frames.stamp_ns)
-    change, past_state, joined = _difference(frames, samples, now, state, run)
+def _align_pose(frames: _Frames, series: LabelSeries, labels: Labels, why: Counter[str]) -> None:
+    now, state, known_segment = series.at(frames.stamp_ns)
+    change, past_state, joined = _difference(frames, series, now, state, known_segment)
     labels.pose[frames.rows], labels.pose_change[frames.rows] = now, change
     either = [(state == bad) | (past_state == bad) for bad in (OUTSIDE, IN_GAP, NOT_KNOWN)]
     lost = (state == KNOWN) & (past_state == KNOWN) & ~joined
@@ -151,19 +149,19 @@ def _align_pose(frames: _Frames, samples: Samples, labels: Labels, why: Counter[
 
 
 def _difference(
-    frames: _Frames, samples: Samples, now: Floats, state: NDArray[np.int8], run: Times
+    frames: _Frames, series: LabelSeries, now: Floats, state: NDArray[np.int8], known_segment: Times
 ) -> tuple[Floats, NDArray[np.int8], NDArray[np.bool_]]:
     """Change of labels over the intervals, their state at the beginning, and whether both ends
-    lie in one run."""
-    past, past_state, past_run = samples.at(frames.past_ns)
-    joined = (state == KNOWN) & (past_state == KNOWN) & (run == past_run)
+    lie in one known segment."""
+    past, past_state, past_segment = series.at(frames.past_ns)
+    joined = (state == KNOWN) & (past_state == KNOWN) & (known_segment == past_segment)
     return np.where((joined & frames.valid)[:, None], now - past, np.nan), past_state, joined
 
 
 def _align_change(
-    frames: _Frames, samples: Samples, within_ns: float, labels: Labels, why: Counter[str]
+    frames: _Frames, series: LabelSeries, within_ns: float, labels: Labels, why: Counter[str]
 ) -> None:
-    values, near = samples.nearest(frames.stamp_ns, within_ns)
+    values, near = series.nearest(frames.stamp_ns, within_ns)
     spans_ns = np.where(near, values[:, 0] * 1e9, 0)
     alike = near & (np.abs(spans_ns - frames.interval_ns) <= within_ns)
     known = alike & frames.valid

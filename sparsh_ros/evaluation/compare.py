@@ -7,10 +7,8 @@ the same recordings, so what makes a recording hard for both cancels out.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from itertools import groupby
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,14 +18,12 @@ from sparsh_ros.errors import RecordingError
 from sparsh_ros.evaluation.metrics import Sums, Values
 from sparsh_ros.evaluation.scores import (
     COUNTS,
-    SCHEMA,
+    add_up,
+    confidence_interval,
     draw_recordings,
-    drawn_values,
-    interval,
+    replicate_scores,
 )
-from sparsh_ros.evaluation.summary import Number, number, span
-from sparsh_ros.evaluation.sums import add_up
-from sparsh_ros.evaluation.titles import TITLES
+from sparsh_ros.evaluation.summary import TITLES, Number, number, span
 
 
 class Difference(NamedTuple):
@@ -48,25 +44,6 @@ class Difference(NamedTuple):
         if not sign or self.low is None or self.low <= 0 <= self.high:
             return ""
         return "better" if self.low * sign > 0 else "worse"
-
-
-def read_metrics(path: Path) -> dict[str, Any]:
-    """Read a metrics.json.
-
-    Raises:
-        RecordingError: it cannot be read, or is of another schema.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecordingError(f"metrics {path}: cannot be read ({error})") from error
-    schema = content.get("schema") if isinstance(content, dict) else None
-    if schema != SCHEMA:
-        raise RecordingError(
-            f"metrics {path}: wanted schema {SCHEMA}, found {schema}; evaluate anew with this "
-            "version of sparsh-ros"
-        )
-    return content
 
 
 def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Difference]:
@@ -125,7 +102,7 @@ def _differences(
     # Models of other intervals may have labels in other recordings: those are no pairs.
     if parts[0].keys() == parts[1].keys():
         draws = draw_recordings(len(parts[0]), seed)
-        drawn = [drawn_values(task, list(found.values()), draws) for found in parts]
+        drawn = [replicate_scores(task, list(found.values()), draws) for found in parts]
     rows = []
     for key in TITLES[task]:
         values = [metrics["scores"][task][key]["value"] for metrics in (first, second)]
@@ -133,7 +110,7 @@ def _differences(
             continue
         low = high = None
         if key in drawn[0] and key not in COUNTS and len(parts[0]) > 1:
-            low, high = interval(drawn[1][key] - drawn[0][key])
+            low, high = confidence_interval(drawn[1][key] - drawn[0][key])
         rows.append(Difference(task, key, *values, values[1] - values[0], low, high))
     return rows
 

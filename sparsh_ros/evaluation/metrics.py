@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics of force, slip and planar motion, each defined once, with its formula. NumPy only.
 
-Each is a ratio of sums over samples. `*_sums` gives the sums, which add up over recordings, and
-`*_of_sums` the metric, of one set of sums or of many along leading axes; so a bootstrap over
+Each is a ratio of sums over samples. `accumulate_*` gives the sums, which add up over recordings,
+and `compute_*` the metric, of one set of sums or of many along leading axes; so a bootstrap over
 recordings needs their sums alone. With n samples, estimates e and truths t:
 
 * force, per axis and for the norm: MAE = mean |e - t|, RMSE = sqrt(mean (e - t)^2), in
   millinewtons; for the norm, e and t are the lengths of the force vectors;
 * slip: precision = TP / (TP + FP), recall = TP / (TP + FN), F1 = 2 TP / (2 TP + FP + FN), with
   "slipping" wherever probability >= threshold; a ratio without cases is 0;
-* motion: the share of samples in the right one of 11 bins; the same averaged over the bins that
+* motion: the ratio of samples in the right one of 11 bins; the same averaged over the bins that
   occur (balanced: most samples hardly move, so the middle bin is a good guess); MAE in mm, degrees.
 
 Over no samples they are NaN, except for the three of slip.
@@ -36,7 +36,7 @@ _FORCE_COLUMNS = (*FORCE_AXES, "norm")
 _POSE_ERRORS = ("mae_tx_mm", "mae_ty_mm", "mae_yaw_deg")
 
 
-def force_sums(estimate_n: ArrayLike, truth_n: ArrayLike) -> Sums:
+def accumulate_force(estimate_n: ArrayLike, truth_n: ArrayLike) -> Sums:
     """Sums behind `force_errors`, of (n, 3) forces in newtons; n may be 0.
 
     Returns:
@@ -52,11 +52,11 @@ def force_sums(estimate_n: ArrayLike, truth_n: ArrayLike) -> Sums:
     }
 
 
-def force_of_sums(sums: Sums) -> Values:
-    """`force_errors` from the sums of `force_sums`."""
+def compute_force(sums: Sums) -> Values:
+    """`force_errors` from the sums of `accumulate_force`."""
     count = sums["count"][..., None]
-    mae = share(sums["absolute"], count) * 1e3
-    rmse = np.sqrt(share(sums["squared"], count)) * 1e3
+    mae = ratio(sums["absolute"], count) * 1e3
+    rmse = np.sqrt(ratio(sums["squared"], count)) * 1e3
     values = {f"mae_{name}_mn": mae[..., i] for i, name in enumerate(_FORCE_COLUMNS)}
     values |= {f"rmse_{name}_mn": rmse[..., i] for i, name in enumerate(_FORCE_COLUMNS)}
     return values | {"published_rmse_mn": mae[..., :3].mean(axis=-1)}
@@ -73,10 +73,10 @@ def force_errors(estimate_n: ArrayLike, truth_n: ArrayLike) -> Scores:
     Raises:
         ValueError: The arrays are empty or differ in shape.
     """
-    return _floats(force_of_sums(force_sums(*_matching(estimate_n, truth_n))))
+    return _floats(compute_force(accumulate_force(*_matching(estimate_n, truth_n))))
 
 
-def slip_sums(estimate: ArrayLike, slipping: ArrayLike) -> Sums:
+def accumulate_slip(estimate: ArrayLike, slipping: ArrayLike) -> Sums:
     """Hits, false alarms and misses () of (n,) booleans against (n,) booleans; n may be 0."""
     estimate, truth = np.asarray(estimate, bool), np.asarray(slipping, bool)
     return {
@@ -86,21 +86,21 @@ def slip_sums(estimate: ArrayLike, slipping: ArrayLike) -> Sums:
     }
 
 
-def slip_of_sums(sums: Sums) -> Values:
-    """Precision, recall and F1 from the sums of `slip_sums`."""
+def compute_slip(sums: Sums) -> Values:
+    """Precision, recall and F1 from the sums of `accumulate_slip`."""
     hits, false_alarms, misses = (sums[name] for name in ("hits", "false_alarms", "misses"))
     return {
-        "precision": share(hits, hits + false_alarms, 0.0),
-        "recall": share(hits, hits + misses, 0.0),
-        "f1": share(2 * hits, 2 * hits + false_alarms + misses, 0.0),
+        "precision": ratio(hits, hits + false_alarms, 0.0),
+        "recall": ratio(hits, hits + misses, 0.0),
+        "f1": ratio(2 * hits, 2 * hits + false_alarms + misses, 0.0),
     }
 
 
 def slip_scores(probability: ArrayLike, slipping: ArrayLike, threshold: float) -> Scores:
     """Precision, recall and F1 of "probability >= threshold" against (n,) booleans."""
     estimate = np.asarray(probability, dtype=np.float64) >= threshold
-    sums = slip_sums(*_matching(estimate, np.asarray(slipping, dtype=bool)))
-    return _floats(slip_of_sums(sums)) | {"threshold": float(threshold)}
+    sums = accumulate_slip(*_matching(estimate, np.asarray(slipping, dtype=bool)))
+    return _floats(compute_slip(sums)) | {"threshold": float(threshold)}
 
 
 def precision_recall_points(
@@ -125,8 +125,8 @@ def precision_recall_points(
     ranked, weights = probability[order], weights[order]
     hits, all_above = np.cumsum(weights * truth[order]), np.cumsum(weights)
     last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)  # ends of runs of ties
-    precision = share(hits[last], all_above[last], 0.0)
-    recall = share(hits[last], hits[-1], 0.0)
+    precision = ratio(hits[last], all_above[last], 0.0)
+    recall = ratio(hits[last], hits[-1], 0.0)
     return ranked[last], precision, recall
 
 
@@ -161,7 +161,7 @@ def assign_bins(values: ArrayLike, edges: ArrayLike) -> NDArray[np.int64]:
     return np.searchsorted(np.asarray(edges), np.asarray(values), side="right").astype(np.int64)
 
 
-def pose_sums(
+def accumulate_pose(
     estimated_bins: ArrayLike, true_bins: ArrayLike, estimate: ArrayLike, truth: ArrayLike
 ) -> Sums:
     """Sums behind `pose_scores`, with the same arguments; n may be 0.
@@ -185,16 +185,16 @@ def pose_sums(
     }
 
 
-def pose_of_sums(sums: Sums) -> Values:
-    """`pose_scores` from the sums of `pose_sums`; NaN for an axis of which nothing is known.
+def compute_pose(sums: Sums) -> Values:
+    """`pose_scores` from the sums of `accumulate_pose`; NaN for an axis of which nothing is known.
 
     The means over the axes are those of the known axes.
     """
     confusion = sums["confusion"]
     right, wanted = np.diagonal(confusion, axis1=-2, axis2=-1), confusion.sum(axis=-1)
-    accuracy = share(right.sum(axis=-1), wanted.sum(axis=-1))
-    balanced = _known_mean(share(right, wanted))
-    error = share(sums["absolute"], sums["known"])
+    accuracy = ratio(right.sum(axis=-1), wanted.sum(axis=-1))
+    balanced = _known_mean(ratio(right, wanted))
+    error = ratio(sums["absolute"], sums["known"])
     values = {f"accuracy_{axis}": accuracy[..., i] for i, axis in enumerate(POSE_AXES)}
     values |= {f"balanced_accuracy_{axis}": balanced[..., i] for i, axis in enumerate(POSE_AXES)}
     values |= {"accuracy": _known_mean(accuracy), "balanced_accuracy": _known_mean(balanced)}
@@ -217,23 +217,23 @@ def pose_scores(
         `balanced_accuracy`; `mae_tx_mm`, `mae_ty_mm`, `mae_yaw_deg`.
     """
     bins, motions = _matching(estimated_bins, true_bins), _matching(estimate, truth)
-    return _floats(pose_of_sums(pose_sums(*bins, *motions)))
+    return _floats(compute_pose(accumulate_pose(*bins, *motions)))
 
 
-def trivial_force(train_force_n: ArrayLike, truth_n: ArrayLike) -> Scores:
+def baseline_force(train_force_n: ArrayLike, truth_n: ArrayLike) -> Scores:
     """Force errors of always answering the mean force of the training set."""
     truth = np.asarray(truth_n, dtype=np.float64)
     mean = np.asarray(train_force_n, dtype=np.float64).mean(axis=0)
     return force_errors(np.broadcast_to(mean, truth.shape), truth)
 
 
-def trivial_slip(slipping: ArrayLike) -> Scores:
+def baseline_slip(slipping: ArrayLike) -> Scores:
     """The better in F1 of the two constant answers: "always slipping" (never has F1 = 0)."""
     truth = np.asarray(slipping, dtype=bool)
     return slip_scores(np.ones(len(truth)), truth, threshold=0.5)
 
 
-def trivial_pose(train_bins: ArrayLike, true_bins: ArrayLike, truth: ArrayLike) -> Scores:
+def baseline_pose(train_bins: ArrayLike, true_bins: ArrayLike, truth: ArrayLike) -> Scores:
     """Scores of always answering the training set's commonest bin, and of "it did not move".
 
     Args:
@@ -259,7 +259,7 @@ def _matching(estimate: ArrayLike, truth: ArrayLike) -> tuple[NDArray, NDArray]:
     return first, second
 
 
-def share(part: Floats, whole: Floats, without_cases: float = np.nan) -> Floats:
+def ratio(part: Floats, whole: Floats, without_cases: float = np.nan) -> Floats:
     """part / whole, `without_cases` where whole is 0; as an array."""
     part, whole = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
     return np.divide(part, whole, out=np.full(part.shape, without_cases), where=whole > 0)
@@ -267,7 +267,7 @@ def share(part: Floats, whole: Floats, without_cases: float = np.nan) -> Floats:
 
 def _known_mean(values: Floats) -> Floats:
     """Mean over the last axis of what is not NaN; NaN if all is."""
-    return share(np.nansum(values, axis=-1), np.isfinite(values).sum(axis=-1))
+    return ratio(np.nansum(values, axis=-1), np.isfinite(values).sum(axis=-1))
 
 
 def _floats(values: Values) -> Scores:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an evaluation finds out: estimates and labels of each frame, moments to look at, scores.
+"""What an evaluation finds out: estimates and labels of each frame, frames to look at, scores.
 
 Vectors are in the gel frame. What is not known is NaN, in whole numbers `UNKNOWN`.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsh_ros.perception.postprocess import Estimate
 from sparsh_ros.sensors.profiles import SensorProfile
 
 UNKNOWN = -1
@@ -61,10 +63,87 @@ class Estimates:
         return self.reason == UNKNOWN
 
     @property
-    def slip_answer(self) -> NDArray[np.float64]:
+    def slip_score(self) -> NDArray[np.float64]:
         """(n,) probability of slip as it is compared with a threshold live: 0 without contact."""
         probability = self.slip_probability.astype(np.float64)
         return np.where((self.in_contact == 0) & np.isfinite(probability), 0.0, probability)
+
+
+class EstimateLog:
+    """The estimates of one sensor, some 110 bytes per frame."""
+
+    def __init__(self, step_back_ns: int) -> None:
+        """Start empty; a larger step back of the stamps begins a new segment."""
+        self._step_back_ns = step_back_ns
+        self._integers = {name: array("q") for name in ("stamp_ns", "interval_ns")}
+        self._segment, self._reason = array("i"), array("h")
+        self._flags, self._bins = array("b"), array("b")  # 2 and 3 per frame
+        self._numbers = array("f")  # 13 per frame
+        self._reasons: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._segment)
+
+    @property
+    def segment(self) -> NDArray[np.int32]:
+        """(n,) how often the stamps had stepped back before each frame."""
+        return np.array(self._segment, np.int32)
+
+    @property
+    def newest_segment(self) -> int:
+        """How often the stamps have stepped back."""
+        return self._segment[-1] if self._segment else 0
+
+    def add(self, estimate: Estimate) -> None:
+        """Add what perception said about the next frame."""
+        stamps = self._integers["stamp_ns"]
+        is_back = bool(stamps) and self._is_back(stamps[-1], estimate)
+        self._segment.append(self.newest_segment + is_back)
+        stamps.append(estimate.stamp_ns)
+        interval_ns = round(estimate.interval_s * 1e9) if estimate.valid else 0
+        self._integers["interval_ns"].append(interval_ns)
+        self._reason.append(self._reason_of(estimate))
+        has_slip = np.isfinite(estimate.slip_probability)
+        contact = UNKNOWN if estimate.in_contact is None else int(estimate.in_contact)
+        self._flags.extend((contact, int(estimate.slipping) if has_slip else UNKNOWN))
+        self._bins.extend(int(index) for index in estimate.pose_bins)
+        for values in (
+            estimate.force_n,
+            estimate.delta_force_n,
+            estimate.pose_change,
+            estimate.pose,
+        ):
+            self._numbers.extend(values)
+        self._numbers.append(estimate.slip_probability)
+
+    def arrays(self) -> Estimates:
+        """All of them as arrays."""
+        numbers = np.array(self._numbers, np.float32).reshape(-1, 13)
+        force, delta, change, pose = np.split(numbers[:, :12], 4, axis=1)
+        flags = np.array(self._flags, np.int8).reshape(-1, 2)
+        return Estimates(
+            stamp_ns=np.array(self._integers["stamp_ns"], np.int64),
+            reason=np.array(self._reason, np.int16),
+            reasons=tuple(self._reasons),
+            interval_ns=np.array(self._integers["interval_ns"], np.int64),
+            force_n=force,
+            in_contact=flags[:, 0],
+            slip_probability=numbers[:, 12],
+            slipping=flags[:, 1],
+            delta_force_n=delta,
+            pose_change=change,
+            pose_bins=np.array(self._bins, np.int8).reshape(-1, 3),
+            pose=pose,
+        )
+
+    def _is_back(self, last_ns: int, estimate: Estimate) -> bool:
+        return last_ns - estimate.stamp_ns > self._step_back_ns
+
+    def _reason_of(self, estimate: Estimate) -> int:
+        """Reasons that differ only in their details after the colon count as one."""
+        if estimate.valid:
+            return UNKNOWN
+        return self._reasons.setdefault(estimate.reason.partition(":")[0], len(self._reasons))
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +170,7 @@ class Labels:
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
+class ShownFrame:
     """A frame worth looking at.
 
     Attributes:
@@ -101,7 +180,7 @@ class Moment:
         stamp_ns: its stamp.
         error: how wrong it is, in `unit`; NaN where task is "".
         unit: "mN", "probability" (distance from the right answer) or "mm".
-        jpeg: the standard image, upright, as a JPEG file.
+        jpeg: the canonical image, upright, as a JPEG file.
     """
 
     task: str
@@ -120,8 +199,8 @@ class SensorResult:
         recording: name of the recording.
         sensor: name of the sensor.
         image_topic: topic of its images.
-        profile: of its kind; None where that cannot be told.
-        kind_source: how the kind is known, in words.
+        profile: of its type; None where that is unknown.
+        sensor_type_source: how the type is known, in words.
         background: where the background comes from, in words.
         estimates: what perception said.
         labels: what is true.
@@ -131,14 +210,14 @@ class SensorResult:
             `SensorCounters`, and "missing": frames that the stamps show to be lacking.
         period_ns: median time between frames.
         notes: what else to know, in sentences.
-        moments: images, worst first within each task.
+        shown_frames: images for the report, worst first within each task.
     """
 
     recording: str
     sensor: str
     image_topic: str
     profile: SensorProfile | None
-    kind_source: str
+    sensor_type_source: str
     background: str
     estimates: Estimates
     labels: Labels
@@ -147,11 +226,11 @@ class SensorResult:
     frames: Mapping[str, int]
     period_ns: float
     notes: tuple[str, ...] = ()
-    moments: tuple[Moment, ...] = ()
+    shown_frames: tuple[ShownFrame, ...] = ()
 
     @property
-    def kind(self) -> str:
-        """Kind of sensor, such as "digit"; empty where it cannot be told."""
+    def sensor_type(self) -> str:
+        """Such as "digit"; empty where it cannot be determined."""
         return self.profile.name if self.profile else ""
 
     @property

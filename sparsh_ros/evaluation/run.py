@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from sparsh_ros.errors import RecordingError, SparshError
-from sparsh_ros.evaluation.moments import with_moments
-from sparsh_ros.evaluation.recording import Evaluator, Source, StampClock
+from sparsh_ros.evaluation.evaluator import Evaluator, Source, StampClock
+from sparsh_ros.evaluation.metrics_file import build_document
 from sparsh_ros.evaluation.result import Result, Runtime, SensorResult
-from sparsh_ros.evaluation.scores import document
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.recordings.bags import list_bags, open_bag
@@ -45,12 +44,12 @@ def evaluate(
     Args:
         paths: bags, or folders with bags.
         model: name of a model, or path of its description.
-        source: which topics, files and kind of sensor to take; None finds them.
+        source: which topics, files and type of sensor to take; None finds them.
         device: "auto", "cpu" or "cuda".
         threads: CPU threads of the encoder; None takes one per core.
         weights_dir: folder of published weights, see `models.zoo.load_model_spec`.
         seed: of the bootstrap.
-        progress: told of each frame.
+        progress: called after each frame.
 
     Raises:
         RecordingError: no recording gives a result; the message says why.
@@ -73,8 +72,8 @@ def evaluate(
         engine=perception.engine.description,
     )
     model_facts = describe(perception.spec)
-    result = Result(model_facts, with_moments(sensors, bags), runtime, skipped)
-    return replace(result, metrics=document(result, seed))
+    result = Result(model_facts, tuple(sensors), runtime, skipped)
+    return replace(result, metrics=build_document(result, seed))
 
 
 def named_bags(paths: Iterable[Path]) -> dict[str, Path]:

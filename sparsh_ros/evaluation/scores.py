@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of an evaluation, with intervals, as metrics.json holds them.
+"""The scores of each task, over sensors and recordings, with confidence intervals.
 
-An interval is the middle 95 % of what the score becomes when the recordings are drawn anew, as
+An interval is the middle 95 % of what the score becomes when the recordings are drawn again, as
 many and with replacement, from those that have labels for it (percentile bootstrap, seeded). The
 frames of one recording depend on each other, so they are never drawn one by one. One recording
 gives no interval.
@@ -11,29 +11,79 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros.evaluation import events, metrics
+from sparsh_ros.evaluation.alignment import in_bin_units
 from sparsh_ros.evaluation.metrics import Floats, Sums, Values
-from sparsh_ros.evaluation.result import Result, Runtime, SensorResult
-from sparsh_ros.evaluation.sums import add_up, slip_columns, task_sums, values_of_sums
+from sparsh_ros.evaluation.result import UNKNOWN, SensorResult
+from sparsh_ros.names import FORCE_AXES
 
-SCHEMA = 1
 REPLICATES = 1000
-SWEEP = np.arange(1, 100) / 100
-"""Thresholds at which precision, recall and F1 of slip are listed."""
 
 COUNTS = ("labelled", "onsets", "missed_onsets")
 """Scores that count cases: drawing other recordings says nothing about them."""
 
-_DIGITS = 6
-
-_Recording = list[tuple[SensorResult, Sums]]
+RecordingSums = list[tuple[SensorResult, Sums]]
 """The sensors of a recording that have labels for a task, and the sums of that task."""
+
+_DIGITS = 6
+_PUBLISHED = "published_"
+_DELTA = "delta_"
+
+
+def accumulate_tasks(sensor: SensorResult) -> dict[str, Sums]:
+    """Sums behind the scores of "force", "slip" and "pose"; a task without labels is left out."""
+    makers = {"force": _accumulate_force, "slip": _accumulate_slip, "pose": _accumulate_pose}
+    found = {task: make(sensor) for task, make in makers.items()}
+    return {task: sums for task, sums in found.items() if sums["labelled"]}
+
+
+def compute_scores(task: str, sums: Sums) -> Values:
+    """Scores of a task from its sums, of one set or of many along the leading axis.
+
+    All tasks: labelled, frames with a label; answered, the share of them with an estimate, over
+    which the scores are; without any, they are NaN. Slip: published_* is the three-frame protocol,
+    delta_* the change of the force from the slip head.
+    """
+    values = {"labelled": sums["labelled"]}
+    values["answered"] = metrics.ratio(sums["answered"], sums["labelled"])
+    if task == "force":
+        return values | metrics.compute_force(sums)
+    if task == "pose":
+        return values | metrics.compute_pose(sums) | events.compute_drift(sums)
+    known = values["answered"] > 0
+    own, published = (
+        {key: np.where(known, value, np.nan) for key, value in metrics.compute_slip(part).items()}
+        for part in (sums, _without(sums, _PUBLISHED))
+    )
+    delta = metrics.compute_force(_without(sums, _DELTA))
+    return (
+        values
+        | own
+        | events.compute_slip_events(sums)
+        | _with(published, _PUBLISHED)
+        | {f"{_DELTA}mae_{axis}_mn": delta[f"mae_{axis}_mn"] for axis in FORCE_AXES}
+    )
+
+
+def add_up(parts: Sequence[Sums]) -> Sums:
+    """Sums of several sensors or recordings together."""
+    return {key: sum((part[key] for part in parts[1:]), parts[0][key]) for key in parts[0]}
+
+
+def slip_samples(sensor: SensorResult) -> tuple[Floats, NDArray[np.bool_], Floats]:
+    """Of the frames of which slip is estimated and known: the probability as it is compared with a
+    threshold live (k,), and the truth (k,); and the delays in ms of the detected onsets."""
+    estimates, labels = sensor.estimates, sensor.labels
+    known = (labels.slipping != UNKNOWN) & (estimates.slipping != UNKNOWN)
+    runs = events.find_segments(estimates.stamp_ns, known, sensor.period_ns)
+    said, true = estimates.slipping == 1, labels.slipping == 1
+    delays_ms = events.accumulate_slip_events(estimates.stamp_ns, said, true, runs)[1]
+    return estimates.slip_score[known], true[known], delays_ms
 
 
 def draw_recordings(count: int, seed: int) -> NDArray[np.int64]:
@@ -42,15 +92,15 @@ def draw_recordings(count: int, seed: int) -> NDArray[np.int64]:
     return rng.multinomial(count, np.full(count, 1 / count), size=REPLICATES)
 
 
-def drawn_values(task: str, parts: Sequence[Sums], draws: NDArray[np.int64]) -> Values:
+def replicate_scores(task: str, parts: Sequence[Sums], draws: NDArray[np.int64]) -> Values:
     """Scores of each replicate, from the sums of each recording."""
     stacked = {key: np.stack([part[key] for part in parts]) for key in parts[0]}
     # Not by BLAS, whose order of adding may depend on the number of threads.
     drawn = {key: np.einsum("br,r...->b...", draws, value) for key, value in stacked.items()}
-    return values_of_sums(task, drawn)
+    return compute_scores(task, drawn)
 
 
-def interval(values: Floats) -> tuple[float | None, float | None]:
+def confidence_interval(values: Floats) -> tuple[float | None, float | None]:
     """The middle 95 % of replicates; None where most of them lack the score."""
     values = values[np.isfinite(values)]
     if 2 * len(values) <= REPLICATES:
@@ -67,45 +117,11 @@ def rounded(value: float) -> float | int | None:
     return int(value) if value == int(value) else float(f"{value:.{_DIGITS}g}")
 
 
-def document(result: Result, seed: int) -> dict[str, Any]:
-    """What metrics.json holds of an evaluation; all but "runtime" is the same in every run.
-
-    Returns:
-        schema; model; settings; recordings: for each sensor its scores, and the sums behind them;
-        skipped; scores: task -> score -> value, low, high; threshold_sweep; runtime.
-    """
-    sums = [task_sums(sensor) for sensor in result.sensors]
-    pairs = list(zip(result.sensors, sums, strict=True))
-    by_task = {task: _recordings_with(pairs, task) for task in ("force", "slip", "pose")}
-    scores = {task: _scored(task, found, seed) for task, found in by_task.items() if found}
-    if "slip" in scores:
-        scores["slip"]["threshold"] = _constant(result.model["slip_threshold"])
-        scores["slip"]["published_threshold"] = _constant(events.PUBLISHED_THRESHOLD)
-    return {
-        "schema": SCHEMA,
-        "model": dict(result.model),
-        "settings": {"seed": seed, "replicates": REPLICATES, "interval": 0.95},
-        "recordings": [_entry(*pair) for pair in pairs],
-        "skipped": dict(result.skipped),
-        "scores": scores,
-        "threshold_sweep": _sweep(by_task["slip"]),
-        "runtime": _runtime(result.runtime),
-    }
-
-
-def _recordings_with(
-    pairs: Sequence[tuple[SensorResult, Mapping[str, Sums]]], task: str
-) -> list[_Recording]:
-    """The sensors with labels for a task, and their sums, by recording."""
-    found = [(sensor, sums[task]) for sensor, sums in pairs if task in sums]
-    return [list(group) for _, group in groupby(found, key=lambda pair: pair[0].recording)]
-
-
-def _scored(task: str, recordings: Sequence[_Recording], seed: int) -> dict[str, Any]:
+def score_recordings(task: str, recordings: Sequence[RecordingSums], seed: int) -> dict[str, Any]:
     """Scores over all recordings with a task's labels."""
     parts = [add_up([sums for _, sums in group]) for group in recordings]
     draws = draw_recordings(len(parts), seed)
-    values, drawn = values_of_sums(task, add_up(parts)), drawn_values(task, parts, draws)
+    values, drawn = compute_scores(task, add_up(parts)), replicate_scores(task, parts, draws)
     if task == "slip":
         for key, score in _slip_rankings(recordings).items():
             values[key] = score(np.ones(len(parts), np.int64))
@@ -115,31 +131,31 @@ def _scored(task: str, recordings: Sequence[_Recording], seed: int) -> dict[str,
     scores = {}
     for key, value in values.items():
         has_interval = len(parts) > 1 and key not in COUNTS
-        low, high = interval(drawn[key]) if has_interval else (None, None)
+        low, high = confidence_interval(drawn[key]) if has_interval else (None, None)
         scores[key] = {"value": rounded(value), "low": low, "high": high}
     return scores
 
 
 def _slip_rankings(
-    recordings: Sequence[_Recording],
+    recordings: Sequence[RecordingSums],
 ) -> dict[str, Callable[[NDArray[np.int64]], float]]:
     """Scores that are no ratio of sums: by how often each recording counts."""
-    answers, truths, owners, delays, delay_owners = [], [], [], [], []
+    scores, truths, owners, delays, delay_owners = [], [], [], [], []
     for index, group in enumerate(recordings):
         for sensor, _ in group:
-            answer, truth, delay = slip_columns(sensor)
-            answers.append(answer)
+            score, truth, delay = slip_samples(sensor)
+            scores.append(score)
             truths.append(truth)
             delays.append(delay)
-            owners.append(np.full(len(answer), index))
+            owners.append(np.full(len(score), index))
             delay_owners.append(np.full(len(delay), index))
-    answer, owner = np.concatenate(answers), np.concatenate(owners)
-    order = np.argsort(-answer, kind="stable")  # sorting what is sorted already is quick
-    answer, truth, owner = answer[order], np.concatenate(truths)[order], owner[order]
+    score, owner = np.concatenate(scores), np.concatenate(owners)
+    order = np.argsort(-score, kind="stable")  # sorting what is sorted already is quick
+    score, truth, owner = score[order], np.concatenate(truths)[order], owner[order]
     delay, delay_owner = np.concatenate(delays), np.concatenate(delay_owners)
 
     def precision(draw: NDArray[np.int64]) -> float:
-        return metrics.average_precision(answer, truth, draw[owner]) if len(answer) else np.nan
+        return metrics.average_precision(score, truth, draw[owner]) if len(score) else np.nan
 
     def median(draw: NDArray[np.int64]) -> float:
         drawn = np.repeat(delay, draw[delay_owner])
@@ -148,51 +164,55 @@ def _slip_rankings(
     return {"average_precision": precision, "delay_median_ms": median}
 
 
-def _sweep(recordings: Sequence[_Recording]) -> dict[str, list[float | int | None]]:
-    """Precision, recall and F1 of slip at each threshold of `SWEEP`."""
-    columns = [slip_columns(sensor) for group in recordings for sensor, _ in group]
-    columns = [column for column in columns if len(column[0])]
-    if not columns:
-        return {}
-    answer, truth = (np.concatenate(parts) for parts in list(zip(*columns, strict=True))[:2])
-    found = [metrics.slip_of_sums(metrics.slip_sums(answer >= at, truth)) for at in SWEEP]
-    names = ("precision", "recall", "f1")
-    lists = {name: [rounded(values[name]) for values in found] for name in names}
-    return {"threshold": [rounded(at) for at in SWEEP], **lists}
+def _accumulate_force(sensor: SensorResult) -> Sums:
+    estimates, labels = sensor.estimates, sensor.labels
+    labelled = np.isfinite(labels.force_n).all(axis=1)
+    known = labelled & np.isfinite(estimates.force_n).all(axis=1)
+    sums = metrics.accumulate_force(estimates.force_n[known], labels.force_n[known])
+    return _counted(labelled, known) | sums
 
 
-def _entry(sensor: SensorResult, sums: Mapping[str, Sums]) -> dict[str, Any]:
+def _accumulate_slip(sensor: SensorResult) -> Sums:
+    estimates, labels = sensor.estimates, sensor.labels
+    labelled = labels.slipping != UNKNOWN
+    known = labelled & (estimates.slipping != UNKNOWN)
+    said, true = estimates.slipping == 1, labels.slipping == 1
+    runs = events.find_segments(estimates.stamp_ns, known, sensor.period_ns)
+    published = events.three_frame_slip(estimates.slip_probability, runs)
+    changes = (estimates.delta_force_n, labels.delta_force_n)
+    both = np.isfinite(np.hstack(changes)).all(axis=1)
+    return (
+        _counted(labelled, known)
+        | metrics.accumulate_slip(said[known], true[known])
+        | events.accumulate_slip_events(estimates.stamp_ns, said, true, runs)[0]
+        | _with(metrics.accumulate_slip(published[known], true[known]), _PUBLISHED)
+        | _with(metrics.accumulate_force(*(change[both] for change in changes)), _DELTA)
+    )
+
+
+def _accumulate_pose(sensor: SensorResult) -> Sums:
+    estimates, labels = sensor.estimates, sensor.labels
+    labelled = (labels.pose_bins != UNKNOWN).any(axis=1)
+    known = labelled & (estimates.pose_bins != UNKNOWN).any(axis=1)
+    bins = (estimates.pose_bins[known], labels.pose_bins[known])
+    motions = (in_bin_units(x.pose_change[known]) for x in (estimates, labels))
+    poses = (in_bin_units(x.pose) for x in (estimates, labels))
+    return (
+        _counted(labelled, known)
+        | metrics.accumulate_pose(*bins, *motions)
+        | events.accumulate_drift(estimates.stamp_ns, *poses, sensor.period_ns)
+    )
+
+
+def _counted(labelled: NDArray[np.bool_], known: NDArray[np.bool_]) -> Sums:
+    return {"labelled": np.array(labelled.sum(), float), "answered": np.array(known.sum(), float)}
+
+
+def _with(values: Mapping[str, Floats], prefix: str) -> dict[str, Floats]:
+    return {f"{prefix}{key}": value for key, value in values.items()}
+
+
+def _without(values: Mapping[str, Floats], prefix: str) -> dict[str, Floats]:
     return {
-        "name": sensor.recording,
-        "sensor": sensor.sensor,
-        "kind": sensor.kind,
-        "kind_source": sensor.kind_source,
-        "background": sensor.background,
-        "label_topics": dict(sensor.label_topics),
-        "frames": dict(sensor.frames),
-        "unaligned": {task: dict(reasons) for task, reasons in sensor.unaligned.items()},
-        "notes": list(sensor.notes),
-        "scores": {
-            task: {key: rounded(value) for key, value in values_of_sums(task, found).items()}
-            for task, found in sums.items()
-        },
-        "sums": {
-            task: {key: value.tolist() for key, value in found.items()}
-            for task, found in sums.items()
-        },
+        key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)
     }
-
-
-def _runtime(runtime: Runtime) -> dict[str, Any]:
-    latency = runtime.latency_ms
-    return {
-        "frames": len(latency),
-        "wall_s": rounded(runtime.wall_s),
-        "frames_per_second": rounded(runtime.frames_per_second),
-        "latency_ms": {f"p{at}": rounded(np.percentile(latency, at)) for at in (50, 90, 99)},
-        "engine": runtime.engine,
-    }
-
-
-def _constant(value: float) -> dict[str, Any]:
-    return {"value": rounded(value), "low": None, "high": None}

@@ -14,7 +14,7 @@ from pathlib import Path
 from sparsh_ros.errors import ModelError, WeightsError
 from sparsh_ros.export.export import export_model
 from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
-from sparsh_ros.models.checkpoints.decoders import load_model_head
+from sparsh_ros.models.checkpoints.decoders import load_model_heads
 from sparsh_ros.models.checkpoints.weight_files import choose_files
 from sparsh_ros.models.head_choice import choose_heads
 from sparsh_ros.models.spec import ModelSpec
@@ -55,9 +55,9 @@ def convert(
     spec = _spec(what, model, weights_dir)
     choice = choose_heads(spec)
     encoder = load_model_encoder(spec)
-    heads = {name: load_model_head(name, spec) for name in choice.usable}
-    layout = encoder.layout
-    spec = replace(spec, registers=layout.registers, zero_registers=0)
+    heads = load_model_heads(choice.usable, spec)
+    config = encoder.config
+    spec = replace(spec, registers=config.registers, zero_registers=0)
     written = export_model(encoder, heads, spec, out, exact=not half)
     text = describe_as_yaml(replace(written, weights=Path(".")))
     (out / f"{spec.name}.yaml").write_text(text)
@@ -76,7 +76,7 @@ def _spec(what: Sequence[str], model: str, weights_dir: Path | None) -> ModelSpe
             )
         return spec
     files = choose_files([Path(name) for name in what])
-    spec = describe_model(model or _described_by(files.encoder))
+    spec = describe_model(model or _described_by(files.encoder.path))
     return replace(spec, files=files, heads=tuple(files.heads))
 
 

@@ -37,9 +37,9 @@ from sparsh_ros.engines.torch_engine import TorchEngine
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
-from sparsh_ros.models.checkpoints.decoders import load_model_head
-from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
-from sparsh_ros.models.graphs import EncoderGraph, ForceFieldGraph
+from sparsh_ros.models.checkpoints.decoders import load_model_heads
+from sparsh_ros.models.graphs import EncoderGraph, head_graph
+from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import load_model_spec, write_trained_values
@@ -136,12 +136,10 @@ def _write_graphs(encoder: nn.Module, heads: Mapping[str, nn.Module], spec: Mode
         for name in image_inputs(spec.frames)
     }
     write_graph(EncoderGraph(encoder), images, ["tokens"], spec, "encoder")
-    tokens = {"tokens": torch.zeros(2, spec.tokens, spec.width)}
+    tokens = {"tokens": torch.zeros(2, spec.tokens, spec.embed_dim)}
     for name, head in heads.items():
-        if name == FORCE_FIELD:
-            write_graph(ForceFieldGraph(encoder, head), images, list(head.outputs), spec, name)
-            continue
-        write_graph(head, tokens, list(head.outputs), spec, name)
+        inputs = images if name in READS_IMAGES else tokens
+        write_graph(head_graph(name, head, encoder), inputs, list(head.outputs), spec, name)
 
 
 def write_graph(
@@ -220,13 +218,11 @@ def _check_parity(spec: ModelSpec) -> None:
     tokens = ours.encode(*images)
     expected = reference.encode(*images)
     errors = {"encoder": np.abs(tokens - expected.numpy()).max()}
-    if ours.maps:
-        maps = ours.force_field(*images)
-        for name, value in reference.force_field(*images).items():
-            errors[name] = np.abs(maps[name] - value).max()
     for head in ours.heads:
-        outputs = ours.run_head(head, tokens)
-        for name, value in reference.run_head(head, expected).items():
+        reads_images = head in READS_IMAGES
+        outputs = ours.run_head(head, *(images if reads_images else [tokens]))
+        wanted = reference.run_head(head, *(images if reads_images else [expected]))
+        for name, value in wanted.items():
             errors[f"{head}.{name}"] = np.abs(outputs[name] - value).max()
     wrong = {name: float(error) for name, error in errors.items() if not error < PARITY_TOLERANCE}
     if wrong:
@@ -251,7 +247,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write a model's weights folder from its safetensors or torch files."""
     spec = load_model_spec(arguments.model)
     encoder = load_model_encoder(spec, arguments.encoder)
-    heads = {name: load_model_head(name, spec, arguments.heads) for name in spec.heads}
+    heads = load_model_heads(spec.heads, spec, arguments.heads)
     folder = arguments.out or spec.weights
     written = export_model(encoder, heads, spec, folder, arguments.exact)
     Console().print(f"{written.weights}: encoder and {', '.join(written.heads) or 'no heads'}")

@@ -14,20 +14,10 @@ from pathlib import Path
 
 from sparsh_ros.engines.onnx_engine import open_session
 from sparsh_ros.errors import MissingDependencyError, WeightsError
-from sparsh_ros.models.checkpoints.architecture import EncoderFacts
-from sparsh_ros.models.checkpoints.encoder_keys import (
-    describe_groups,
-    describe_module,
-    find_encoder,
-    has_encoder,
-)
-from sparsh_ros.models.checkpoints.head_facts import (
-    TASK_PREFIX,
-    find_head,
-    read_head_facts,
-    recognise_head,
-)
-from sparsh_ros.models.checkpoints.tensor_files import TensorFile, open_tensor_file
+from sparsh_ros.models.checkpoints.architecture import InferredConfig
+from sparsh_ros.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
+from sparsh_ros.models.checkpoints.encoder_keys import describe_groups, describe_module
+from sparsh_ros.models.checkpoints.head_config import TASK_PREFIX
 from sparsh_ros.models.zoo import describe_encoder
 
 _CHUNK = 1 << 20
@@ -75,7 +65,7 @@ def inspect_file(path: Path, progress: Callable[[int], None] = lambda _: None) -
         _inspect_graph(path, report)
     else:
         try:
-            _inspect_tensors(open_tensor_file(path), report)
+            _inspect_tensors(open_checkpoint(path), report)
         except ModuleNotFoundError as error:
             raise MissingDependencyError(
                 f"{path}: wanted the Python package {error.name}, found none; "
@@ -109,78 +99,74 @@ def _inspect_graph(path: Path, report: Inspection) -> None:
             report.say(way, f"{node.name} ({shape}) {kind}")
 
 
-def _inspect_tensors(file: TensorFile, report: Inspection) -> None:
+def _inspect_tensors(file: Checkpoint, report: Inspection) -> None:
     report.say("kind", file.kind)
     types = Counter(info.dtype for info in file.tensors.values())
     total = sum(types.values())
     report.say("tensors", f"{total}, of type {', '.join(sorted(types)) or 'none'}")
     report.keys = [f"{name} {info.shape} {info.dtype}" for name, info in file.tensors.items()]
-    names, source = list(file.tensors), str(file.path)
-    parts = {name: file.tensors[found].shape for name, found in find_head(names, source).items()}
-    heads = _own_heads(names)
+    heads = _own_heads(file.tensors)
     if heads:
         report.say("heads", ", ".join(heads))
-    if recognise_head(parts):
+    if file.task:
         _inspect_decoder(file, report)
-    if has_encoder(names, source):
+    if file.has_encoder:
         _inspect_encoder(file, report)
-    elif not heads and not recognise_head(parts):
+    elif not heads and not file.task:
         raise WeightsError(
             f"{file.path}: wanted the encoder, the decoder or the heads of a touch model, found "
-            f"{describe_groups(names)}; give another file"
+            f"{describe_groups(file.tensors)}; give another file"
         )
 
 
-def _inspect_encoder(file: TensorFile, report: Inspection) -> None:
-    from sparsh_ros.models.checkpoints.checkpoints import differences, outline
+def _inspect_encoder(file: Checkpoint, report: Inspection) -> None:
+    from sparsh_ros.models.checkpoints.checkpoints import build_on_meta, differences
 
-    keys = find_encoder(file.tensors, str(file.path))
-    shapes = {name: file.tensors[in_file].shape for name, in_file in keys.names.items()}
-    facts = EncoderFacts.of(shapes, str(file.path))
-    report.say("encoder", describe_encoder(facts))
-    report.say("", _describe_details(facts))
+    keys, config = file.encoder_keys, file.encoder_config
+    report.say("encoder", describe_encoder(config))
+    report.say("", _describe_details(config))
     prefix = keys.prefix or "none"
     report.say("prefix", f"{prefix} ({keys.method}), {len(keys.names)} tensors")
     for module, names in keys.others.items():
         report.say("beside it", f"{module} ({len(names)}): {describe_module(module)}")
-    for text in _untold(facts):
+    for text in _untold(config):
         report.say("not told", text)
-    report.add_problems(differences(outline(facts.any_layout()), file, keys.names).labelled())
+    report.add_problems(
+        differences(build_on_meta(config.any_config()), file, keys.names).labelled()
+    )
     report.add_problems([("of no known module", keys.unexpected)])
 
 
-def _describe_details(facts: EncoderFacts) -> str:
+def _describe_details(config: InferredConfig) -> str:
     positions = (
         "sinusoidal positions"
-        if facts.learned_tokens is None
-        else f"learned positions of {facts.learned_tokens} tokens"
+        if config.learned_tokens is None
+        else f"learned positions of {config.learned_tokens} tokens"
     )
-    scale = "with" if facts.layer_scale else "without"
-    return f"{positions}, {scale} layer scale, perceptrons of {facts.mlp_width} hidden units"
+    scale = "with" if config.layer_scale else "without"
+    return f"{positions}, {scale} layer scale, perceptrons of {config.mlp_dim} hidden units"
 
 
-def _untold(facts: EncoderFacts) -> Iterator[str]:
-    heads = facts.default_heads()
+def _untold(config: InferredConfig) -> Iterator[str]:
+    heads = config.default_num_heads()
     yield f"attention heads: {f'{heads}, one per 64 channels' if heads else 'to be given'}"
-    if facts.learned_tokens is None:
+    if config.learned_tokens is None:
         yield "image size: 320 x 240 unless given; sinusoidal positions fit any"
     else:
-        yield f"image size: any of {facts.learned_tokens} tokens"
-    if facts.tubelet and facts.learned_tokens is None:
+        yield f"image size: any of {config.learned_tokens} tokens"
+    if config.tubelet and config.learned_tokens is None:
         yield "frames of a clip: 4 unless given"
     yield "time between frames, background and colour order: as the model's description says"
 
 
-def _inspect_decoder(file: TensorFile, report: Inspection) -> None:
+def _inspect_decoder(file: Checkpoint, report: Inspection) -> None:
     from sparsh_ros.models.checkpoints.checkpoints import differences
-    from sparsh_ros.models.checkpoints.decoders import outline
+    from sparsh_ros.models.checkpoints.decoders import build_on_meta
 
-    names = find_head(file.tensors, str(file.path))
-    shapes = {name: file.tensors[in_file].shape for name, in_file in names.items()}
-    facts = read_head_facts(shapes, str(file.path))
-    report.say("decoder", f"{facts.describe()}, {len(names)} tensors")
-    report.say("not told", facts.untold())
-    module = outline(facts, attention_heads=1)  # any number gives the same shapes
+    names, config = file.head_names, file.head_config
+    report.say("decoder", f"{config.describe()}, {len(names)} tensors")
+    report.say("not told", config.untold())
+    module = build_on_meta(config, num_heads=1)  # any number gives the same shapes
     report.add_problems(differences(module, file, names).labelled())
 
 

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsh_ros.errors import ModelError
-from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD, MAPS
-from sparsh_ros.models.image_rules import NEUTRAL
+from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD, MAPS
+from sparsh_ros.models.transforms import NEUTRAL
 
 if TYPE_CHECKING:
     from sparsh_ros.models.vit import VisionTransformer
@@ -32,9 +32,9 @@ SHEAR_LIMIT = 20.0  # pixels
 class Resample(nn.Module):
     """Project D channels to C, then change the size: (B, D, h, w) -> (B, C, h * s, w * s)."""
 
-    def __init__(self, width: int, channels: int, scale: float) -> None:
+    def __init__(self, embed_dim: int, channels: int, scale: float) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(width, channels, kernel_size=1)
+        self.conv1 = nn.Conv2d(embed_dim, channels, kernel_size=1)
         self.conv2: nn.Module = nn.Identity()
         if scale > 1:
             size = int(scale)
@@ -50,10 +50,10 @@ class Resample(nn.Module):
 class Reassemble(nn.Module):
     """Put tokens back in their places and resample: (B, N, D) -> (B, C, rows * s, columns * s)."""
 
-    def __init__(self, width: int, channels: int, scale: float, grid: tuple[int, int]) -> None:
+    def __init__(self, embed_dim: int, channels: int, scale: float, grid: tuple[int, int]) -> None:
         super().__init__()
         self.grid = grid
-        self.resample = Resample(width, channels, scale)
+        self.resample = Resample(embed_dim, channels, scale)
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.resample(tokens.transpose(1, 2).unflatten(2, self.grid))
@@ -148,7 +148,7 @@ class ForceFieldDecoder(nn.Module):
     frame to the current one, (right, down) in pixels of the map, in [-20, 20].
 
     Args:
-        width: Channels D of a token.
+        embed_dim: Channels D of a token.
         channels: Channels C of the maps on the way to their fusion.
         image_size: Height and width in pixels of the encoder's input, multiples of 32: two patches
             of 16, because the deepest tap is halved and doubled again.
@@ -163,7 +163,7 @@ class ForceFieldDecoder(nn.Module):
 
     def __init__(
         self,
-        width: int,
+        embed_dim: int,
         channels: int = 128,
         image_size: tuple[int, int] = IMAGE_SIZE,
         maps: Sequence[str] = tuple(MAPS),
@@ -178,9 +178,9 @@ class ForceFieldDecoder(nn.Module):
             )
         self.grid = (rows, columns)
         self.outputs = tuple(maps)
-        self.norm = nn.LayerNorm(width)
+        self.norm = nn.LayerNorm(embed_dim)
         self.reassembles = nn.ModuleList(
-            Reassemble(width, channels, scale, self.grid) for scale in (4, 2, 1, 0.5)
+            Reassemble(embed_dim, channels, scale, self.grid) for scale in (4, 2, 1, 0.5)
         )
         self.fusions = nn.ModuleList(Fusion(channels) for _ in BLOCKS)
         self.probe = MapProbe(channels, probe_channels, maps)
@@ -211,14 +211,14 @@ class ForceFieldDecoder(nn.Module):
         return self.probe.normal(features) if name == "normal" else self.probe.shear(features)
 
     def _patches(self, taps: Sequence[Tensor]) -> list[Tensor]:
-        count, width = self.grid[0] * self.grid[1], self.norm.normalized_shape[0]
+        count, embed_dim = self.grid[0] * self.grid[1], self.norm.normalized_shape[0]
         found = [tuple(tap.shape[1:]) for tap in taps]
         # Both sides of a grid are even, so four tokens more may be another grid's.
-        accepted = [(count + registers, width) for registers in range(4)]
+        accepted = [(count + registers, embed_dim) for registers in range(4)]
         if len(found) != len(BLOCKS) or len(set(found)) != 1 or found[0] not in accepted:
             raise ModelError(
                 f"force-field decoder: wanted the outputs of {len(BLOCKS)} blocks, (batch, "
-                f"{count}, {width}) each, found {found}; it was built for "
+                f"{count}, {embed_dim}) each, found {found}; it was built for "
                 f"{self.grid[0]} x {self.grid[1]} patches"
             )
         registers = found[0][0] - count
@@ -242,10 +242,10 @@ class ForceField(nn.Module):
 
     def __init__(self, encoder: VisionTransformer, decoder: ForceFieldDecoder) -> None:
         super().__init__()
-        if encoder.layout.grid != decoder.grid:
+        if encoder.config.grid != decoder.grid:
             raise ModelError(
                 f"force field: the decoder was built for {decoder.grid} patches, the encoder for "
-                f"{encoder.layout.grid}; give both the same image_size"
+                f"{encoder.config.grid}; give both the same image_size"
             )
         self.encoder = encoder
         self.decoder = decoder

@@ -12,14 +12,15 @@ from sparsh_ros.errors import ModelError
 from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_WIDTH
 from sparsh_ros.models.checkpoints.checkpoints import resized
 from sparsh_ros.models.dpt import ForceField, ForceFieldDecoder
+from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.preprocess import Preprocess
 from sparsh_ros.models.vit import VisionTransformer
 
 
 def build_preprocess(encoder: VisionTransformer) -> Preprocess:
-    """From standard images to the input of an encoder."""
-    layout = encoder.layout
-    return Preprocess((IMAGE_HEIGHT, IMAGE_WIDTH), layout.image_size, layout.frames is not None)
+    """From canonical images to the input of an encoder."""
+    config = encoder.config
+    return Preprocess((IMAGE_HEIGHT, IMAGE_WIDTH), config.image_size, config.frames is not None)
 
 
 class EncoderGraph(nn.Module):
@@ -46,10 +47,10 @@ class ForceFieldGraph(nn.Module):
 
     def __init__(self, encoder: VisionTransformer, decoder: ForceFieldDecoder) -> None:
         super().__init__()
-        if encoder.layout.frames is not None:
+        if encoder.config.frames is not None:
             raise ModelError("force field: wanted an encoder of pairs, found one of clips")
         rows, columns = decoder.grid
-        patch = encoder.layout.patch_size
+        patch = encoder.config.patch_size
         twin = resized(encoder, (rows * patch, columns * patch))
         self.preprocess = build_preprocess(twin)
         self.field = ForceField(twin, decoder)
@@ -57,3 +58,17 @@ class ForceFieldGraph(nn.Module):
 
     def forward(self, *images: Tensor) -> dict[str, Tensor]:
         return self.field(self.preprocess(*images))
+
+
+def head_graph(name: str, head: nn.Module, encoder: VisionTransformer | None) -> nn.Module:
+    """What runs a head: the head itself on tokens, or with the encoder where it reads images.
+
+    Args:
+        name: Task of the head.
+        head: The head.
+        encoder: What a head of `READS_IMAGES` reads; no other needs it.
+
+    Raises:
+        ModelError: As `ForceFieldGraph`.
+    """
+    return ForceFieldGraph(encoder, head) if name in READS_IMAGES else head

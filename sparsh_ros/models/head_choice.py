@@ -7,19 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sparsh_ros.errors import ModelError
-from sparsh_ros.models.checkpoints.head_facts import (
-    FORCE_FIELD,
-    ProbeFacts,
-    find_head,
-    read_head_facts,
-)
-from sparsh_ros.models.checkpoints.tensor_files import open_tensor_file
+from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD, ProbeConfig
 from sparsh_ros.models.spec import ModelSpec
 
 AUTO = "auto"
 """Stands for force, slip and pose, and whatever else the weights have."""
 _ALWAYS = ("force", "slip", "pose")
 HEADS = (*_ALWAYS, "grasp", "textile", FORCE_FIELD)
+READS_IMAGES = frozenset({FORCE_FIELD})
+"""Heads that need images instead of tokens: they read the encoder at several depths."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +40,15 @@ class HeadChoice:
         if head not in self.wanted:
             return self
         return HeadChoice(self.wanted, {**self.missing, head: reason})
+
+    def of_tokens(self) -> HeadChoice:
+        """The same choice where there are tokens alone, and no images."""
+        choice = self
+        for head in READS_IMAGES:
+            choice = choice.without(
+                head, f"{head} is read from images, not from tokens: perception has it"
+            )
+        return choice
 
 
 def choose_heads(spec: ModelSpec, asked: Sequence[str] = (AUTO,)) -> HeadChoice:
@@ -74,18 +79,13 @@ def _why_missing(spec: ModelSpec, head: str) -> str:
     fingers = _fingers(spec) if head == "pose" else 1
     if fingers > 1:
         return (
-            f"{spec.files.heads[head]}: wanted a pose head of one finger, because every sensor is "
-            f"estimated by itself; found one that joins {fingers} fingers"
+            f"{spec.files.heads[head].path}: wanted a pose head of one finger, because every "
+            f"sensor is estimated by itself; found one that joins {fingers} fingers"
         )
     return ""
 
 
 def _fingers(spec: ModelSpec) -> int:
     """How many fingers' tokens the pose head reads at once; one, where the folder is our own."""
-    if spec.files is None:
-        return 1
-    path = spec.files.heads["pose"]
-    tensors = open_tensor_file(path).tensors
-    shapes = {name: tensors[key].shape for name, key in find_head(tensors, str(path)).items()}
-    facts = read_head_facts(shapes, str(path))
-    return facts.fingers if isinstance(facts, ProbeFacts) else 1
+    config = spec.files.heads["pose"].head_config if spec.files else None
+    return config.fingers if isinstance(config, ProbeConfig) else 1

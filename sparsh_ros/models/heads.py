@@ -39,35 +39,37 @@ class CrossAttention(nn.Module):
     of the work, and nothing to differentiate per token where the encoder is frozen.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, embed_dim: int, num_heads: int) -> None:
         super().__init__()
-        self.heads = heads
-        self.q = nn.Linear(width, width)
-        self.kv = nn.Linear(width, 2 * width)  # rows [k | v]
-        self.proj = nn.Linear(width, width)
+        self.num_heads = num_heads
+        self.q = nn.Linear(embed_dim, embed_dim)
+        self.kv = nn.Linear(embed_dim, 2 * embed_dim)  # rows [k | v]
+        self.proj = nn.Linear(embed_dim, embed_dim)
 
     def forward(self, query: Tensor, tokens: Tensor, norm: nn.LayerNorm) -> Tensor:
-        batch, _, width = tokens.shape
-        tokens = F.layer_norm(tokens, (width,), eps=norm.eps)
-        key_weight, value_weight = self.kv.weight.reshape(2, self.heads, -1, width).unbind(0)
-        value_bias = self.kv.bias[width:].reshape(self.heads, 1, -1)
-        q = self.q(query).reshape(self.heads, 1, -1) * (width // self.heads) ** -0.5
-        folded = (q @ key_weight).reshape(self.heads, width) * norm.weight
-        weights = (tokens @ folded.T).transpose(1, 2).softmax(dim=-1)  # (B, heads, N)
-        mean = (weights @ tokens).transpose(0, 1) * norm.weight + norm.bias  # (heads, B, D)
-        values = mean @ value_weight.transpose(1, 2) + value_bias  # (heads, B, D / heads)
-        return self.proj(values.transpose(0, 1).reshape(batch, 1, width))
+        batch, _, embed_dim = tokens.shape
+        tokens = F.layer_norm(tokens, (embed_dim,), eps=norm.eps)
+        key_weight, value_weight = self.kv.weight.reshape(2, self.num_heads, -1, embed_dim).unbind(
+            0
+        )
+        value_bias = self.kv.bias[embed_dim:].reshape(self.num_heads, 1, -1)
+        q = self.q(query).reshape(self.num_heads, 1, -1) * (embed_dim // self.num_heads) ** -0.5
+        folded = (q @ key_weight).reshape(self.num_heads, embed_dim) * norm.weight
+        weights = (tokens @ folded.T).transpose(1, 2).softmax(dim=-1)  # (B, num_heads, N)
+        mean = (weights @ tokens).transpose(0, 1) * norm.weight + norm.bias  # (num_heads, B, D)
+        values = mean @ value_weight.transpose(1, 2) + value_bias  # (num_heads, B, D / num_heads)
+        return self.proj(values.transpose(0, 1).reshape(batch, 1, embed_dim))
 
 
 class CrossAttentionBlock(nn.Module):
     """Pre-norm cross-attention and MLP, each added to the query; the query is not normalised."""
 
-    def __init__(self, width: int, heads: int, mlp_width: int | None = None) -> None:
+    def __init__(self, embed_dim: int, num_heads: int, mlp_dim: int | None = None) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(width)
-        self.xattn = CrossAttention(width, heads)
-        self.norm2 = nn.LayerNorm(width)
-        self.mlp = Mlp(width, mlp_width)
+        self.norm1 = nn.LayerNorm(embed_dim)
+        self.xattn = CrossAttention(embed_dim, num_heads)
+        self.norm2 = nn.LayerNorm(embed_dim)
+        self.mlp = Mlp(embed_dim, mlp_dim)
 
     def forward(self, query: Tensor, tokens: Tensor) -> Tensor:
         query = query + self.xattn(query, tokens, self.norm1)
@@ -77,10 +79,10 @@ class CrossAttentionBlock(nn.Module):
 class AttentivePooler(nn.Module):
     """Summarise tokens (B, N, D) as one vector (B, D) with a learned query."""
 
-    def __init__(self, width: int, heads: int, mlp_width: int | None = None) -> None:
+    def __init__(self, embed_dim: int, num_heads: int, mlp_dim: int | None = None) -> None:
         super().__init__()
-        self.query_tokens = nn.Parameter(torch.empty(1, 1, width))
-        self.cross_attention_block = CrossAttentionBlock(width, heads, mlp_width)
+        self.query_tokens = nn.Parameter(torch.empty(1, 1, embed_dim))
+        self.cross_attention_block = CrossAttentionBlock(embed_dim, num_heads, mlp_dim)
         nn.init.trunc_normal_(self.query_tokens, std=INIT_STD)
         initialise_linear_layers(self)
         block = self.cross_attention_block
@@ -94,9 +96,9 @@ class Head(nn.Module):
     """A pooler, and one perceptron per entry of ``probes``.
 
     Args:
-        width: Channels D of a token; a multiple of ``heads``.
-        heads: Attention heads of the pooler.
-        mlp_width: Hidden units of the pooler's MLP; None: 4 D.
+        embed_dim: Channels D of a token; a multiple of ``num_heads``.
+        num_heads: Attention heads of the pooler.
+        mlp_dim: Hidden units of the pooler's MLP; None: 4 D.
         hidden: Hidden units of each perceptron; None: a quarter of what it reads.
         fingers: How many pooled vectors, side by side, the perceptrons read.
     """
@@ -107,15 +109,15 @@ class Head(nn.Module):
 
     def __init__(
         self,
-        width: int,
-        heads: int,
-        mlp_width: int | None = None,
+        embed_dim: int,
+        num_heads: int,
+        mlp_dim: int | None = None,
         hidden: int | None = None,
         fingers: int = 1,
     ) -> None:
         super().__init__()
-        self.pooler = AttentivePooler(width, heads, mlp_width)
-        inputs = fingers * width
+        self.pooler = AttentivePooler(embed_dim, num_heads, mlp_dim)
+        inputs = fingers * embed_dim
         hidden = hidden or inputs // 4
         for name, (outputs, activation) in self.probes.items():
             layers = nn.Linear(inputs, hidden), activation(), nn.Linear(hidden, outputs)
@@ -150,10 +152,10 @@ class SlipHead(Head):
     probes: ClassVar = {"force_probe": (3, nn.ReLU), "probe": (2, nn.Sigmoid)}
 
     def __init__(
-        self, width: int, heads: int, mlp_width: int | None = None, hidden: int | None = None
+        self, embed_dim: int, num_heads: int, mlp_dim: int | None = None, hidden: int | None = None
     ) -> None:
-        super().__init__(width, heads, mlp_width, hidden)
-        self.fc_norm = nn.LayerNorm(width)
+        super().__init__(embed_dim, num_heads, mlp_dim, hidden)
+        self.fc_norm = nn.LayerNorm(embed_dim)
 
     def forward(self, tokens: Tensor) -> dict[str, Tensor]:
         pooled = self.fc_norm(self.pooler(tokens))
@@ -174,13 +176,13 @@ class PoseHead(Head):
 
     def __init__(
         self,
-        width: int,
-        heads: int,
-        mlp_width: int | None = None,
+        embed_dim: int,
+        num_heads: int,
+        mlp_dim: int | None = None,
         hidden: int | None = None,
         fingers: int = 1,
     ) -> None:
-        super().__init__(width, heads, mlp_width, hidden, fingers)
+        super().__init__(embed_dim, num_heads, mlp_dim, hidden, fingers)
         self.fingers = fingers
 
     def forward(self, tokens: Tensor | Sequence[Tensor]) -> dict[str, Tensor]:
@@ -229,4 +231,4 @@ def build_head(name: str, spec: ModelSpec) -> Head:
     """
     if name not in HEADS:
         raise ModelError(f"head {name!r}: unknown; choose one of {', '.join(HEADS)}")
-    return HEADS[name](spec.width, spec.attention_heads)
+    return HEADS[name](spec.embed_dim, spec.num_heads)

@@ -25,12 +25,12 @@ class PatchEmbed(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, width: int, patch_size: int, tubelet: int | None = None
+        self, in_channels: int, embed_dim: int, patch_size: int, tubelet: int | None = None
     ) -> None:
         super().__init__()
         convolution = nn.Conv2d if tubelet is None else nn.Conv3d
         kernel = (*([] if tubelet is None else [tubelet]), patch_size, patch_size)
-        self.proj = convolution(in_channels, width, kernel_size=kernel, stride=kernel)
+        self.proj = convolution(in_channels, embed_dim, kernel_size=kernel, stride=kernel)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.proj(images).flatten(2).transpose(1, 2)
@@ -47,12 +47,12 @@ class SinusoidalPositions(nn.Module):
     frequency_bands: Tensor
     table: Tensor
 
-    def __init__(self, grid: tuple[int, ...], width: int) -> None:
+    def __init__(self, grid: tuple[int, ...], embed_dim: int) -> None:
         super().__init__()
-        count = math.ceil(width / (2 * len(grid)))
+        count = math.ceil(embed_dim / (2 * len(grid)))
         exponents = torch.linspace(0.0, 1.0, count + 1)[:-1]
         bands = (10000.0**-exponents).repeat(len(grid), 1)
-        self._grid, self._width = grid, width
+        self._grid, self._width = grid, embed_dim
         self.register_buffer("frequency_bands", bands)  # part of published state dicts
         self.register_buffer("table", self._tabulate(), persistent=False)
         self.register_load_state_dict_post_hook(_tabulate_again)
@@ -78,7 +78,7 @@ def _tabulate_again(positions: SinusoidalPositions, _: Any) -> None:
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """softmax(Q K^T / sqrt(d)) V for (B, heads, N, d) each."""
+    """softmax(Q K^T / sqrt(d)) V for (B, num_heads, N, d) each."""
     if query.device.type == "cpu" and query.dtype == torch.bfloat16:
         # Training on a CPU: plain products take a quarter of the time of torch's fused kernel.
         scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
@@ -89,27 +89,29 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 class Attention(nn.Module):
     """Multi-head self-attention with one fused projection, rows ordered [q | k | v]."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, embed_dim: int, num_heads: int) -> None:
         super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(embed_dim, 3 * embed_dim)
+        self.proj = nn.Linear(embed_dim, embed_dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, tokens, width = x.shape
-        qkv = self.qkv(x).reshape(batch, tokens, 3, self.heads, width // self.heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, heads, N, D / heads)
+        batch, tokens, embed_dim = x.shape
+        qkv = self.qkv(x).reshape(batch, tokens, 3, self.num_heads, embed_dim // self.num_heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(
+            0
+        )  # each (B, num_heads, N, D / num_heads)
         mixed = attend(query, key, value)
-        return self.proj(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        return self.proj(mixed.transpose(1, 2).reshape(batch, tokens, embed_dim))
 
 
 class Mlp(nn.Module):
     """Linear, exact GELU, Linear: (..., D) -> (..., D) through ``hidden`` units, else 4 D."""
 
-    def __init__(self, width: int, hidden: int | None = None) -> None:
+    def __init__(self, embed_dim: int, hidden: int | None = None) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, hidden or 4 * width)
-        self.fc2 = nn.Linear(hidden or 4 * width, width)
+        self.fc1 = nn.Linear(embed_dim, hidden or 4 * embed_dim)
+        self.fc2 = nn.Linear(hidden or 4 * embed_dim, embed_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(F.gelu(self.fc1(x)))
@@ -118,9 +120,9 @@ class Mlp(nn.Module):
 class LayerScale(nn.Module):
     """A learned gain per channel on a residual branch."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, embed_dim: int) -> None:
         super().__init__()
-        self.gamma = nn.Parameter(torch.ones(width))
+        self.gamma = nn.Parameter(torch.ones(embed_dim))
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gamma
@@ -130,15 +132,15 @@ class Block(nn.Module):
     """Pre-norm transformer block: attention, then MLP, each scaled and added to its input."""
 
     def __init__(
-        self, width: int, heads: int, mlp_width: int | None = None, layer_scale: bool = True
+        self, embed_dim: int, num_heads: int, mlp_dim: int | None = None, layer_scale: bool = True
     ) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(width, eps=ENCODER_NORM_EPS)
-        self.attn = Attention(width, heads)
-        self.ls1 = LayerScale(width) if layer_scale else nn.Identity()
-        self.norm2 = nn.LayerNorm(width, eps=ENCODER_NORM_EPS)
-        self.mlp = Mlp(width, mlp_width)
-        self.ls2 = LayerScale(width) if layer_scale else nn.Identity()
+        self.norm1 = nn.LayerNorm(embed_dim, eps=ENCODER_NORM_EPS)
+        self.attn = Attention(embed_dim, num_heads)
+        self.ls1 = LayerScale(embed_dim) if layer_scale else nn.Identity()
+        self.norm2 = nn.LayerNorm(embed_dim, eps=ENCODER_NORM_EPS)
+        self.mlp = Mlp(embed_dim, mlp_dim)
+        self.ls2 = LayerScale(embed_dim) if layer_scale else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.ls1(self.attn(self.norm1(x)))

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sparsh_ros.models.image_rules import NEUTRAL
+from sparsh_ros.models.transforms import NEUTRAL
 
 
 class Preprocess(nn.Module):

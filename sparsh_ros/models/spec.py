@@ -11,9 +11,14 @@ from typing import NamedTuple
 
 from sparsh_ros.errors import ModelError
 from sparsh_ros.frames import PAIR_OFFSETS_S
-from sparsh_ros.models.checkpoints.architecture import EncoderLayout
+from sparsh_ros.models.checkpoints.architecture import EncoderConfig
 from sparsh_ros.models.checkpoints.weight_files import WeightFiles
-from sparsh_ros.models.image_rules import PLAIN, ImageRule, load_image_rules
+from sparsh_ros.models.transforms import (
+    IDENTITY,
+    InputTransform,
+    OutputTransform,
+    load_transforms,
+)
 from sparsh_ros.names import FORCE_AXES, POSE_AXES
 
 POSE_BINS = 11
@@ -45,9 +50,9 @@ TEXTILES = (
 class Architecture(NamedTuple):
     """Channels of a token, number of transformer blocks, attention heads per block."""
 
-    width: int
+    embed_dim: int
     depth: int
-    heads: int
+    num_heads: int
 
 
 SIZES = {
@@ -106,8 +111,9 @@ class ModelSpec:
             sees, newest first, in seconds.
         tubelet: Frames of a clip that a video encoder joins to one token; None for an image
             encoder, which takes the frames as channels.
-        pooler_heads: Attention heads of the heads' poolers; None: as many as the encoder's.
-        images: Name of the rules by which its images differ from the standard image; "" for none.
+        pooler_num_heads: Attention heads of the heads' poolers; None: as many as the encoder's.
+        transforms: Name of the set of transforms from the canonical image to what the weights were
+            trained on, see `sparsh_ros.models.transforms`; "" for none.
         sources: Where its published files can be had, the encoder's first.
         unverified: What nobody can tell without these files, or not even with them.
         files: The published files, where the weights are such; None where the folder is our own.
@@ -135,8 +141,8 @@ class ModelSpec:
     image_width: int = 240
     frame_offsets_s: tuple[float, ...] = PAIR_OFFSETS_S
     tubelet: int | None = None
-    pooler_heads: int | None = None
-    images: str = ""
+    pooler_num_heads: int | None = None
+    transforms: str = ""
     sources: tuple[Source, ...] = ()
     unverified: tuple[str, ...] = ()
     files: WeightFiles | None = None
@@ -161,7 +167,7 @@ class ModelSpec:
             ("zero_registers", 0),
             ("patch_size", 1),
             ("tubelet", 1),
-            ("pooler_heads", 1),
+            ("pooler_num_heads", 1),
         ):
             value = getattr(self, name)
             if value is not None and value < least:
@@ -175,7 +181,7 @@ class ModelSpec:
                 )
         self._check_outputs()
         self._check_bins()
-        self.image_rule("")
+        self.input_transform("")
 
     def _check_types(self) -> None:
         for entry in fields(self):
@@ -232,16 +238,25 @@ class ModelSpec:
                 f"model {self.name}: pose_bin_values want {POSE_BINS} values each for tx, ty, yaw"
             )
 
-    def image_rule(self, kind: str) -> ImageRule:
-        """How the model wants the images of a kind of sensor, such as "digit".
+    def input_transform(self, sensor_type: str) -> InputTransform:
+        """From the canonical image of a type of sensor, such as "digit", to what the model wants.
 
         Raises:
-            ModelError: Its set of rules is unknown or cannot be used.
+            ModelError: The set of transforms is unknown or cannot be used.
         """
         try:
-            return _image_rules(self.images).get(kind, PLAIN)
+            return _load_transforms(self.transforms).get(sensor_type, IDENTITY)
         except ModelError as error:
             raise ModelError(f"model {self.name}: {error}") from None
+
+    def output_transform(self, sensor_type: str) -> OutputTransform:
+        """Back again: from the axes of the heads' outputs to those of the canonical image.
+
+        Raises:
+            ModelError: As `input_transform`.
+        """
+        transform = self.input_transform(sensor_type)
+        return transform.inverse(self.force_outputs, self.pose_outputs)
 
     @property
     def terms(self) -> str:
@@ -251,9 +266,9 @@ class ModelSpec:
         )
 
     @property
-    def width(self) -> int:
+    def embed_dim(self) -> int:
         """Channels D of a token."""
-        return SIZES[self.size].width
+        return SIZES[self.size].embed_dim
 
     @property
     def depth(self) -> int:
@@ -261,9 +276,9 @@ class ModelSpec:
         return SIZES[self.size].depth
 
     @property
-    def attention_heads(self) -> int:
+    def num_heads(self) -> int:
         """Attention heads per block, also of the attentive pooler."""
-        return SIZES[self.size].heads
+        return SIZES[self.size].num_heads
 
     @property
     def frames(self) -> int:
@@ -276,12 +291,12 @@ class ModelSpec:
         return self.frame_offsets_s[-1]
 
     @property
-    def layout(self) -> EncoderLayout:
+    def encoder_config(self) -> EncoderConfig:
         """The encoder's architecture, as far as it is described here."""
-        return EncoderLayout(
-            width=self.width,
+        return EncoderConfig(
+            embed_dim=self.embed_dim,
             depth=self.depth,
-            heads=self.attention_heads,
+            num_heads=self.num_heads,
             image_size=(self.image_height, self.image_width),
             patch_size=self.patch_size,
             in_channels=3 if self.tubelet else 3 * self.frames,
@@ -293,7 +308,7 @@ class ModelSpec:
     @property
     def tokens(self) -> int:
         """Tokens N that the encoder returns: one per patch, of a clip one per tubelet."""
-        return self.layout.tokens
+        return self.encoder_config.tokens
 
 
 _TYPES = {
@@ -304,4 +319,4 @@ _TYPES = {
     "tuple[float, ...]": tuple,
 }
 
-_image_rules = cache(load_image_rules)
+_load_transforms = cache(load_transforms)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsh_ros.errors import FrameError, ModelError
-from sparsh_ros.models.checkpoints.architecture import EncoderLayout
+from sparsh_ros.models.checkpoints.architecture import EncoderConfig
 from sparsh_ros.models.layers import (
     ENCODER_NORM_EPS,
     INIT_STD,
@@ -38,39 +38,41 @@ if TYPE_CHECKING:
 class VisionTransformer(nn.Module):
     """Touch encoder: image pairs or clips in [0, 1] to normalised patch tokens.
 
-    The arguments are the fields of `EncoderLayout`, which says what they mean.
+    The arguments are the fields of `EncoderConfig`, which says what they mean.
 
     Attributes:
-        layout: The architecture.
+        config: The architecture.
         grid: Tokens along (rows, columns), or (time, rows, columns).
     """
 
-    def __init__(self, width: int, depth: int, heads: int, **others: Any) -> None:
+    def __init__(self, embed_dim: int, depth: int, num_heads: int, **others: Any) -> None:
         super().__init__()
-        self.layout = layout = EncoderLayout(width, depth, heads, **others)
-        self.grid = layout.grid
-        if layout.registers:
-            self.register_tokens = nn.Parameter(torch.empty(1, layout.registers, width))
-        self.patch_embed = PatchEmbed(layout.in_channels, width, layout.patch_size, layout.tubelet)
-        if layout.learned_positions:
-            self.pos_embed = nn.Parameter(torch.empty(1, layout.tokens, width))
-        else:
-            self.pos_embed = SinusoidalPositions(layout.grid, width)
-        self.blocks = nn.ModuleList(
-            Block(width, heads, layout.mlp_width, layout.layer_scale) for _ in range(depth)
+        self.config = config = EncoderConfig(embed_dim, depth, num_heads, **others)
+        self.grid = config.grid
+        if config.registers:
+            self.register_tokens = nn.Parameter(torch.empty(1, config.registers, embed_dim))
+        self.patch_embed = PatchEmbed(
+            config.in_channels, embed_dim, config.patch_size, config.tubelet
         )
-        self.norm = nn.LayerNorm(width, eps=ENCODER_NORM_EPS)
+        if config.learned_positions:
+            self.pos_embed = nn.Parameter(torch.empty(1, config.tokens, embed_dim))
+        else:
+            self.pos_embed = SinusoidalPositions(config.grid, embed_dim)
+        self.blocks = nn.ModuleList(
+            Block(embed_dim, num_heads, config.mlp_dim, config.layer_scale) for _ in range(depth)
+        )
+        self.norm = nn.LayerNorm(embed_dim, eps=ENCODER_NORM_EPS)
         self._initialise()
 
     @classmethod
-    def from_layout(cls, layout: EncoderLayout) -> VisionTransformer:
+    def from_config(cls, config: EncoderConfig) -> VisionTransformer:
         """Build the encoder of that architecture, with fresh weights."""
-        return cls(**asdict(layout))
+        return cls(**asdict(config))
 
     @classmethod
     def from_spec(cls, spec: ModelSpec) -> VisionTransformer:
         """Build the encoder that a model's spec describes, with fresh weights."""
-        return cls.from_layout(spec.layout)
+        return cls.from_config(spec.encoder_config)
 
     def add_zero_registers(self, count: int) -> None:
         """Give an encoder that was trained without registers some that are zero.
@@ -81,13 +83,15 @@ class VisionTransformer(nn.Module):
         Raises:
             ModelError: The encoder has registers of its own.
         """
-        if count < 1 or self.layout.registers:
+        if count < 1 or self.config.registers:
             raise ModelError(
                 f"encoder: wanted zero_registers={count} for an encoder without registers, found "
-                f"{self.layout.registers} trained; leave zero_registers out"
+                f"{self.config.registers} trained; leave zero_registers out"
             )
-        self.layout = replace(self.layout, registers=count)
-        self.register_tokens = nn.Parameter(self.norm.weight.new_zeros(1, count, self.layout.width))
+        self.config = replace(self.config, registers=count)
+        self.register_tokens = nn.Parameter(
+            self.norm.weight.new_zeros(1, count, self.config.embed_dim)
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """Encode images to patch tokens.
@@ -132,7 +136,7 @@ class VisionTransformer(nn.Module):
         for index, block in enumerate(self.blocks[: wanted[-1] + 1]):
             x = block(x)
             if index in wanted:
-                taken.append(x[:, self.layout.registers :])
+                taken.append(x[:, self.config.registers :])
         return taken
 
     def forward_patches(self, patches: Tensor, positions: Tensor | None = None) -> Tensor:
@@ -154,17 +158,17 @@ class VisionTransformer(nn.Module):
         return self._transform(tokens + (table if positions is None else table[0][positions]))
 
     def _positions(self) -> Tensor:
-        return self.pos_embed if self.layout.learned_positions else self.pos_embed()
+        return self.pos_embed if self.config.learned_positions else self.pos_embed()
 
     def _embed(self, images: Tensor) -> Tensor:
-        wanted = self.layout.input_shape
+        wanted = self.config.input_shape
         if images.shape[1:] != wanted:  # a transposed image would get the positions of another
             sizes = ", ".join(map(str, wanted))
             raise FrameError(f"encoder input: wanted (B, {sizes}), found {tuple(images.shape)}")
         return self.patch_embed(images) + self._positions()
 
     def _prepend_registers(self, x: Tensor) -> Tensor:
-        if not self.layout.registers:  # they carry no position, so they join after it was added
+        if not self.config.registers:  # they carry no position, so they join after it was added
             return x
         return torch.cat([self.register_tokens.expand(x.shape[0], -1, -1), x], dim=1)
 
@@ -172,14 +176,14 @@ class VisionTransformer(nn.Module):
         x = self._prepend_registers(x)
         for block in self.blocks:
             x = block(x)
-        return self.norm(x[:, self.layout.registers :])
+        return self.norm(x[:, self.config.registers :])
 
     @torch.no_grad()
     def _initialise(self) -> None:
         initialise_linear_layers(self)
-        if self.layout.registers:
+        if self.config.registers:
             nn.init.normal_(self.register_tokens, std=1e-6)
-        if self.layout.learned_positions:
+        if self.config.learned_positions:
             nn.init.trunc_normal_(self.pos_embed, std=INIT_STD)
         for layer, block in enumerate(self.blocks, start=1):
             shrink_residual_branch(block.attn.proj, block.mlp.fc2, layer)

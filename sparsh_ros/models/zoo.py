@@ -9,14 +9,14 @@ weights, because it changes with them. `ModelSpec` joins both. No torch here.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from sparsh_ros.errors import ModelError, WeightsError
-from sparsh_ros.models.checkpoints.architecture import EncoderFacts, EncoderLayout
+from sparsh_ros.models.checkpoints.architecture import EncoderConfig, InferredConfig
 from sparsh_ros.models.checkpoints.weight_files import find_weight_files
 from sparsh_ros.models.spec import SIZES, ModelSpec, Source
 from sparsh_ros.resources import config_path, user_data_path, weights_path
@@ -89,28 +89,28 @@ def describe_model(name_or_path: str | Path, weights_dir: str | Path | None = No
 
 def describe_as_yaml(spec: ModelSpec) -> str:
     """The description of a model, for a `.yaml` file beside its weights."""
-    values = asdict(spec)
-    own = {name: values[name] for name in values if name in _YAML_FIELDS - _OF_PUBLISHER}
+    names = (entry.name for entry in fields(spec) if entry.name in _YAML_FIELDS - _OF_PUBLISHER)
+    own = {name: getattr(spec, name) for name in names}
     plain = json.loads(json.dumps(own | {"weights": str(spec.weights)}))  # tuples become lists
     return yaml.safe_dump(plain, sort_keys=False)
 
 
 def write_trained_values(spec: ModelSpec, folder: Path) -> None:
     """Write what training found out (`heads.json`) into a weights folder."""
-    values = asdict(spec)
-    text = json.dumps({name: values[name] for name in _TRAINED_FIELDS}, indent=2)
+    values = {name: getattr(spec, name) for name in _TRAINED_FIELDS}
+    text = json.dumps(values, indent=2)
     (folder / TRAINED_VALUES_FILE).write_text(text + "\n")
 
 
-def describe_encoder(facts: EncoderFacts | EncoderLayout) -> str:
+def describe_encoder(config: InferredConfig | EncoderConfig) -> str:
     """Say in words what an encoder is."""
-    sizes = [n for n, size in SIZES.items() if size[:2] == (facts.width, facts.depth)]
-    time = f"tubelets of {facts.tubelet} frames, " if facts.tubelet else ""
+    sizes = [n for n, size in SIZES.items() if size[:2] == (config.embed_dim, config.depth)]
+    time = f"tubelets of {config.tubelet} frames, " if config.tubelet else ""
     return (
-        f"{'a video' if facts.tubelet else 'an image'} encoder of "
-        f"{f'size {sizes[0]}' if sizes else 'no known size'} (width {facts.width}, depth "
-        f"{facts.depth}, patch {facts.patch_size}, {facts.in_channels} channels, {time}registers "
-        f"{facts.registers})"
+        f"{'a video' if config.tubelet else 'an image'} encoder of "
+        f"{f'size {sizes[0]}' if sizes else 'no known size'} (embed_dim {config.embed_dim}, depth "
+        f"{config.depth}, patch {config.patch_size}, {config.in_channels} channels, {time}"
+        f"registers {config.registers})"
     )
 
 

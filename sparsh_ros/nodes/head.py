@@ -17,7 +17,6 @@ from rclpy.node import Node
 
 from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import FrameError
-from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
 from sparsh_ros.models.head_choice import choose_heads
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
@@ -63,9 +62,7 @@ class HeadNode(Node):
         super().__init__("head")
         params = Parameters(self, settings.HEAD)
         self._spec = load_model_spec(params["model"], params["weights_dir"] or None)
-        self._heads = choose_heads(self._spec, params["heads"]).without(
-            FORCE_FIELD, "the force field is read from images, not from tokens: perception has it"
-        )
+        self._heads = choose_heads(self._spec, params["heads"]).of_tokens()
         self._engine = create_engine(
             self._spec, params["device"], self._heads.usable, encoder=False
         )

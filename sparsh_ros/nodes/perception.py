@@ -18,7 +18,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
-from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
+from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import heard_entries

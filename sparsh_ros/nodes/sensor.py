@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sensor node: one gel camera, real, recorded or simulated, as ROS topics.
 
-Publishes `image_raw`, the standard image, stamped when it was grabbed; `image_raw/compressed` and
+Publishes `image_raw`, the canonical image, stamped when it was grabbed; `image_raw/compressed` and
 `camera_info` while somebody listens; `background`, the image of the untouched gel, which it
 captures, keeps and watches. A simulated sensor also publishes what is really happening:
 `ground_truth/force`, `ground_truth/slip` and `ground_truth/pose` mean what `force`, `slip` and

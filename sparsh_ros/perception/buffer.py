@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros.frames import IMAGE_SHAPE, Frame, FrameRing
-from sparsh_ros.models.image_rules import NEUTRAL
 from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.models.transforms import NEUTRAL
 from sparsh_ros.perception.head_runner import EncodedFrame
 from sparsh_ros.sensors.profiles import SensorProfile
 
@@ -58,7 +58,8 @@ class SensorBuffer:
         background: no-contact reference, None while there is none.
         first_background: the one it starts with: none, or where none is taken away a neutral one.
         pending: whether the newest frame was not looked at yet.
-        rule: how the model wants the images of this kind of sensor.
+        transform: from the canonical image to what the model wants of this type of sensor.
+        output_transform: back again, for what the heads say.
         encoded: the images last given to the encoder, None if the last look was invalid.
         last_frame: the newest frame at the last look, None before.
     """
@@ -68,7 +69,8 @@ class SensorBuffer:
         self.first_background = None if profile.subtract_background else _NO_BACKGROUND
         self.background = self.first_background
         self.pending = False
-        self.rule = spec.image_rule(profile.name)
+        self.transform = spec.input_transform(profile.name)
+        self.output_transform = spec.output_transform(profile.name)
         self.last_images: list[NDArray[np.uint8]] | None = None
         self.last_frame: Frame | None = None
         self._name = name
@@ -108,7 +110,7 @@ class SensorBuffer:
         if reason:
             return EncodedFrame(self._name, newest.stamp_ns, reason=reason), None
         images = [frame.image for frame in clip.frames]
-        self.last_images = self.rule.prepare([*images, self.background])
+        self.last_images = self.transform.apply([*images, self.background])
         return EncodedFrame(self._name, newest.stamp_ns, clip.interval_s), self.last_images
 
     def counters(self) -> SensorCounters:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The force field: a map of normal force and shear that lies on the standard image."""
+"""The force field: a map of normal force and shear that lies on the canonical image."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class ForceField:
 
     Attributes:
         frame: the newest frame used.
-        values: (320, 240, 3) float32, a value for each pixel of the standard image: shear along x
-            (right) and along y (up), in pixels of the standard image, as far as the skin of the gel
-            moved between the two frames; normal, 0 to 1. NaN where the model lacks that map.
+        values: (320, 240, 3) float32, a value for each pixel of the canonical image: shear along x
+            (right) and along y (up), in pixels of the canonical image, as far as the skin of the
+            gel moved between the two frames; normal, 0 to 1. NaN where the model lacks that map.
     """
 
     frame: Frame
@@ -34,7 +34,7 @@ class ForceField:
 
 
 def lay_on_image(maps: Maps) -> NDArray[np.float32]:
-    """Stretch maps of any size to the standard image, see `ForceField.values`.
+    """Stretch maps of any size to the canonical image, see `ForceField.values`.
 
     Args:
         maps: "normal" (1, H, W), "shear" (2, H, W): x to the right, y down, in pixels of the map.

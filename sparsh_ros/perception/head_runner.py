@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from sparsh_ros.engines import Engine
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.models.head_axes import along_image_axes
-from sparsh_ros.models.image_rules import ImageRule
+from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.models.transforms import OutputTransform
 from sparsh_ros.perception.postprocess import Estimate, Postprocessor
 from sparsh_ros.sensors.profiles import SensorProfile
 
@@ -102,12 +102,12 @@ class HeadRunner:
         self._spec = spec
         self._engine = engine
         self._thresholds = (contact_threshold_n, slip_threshold)
-        self._postprocessors: dict[str, tuple[Postprocessor, ImageRule]] = {}
+        self._postprocessors: dict[str, tuple[Postprocessor, OutputTransform]] = {}
 
     def add_sensor(self, name: str, profile: SensorProfile) -> None:
         """Make a sensor known; starts it anew if it is."""
         postprocessor = Postprocessor(name, profile, self._spec, *self._thresholds)
-        self._postprocessors[name] = postprocessor, self._spec.image_rule(profile.name)
+        self._postprocessors[name] = postprocessor, self._spec.output_transform(profile.name)
 
     def run(self, features: Features) -> list[Estimate]:
         """Make an estimate of each frame, invalid ones of those without tokens.
@@ -117,7 +117,7 @@ class HeadRunner:
         """
         outputs = {}
         if features.tokens is not None:
-            heads = self._engine.heads
+            heads = [head for head in self._engine.heads if head not in READS_IMAGES]
             outputs = {head: self._engine.run_head(head, features.tokens) for head in heads}
         estimates = []
         row = 0
@@ -136,14 +136,11 @@ class HeadRunner:
                 f"sensor {encoded.sensor!r}: unknown to the heads, which know "
                 f"{', '.join(self._postprocessors) or 'none'}"
             )
-        postprocessor, rule = self._postprocessors[encoded.sensor]
+        postprocessor, transform = self._postprocessors[encoded.sensor]
         reason = encoded.reason
-        if not (reason or outputs or self._engine.maps):
+        if not (reason or outputs or self._engine.heads):
             reason = f"model {self._spec.name} has no weights for the heads in use"
         if reason:
             return postprocessor.invalid(encoded.stamp_ns, reason)
-        turned = {
-            head: rule.outputs_in_gel_frame(head, along_image_axes(self._spec, head, named))
-            for head, named in outputs.items()
-        }
+        turned = {head: transform.apply(head, named) for head, named in outputs.items()}
         return postprocessor.process(encoded.stamp_ns, encoded.interval_s, turned)

@@ -2,7 +2,7 @@
 """The motion of a touched object: from the pose head's bins, and summed since contact began.
 
 Motions are (x, y, rotation) in metres and radians, in the gel frame: x to the right and y up in the
-standard image, angles counter-clockwise in it.
+canonical image, angles counter-clockwise in it.
 """
 
 from __future__ import annotations

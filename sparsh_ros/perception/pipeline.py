@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.frames import Frame, check_image
-from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
-from sparsh_ros.models.head_choice import AUTO, choose_heads
+from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD
+from sparsh_ros.models.head_choice import AUTO, READS_IMAGES, choose_heads
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.names import DEFAULT_MODEL
 from sparsh_ros.perception.buffer import SensorBuffer, SensorCounters
+from sparsh_ros.perception.follow import follow
 from sparsh_ros.perception.force_field import ForceField, lay_on_image
 from sparsh_ros.perception.head_runner import (
     CONTACT_THRESHOLD_N,
@@ -35,13 +36,21 @@ from sparsh_ros.perception.head_runner import (
     HeadRunner,
 )
 from sparsh_ros.perception.postprocess import Estimate
+from sparsh_ros.sensors.base import Sensor
 from sparsh_ros.sensors.profiles import SensorProfile
 
 
 class Perception:
     """Estimates force, slip and motion from the frames of any number of sensors.
 
-    Push frames from any thread; call `infer`, or `encode` and `run_heads`, from one.
+    Let it follow sensors that run, and it does the rest:
+
+        with open_sensor("digit") as sensor, Perception() as perception:
+            for estimate in perception.follow(sensor):
+                print(estimate.force_n, estimate.slipping)
+
+    Or make sensors known with `add_sensor`, `push` their frames from any thread, and call `infer`,
+    or `encode` and `run_heads`, from one.
 
     Attributes:
         spec: the model in use.
@@ -92,17 +101,63 @@ class Perception:
         self._arrived = threading.Condition()
         self.engine.warm_up()
 
+    def __enter__(self) -> Perception:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the engine go, and what `follow` follows; nothing can be estimated afterwards."""
+        self.engine = self._head_runner = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self.engine is None
+
+    def follow(self, *sensors: Sensor, background: str | Path | None = None) -> Iterator[Estimate]:
+        """Estimate what running sensors feel until they end, which of itself only a recording does.
+
+        Frames are taken as they come. If the loop is slower than a sensor, old frames are left out
+        and the newest one is next. A camera that breaks gives one invalid estimate that says why,
+        is opened again, and goes on. The background is the image that the sensor sees while
+        nothing touches it: it is captured once the gel is still, and kept for the next time where
+        the camera has a serial number, see `BackgroundKeeper`. Until there is one, estimates are
+        invalid and say so.
+
+        Args:
+            sensors: Sensors that were started, as `with open_sensor(...) as sensor` does.
+            background: Image file of the untouched gel, for one sensor that is touched from the
+                beginning; None captures it.
+
+        Returns:
+            An iterator over the estimates, one for each frame that was not left out. Their
+            `sensor` is the sensor's name, with a number where several have the same.
+
+        Raises:
+            SensorError: A sensor was not started.
+            ParameterError: A background is given for several sensors.
+            SparshError: The file of the background cannot be read.
+        """
+        return follow(self, sensors, background)
+
     def add_sensor(self, name: str, profile: SensorProfile) -> None:
-        """Make a sensor known, by its own name and its kind; starts it anew if it is."""
+        """Make a sensor known, by a name of its own; one that is known starts again."""
         with self._arrived:
             self._buffers[name] = SensorBuffer(name, profile, self.spec)
         self._head_runner.add_sensor(name, profile)
 
+    def remove_sensor(self, name: str) -> None:
+        """Forget a sensor: its frames, its background, its contact."""
+        with self._arrived:
+            self._buffers.pop(name, None)
+
     def set_background(self, name: str, image: NDArray[np.uint8] | None) -> None:
-        """Set a sensor's no-contact reference, a standard image; None forgets the one it had.
+        """Set a sensor's no-contact reference, a canonical image; None forgets the one it had.
 
         Raises:
-            FrameError: the image is no standard image.
+            FrameError: the image is no canonical image.
             ParameterError: the sensor is unknown.
         """
         if image is not None:
@@ -159,7 +214,8 @@ class Perception:
             One estimate per sensor with a new frame, and one, invalid, for each that went silent.
             A frame is looked at once; where several came since, the newest.
         """
-        return self.run_heads(self.encode(tokens=bool(self.engine.heads)))
+        wanted = not READS_IMAGES.issuperset(self.engine.heads)
+        return self.run_heads(self.encode(tokens=wanted))
 
     def encode(self, tokens: bool = True) -> Features:
         """The first half of `infer`: encode whatever is new, with its partners.
@@ -205,10 +261,9 @@ class Perception:
             frame, images = buffer.last_frame, buffer.last_images
         if images is None:
             return None
-        maps = self.engine.force_field(*(image[None] for image in images))
+        maps = self.engine.run_head(FORCE_FIELD, *(image[None] for image in images))
         own = {key: value[0] for key, value in maps.items()}
-        turned = buffer.rule.outputs_in_gel_frame(FORCE_FIELD, own)
-        return ForceField(frame, lay_on_image(turned))
+        return ForceField(frame, lay_on_image(buffer.output_transform.apply(FORCE_FIELD, own)))
 
     def _buffer(self, name: str) -> SensorBuffer:
         if name not in self._buffers:

@@ -2,8 +2,8 @@
 """From the raw outputs of the heads to an estimate in SI units.
 
 All vectors are in the gel frame: origin at the centre of the undeformed gel, x to the right and y
-up in the standard image, z out of the gel towards the camera, so that pressing is +z. Angles are
-counter-clockwise in the standard image. What is not known is NaN.
+up in the canonical image, z out of the gel towards the camera, so that pressing is +z. Angles are
+counter-clockwise in the canonical image. What is not known is NaN.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from rosbags.interfaces import (
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.recordings.definitions import known_types
+from sparsh_ros.recordings.formats.definitions import known_types
 from sparsh_ros.sensors.images import encode_jpeg
 
 START_NS = 1_000_000_000
@@ -247,7 +247,7 @@ class BagWriter:
         Args:
             topic: name of the topic.
             type_name: such as "sensor_msgs/msg/Image".
-            log_time_ns: when it was heard.
+            log_time_ns: when it was received.
             cdr: the message as DDS carries it.
 
         Raises:

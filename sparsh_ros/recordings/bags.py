@@ -23,18 +23,18 @@ from rosbags.rosbag1 import Reader as Reader1
 from rosbags.rosbag2 import Reader as Reader2
 
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.recordings import mcap_stream, sqlite_stream
-from sparsh_ros.recordings.definitions import Decoder, decoder, one_line
-from sparsh_ros.recordings.mcap_stream import McapStream, custom_data, has_index
+from sparsh_ros.recordings.formats import mcap, sqlite
+from sparsh_ros.recordings.formats.definitions import Decoder, decoder, one_line
+from sparsh_ros.recordings.formats.mcap import McapStream, custom_data, has_index
 
 SUFFIXES = (".mcap", ".db3", ".bag")
 METADATA = "metadata.yaml"
-_WRITTEN_ORDER = {".mcap": mcap_stream.written_order, ".db3": sqlite_stream.written_order}
+_WRITTEN_ORDER = {".mcap": mcap.written_order, ".db3": sqlite.written_order}
 _NUMBER = re.compile(r"_\d+$")
 
 
 def profile_key(prefix: str) -> str:
-    """Key of `Bag.custom` that tells the kind of the sensor whose topics begin with `prefix`."""
+    """Key of `Bag.custom` with the type of the sensor whose topics begin with `prefix`."""
     return f"sensor_profile:{prefix}"
 
 
@@ -107,7 +107,7 @@ class Bag:
             yield Message(topic, self._definitions[topic][0], log_time_ns, data)
 
     def warn(self, text: str) -> None:
-        """Add to `warnings`; what is found again in a second reading is told once."""
+        """Add to `warnings`; what is found again in a second reading is reported once."""
         if text not in self.warnings:
             self.warnings.append(text)
 

@@ -21,7 +21,7 @@ from sparsh_ros.recordings.bags import Bag, Message
 from sparsh_ros.recordings.images import compressed_image, raw_image
 from sparsh_ros.recordings.topics import SensorTopics
 
-KINDS = ("background", "image", "force", "slip", "pose", "pose_change")
+TYPES = ("background", "image", "force", "slip", "pose", "pose_change")
 
 
 class SlipLabel(NamedTuple):
@@ -46,7 +46,7 @@ class Event:
     """One thing that a bag says about one sensor.
 
     Attributes:
-        kind: what it is, and with it the type of `value`:
+        type: what it is, and with it what `value` holds:
             "frame", "background": (height, width, 3) uint8 RGB as recorded; None for a background
             that the recorder took back;
             "force": (3,) float64, N, of the world on the gel, gel frame;
@@ -57,7 +57,7 @@ class Event:
         stamp_ns: stamp of the message; its log time if it has none.
     """
 
-    kind: str
+    type: str
     sensor: str
     stamp_ns: int
     value: Any
@@ -67,7 +67,7 @@ def read_events(bag: Bag, sensors: Sequence[SensorTopics]) -> Iterator[Event]:
     """Everything that a bag says about some sensors, in the order of the log, one at a time.
 
     Messages that say nothing (`valid: false`) are passed over. Those that cannot be decoded are
-    passed over and counted; `Bag.warnings` tells how many at the end, and whether stamps stepped
+    passed over and counted; `Bag.warnings` says how many at the end, and whether stamps stepped
     back.
     """
     routes = _routes(bag, sensors)
@@ -82,9 +82,9 @@ def read_events(bag: Bag, sensors: Sequence[SensorTopics]) -> Iterator[Event]:
             first_trouble.setdefault(message.topic, str(error))
             continue
         clock.watch(message.topic, stamp_ns)
-        for kind, sensor in routes[message.topic]:
-            if value is not None or kind == "background":
-                yield Event(kind, sensor, stamp_ns, value)
+        for event_type, sensor in routes[message.topic]:
+            if value is not None or event_type == "background":
+                yield Event(event_type, sensor, stamp_ns, value)
     for topic, count in broken.items():
         bag.warn(
             f"{topic}: {count} messages could not be decoded (the first: {first_trouble[topic]})"
@@ -106,7 +106,7 @@ def read_frames(
                 continue
             value = _VALUES[message.type](decoded)
         except SparshError:
-            continue  # told when the events were read
+            continue  # reported when the events were read
         left.discard(stamp_ns)
         if value is not None:
             yield stamp_ns, value
@@ -138,12 +138,12 @@ class _Clock:
 
 
 def _routes(bag: Bag, sensors: Sequence[SensorTopics]) -> dict[str, list[tuple[str, str]]]:
-    """Topic -> (kind of event, sensor); a topic whose type cannot be read is warned of instead."""
+    """Topic -> (type of event, sensor); a topic whose type cannot be read is warned of instead."""
     routes: dict[str, list[tuple[str, str]]] = {}
     for sensor in sensors:
-        for kind in KINDS:
-            if topic := getattr(sensor, kind):
-                event = "frame" if kind == "image" else kind
+        for event_type in TYPES:
+            if topic := getattr(sensor, event_type):
+                event = "frame" if event_type == "image" else event_type
                 routes.setdefault(topic, []).append((event, sensor.name))
     for topic in list(routes):
         try:

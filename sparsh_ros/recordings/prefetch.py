@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Working ahead on a thread: who reads and decodes never makes the encoder wait."""
+"""Reading ahead on a thread: who reads and decodes never makes the encoder wait."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 _POLL_S = 0.1
 
 
-def ahead(items: Iterator[Item], depth: int) -> Iterator[Item]:
+def prefetch(items: Iterator[Item], depth: int) -> Iterator[Item]:
     """The same items, of which up to `depth` are made in advance on a thread.
 
     An exception of `items` is raised here, after the items before it. The thread ends with the

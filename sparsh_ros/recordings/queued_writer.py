@@ -49,7 +49,7 @@ class QueuedWriter:
         Args:
             path: folder to make.
             backlog_bytes: what may wait to be written; more is thrown away, and counted.
-            free_bytes: tells how much room there is where a path lies.
+            free_bytes: gives the free space where a path lies.
 
         Raises:
             RecordingError: there is something at `path` already, or it cannot be written to.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which kind of sensor made the images of a bag."""
+"""Which type of sensor made the images of a bag."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from sparsh_ros.recordings.topics import SensorTopics
 from sparsh_ros.sensors.profiles import SensorProfile, list_profiles, load_profile
 
 
-def find_kind(
+def find_sensor_type(
     bag: Bag, sensor: SensorTopics, width: int, height: int, given: str = ""
 ) -> tuple[SensorProfile, str]:
     """The profile of a sensor, and how it is known, in words.
 
-    What was given wins; then what the recorder wrote into the bag, a kind's name in the name of
-    the topic, and the size of the images where only one kind delivers it.
+    What was given wins; then what the recorder wrote into the bag, a type's name in the name of
+    the topic, and the size of the images where only one type delivers it.
 
     Args:
         bag: the recording.
@@ -24,7 +24,7 @@ def find_kind(
         given: name or file of a profile; empty if it is to be found.
 
     Raises:
-        RecordingError: it cannot be told.
+        RecordingError: it cannot be determined.
         ParameterError: there is no such profile.
     """
     if given:
@@ -39,7 +39,7 @@ def find_kind(
     if len(sized) == 1:
         return sized[0], f"by the size of the images, {width} x {height}"
     raise RecordingError(
-        f"{sensor.image}: images of {width} x {height} pixels do not tell which kind of sensor "
+        f"{sensor.image}: images of {width} x {height} pixels do not tell which type of sensor "
         f"made them; say it with --sensor {' or '.join(list_profiles())}"
     )
 

@@ -20,7 +20,7 @@ LABEL_TYPES = {
     ),
     "pose_change": ("sparsh_ros/msg/PoseChange",),
 }
-"""Kind of label -> message types that can hold it."""
+"""Label -> message types that can hold it."""
 
 _COMPRESSED = "/compressed"
 _BY_NAME_ALONE = ("background", "pose_change")
@@ -63,9 +63,9 @@ def find_sensors(
 
     Names that are given win; there must be one for each sensor, in the order of the images (those
     given, else those found, by name). An image that is there raw and compressed is taken raw. A
-    label is looked for at `<prefix>/ground_truth/<kind>`, then at `<prefix>/truth/<kind>`; else it
+    label is looked for at `<prefix>/ground_truth/<role>`, then at `<prefix>/truth/<role>`; else it
     is the only topic of its type below the prefix, or in a bag of one sensor the only one at all,
-    that is not an estimate of this package (`<prefix>/<kind>`). Where two sensors could claim a
+    that is not an estimate of this package (`<prefix>/<role>`). Where two sensors could claim a
     topic, neither gets it.
 
     Raises:
@@ -83,8 +83,8 @@ def find_sensors(
     ]
     sensors = _give(sensors, known, "background", background, IMAGE_TYPES)
     given = {"force": force, "slip": slip, "pose": pose}
-    for kind, types in LABEL_TYPES.items():
-        sensors = _give(sensors, known, kind, given.get(kind, ()), types)
+    for role, types in LABEL_TYPES.items():
+        sensors = _give(sensors, known, role, given.get(role, ()), types)
     return tuple(sensors)
 
 
@@ -126,50 +126,50 @@ def _images(known: dict[str, Topic], given: Sequence[str], backgrounds: Sequence
 def _give(
     sensors: list[SensorTopics],
     known: dict[str, Topic],
-    kind: str,
+    role: str,
     given: Sequence[str],
     types: Sequence[str],
 ) -> list[SensorTopics]:
-    """The sensors with their topics of one kind."""
+    """The sensors with their topics of one type."""
     if not given:
-        return [_find(sensor, sensors, known, kind, types) for sensor in sensors]
+        return [_find(sensor, sensors, known, role, types) for sensor in sensors]
     if len(given) != len(sensors):
         raise RecordingError(
-            f"bag: wanted one {kind} topic for each of {len(sensors)} sensors "
+            f"bag: wanted one {role} topic for each of {len(sensors)} sensors "
             f"({', '.join(sensor.image for sensor in sensors)}), found {len(given)} "
             f"({', '.join(given)}); name the images that are meant with --image"
         )
     for name in given:
         _check(known, name, types)
-    return [replace(s, **{kind: name}) for s, name in zip(sensors, given, strict=True)]
+    return [replace(s, **{role: name}) for s, name in zip(sensors, given, strict=True)]
 
 
 def _find(
     sensor: SensorTopics,
     sensors: list[SensorTopics],
     known: dict[str, Topic],
-    kind: str,
+    role: str,
     types: Sequence[str],
 ) -> SensorTopics:
-    usual, *others = ["background"] if kind == "background" else [f"{at}/{kind}" for at in _LABELS]
+    usual, *others = ["background"] if role == "background" else [f"{at}/{role}" for at in _LABELS]
     for ending in (usual, f"{usual}{_COMPRESSED}", *others):
         name = f"{sensor.prefix}/{ending}"
         if name in known and known[name].type in types and _alone(sensor, sensors):
-            return replace(sensor, **{kind: name})
-    if kind in _BY_NAME_ALONE:
+            return replace(sensor, **{role: name})
+    if role in _BY_NAME_ALONE:
         return sensor
-    candidates = _candidates(sensor, sensors, known, kind, types)
+    candidates = _candidates(sensor, sensors, known, role, types)
     if len(candidates) == 1 and (len(sensors) == 1 or _below(candidates[0], sensor, sensors)):
         note = (
-            f"{kind}: labels are those of {candidates[0]}, as there is no {sensor.prefix}/{usual}; "
+            f"{role}: labels are those of {candidates[0]}, as there is no {sensor.prefix}/{usual}; "
             "scores are right only if they are in the gel frame"
         )
-        return replace(sensor, **{kind: candidates[0]}, notes=(*sensor.notes, note))
+        return replace(sensor, **{role: candidates[0]}, notes=(*sensor.notes, note))
     if not candidates:
         return sensor
     note = (
-        f"{kind}: no topic {sensor.prefix}/{usual}, and {', '.join(candidates)} may belong to any "
-        f"of {', '.join(other.image for other in sensors)}; say which with --image and --{kind}"
+        f"{role}: no topic {sensor.prefix}/{usual}, and {', '.join(candidates)} may belong to any "
+        f"of {', '.join(other.image for other in sensors)}; say which with --image and --{role}"
     )
     return replace(sensor, notes=(*sensor.notes, note))
 
@@ -178,11 +178,11 @@ def _candidates(
     sensor: SensorTopics,
     sensors: list[SensorTopics],
     known: dict[str, Topic],
-    kind: str,
+    role: str,
     types: Sequence[str],
 ) -> list[str]:
     """Topics that could be the label: those below the prefix, else those below no prefix."""
-    estimates = {f"{other.prefix}/{kind}" for other in sensors}
+    estimates = {f"{other.prefix}/{role}" for other in sensors}
     names = [n for n, topic in known.items() if topic.type in types and n not in estimates]
     own = [name for name in names if _below(name, sensor, sensors)]
     return own or [n for n in names if not any(_below(n, other, sensors) for other in sensors)]

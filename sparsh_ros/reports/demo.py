@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from html import escape
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
+from markupsafe import Markup
 
 from sparsh_ros import names
-from sparsh_ros.reports import plots
+from sparsh_ros.reports import html, plots
 from sparsh_ros.reports.graph_log import Record, Series, join
-from sparsh_ros.reports.html import jpeg_url, key, page, table, tiles
 from sparsh_ros.reports.plots import Curve
 
 _MILLIMETRES, _DEGREES = 1e3, 180 / np.pi
@@ -28,62 +27,47 @@ def write_report(record: Record, path: Path, title: str, facts: Mapping[str, str
 
 def render(record: Record, title: str, facts: Mapping[str, str]) -> str:
     """The report as HTML."""
-    sections = [
-        f"<h1>{escape(title)}</h1>",
-        _figures(record),
-        _legend(record),
-        "<h2>Force of the world on the gel</h2>",
-        *_force_plots(record),
-        "<h2>Slip</h2>",
-        _slip_plot(record),
-        "<h2>Motion of the object since contact began</h2>",
-        *_pose_plots(record),
-        "<h2>Latency and losses</h2>",
-        plots.histogram(
+    return html.render(
+        "demo.html",
+        title=title,
+        figures=_figures(record),
+        has_truth=record.has_truth,
+        force=_force_plots(record),
+        slip=_slip_plot(record),
+        pose=_pose_plots(record),
+        latency=plots.histogram(
             "Stamp of the frame to arrival of its slip message",
             "ms",
             record.latencies_ms,
             {"p50": record.latency_ms(50), "p99": record.latency_ms(99)},
         ),
-        f'<div class="columns">{_rates(record)}{_frame_accounting(record)}</div>',
-        _errors(record),
-        _images(record),
-        "<h2>How this was made</h2>",
-        table(("", ""), facts.items()),
-    ]
-    return page(title, sections)
+        rates=_rates(record),
+        frame_accounting=record.frame_accounting(),
+        errors=_errors(record) if record.has_truth else [],
+        images=list(_images(record)),
+        facts=list(facts.items()),
+    )
 
 
-def _figures(record: Record) -> str:
+def _figures(record: Record) -> list[tuple[str, str]]:
     losses = dict(record.frame_accounting())
-    cells = (
+    return [
         (f"{record.slip.rate_hz:.2f} Hz", "slip messages"),
         (f"{record.latency_ms(50):.1f} ms", "stamp to slip, median"),
         (f"{record.latency_ms(99):.1f} ms", "stamp to slip, 99 of 100 below"),
         (str(losses["lost between sensor and encoder"]), "images lost on the way to the encoder"),
         (str(losses["replaced by a newer one while encoding"]), "frames replaced by a newer one"),
-    )
-    return tiles(cells)
+    ]
 
 
-def _legend(record: Record) -> str:
-    if not record.has_truth:
-        return (
-            "<p>The images are a recording: what really happened is not known, so the plots show "
-            "the estimate alone.</p>"
-        )
-    truth = key("truth", "truth, known from the simulation")
-    return f"<p>{key('estimate', 'estimate')}{truth}</p>"
-
-
-def _force_plots(record: Record) -> Iterable[str]:
+def _force_plots(record: Record) -> Iterator[Markup]:
     titles = ("x, to the right in the image", "y, up in the image", "z, pressing")
     for axis, title in enumerate(titles):
         curves = _pair(record, record.force, record.truth_force, axis, 1.0)
         yield plots.line_plot(title, "N", curves)
 
 
-def _pose_plots(record: Record) -> Iterable[str]:
+def _pose_plots(record: Record) -> Iterator[Markup]:
     plans = (
         ("x, to the right in the image", "mm", _MILLIMETRES),
         ("y, up in the image", "mm", _MILLIMETRES),
@@ -94,7 +78,7 @@ def _pose_plots(record: Record) -> Iterable[str]:
         yield plots.line_plot(title, unit, curves)
 
 
-def _slip_plot(record: Record) -> str:
+def _slip_plot(record: Record) -> Markup:
     times = _seconds(record, record.slip)
     values = record.slip.values
     curves = [
@@ -132,7 +116,7 @@ def _seconds(record: Record, series: Series) -> np.ndarray:
     return (series.stamp_ns - min(starts, default=0)) * 1e-9
 
 
-def _rates(record: Record) -> str:
+def _rates(record: Record) -> list[tuple[str, str, int]]:
     topics = {
         "slip": record.slip,
         "force": record.force,
@@ -141,18 +125,10 @@ def _rates(record: Record) -> str:
         f"{names.GROUND_TRUTH}/force": record.truth_force,
         f"{names.GROUND_TRUTH}/pose": record.truth_pose,
     }
-    rows = [(name, f"{s.rate_hz:.2f}", len(s)) for name, s in topics.items() if len(s)]
-    return "<div><h2>Rates</h2>" + table(("topic", "Hz", "messages"), rows) + "</div>"
+    return [(name, f"{s.rate_hz:.2f}", len(s)) for name, s in topics.items() if len(s)]
 
 
-def _frame_accounting(record: Record) -> str:
-    rows = table(("", "number"), record.frame_accounting())
-    return f"<div><h2>The way of the frames</h2>{rows}</div>"
-
-
-def _errors(record: Record) -> str:
-    if not record.has_truth:
-        return ""
+def _errors(record: Record) -> list[tuple[str, str]]:
     _, force, true_force = join(record.force, record.truth_force)
     _, slip, true_slip = join(record.slip, record.truth_slip)
     _, pose, true_pose = join(record.pose, record.truth_pose)
@@ -168,8 +144,7 @@ def _errors(record: Record) -> str:
         (f"motion {name}, mean absolute error", _mean(pose_error[:, i], unit))
         for i, (name, unit) in enumerate((("x", "mm"), ("y", "mm"), ("rotation", "deg")))
     ]
-    rows.append(("slip, frames in contact judged right", _mean(100.0 * agree, "%")))
-    return "<h2>Estimate against truth in this run</h2>" + table(("", ""), rows)
+    return [*rows, ("slip, frames in contact judged right", _mean(100.0 * agree, "%"))]
 
 
 def _mean(values: np.ndarray, unit: str) -> str:
@@ -177,19 +152,12 @@ def _mean(values: np.ndarray, unit: str) -> str:
     return f"{known.mean():.3g} {unit}" if len(known) else "unknown"
 
 
-def _images(record: Record) -> str:
+def _images(record: Record) -> Iterator[tuple[str, str]]:
+    """Sources of some images, and when they were taken."""
     if not record.images:
-        return ""
+        return
     start_ns = record.slip.stamp_ns[0] if len(record.slip) else record.images[0][0]
     picks = np.unique(np.linspace(0, len(record.images) - 1, _IMAGES_SHOWN).round().astype(int))
-    figures = [
-        f'<figure><img alt="image of the gel" src="{_data_url(record.images[i][1])}">'
-        f"<figcaption>at {(record.images[i][0] - start_ns) * 1e-9:.1f} s</figcaption></figure>"
-        for i in picks
-    ]
-    return f'<h2>What the sensor saw</h2><div class="images">{"".join(figures)}</div>'
-
-
-def _data_url(image: np.ndarray) -> str:
-    encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
-    return jpeg_url(encoded.tobytes())
+    for stamp_ns, image in (record.images[index] for index in picks):
+        jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
+        yield html.jpeg_url(jpeg), f"at {(stamp_ns - start_ns) * 1e-9:.1f} s"

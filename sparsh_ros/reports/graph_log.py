@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an observer heard of a running graph, and the numbers that follow from it."""
+"""What an observer received from a running graph, and the numbers that follow from it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 
 class Series:
-    """Samples of one topic: stamp, time of arrival and a fixed number of values.
+    """LabelSeries of one topic: stamp, time of arrival and a fixed number of values.
 
     One thread appends, others may read at any time.
     """
@@ -69,7 +69,7 @@ _SLIP = ("valid", "in_contact", "slipping", "probability", "threshold")
 
 @dataclass
 class Record:
-    """All that was heard. Forces in N, lengths in m, angles in rad, gel frame.
+    """All that was received. Forces in N, lengths in m, angles in rad, gel frame.
 
     Attributes:
         slip: 0 or 1 for the first three columns, NaN for `in_contact` where that is unknown.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gel sensors: whatever their kind, they hand out stamped standard images."""
+"""Gel sensors: whatever their kind, they hand out stamped canonical images."""
 
 from __future__ import annotations
 

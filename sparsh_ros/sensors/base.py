@@ -44,7 +44,8 @@ class Sensor(ABC):
         name: the sensor in words.
         profile: what is known about this kind of sensor.
         serial: serial number of the camera; empty where it has none, or before it was found.
-        has_beginning: its first frames come only once, as those of a recording.
+        has_beginning: its first frames come only once, as those of a recording. It begins when
+            somebody first asks for a frame, so that none is lost on who is not ready yet.
     """
 
     has_beginning = False
@@ -65,6 +66,7 @@ class Sensor(ABC):
         self.serial = ""
         self._clock = clock
         self._stop = threading.Event()
+        self._asked = threading.Event()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._frame: Frame | None = None
@@ -107,6 +109,7 @@ class Sensor(ABC):
         if self._thread is not None:
             return
         self._stop.clear()
+        self._asked.clear()
         self._forget()
         try:
             self._open()
@@ -122,6 +125,7 @@ class Sensor(ABC):
     def stop(self) -> None:
         """End the capture thread, close the device and wake whoever waits."""
         self._stop.set()
+        self._asked.set()
         if self._thread is not None:
             self._interrupt()
             self._thread.join()
@@ -136,6 +140,7 @@ class Sensor(ABC):
 
     def latest(self) -> Frame | None:
         """The newest frame, None before the first. Looking does not count as taking it."""
+        self._asked.set()
         with self._changed:
             return self._frame
 
@@ -153,6 +158,7 @@ class Sensor(ABC):
         def is_newer() -> bool:
             return self._frame is not None and self._frame.sequence > after_sequence
 
+        self._asked.set()
         with self._changed:
             self._changed.wait_for(lambda: is_newer() or not self._is_running(), timeout)
             if not is_newer():
@@ -203,6 +209,8 @@ class Sensor(ABC):
 
     def _run(self) -> None:
         try:
+            if self.has_beginning:
+                self._asked.wait()
             while not self._stop.is_set() and not self._finished:
                 if self._connected:
                     self._capture()

@@ -37,7 +37,7 @@ class SensorProfile:
             presses up to it.
         force_scale_n: newtons (x, y, z) at a force-head output of 1.
         delta_force_scale_n: newtons (x, y, z) at a slip-head delta-force output of 1.
-        gel_width_mm, gel_height_mm: extent of gel in the standard image along x and y.
+        gel_width_mm, gel_height_mm: extent of gel in the canonical image along x and y.
     """
 
     name: str
@@ -54,28 +54,28 @@ class SensorProfile:
 
     @property
     def gel_width_m(self) -> float:
-        """Metres of gel across the standard image (x)."""
+        """Metres of gel across the canonical image (x)."""
         return self.gel_width_mm * 1e-3
 
     @property
     def gel_height_m(self) -> float:
-        """Metres of gel along the standard image (y)."""
+        """Metres of gel along the canonical image (y)."""
         return self.gel_height_mm * 1e-3
 
     @property
     def metres_per_pixel(self) -> float:
-        """Metres of gel per pixel of the standard image; the same in x and y within 1 %."""
+        """Metres of gel per pixel of the canonical image; the same in x and y within 1 %."""
         return self.gel_height_m / IMAGE_HEIGHT
 
     def check(self, image: np.ndarray) -> None:
-        """Raise FrameError unless `image` is a standard image: (320, 240, 3) uint8 RGB."""
+        """Raise FrameError unless `image` is a canonical image: (320, 240, 3) uint8 RGB."""
         try:
             check_image(image)
         except FrameError as error:
             raise FrameError(f"{self.name}: {error}") from None
 
-    def standardise(self, raw: np.ndarray, order: str) -> np.ndarray:
-        """Make a standard image of a camera frame of any size.
+    def to_canonical(self, raw: np.ndarray, order: str) -> np.ndarray:
+        """Make a canonical image of a camera frame of any size.
 
         Landscape frames are turned upright as the profile says, the centre is cropped to 3:4 and
         resized by area (no aliasing when shrinking).

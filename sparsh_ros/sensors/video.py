@@ -25,7 +25,7 @@ _LOOP_PAUSE_S = 2 * PAIR_INTERVAL_S
 
 
 class VideoSensor(LiveSensor):
-    """Recorded or streamed frames, standardised by the profile.
+    """Recorded or streamed frames, made canonical by the profile.
 
     Recordings play at the given rate, else at the file's own, else (folders) at the profile's. They
     keep time: what cannot be decoded in time is passed over and counted as skipped. Cameras and
@@ -87,7 +87,7 @@ class VideoSensor(LiveSensor):
         if raw is None:
             return None
         stamp_ns = self._clock()
-        return Frame(stamp_ns, self.profile.standardise(raw, "bgr"), sequence)
+        return Frame(stamp_ns, self.profile.to_canonical(raw, "bgr"), sequence)
 
     def _read_recording(self) -> np.ndarray | None:
         skipped = self._schedule.wait()

@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sparsh_ros.evaluation.summary import number, span
-from sparsh_ros.evaluation.titles import TITLES
+from sparsh_ros.evaluation.summary import TITLES, number, span
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.names import POSE_AXES
 
@@ -71,8 +70,8 @@ def render_model_card(scores: Mapping[str, Any], spec: ModelSpec) -> str:
 def _introduction(spec: ModelSpec) -> str:
     return f"""# {spec.name}
 
-A small touch encoder in the Sparsh architecture (width {spec.width}, {spec.depth} blocks, \
-{spec.attention_heads} attention heads, patch {spec.patch_size}, {spec.image_height} x \
+A small touch encoder in the Sparsh architecture (embed_dim {spec.embed_dim}, {spec.depth} blocks, \
+{spec.num_heads} attention heads, patch {spec.patch_size}, {spec.image_height} x \
 {spec.image_width}, two frames {spec.interval_s * 1e3:.0f} ms apart), pre-trained without labels \
 on simulated touch, and attentive heads for force, slip and planar motion trained on the frozen \
 encoder with simulated labels.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Patches as training reads them: cut once, kept as bytes, centred and scaled for the optimiser.
 
-A standard image has 20 x 15 patches of 16 x 16 pixels. A patch is a row of 768 bytes ordered
+A canonical image has 20 x 15 patches of 16 x 16 pixels. A patch is a row of 768 bytes ordered
 (channel, row, column), so that the current patch followed by the older one lies exactly as the
 encoder's patch embedding expects its six channels.
 
@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparsh_ros.models.image_rules import NEUTRAL
+from sparsh_ros.models.transforms import NEUTRAL
 from sparsh_ros.models.vit import VisionTransformer
 
 PATCH = 16

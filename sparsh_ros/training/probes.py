@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from sparsh_ros.models.heads import build_head
 from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.progress import progress_bar
 from sparsh_ros.training.schedule import CLIP_NORM
 from sparsh_ros.training.tasks import HEAD_NAMES, ClassWeights, Targets, head_loss
 
@@ -118,8 +118,8 @@ def _train_once(
     torch.manual_seed(seed)
     candidates = {name: _start(name, spec, rate, seed) for name, rate in rates.items()}
     rng = np.random.default_rng(seed)
-    with tqdm(range(1, settings.epochs + 1), desc=f"Heads, seed {seed}", unit="epoch") as bar:
-        for epoch in bar:
+    with progress_bar(f"Heads, seed {seed}, epochs", settings.epochs) as bar:
+        for epoch in range(1, settings.epochs + 1):
             active = {n: c for n, c in candidates.items() if epoch - c.epoch <= PATIENCE}
             if not active:
                 break
@@ -128,7 +128,8 @@ def _train_once(
             train_epoch(train, active, weights, settings.batch, rng)
             for name, loss in evaluate(validation, active, weights).items():
                 candidates[name].judge(loss, epoch)
-            bar.set_postfix({name: f"{c.loss:.4f}" for name, c in candidates.items()})
+            losses = ", ".join(f"{name} {c.loss:.4f}" for name, c in candidates.items())
+            bar.update(epoch, losses)
     return candidates
 
 

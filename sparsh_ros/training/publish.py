@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.evaluation.compare import read_metrics
+from sparsh_ros.evaluation.metrics_file import read_metrics
 from sparsh_ros.export.export import export_model
 from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
-from sparsh_ros.models.checkpoints.decoders import load_model_head
+from sparsh_ros.models.checkpoints.decoders import load_model_heads
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.names import ENCODER_FILE, HEADS_FILE
 from sparsh_ros.training.model_card import render_model_card
@@ -92,7 +92,7 @@ def publish(run: Path, spec: ModelSpec, folder: Path) -> dict[str, Any]:
     scores = collect_scores(run, spec.name)
     spec = with_trained_values(spec, scores["trained_values"])
     ships = [name for name, entry in scores["scores"].items() if entry["ships"]]
-    heads = {name: load_model_head(name, spec, run / HEADS_FILE) for name in ships}
+    heads = load_model_heads(ships, spec, run / HEADS_FILE)
     export_model(load_model_encoder(spec, run / ENCODER_FILE), heads, spec, folder)
     _write_scores(scores, spec, folder)
     return scores

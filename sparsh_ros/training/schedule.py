@@ -25,7 +25,6 @@ WARM_UP = 0.05  # share of the budget
 FLOOR = 1e-6  # learning rate at the end
 CLIP_NORM = 10.0
 BETAS = (0.9, 0.95)
-BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"  # of a loop that ends by the clock
 
 
 class Budget:

@@ -20,10 +20,10 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.frames import PAIR_INTERVAL_S
+from sparsh_ros.progress import track
 from sparsh_ros.sensors.profiles import load_profile
 from sparsh_ros.training.episodes import Episode, list_episodes
 from sparsh_ros.training.patches import PATCH_BYTES, PATCHES, cut_patches, subtract_background
@@ -142,7 +142,7 @@ def _build(paths: list[Path], folder: Path, chains: int) -> None:
     (folder / "source.json").unlink(missing_ok=True)
     pairs, labels, metas, rows = [], [], [], 0
     with (folder / "frames.u8").open("wb") as file:
-        for path in tqdm(paths, desc=f"Reading {folder.name}", unit="episode"):
+        for path in track(paths, f"Reading episodes of {folder.name}"):
             episode = Episode.load(path)
             chosen = _choose_pairs(episode, chains)
             kept, local = np.unique(chosen, return_inverse=True)

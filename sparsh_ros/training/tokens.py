@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from sparsh_ros.models.vit import VisionTransformer
+from sparsh_ros.progress import progress_bar
 from sparsh_ros.training.patches import PATCHES, scale_patches, unfold_scaling
 from sparsh_ros.training.store import PairStore
 
@@ -57,13 +57,13 @@ def cache_tokens(
 def _write(encoder: VisionTransformer, store: PairStore, tokens: np.memmap, bfloat16: bool) -> None:
     encoder = unfold_scaling(encoder).eval()
     name = store.folder.name
-    with tqdm(total=len(store), desc=f"Encoding {name}", unit="pair") as bar:
+    with progress_bar(f"Encoding pairs of {name}", len(store)) as bar:
         for start in range(0, len(store), BATCH):
             index = np.arange(start, min(start + BATCH, len(store)))
             patches = scale_patches(torch.from_numpy(store.patches(index)))
             with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
                 tokens[index] = encoder.forward_patches(patches).half().numpy()
-            bar.update(len(index))
+            bar.advance(len(index))
     tokens.flush()
 
 

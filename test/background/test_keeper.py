@@ -110,12 +110,46 @@ def test_a_file_wins(gel: dict, store: BackgroundStore, tmp_path: Path) -> None:
         BackgroundKeeper(DIGIT, file=tmp_path / "nowhere.png")
 
 
+def test_another_sensor_gets_another_background(gel: dict, store: BackgroundStore) -> None:
+    store.save("digit", "D2", gel["free"][0])
+    keeper = BackgroundKeeper(DIGIT, store=store)
+    assert push(keeper, gel["free"]) == [30] and not keeper.check_serial("")
+    assert keeper.check_serial(SERIAL) and keeper.image is None
+    assert push(keeper, gel["free"], start_s=1) == [30] and not keeper.check_serial(SERIAL)
+    np.testing.assert_array_equal(store.load("digit", SERIAL), keeper.image)
+    assert keeper.check_serial("D2")
+    push(keeper, gel["pressed"], start_s=2)
+    assert keeper.origin == "stored in an earlier run"
+
+
+def test_drift_of_the_light_is_told_after_10_s_and_taken_back(gel: dict) -> None:
+    keeper = BackgroundKeeper(DIGIT)
+    dim = [cv2.convertScaleAbs(image, alpha=0.9) for image in gel["free"][:6]]
+    for frame in frames(gel["free"][:6], rate_hz=10):
+        keeper.update(frame)
+    for second in range(1, 12):
+        for frame in frames(dim * 2, start_s=second, rate_hz=12):
+            keeper.update(frame)
+        assert ("drift" in keeper.warnings) == (second == 11)
+    assert "grey levels darker" in keeper.warnings["drift"]
+    for frame in frames(gel["free"][:6], start_s=12, rate_hz=10):
+        keeper.update(frame)
+    assert keeper.warnings == {}
+
+
+def test_a_touch_held_for_long_is_no_drift(gel: dict) -> None:
+    keeper = BackgroundKeeper(DIGIT)
+    for frame in frames(gel["free"][:6] + gel["pressed"] * 3, rate_hz=10):
+        keeper.update(frame)
+    assert keeper.stamp_ns == 500_000_000 and keeper.warnings == {}
+
+
 def test_on_a_recording_of_a_mini_only_the_free_gel_is_taken(tactile_data: Path) -> None:
     """The gripper closes at frame 16 of this recording; frames 125 to 164 show the free gel."""
     path = tactile_data / "gelsight_mini_grasp" / "tactile_left_panel.mp4"
     profile = load_profile("gelsight_mini")
     video = cv2.VideoCapture(str(path))
-    images = [profile.standardise(video.read()[1], "bgr") for _ in range(160)]
+    images = [profile.to_canonical(video.read()[1], "bgr") for _ in range(160)]
     video.release()
     keeper = BackgroundKeeper(profile)
     taken = [frame for frame in frames(images, rate_hz=30) if keeper.update(frame)]

@@ -3,53 +3,18 @@
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from sparsh_ros.commands import doctor
 from sparsh_ros.doctor import udev
-from sparsh_ros.doctor.findings import Group, Mark, note, ok, problem
-from sparsh_ros.doctor.report import remedies, show
+from sparsh_ros.doctor.report import Group, Mark, note, ok, problem
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-GROUPS = [
-    Group("First", (ok("fine"), note("odd", "look at it"), problem("worse", "mend it"))),
-    Group("Second", (problem("bad", "mend [that]"), problem("also worse", "mend it"))),
-]
-
-
-def printed(groups: list[Group], next_step: str, width: int = 80) -> list[str]:
-    output = io.StringIO()
-    show(groups, next_step, Console(file=output, width=width))
-    return [line.rstrip() for line in output.getvalue().splitlines()]
-
-
-def test_steps_are_told_once_and_in_their_order() -> None:
-    assert remedies(GROUPS, Mark.PROBLEM) == ["mend it", "mend [that]"]
-    assert printed(GROUPS, "mend it") == [
-        *("First", "       ok  fine", "     note  odd", "  problem  worse", ""),
-        *("Second", "  problem  bad", "  problem  also worse", ""),
-        *("To do, in this order", "       1.  mend it", "       2.  mend [that]", ""),
-        *("Worth doing", "        -  look at it", ""),
-        "Next step: mend it",
-    ]
-
-
-def test_a_single_step_is_told_in_the_last_line_only() -> None:
-    lines = printed([Group("First", (problem("bad", "mend it"),))], "mend it")
-    assert [line for line in lines if "mend it" in line] == ["Next step: mend it"]
-
-
-def test_long_lines_stay_in_their_column() -> None:
-    lines = printed([Group("First", (ok("word " * 40),))], "none", width=60)
-    assert max(map(len, lines)) <= 60
-    assert all(line.startswith(" " * 11) for line in lines[2:5])
 
 
 def test_a_check_that_fails_is_a_finding(machine, monkeypatch) -> None:
@@ -76,7 +41,8 @@ def test_next_step_of_a_healthy_machine_is_to_start(machine, plug, monkeypatch) 
 def test_exit_code(machine, plug, monkeypatch, capsys, sensor: str, code: int) -> None:
     plug(sensor, "D1", "1-1")
     monkeypatch.setattr(doctor, "Machine", lambda: machine)
-    monkeypatch.setattr(doctor, "_SUBJECTS", {"Sensors": "cameras", "Device rules": "udev"})
+    subjects = {"Sensors": ("cameras", "check"), "Device rules": ("udev", "check")}
+    monkeypatch.setattr(doctor, "_SUBJECTS", subjects)
     arguments = doctor.argparse.Namespace(install_udev=False)
     assert doctor.run(arguments) == code
     assert capsys.readouterr().out.splitlines()[-1].startswith("Next step: ")

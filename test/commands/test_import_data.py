@@ -53,7 +53,7 @@ def _events(bag_path: Path) -> dict[tuple[str, str], list[Event]]:
     found: dict[tuple[str, str], list[Event]] = {}
     with open_bag(bag_path) as bag:
         for event in read_events(bag, find_sensors(bag.topics)):
-            found.setdefault((event.sensor, event.kind), []).append(event)
+            found.setdefault((event.sensor, event.type), []).append(event)
         assert bag.warnings == []
     return found
 

@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from sparsh_ros import cli
-from sparsh_ros.evaluation.scores import SCHEMA
+from sparsh_ros.evaluation.metrics_file import SCHEMA
 from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.resources import weights_path

@@ -9,9 +9,17 @@ import os
 import pytest
 
 from sparsh_ros.doctor import cameras, ros
-from sparsh_ros.doctor.findings import Finding, Mark
+from sparsh_ros.doctor.report import Finding, Mark
 from sparsh_ros.resources import config_path
+from sparsh_ros.sensors.cameras.discovery import TactileCamera
 from sparsh_ros.sensors.cameras.v4l2_modes import OfferedMode
+
+
+def write_device(machine, port: str, identity: str) -> None:
+    folder = machine.path(f"/sys/bus/usb/devices/{port}")
+    folder.mkdir()
+    for name, text in zip(("idVendor", "idProduct"), identity.split(":"), strict=True):
+        (folder / name).write_text(text + "\n")
 
 
 def problems(machine) -> list[Finding]:
@@ -139,10 +147,49 @@ def test_sensor_without_a_serial_number(machine, plug) -> None:
     assert "no serial number" in texts(machine, Mark.NOTE)
 
 
-@pytest.mark.parametrize("command", [b"", None])
-def test_process_that_does_not_say_how_it_was_started(machine, command) -> None:
-    machine.start(7, "", "/dev/video0")
-    path = machine.path("/proc/7/cmdline")
-    path.unlink() if command is None else path.write_bytes(command)
-    (process,) = machine.processes_using("/dev/video0")
-    assert (process.pid, process.command) == (7, "unknown")
+def test_sensor_on_a_slow_port(machine, plug) -> None:
+    plug("digit", "D1", "1-1", speed="12")
+    (problem,) = problems(machine)
+    assert "only 12 Mbit/s; it needs 480" in problem.text and "another port" in problem.remedy
+
+
+def test_digit_in_its_bootloader(machine) -> None:
+    write_device(machine, "1-3", "0403:0fde")
+    (finding,) = cameras.check_without_camera(machine, [])
+    assert finding.mark is Mark.PROBLEM
+    assert "port 1-3: a DIGIT in its bootloader" in finding.text and "firmware" in finding.remedy
+
+
+def test_sensor_of_which_the_kernel_made_no_camera(machine, plug) -> None:
+    plug("digit", "D1", "1-1")
+    write_device(machine, "1-3", "0c45:636d")
+    (problem,) = problems(machine)
+    assert problem.text == "USB port 1-3: a GelSight Mini without a video device"
+    assert "modprobe uvcvideo" in problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("kinds", "ports", "speed", "wanted"),
+    [
+        (["gelsight_mini"] * 3, ["1-2.1", "1-2.2", "1-2.4.1"], 480, "port 1-2 and may ask for 74"),
+        (
+            ["digit"] * 6,
+            [f"1-2.{n}" for n in range(6)],
+            480,
+            "may ask for 55 MB/s, of which it carries 48",
+        ),
+        (["digit"] * 5, [f"1-2.{n}" for n in range(5)], 480, ""),
+        (["gelsight_mini"] * 2, ["1-1", "1-2"], 480, ""),
+        (["gelsight_mini"] * 2, ["2-1.1", "2-1.2"], 5000, ""),
+    ],
+)
+def test_sensors_behind_one_cable(kinds, ports, speed, wanted) -> None:
+    sensors = [
+        TactileCamera(kind, f"S{n}", f"/dev/video{n}", port, "", speed)
+        for n, (kind, port) in enumerate(zip(kinds, ports, strict=True))
+    ]
+    findings = list(cameras.check_bandwidth(sensors))
+    assert len(findings) == bool(wanted)
+    for finding in findings:
+        assert finding.mark is Mark.NOTE and "No space left on device" in finding.remedy
+        assert wanted in finding.text

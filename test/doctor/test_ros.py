@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from sparsh_ros.doctor import ros
-from sparsh_ros.doctor.findings import Finding, Mark
+from sparsh_ros.doctor.report import Finding, Mark
 
 INDEX = Path("share/ament_index/resource_index")
 

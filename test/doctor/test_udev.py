@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sparsh_ros.doctor import udev
-from sparsh_ros.doctor.findings import Mark
+from sparsh_ros.doctor.report import Mark
 from sparsh_ros.errors import SparshError
 from sparsh_ros.sensors.cameras.discovery import find_usb_sensors
 

@@ -117,7 +117,7 @@ def test_onnx_files_are_half_the_size(spec: ModelSpec) -> None:
     values = sum(
         np.prod(tensor.shape) for tensor in VisionTransformer.from_spec(spec).state_dict().values()
     )
-    table = 4 * spec.tokens * spec.width
+    table = 4 * spec.tokens * spec.embed_dim
     size = (spec.weights / "encoder.onnx").stat().st_size - table
     assert size < 0.5 * 4 * values + 60_000  # the graph itself
 

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from sparsh_ros.evaluation.alignment import align
-from sparsh_ros.evaluation.columns import EstimateColumns
-from sparsh_ros.evaluation.result import UNKNOWN, Labels
-from sparsh_ros.evaluation.samples import LabelStream
+from sparsh_ros.evaluation.result import UNKNOWN, EstimateLog, Labels
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.perception.postprocess import Estimate
+from sparsh_ros.recordings.label_series import LabelLog
 
 SPEC = load_model_spec("sparsh-sim-micro")
 MS = 1_000_000
@@ -27,16 +26,16 @@ def aligned(
     times_ms: list[float], valid: bool = True, **streams: list[tuple[float, list[float]]]
 ) -> tuple[Labels, dict[str, dict[str, int]]]:
     """Labels of frames at some times, of intervals of 20 ms."""
-    columns = EstimateColumns(STEP_BACK_NS)
+    columns = EstimateLog(STEP_BACK_NS)
     reason = "" if valid else "no background: none yet"
     for time_ms in times_ms:
         columns.add(Estimate("left", round(time_ms * MS), INTERVAL_S, valid=valid, reason=reason))
     made = {}
     for kind, labels in streams.items():
-        made[kind] = LabelStream(WIDTHS[kind], STEP_BACK_NS)
+        made[kind] = LabelLog(WIDTHS[kind], STEP_BACK_NS)
         for time_ms, values in labels:
             made[kind].add(round(time_ms * MS), values, 0)
-    return align(columns.estimates(), columns.stretch, made, SPEC, PERIOD_NS)
+    return align(columns.arrays(), columns.segment, made, SPEC, PERIOD_NS)
 
 
 def ramp(first: int, last: int, step: int = 10) -> list[tuple[float, list[float]]]:
@@ -141,7 +140,7 @@ def test_a_label_of_the_motion_counts_if_it_spans_the_interval():
     }
 
 
-def test_after_the_clock_was_set_back_frames_meet_the_labels_of_the_same_stretch():
+def test_after_the_clock_was_set_back_frames_meet_the_labels_of_the_same_segment():
     again = [(time, [7.0, 0.0, 0.0]) for time in range(0, 60, 10)]
     labels, unaligned = aligned([30, 50, 0, 30, 50], force=ramp(0, 60) + again)
     np.testing.assert_allclose(labels.force_n[:, 0], [0.03, 0.05, 7, 7, 7], rtol=1e-6)

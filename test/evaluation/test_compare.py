@@ -10,14 +10,14 @@ import pytest
 from made_up_results import make_result, make_sensor, make_slips
 
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.evaluation.compare import compare, read_metrics
+from sparsh_ros.evaluation.compare import compare
+from sparsh_ros.evaluation.metrics_file import build_document, read_metrics
 from sparsh_ros.evaluation.result import Result
-from sparsh_ros.evaluation.scores import document
 
 
 def metrics_of(result: Result) -> dict:
     """What metrics.json holds, as it is read."""
-    return json.loads(json.dumps(document(result, seed=0)))
+    return json.loads(json.dumps(build_document(result, seed=0)))
 
 
 def test_a_steady_difference_is_certain_although_the_recordings_differ() -> None:

@@ -22,17 +22,17 @@ def bits(text: str) -> np.ndarray:
 def heard(said: str, true: str, stamp_ns: np.ndarray | None = None) -> tuple[dict, list[float]]:
     """Events and delays where all is known."""
     times = stamps(len(said)) if stamp_ns is None else stamp_ns
-    runs = events.find_runs(times, np.ones(len(said), bool), PERIOD_NS)
-    sums, delays_ms = events.slip_events(times, bits(said), bits(true), runs)
+    runs = events.find_segments(times, np.ones(len(said), bool), PERIOD_NS)
+    sums, delays_ms = events.accumulate_slip_events(times, bits(said), bits(true), runs)
     return {key: float(value) for key, value in sums.items()}, delays_ms.tolist()
 
 
 def test_runs_end_at_what_is_unknown_at_gaps_and_where_the_clock_steps_back():
     times = np.array([0, 1, 2, 3, 4, 8, 9, 1]) * PERIOD_NS
     known = bits("11011111")
-    runs = [run.tolist() for run in events.find_runs(times, known, PERIOD_NS)]
+    runs = [run.tolist() for run in events.find_segments(times, known, PERIOD_NS)]
     assert runs == [[0, 1], [3, 4], [5, 6], [7]]
-    assert events.find_runs(times, bits("00000000"), PERIOD_NS) == []
+    assert events.find_segments(times, bits("00000000"), PERIOD_NS) == []
 
 
 def test_delay_is_the_time_from_the_onset_to_the_first_frame_that_is_heard():
@@ -62,7 +62,7 @@ def test_false_alarms_are_counted_per_time_in_which_nothing_slips():
     sums, _ = heard(said="1010010000", true="0000011000")
     # Nothing slips in frames 0 to 4 and from 7 on: 5 + 2 steps, the last frame has none.
     assert sums["quiet_minutes"] == pytest.approx(7 * 0.01 / 60)
-    rate = events.slip_events_of_sums({k: np.array(v) for k, v in sums.items()})
+    rate = events.compute_slip_events({k: np.array(v) for k, v in sums.items()})
     assert rate["false_alarms_per_minute"] == pytest.approx(2 / (7 * 0.01 / 60))
 
 
@@ -74,7 +74,7 @@ def test_a_gap_ends_slips_and_alarms():
 
 
 def test_without_onsets_there_is_no_delay():
-    values = events.slip_events_of_sums(events.slip_events(stamps(0), [], [], [])[0])
+    values = events.compute_slip_events(events.accumulate_slip_events(stamps(0), [], [], [])[0])
     assert np.isnan(values["delay_mean_ms"]) and np.isnan(values["false_alarms_per_minute"])
 
 
@@ -92,8 +92,8 @@ def test_drift_is_the_change_of_the_error_over_the_time():
     estimate = np.zeros((count, 3))
     estimate[:, 0], estimate[:, 1] = np.linspace(0, 3, count), np.linspace(0, -4, count)
     estimate[:, 2] = np.linspace(0, -2, count)
-    sums = events.drift_sums(times, estimate, truth, PERIOD_NS)
-    values = events.drift_of_sums(sums)
+    sums = events.accumulate_drift(times, estimate, truth, PERIOD_NS)
+    values = events.compute_drift(sums)
     assert values["drift_mm_per_s"] == pytest.approx(5.0)
     assert values["drift_deg_per_s"] == pytest.approx(2.0)
 
@@ -105,7 +105,7 @@ def test_each_contact_drifts_anew_and_short_ones_do_not_count():
     estimate[100] = np.nan
     estimate[101:140, 0] = 50.0 * np.linspace(0, 1, 39)  # 0.38 s
     truth[140] = np.nan
-    sums = events.drift_sums(times, estimate, truth, PERIOD_NS)
+    sums = events.accumulate_drift(times, estimate, truth, PERIOD_NS)
     assert sums["drift_mm"] == pytest.approx(1.0)
     assert sums["drift_mm_s"] == pytest.approx(0.99 + 0.58)
 
@@ -113,8 +113,8 @@ def test_each_contact_drifts_anew_and_short_ones_do_not_count():
 def test_an_axis_that_is_not_known_has_no_drift():
     estimate = np.zeros((100, 3))
     estimate[:, 2] = np.nan
-    values = events.drift_of_sums(
-        events.drift_sums(stamps(100), estimate, np.zeros((100, 3)), PERIOD_NS)
+    values = events.compute_drift(
+        events.accumulate_drift(stamps(100), estimate, np.zeros((100, 3)), PERIOD_NS)
     )
     assert values["drift_mm_per_s"] == 0.0
     assert np.isnan(values["drift_deg_per_s"])

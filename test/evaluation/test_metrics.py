@@ -110,11 +110,11 @@ def test_balanced_accuracy_counts_every_bin_alike():
 
 
 def test_trivial_guesses():
-    force = metrics.trivial_force([[0, 0, 1.0], [0, 0, 3.0]], [[0, 0, 2.0], [0, 1.0, 2.0]])
+    force = metrics.baseline_force([[0, 0, 1.0], [0, 0, 3.0]], [[0, 0, 2.0], [0, 1.0, 2.0]])
     assert force["mae_z_mn"] == 0.0
     assert force["mae_y_mn"] == pytest.approx(500.0)
-    assert metrics.trivial_slip([True, False, False, False])["f1"] == pytest.approx(2 / 5)
-    pose = metrics.trivial_pose(
+    assert metrics.baseline_slip([True, False, False, False])["f1"] == pytest.approx(2 / 5)
+    pose = metrics.baseline_pose(
         [[5, 5, 5], [5, 5, 5], [6, 4, 5]], [[5, 5, 5], [6, 5, 5]], [[0, 0, 0], [0.4, 0, 0]]
     )
     assert pose["accuracy_tx"] == 0.5
@@ -181,7 +181,7 @@ def test_pose_accuracies_are_those_of_scikit_learn():
     wanted = rng.integers(3, 8, (200, 3))
     found = np.where(rng.random((200, 3)) < 0.6, wanted, 5)
     scores = metrics.pose_scores(found, wanted, np.zeros((200, 3)), np.zeros((200, 3)))
-    sums = metrics.pose_sums(found, wanted, np.zeros((200, 3)), np.zeros((200, 3)))
+    sums = metrics.accumulate_pose(found, wanted, np.zeros((200, 3)), np.zeros((200, 3)))
     for axis, name in enumerate(("tx", "ty", "yaw")):
         columns = (wanted[:, axis], found[:, axis])
         assert scores[f"accuracy_{name}"] == pytest.approx(reference.accuracy_score(*columns))
@@ -195,14 +195,14 @@ def test_pose_accuracies_are_those_of_scikit_learn():
 def test_sums_of_parts_give_the_metrics_of_the_whole_and_of_many_at_once():
     rng = np.random.default_rng(7)
     truth, estimate = rng.normal(size=(2, 50, 3))
-    parts = [metrics.force_sums(estimate[i], truth[i]) for i in (slice(20), slice(20, 50))]
+    parts = [metrics.accumulate_force(estimate[i], truth[i]) for i in (slice(20), slice(20, 50))]
     whole = {key: parts[0][key] + parts[1][key] for key in parts[0]}
-    values = metrics.force_of_sums(whole)
+    values = metrics.compute_force(whole)
     assert {k: float(v) for k, v in values.items()} == pytest.approx(
         metrics.force_errors(estimate, truth)
     )
     stacked = {key: np.stack([parts[0][key], whole[key]]) for key in whole}
-    many = metrics.force_of_sums(stacked)
+    many = metrics.compute_force(stacked)
     assert many["rmse_norm_mn"][1] == pytest.approx(float(values["rmse_norm_mn"]))
     assert many["mae_x_mn"][0] == pytest.approx(
         metrics.force_errors(estimate[:20], truth[:20])["mae_x_mn"]

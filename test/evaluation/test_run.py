@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.evaluation.recording import Source
+from sparsh_ros.evaluation.evaluator import Source
 from sparsh_ros.evaluation.result import UNKNOWN, Result
 from sparsh_ros.evaluation.run import evaluate
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.perception import pipeline
 from sparsh_ros.recordings.bag_writer import BagWriter
+from sparsh_ros.reports.evaluation.worst_frames import with_worst_frames
 
 MODEL = "sparsh-sim-micro"
 START_NS = 1_700_000_000_000_000_000
@@ -137,7 +138,7 @@ def test_every_frame_has_the_estimate_and_the_label_of_its_stamp(tmp_path: Path)
     np.testing.assert_allclose(estimates.force_n[5:, 1], 4 * (95 + np.arange(5, 30)) / 255, 1e-6)
     np.testing.assert_allclose(labels.force_n, wanted, rtol=1e-6)
     assert estimates.slipping.tolist() == [UNKNOWN] * 3 + [0] * (COUNT - 3)
-    assert (sensor.recording, sensor.sensor, sensor.kind) == ("bag", "left", "digit")
+    assert (sensor.recording, sensor.sensor, sensor.sensor_type) == ("bag", "left", "digit")
     assert sensor.frames["received"] == COUNT and sensor.frames["missing"] == 0
     assert sensor.notes == ()
 
@@ -205,7 +206,7 @@ def test_two_sensors_are_told_apart(tmp_path: Path) -> None:
     custom = DIGIT | {"sensor_profile:/right": "gelsight_2017"}
     bag = write(tmp_path / "bag", prefixes=("/left", "/right"), custom=custom)
     left, right = run(bag).sensors
-    assert (left.kind, right.kind) == ("digit", "gelsight_2017")
+    assert (left.sensor_type, right.sensor_type) == ("digit", "gelsight_2017")
     np.testing.assert_allclose(left.estimates.force_n[3:, 2], 5 * 100 / 255, rtol=1e-6)
     # This kind sees plain images, its background is grey 127, and its scale is another.
     np.testing.assert_allclose(right.estimates.force_n[3:, 2], 2 * 127 / 255, rtol=1e-6)
@@ -290,7 +291,7 @@ def test_a_truncated_bag_counts_as_far_as_it_goes(tmp_path: Path) -> None:
     whole.with_name("metadata.yaml").unlink()
     content = whole.read_bytes()
     whole.write_bytes(content[: len(content) * 2 // 3])
-    (sensor,) = run(tmp_path / "whole", kind="digit").sensors
+    (sensor,) = run(tmp_path / "whole", sensor_type="digit").sensors
     assert 10 < len(sensor.estimates) < 120
     assert np.isfinite(sensor.labels.force_n[3:-1]).all()
     assert any("ended" in note or "damaged" in note for note in sensor.notes)
@@ -329,7 +330,7 @@ def test_frames_that_are_lacking_late_or_twice_are_counted(tmp_path: Path) -> No
     assert len(sensor.estimates) == len(indices) - 2
 
 
-def test_the_worst_moments_come_with_their_images(tmp_path: Path) -> None:
+def test_the_worst_frames_come_with_their_images(tmp_path: Path) -> None:
     still_n = np.array([4, 4, 5]) * BACKGROUND / 255
     with BagWriter(tmp_path / "bag", custom=DIGIT) as bag:
         bag.image("/left/background", stamp(0), picture(BACKGROUND), "camera")
@@ -337,17 +338,18 @@ def test_the_worst_moments_come_with_their_images(tmp_path: Path) -> None:
             bag.image("/left/image_raw", stamp(index), picture(BACKGROUND), "camera")
             error = 3.0 if index == 123 else 0.5 if index == 20 else 0.0
             bag.wrench("/left/ground_truth/force", stamp(index), still_n + error, "gel")
-    (sensor,) = run(tmp_path / "bag").sensors
-    worst = [moment for moment in sensor.moments if moment.task == "force"]
-    assert [moment.row for moment in worst[:2]] == [123, 20]
+    path = tmp_path / "bag"
+    (sensor,) = with_worst_frames(run(path), {"bag": path}).sensors
+    worst = [frame for frame in sensor.shown_frames if frame.task == "force"]
+    assert [frame.row for frame in worst[:2]] == [123, 20]
     assert worst[0].stamp_ns == stamp(123)
     expected = sensor.estimates.force_n[123] - sensor.labels.force_n[123]
     assert worst[0].error == pytest.approx(1e3 * np.linalg.norm(expected), rel=1e-5)
     decoded = cv2.imdecode(np.frombuffer(worst[0].jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert decoded.shape == IMAGE_SHAPE and abs(int(decoded[0, 0, 0]) - BACKGROUND) < 3
-    rows = sorted(moment.row for moment in worst)
+    rows = sorted(frame.row for frame in worst)
     assert np.diff(rows).min() * PERIOD_NS >= 990_000_000  # a second from each other
-    evenly = [moment.row for moment in sensor.moments if moment.task == ""]
+    evenly = [frame.row for frame in sensor.shown_frames if frame.task == ""]
     assert len(evenly) == 24 and (evenly[0], evenly[-1]) == (0, 199)
 
 
@@ -359,6 +361,6 @@ def test_progress_is_told_with_the_number_of_frames(tmp_path: Path) -> None:
 
 def test_a_kind_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     bag = write(tmp_path / "bag", custom={})
-    with pytest.raises(RecordingError, match="do not tell which kind.*--sensor digit or"):
+    with pytest.raises(RecordingError, match="do not tell which type.*--sensor digit or"):
         run(bag)
-    assert run(bag, kind="digit").sensors[0].kind_source == "given"
+    assert run(bag, sensor_type="digit").sensors[0].sensor_type_source == "given"

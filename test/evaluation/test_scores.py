@@ -11,12 +11,12 @@ from made_up_results import PERIOD_NS, make_result, make_sensor, make_slips
 from sklearn.metrics import average_precision_score
 
 from sparsh_ros.evaluation import scores
-from sparsh_ros.evaluation.scores import document
+from sparsh_ros.evaluation.metrics_file import build_document
 
 
 def test_scores_are_over_all_frames_of_all_recordings() -> None:
     result = make_result(make_sensor("a", 0.1, count=10), make_sensor("b", 0.4, count=30))
-    force = document(result, seed=0)["scores"]["force"]
+    force = build_document(result, seed=0)["scores"]["force"]
     assert force["labelled"]["value"] == 40
     assert force["mae_x_mn"]["value"] == pytest.approx((10 * 100 + 30 * 400) / 40)
     assert force["rmse_x_mn"]["value"] == pytest.approx(1e3 * np.sqrt((0.1 + 4.8) / 40), rel=1e-5)
@@ -26,7 +26,7 @@ def test_scores_are_over_all_frames_of_all_recordings() -> None:
 def test_the_interval_is_that_of_recordings_drawn_anew() -> None:
     errors = np.array([0.1, 0.2, 0.3, 0.4, 0.8])
     sensors = [make_sensor(f"bag {i}", error) for i, error in enumerate(errors)]
-    mae = document(make_result(*sensors), seed=0)["scores"]["force"]["mae_x_mn"]
+    mae = build_document(make_result(*sensors), seed=0)["scores"]["force"]["mae_x_mn"]
     rng = np.random.default_rng(99)
     means = rng.choice(errors, (20_000, len(errors))).mean(axis=1) * 1e3
     low, high = np.percentile(means, (2.5, 97.5))
@@ -37,7 +37,7 @@ def test_the_interval_is_that_of_recordings_drawn_anew() -> None:
 
 def test_the_interval_depends_on_the_seed_alone() -> None:
     result = make_result(*(make_sensor(str(error), error) for error in (1, 2, 3, 9)))
-    once, again, other = (document(result, seed)["scores"] for seed in (0, 0, 1))
+    once, again, other = (build_document(result, seed)["scores"] for seed in (0, 0, 1))
     assert json.dumps(once) == json.dumps(again)
     assert once["force"]["mae_x_mn"]["value"] == other["force"]["mae_x_mn"]["value"]
     assert once != other
@@ -45,7 +45,7 @@ def test_the_interval_depends_on_the_seed_alone() -> None:
 
 def test_one_recording_gives_no_interval_even_with_two_sensors() -> None:
     result = make_result(make_sensor("a", 0.1), make_sensor("a", 0.4))
-    mae = document(result, seed=0)["scores"]["force"]["mae_x_mn"]
+    mae = build_document(result, seed=0)["scores"]["force"]["mae_x_mn"]
     assert mae["value"] == pytest.approx(250)
     assert mae["low"] is None and mae["high"] is None
 
@@ -53,7 +53,7 @@ def test_one_recording_gives_no_interval_even_with_two_sensors() -> None:
 def test_a_task_without_labels_has_no_scores_and_what_is_not_answered_is_told() -> None:
     sensor = make_sensor("a", 0.1, count=4)
     sensor.estimates.force_n[:1] = np.nan
-    result = document(make_result(sensor), seed=0)
+    result = build_document(make_result(sensor), seed=0)
     assert list(result["scores"]) == ["force"]
     assert result["scores"]["force"]["answered"]["value"] == 0.75
     assert result["scores"]["force"]["mae_x_mn"]["value"] == pytest.approx(100)
@@ -62,7 +62,7 @@ def test_a_task_without_labels_has_no_scores_and_what_is_not_answered_is_told() 
 def test_slip_scores_by_hand() -> None:
     probability = [0.0, 0.6, 0.0, 0.45, 0.9, 0.9, 0.9, 0.0]
     slipping = "00011110"
-    slip = document(make_result(make_slips("a", probability, slipping)), 0)["scores"]["slip"]
+    slip = build_document(make_result(make_slips("a", probability, slipping)), 0)["scores"]["slip"]
     values = {key: score["value"] for key, score in slip.items()}
     assert values["precision"] == 0.75 and values["recall"] == 0.75 and values["f1"] == 0.75
     assert (values["onsets"], values["missed_onsets"]) == (1, 0)
@@ -81,7 +81,7 @@ def test_slip_without_contact_is_no_slip_at_any_threshold() -> None:
     sensor = make_slips("a", [0.875, 0.875], "01")
     sensor.estimates.in_contact[0] = 0
     sensor.estimates.slipping[0] = 0
-    sweep = document(make_result(sensor), seed=0)["threshold_sweep"]
+    sweep = build_document(make_result(sensor), seed=0)["threshold_sweep"]
     assert sweep["threshold"][:2] == [0.01, 0.02] and len(sweep["threshold"]) == 99
     assert set(sweep["precision"][:87]) == {1}
     assert sweep["recall"][86] == 1 and sweep["recall"][87] == 0  # 0.87, 0.88
@@ -90,7 +90,7 @@ def test_slip_without_contact_is_no_slip_at_any_threshold() -> None:
 def test_rankings_have_intervals_too() -> None:
     good = [make_slips(f"good {i}", [0.1, 0.9, 0.9, 0.1], "0110") for i in range(3)]
     bad = [make_slips(f"bad {i}", [0.9, 0.1, 0.6, 0.6], "0110") for i in range(3)]
-    slip = document(make_result(*good, *bad), seed=0)["scores"]["slip"]
+    slip = build_document(make_result(*good, *bad), seed=0)["scores"]["slip"]
     precision = slip["average_precision"]
     assert precision["low"] < precision["value"] < precision["high"] <= 1
     assert slip["delay_median_ms"]["low"] == 0 and slip["delay_median_ms"]["high"] == 10
@@ -112,7 +112,7 @@ def test_pose_scores_by_hand() -> None:
         estimates={"pose_bins": found, "pose_change": moved, "pose": pose.astype(np.float32)},
         labels={"pose_bins": bins, "pose_change": motion, "pose": motion},
     )
-    values = document(make_result(sensor), seed=0)["scores"]["pose"]
+    values = build_document(make_result(sensor), seed=0)["scores"]["pose"]
     assert values["accuracy_tx"]["value"] == 0.75 and values["accuracy_ty"]["value"] == 1
     assert values["accuracy_yaw"]["value"] is None and values["mae_yaw_deg"]["value"] is None
     assert values["accuracy"]["value"] == 0.875
@@ -121,7 +121,7 @@ def test_pose_scores_by_hand() -> None:
 
 
 def test_the_document_is_json_and_keeps_runtime_apart() -> None:
-    result = document(make_result(make_sensor("a", 0.1)), seed=3)
+    result = build_document(make_result(make_sensor("a", 0.1)), seed=3)
     json.dumps(result, allow_nan=False)
     assert result["schema"] == 1 and result["settings"]["seed"] == 3
     assert list(result)[-1] == "runtime"

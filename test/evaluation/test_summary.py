@@ -10,15 +10,14 @@ import pytest
 from made_up_results import make_result, make_sensor
 from rich.console import Console
 
+from sparsh_ros.evaluation.metrics_file import build_document
 from sparsh_ros.evaluation.result import Result
-from sparsh_ros.evaluation.scores import document
-from sparsh_ros.evaluation.summary import number, remarks, score_table, span
-from sparsh_ros.evaluation.titles import TITLES
+from sparsh_ros.evaluation.summary import TITLES, number, remarks, score_table, span
 
 
 def evaluated(*sensors) -> Result:
     result = make_result(*sensors)
-    return replace(result, metrics=document(result, seed=0))
+    return replace(result, metrics=build_document(result, seed=0))
 
 
 def test_every_score_has_a_title_and_every_title_a_score() -> None:

@@ -18,14 +18,15 @@ from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.errors import ModelError, WeightsError
 from sparsh_ros.export.convert import convert
 from sparsh_ros.models import dpt
+from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import SIZES, Architecture, ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 
 YAML = """name: sparsh-toy
 licence: CC-BY-NC-4.0
 registers: null
-pooler_heads: 12
-images: sparsh
+pooler_num_heads: 12
+transforms: sparsh
 """
 VIDEO = "tubelet: 2\nframe_offsets_s: [0, 0.03, 0.06, 0.1]\n"
 
@@ -54,8 +55,9 @@ def answers(engine: Engine) -> dict[str, np.ndarray]:
     tokens = engine.encode(*images)
     found = {"tokens": np.asarray(tokens)}
     for head in engine.heads:
-        found |= {f"{head}.{key}": value for key, value in engine.run_head(head, tokens).items()}
-    return found | (engine.force_field(*images) if engine.maps else {})
+        outputs = engine.run_head(head, *(images if head in READS_IMAGES else [tokens]))
+        found |= {f"{head}.{key}": value for key, value in outputs.items()}
+    return found
 
 
 def check_same(published: ModelSpec, converted: ModelSpec, tolerance: float) -> None:
@@ -80,7 +82,7 @@ def test_a_head_and_the_force_field(
     assert "encoder and slip, forcefield" in said
     assert f"use it with model:={out}/sparsh-toy.yaml" in said
     converted = load_model_spec(out / "sparsh-toy.yaml")
-    assert converted.licence == "CC-BY-NC-4.0" and converted.images == "sparsh"
+    assert converted.licence == "CC-BY-NC-4.0" and converted.transforms == "sparsh"
     check_same(load_model_spec(model, tmp_path / "files"), converted, 1e-4)
     published = load_file(tmp_path / "files" / "sparsh-toy.safetensors")
     kept = load_file(out / "encoder.safetensors")
@@ -95,7 +97,7 @@ def test_a_video_model_at_half_the_size(tmp_path: Path) -> None:
     converted, _ = convert(given, tmp_path / "out", str(model), half=True)
     published = load_model_spec(model, tmp_path / "files")
     size = (converted.weights / "encoder.onnx").stat().st_size
-    assert size < 0.7 * published.files.encoder.stat().st_size
+    assert size < 0.7 * published.files.encoder.path.stat().st_size
     check_same(published, load_model_spec(tmp_path / "out" / "sparsh-toy.yaml"), 2e-2)
 
 

@@ -72,5 +72,5 @@ def test_exact_files_hold_every_digit(tmp_path: Path) -> None:
 def test_registers_of_zeros_are_exported(tmp_path: Path, registers: int | None) -> None:
     described = {"registers": registers, "zero_registers": 1}
     spec = exported(tmp_path, described, {"registers": 0}, True)
-    assert load_model_encoder(spec).layout.registers == 1
+    assert load_model_encoder(spec).config.registers == 1
     assert not load_file(spec.weights / "encoder.safetensors")["register_tokens"].any()

@@ -47,7 +47,9 @@ def test_a_bare_encoder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert f"sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}" in output
     assert "kind safetensors file" in output
     assert "tensors 174, of type float32" in output
-    assert "an image encoder of size small (width 384, depth 12, patch 16, 6 channels, " in output
+    assert (
+        "an image encoder of size small (embed_dim 384, depth 12, patch 16, 6 channels, " in output
+    )
     assert "registers 1) sinusoidal positions, with layer scale" in output
     assert "prefix none (bare encoder), 174 tensors" in output
     assert "not told image size: 320 x 240 unless given" in output
@@ -91,13 +93,13 @@ def test_a_decoder_beside_its_encoder(tmp_path: Path, capsys: pytest.CaptureFixt
     torch.save(head, tmp_path / "epoch-0051.pth")
     code, output = inspect(capsys, tmp_path / "epoch-0051.pth")
     assert code == 0
-    assert "decoder a slip head (width 48)" in output
+    assert "decoder a slip head (embed_dim 48)" in output
     encoder = reference.draw(reference.shapes(48, 2))
     both = head | {f"model_encoder.{name}": value for name, value in encoder.items()}
     torch.save(both, tmp_path / "both.pth")
     code, output = inspect(capsys, tmp_path / "both.pth")
     assert code == 0
-    assert "decoder a slip head (width 48)" in output
+    assert "decoder a slip head (embed_dim 48)" in output
     assert "prefix model_encoder. (of a task, frozen or fine-tuned)" in output
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Encoders of every kind, loaded from files in the official layout, against NumPy float64."""
+"""Encoders of every kind, loaded from files in the official config, against NumPy float64."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CASES = {
     "square image": ({}, (96, 96)),
     "landscape": ({}, (48, 80)),
     "small patches, one frame, narrow": ({"kernel": (8, 8), "channels": 3}, (32, 40)),
-    "narrow perceptron": ({"mlp_width": 96}, (64, 48)),
+    "narrow perceptron": ({"mlp_dim": 96}, (64, 48)),
     "video": ({**VIDEO, "registers": 0}, (64, 48)),
     "video, register": ({**VIDEO, "registers": 1}, (64, 48)),
     "video, learned positions": ({**VIDEO, "learned": 24, "layer_scale": False}, (64, 48)),
@@ -49,7 +49,7 @@ def save(tmp_path: Path, width: int, depth: int, **kind: Any) -> tuple[Path, dic
 
 def random_input(encoder: VisionTransformer, batch: int = 2) -> Tensor:
     generator = torch.Generator().manual_seed(1)
-    return torch.rand(batch, *encoder.layout.input_shape, generator=generator)
+    return torch.rand(batch, *encoder.config.input_shape, generator=generator)
 
 
 def expected(images: Tensor, weights: dict[str, Tensor], heads: int) -> np.ndarray:
@@ -95,7 +95,7 @@ def test_every_size(tmp_path: Path, width: int, depth: int, kind: dict[str, Any]
 def test_the_side_of_a_square_will_do(tmp_path: Path) -> None:
     path, _ = save(tmp_path, 128, 1)
     assert (
-        load_encoder(path, image_size=64).layout == load_encoder(path, image_size=(64, 64)).layout
+        load_encoder(path, image_size=64).config == load_encoder(path, image_size=(64, 64)).config
     )
 
 
@@ -129,7 +129,7 @@ def test_longer_clips(tmp_path: Path) -> None:
 
 def test_heads_that_width_does_not_fix(tmp_path: Path) -> None:
     path, weights = save(tmp_path, 48, 2)
-    encoder = load_encoder(path, image_size=(64, 48), heads=4)
+    encoder = load_encoder(path, image_size=(64, 48), num_heads=4)
     images = random_input(encoder)
     assert error(encoder, images, expected(images, weights, 4)) < TOLERANCE
 

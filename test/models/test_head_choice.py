@@ -10,6 +10,7 @@ import pytest
 from reference.official import save_epoch
 
 from sparsh_ros.errors import ModelError
+from sparsh_ros.models.checkpoints.checkpoint import open_checkpoint
 from sparsh_ros.models.checkpoints.weight_files import WeightFiles
 from sparsh_ros.models.head_choice import AUTO, choose_heads
 from sparsh_ros.models.heads import PoseHead
@@ -57,7 +58,8 @@ def test_a_choice_can_lose_a_head_for_another_reason() -> None:
 @pytest.mark.parametrize("fingers", [1, 3])
 def test_a_pose_of_several_fingers_is_refused(tmp_path: Path, fingers: int) -> None:
     path = save_epoch(PoseHead(24, 2, fingers=fingers).state_dict(), tmp_path)
-    spec = replace(SPEC, files=WeightFiles(path, {"pose": path}), heads=("pose",))
+    file = open_checkpoint(path)
+    spec = replace(SPEC, files=WeightFiles(file, {"pose": file}), heads=("pose",))
     choice = choose_heads(spec, ["pose"])
     assert ("pose" in choice.usable) == (fingers == 1)
     if fingers > 1:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Official heads: files of the published layout against the plain implementation."""
+"""Official heads: files of the published config against the plain implementation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sparsh_ros.errors import ModelError
 from sparsh_ros.models.checkpoints.decoders import load_head
 from sparsh_ros.models.heads import HEADS, AttentivePooler, PoseHead
 
-WIDTH, TOKENS, POOLER_HEADS = 48, 20, 12
+WIDTH, TOKENS, POOLER_NUM_HEADS = 48, 20, 12
 TASKS = tuple(reference.PROBES)
 TOLERANCE = 1e-4
 
@@ -30,7 +30,7 @@ def tokens(fingers: int = 1) -> list[Tensor]:
 def expected(task: str, inputs: list[Tensor], weights: dict[str, Tensor]) -> dict[str, np.ndarray]:
     images = [
         reference.decode(
-            task, [t[image].double().numpy() for t in inputs], doubles(weights), POOLER_HEADS
+            task, [t[image].double().numpy() for t in inputs], doubles(weights), POOLER_NUM_HEADS
         )
         for image in range(len(inputs[0]))
     ]
@@ -71,7 +71,7 @@ def test_the_order_of_fingers_counts(tmp_path: Path) -> None:
 
 
 def test_a_pose_head_counts_its_fingers() -> None:
-    head = PoseHead(WIDTH, POOLER_HEADS, fingers=3)
+    head = PoseHead(WIDTH, POOLER_NUM_HEADS, fingers=3)
     with pytest.raises(ModelError, match="the tokens of 3 fingers, found 2"):
         head(tokens(2))
     with pytest.raises(ModelError, match="the tokens of 3 fingers, found 1"):
@@ -80,7 +80,7 @@ def test_a_pose_head_counts_its_fingers() -> None:
 
 @pytest.mark.parametrize("fingers", [1, 2, 3])
 def test_hidden_units_grow_with_the_fingers(fingers: int) -> None:
-    state = PoseHead(WIDTH, POOLER_HEADS, fingers=fingers).state_dict()
+    state = PoseHead(WIDTH, POOLER_NUM_HEADS, fingers=fingers).state_dict()
     wanted = reference.shapes("pose", WIDTH, fingers)
     assert {name: tuple(value.shape) for name, value in state.items()} == wanted
 
@@ -99,7 +99,7 @@ def test_the_published_heads(task: str, count: int) -> None:
     shapes = reference.shapes(task, 768)
     assert sum(math.prod(shape) for shape in shapes.values()) == count
     with torch.device("meta"):
-        state = HEADS[task](768, POOLER_HEADS).state_dict()
+        state = HEADS[task](768, POOLER_NUM_HEADS).state_dict()
     assert {name: tuple(value.shape) for name, value in state.items()} == shapes
 
 

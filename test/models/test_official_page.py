@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sparsh_ros.models.image_rules import load_image_rules
 from sparsh_ros.models.spec import ModelSpec, Source
+from sparsh_ros.models.transforms import load_transforms
 from sparsh_ros.models.zoo import describe_model, list_models
 from sparsh_ros.resources import config_path
 
@@ -36,23 +36,23 @@ def holds(spec: ModelSpec, file: str) -> str:
         return "force field of 224 x 224 pixels, normal and shear"
     frames = f"clips of {spec.frames}" if spec.tubelet else "pairs"
     where = "bare" if file.endswith(".safetensors") else "in a training checkpoint"
-    return f"encoder, {where}: {spec.width} x {spec.depth}, {frames}, {spec.tokens} tokens"
+    return f"encoder, {where}: {spec.embed_dim} x {spec.depth}, {frames}, {spec.tokens} tokens"
 
 
 def known(source: Source, place: int) -> str:
-    facts = []
+    config = []
     if place == 0:
-        facts = [f"{source.size:,} bytes"] if source.size else []
-        facts += [f"sha256 {source.sha256}..."] if source.sha256 else []
-    return ", ".join(facts) or "name"
+        config = [f"{source.size:,} bytes"] if source.size else []
+        config += [f"sha256 {source.sha256}..."] if source.sha256 else []
+    return ", ".join(config) or "name"
 
 
 def test_the_table_of_files_is_that_of_the_entries() -> None:
     assert table() in PAGE
 
 
-def test_every_set_of_image_rules_is_explained() -> None:
-    for path in config_path("images").glob("*.yaml"):
+def test_every_set_of_transforms_is_explained() -> None:
+    for path in config_path("transforms").glob("*.yaml"):
         assert f"`{path.stem}`" in PAGE
-        for kind, rule in load_image_rules(path.stem).items():
+        for kind, rule in load_transforms(path.stem).items():
             assert f"`{kind}`" in PAGE, (kind, rule)

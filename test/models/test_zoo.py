@@ -32,7 +32,7 @@ def test_every_model_that_ships_loads() -> None:
 
 def test_a_model_of_ones_own(tmp_path: Path) -> None:
     spec = load_model_spec(write(tmp_path, YAML))
-    assert (spec.width, spec.depth, spec.attention_heads) == (384, 12, 6)
+    assert (spec.embed_dim, spec.depth, spec.num_heads) == (384, 12, 6)
     assert spec.weights == tmp_path / "files"
     assert spec.interval_s == 5 / 60
     assert spec.heads == ()
@@ -42,8 +42,8 @@ def test_a_video_model(tmp_path: Path) -> None:
     text = YAML + "tubelet: 2\nframe_offsets_s: [0, 0.03, 0.06, 0.1]\n"
     spec = load_model_spec(write(tmp_path, text))
     assert (spec.frames, spec.interval_s, spec.tokens) == (4, 0.1, 600)
-    assert spec.layout.input_shape == (3, 4, 320, 240)
-    assert spec.layout.grid == (2, 20, 15)
+    assert spec.encoder_config.input_shape == (3, 4, 320, 240)
+    assert spec.encoder_config.grid == (2, 20, 15)
 
 
 def test_trained_values_travel_with_the_weights(tmp_path: Path) -> None:

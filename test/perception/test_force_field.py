@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A force field laid on the standard image: size, direction, what is not known."""
+"""A force field laid on the canonical image: size, direction, what is not known."""
 
 from __future__ import annotations
 

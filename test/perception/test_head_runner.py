@@ -17,14 +17,12 @@ from sparsh_ros.perception.postprocess import Estimate
 from sparsh_ros.sensors import load_profile
 
 SPEC = ModelSpec(name="test", size="micro", licence="Apache-2.0", weights=Path("nowhere"))
-PUBLISHED = [name for name in list_models() if describe_model(name).pooler_heads]
+PUBLISHED = [name for name in list_models() if describe_model(name).pooler_num_heads]
 TOKENS = np.zeros((1, 300, 192), np.float32)
 
 
 class Answers:
     """An engine whose heads say the same of everything."""
-
-    maps = ()
 
     def __init__(self, **answers: Mapping[str, np.ndarray]) -> None:
         self.heads = tuple(answers)

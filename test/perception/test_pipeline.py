@@ -36,8 +36,7 @@ class FakeEngine:
     description = "fake"
 
     def __init__(self, heads: tuple[str, ...]) -> None:
-        self.heads = tuple(head for head in heads if head != "forcefield")
-        self.maps = ("normal", "shear") if "forcefield" in heads else ()
+        self.heads = tuple(heads)
         self.calls: list[tuple[np.ndarray, ...]] = []
         self.warm = 0
 
@@ -51,7 +50,18 @@ class FakeEngine:
             tokens[:, 0, column] = batch[:, 0, 0, 0]
         return tokens
 
-    def force_field(self, *images: np.ndarray) -> dict[str, np.ndarray]:
+    def run_head(self, head: str, *inputs: np.ndarray) -> dict[str, np.ndarray]:
+        if head == "forcefield":
+            return self._force_field(*inputs)
+        (tokens,) = inputs
+        batch = len(tokens)
+        if head == "force":
+            return {"force": tokens[:, 0, :3] / 255}
+        if head == "slip":
+            return {"slip": np.zeros((batch, 2), np.float32), "force": tokens[:, 0, :3] / 255}
+        return {name: np.zeros((batch, 11), np.float32) for name in ("tx", "ty", "yaw")}
+
+    def _force_field(self, *images: np.ndarray) -> dict[str, np.ndarray]:
         """Normal is the current image's left to right slope, shear 1 to the right, 2 down."""
         normal = np.linspace(0, 1, 8, dtype=np.float32) * images[0][0, 0, 0, 0] / 255
         shear = np.float32([1, 2])[:, None, None]
@@ -59,14 +69,6 @@ class FakeEngine:
             "normal": np.broadcast_to(normal, (1, 1, 8, 8)),
             "shear": np.broadcast_to(shear, (1, 2, 8, 8)),
         }
-
-    def run_head(self, head: str, tokens: np.ndarray) -> dict[str, np.ndarray]:
-        batch = len(tokens)
-        if head == "force":
-            return {"force": tokens[:, 0, :3] / 255}
-        if head == "slip":
-            return {"slip": np.zeros((batch, 2), np.float32), "force": tokens[:, 0, :3] / 255}
-        return {name: np.zeros((batch, 11), np.float32) for name in ("tx", "ty", "yaw")}
 
 
 class Clock:
@@ -432,10 +434,10 @@ def test_a_missing_head_leaves_the_others(
 
 
 def with_field(
-    fake: Perception, monkeypatch: pytest.MonkeyPatch, images: str = "", heads: tuple = ()
+    fake: Perception, monkeypatch: pytest.MonkeyPatch, transforms: str = "", heads: tuple = ()
 ) -> Perception:
     """Perception with a force field, of a model that wants its images by such rules."""
-    spec = replace(fake.spec, heads=("forcefield", *heads), images=images)
+    spec = replace(fake.spec, heads=("forcefield", *heads), transforms=transforms)
     monkeypatch.setattr(module, "load_model_spec", lambda *_: spec)
     perception = Perception(heads=("auto",))
     perception.add_sensor("left", DIGIT)
@@ -461,7 +463,7 @@ def test_the_force_field_is_that_of_the_frame_looked_at_last(
 def test_a_force_field_of_mirrored_images_is_mirrored_back(
     fake: Perception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    perception = with_field(fake, monkeypatch, images="sparsh-demo")  # flips a DIGIT's columns
+    perception = with_field(fake, monkeypatch, transforms="sparsh-demo")  # flips a DIGIT's columns
     push(perception, "left", range(9))
     perception.infer()
     values = perception.force_field("left").values
@@ -500,7 +502,7 @@ def test_tokens_that_nobody_reads_are_not_made(
 def test_answers_are_turned_to_the_gel_frame(
     fake: Perception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = replace(fake.spec, images="sparsh-demo", force_outputs=("y", "x", "z"))
+    spec = replace(fake.spec, transforms="sparsh-demo", force_outputs=("y", "x", "z"))
     monkeypatch.setattr(module, "load_model_spec", lambda *_: spec)
     perception = Perception(heads=("force",))
     perception.add_sensor("left", DIGIT)
@@ -568,7 +570,7 @@ def test_real_recording_runs_through(
     perception = Perception(device="cpu", threads=1)
     perception.add_sensor("gel", sensor.profile)
     if background is not None:
-        reference = sensor.profile.standardise(read_image(tactile_data / background), "bgr")
+        reference = sensor.profile.to_canonical(read_image(tactile_data / background), "bgr")
         perception.set_background("gel", reference)
     elif sensor.profile.subtract_background:
         perception.set_background("gel", image(127))

@@ -21,7 +21,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.recordings.bag_writer import BagWriter, whole_or_nothing
 from sparsh_ros.recordings.bags import Bag, list_bags, open_bag
-from sparsh_ros.recordings.definitions import decoder, known_types
+from sparsh_ros.recordings.formats.definitions import decoder, known_types
 
 COUNT = 40
 PERIOD_NS = 16_666_667

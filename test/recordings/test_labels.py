@@ -12,7 +12,7 @@ import pytest
 
 from sparsh_ros.recordings.bag_writer import BagWriter
 from sparsh_ros.recordings.bags import open_bag
-from sparsh_ros.recordings.definitions import decoder, known_types
+from sparsh_ros.recordings.formats.definitions import decoder, known_types
 from sparsh_ros.recordings.labels import Event, PoseChangeLabel, SlipLabel, read_events
 from sparsh_ros.recordings.topics import find_sensors
 
@@ -66,7 +66,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert "durability: 1" in (tmp_path / "bag" / "metadata.yaml").read_text()  # latched
     events, warnings = read(tmp_path / "bag")
     assert warnings == [] and {event.sensor for event in events} == {"t"}
-    assert [(event.kind, event.stamp_ns) for event in events] == [
+    assert [(event.type, event.stamp_ns) for event in events] == [
         ("background", 1),
         ("frame", 2),
         ("force", 3),
@@ -90,7 +90,7 @@ def test_an_empty_background_says_that_there_is_none(tmp_path: Path) -> None:
         bag.image("/t/background", 3, PICTURE, "camera")
     events, warnings = read(tmp_path / "bag")
     assert warnings == []
-    backgrounds = [event.value for event in events if event.kind == "background"]
+    backgrounds = [event.value for event in events if event.type == "background"]
     assert backgrounds[0] is None and np.array_equal(backgrounds[1], PICTURE)
 
 
@@ -153,8 +153,8 @@ def test_other_types_of_labels(tmp_path: Path) -> None:
         raw(bag, "/tracker", 78, stamped)
     (_, force, tracked), _ = read(tmp_path / "bag")
     # Where a message has no stamp, the time at which it was heard counts.
-    assert (force.kind, force.stamp_ns, force.value.tolist()) == ("force", 77, [1, 2, 3])
-    assert (tracked.kind, tracked.stamp_ns) == ("pose", 3_000_000_005)
+    assert (force.type, force.stamp_ns, force.value.tolist()) == ("force", 77, [1, 2, 3])
+    assert (tracked.type, tracked.stamp_ns) == ("pose", 3_000_000_005)
     assert tracked.value == pytest.approx([0.5, 0.25, 0.8])
 
 
@@ -194,7 +194,7 @@ def test_messages_that_know_nothing_say_nothing(tmp_path: Path) -> None:
         raw(bag, "/t/ground_truth/slip", 2, slip)
         raw(bag, "/t/ground_truth/pose_change", 3, change)
     events, warnings = read(tmp_path / "bag")
-    assert [event.kind for event in events] == ["frame"] and warnings == []
+    assert [event.type for event in events] == ["frame"] and warnings == []
 
 
 def test_messages_that_cannot_be_decoded_are_counted(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_messages_that_cannot_be_decoded_are_counted(tmp_path: Path) -> None:
         bag.raw("/t/ground_truth/force", wrench, 5, b"\x00\x01\x00\x00")
         bag.compressed("/u/image_raw/compressed", 6, b"\xff\xd8 no image", "")
     events, warnings = read(tmp_path / "bag")
-    assert [(event.kind, event.stamp_ns) for event in events] == [("frame", 1), ("frame", 4)]
+    assert [(event.type, event.stamp_ns) for event in events] == [("frame", 1), ("frame", 4)]
     images, forces, compressed = warnings
     assert images.startswith("/t/image_raw: 3 messages could not be decoded") and "16UC1" in images
     assert forces.startswith("/t/ground_truth/force: 1 messages") and wrench in forces
@@ -255,5 +255,5 @@ def test_labels_of_another_version_cost_only_themselves(tmp_path: Path, monkeypa
     decoder.cache_clear()
     events, (warning,) = read(tmp_path / "bag")
     decoder.cache_clear()
-    assert [event.kind for event in events] == ["frame", "force"]
+    assert [event.type for event in events] == ["frame", "force"]
     assert "/t/ground_truth/slip" in warning and "another version" in warning

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from sparsh_ros.recordings.prefetch import ahead
+from sparsh_ros.recordings.prefetch import prefetch
 
 
 def test_the_same_items_in_the_same_order() -> None:
-    assert list(ahead(iter(range(100)), depth=3)) == list(range(100))
+    assert list(prefetch(iter(range(100)), depth=3)) == list(range(100))
 
 
 def test_an_exception_comes_after_the_items_before_it() -> None:
@@ -20,7 +20,7 @@ def test_an_exception_comes_after_the_items_before_it() -> None:
         yield 1
         raise ValueError("broken")
 
-    items = ahead(broken(), depth=3)
+    items = prefetch(broken(), depth=3)
     assert next(items) == 1
     with pytest.raises(ValueError, match="broken"):
         next(items)
@@ -37,7 +37,7 @@ def test_it_works_ahead_but_not_further_than_it_may() -> None:
                 reached.set()
             yield number
 
-    items = ahead(source(), depth=4)
+    items = prefetch(source(), depth=4)
     assert next(items) == 0
     assert reached.wait(10)  # without anybody asking for more
     assert len(made) <= 6  # one was taken, four wait, one is offered
@@ -55,7 +55,7 @@ def test_giving_up_ends_the_thread_and_closes_the_source() -> None:
             closed.set()
 
     before = threading.active_count()
-    items = ahead(endless(), depth=2)
+    items = prefetch(endless(), depth=2)
     next(items)
     items.close()
     assert threading.active_count() == before

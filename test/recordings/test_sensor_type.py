@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which kind of sensor a bag is of."""
+"""Which type of sensor a bag is of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from sparsh_ros.errors import ParameterError, RecordingError
-from sparsh_ros.recordings.sensor_type import find_kind
+from sparsh_ros.recordings.sensor_type import find_sensor_type
 from sparsh_ros.recordings.topics import SensorTopics
 
 WRITTEN = {"sensor_profile:/left": "gelsight_mini"}
@@ -19,7 +19,7 @@ def found(
 ) -> tuple[str, str]:
     """Name of the kind, and how it is known."""
     sensor = SensorTopics("left", image.rpartition("/")[0], image)
-    profile, source = find_kind(SimpleNamespace(custom=custom or {}), sensor, *size, given)
+    profile, source = find_sensor_type(SimpleNamespace(custom=custom or {}), sensor, *size, given)
     return profile.name, source
 
 

@@ -25,7 +25,7 @@ def shapes(
     registers: int = 1,
     layer_scale: bool = True,
     learned: int | None = None,
-    mlp_width: int | None = None,
+    mlp_dim: int | None = None,
 ) -> Shapes:
     """Keys and shapes of an official encoder.
 
@@ -33,7 +33,7 @@ def shapes(
         kernel: Of the patches, (p, p), or (t, p, p) of a video encoder.
         learned: Tokens with a learned position; None for sinusoidal positions.
     """
-    axes, hidden = len(kernel), mlp_width or 4 * width
+    axes, hidden = len(kernel), mlp_dim or 4 * width
     found: Shapes = {"register_tokens": (1, registers, width)} if registers else {}
     found["patch_embed.proj.weight"] = (width, channels, *kernel)
     found["patch_embed.proj.bias"] = (width,)

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from reference.layers import Weights
-from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
+from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD
 from sparsh_ros.models.dpt import ForceFieldDecoder
 from sparsh_ros.models.heads import build_head
 from sparsh_ros.models.spec import ModelSpec
@@ -46,7 +46,9 @@ def save_folder(folder: Path, spec: ModelSpec, tasks: Sequence[str]) -> Path:
     torch.manual_seed(0)
     folder.mkdir(parents=True, exist_ok=True)
     for task in tasks:
-        decoder = ForceFieldDecoder(spec.width) if task == FORCE_FIELD else build_head(task, spec)
+        decoder = (
+            ForceFieldDecoder(spec.embed_dim) if task == FORCE_FIELD else build_head(task, spec)
+        )
         (folder / task).mkdir()
         save_epoch(decoder.state_dict(), folder / task)
     path = folder / f"{spec.name}.safetensors"

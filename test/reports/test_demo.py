@@ -48,7 +48,7 @@ def test_rate_and_latency(record: Record) -> None:
     assert math.isnan(Record().latency_ms(50)) and math.isnan(Record().slip.rate_hz)
 
 
-def test_every_frame_of_the_frame_accounting_is_accounted_for(record: Record) -> None:
+def test_every_frame_is_accounted_for(record: Record) -> None:
     counts = [count for _, count in record.frame_accounting()]
     grabbed, replaced, published, lost, received, refused, skipped, estimates, missed, heard = (
         counts

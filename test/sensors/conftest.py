@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sparsh_ros.bench.faulty_camera import FaultyHost
+from sparsh_ros.bench.fault_injection.camera import FaultyHost
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Profiles: what ships, standard images, refusal of what is wrong."""
+"""Profiles: what ships, canonical images, refusal of what is wrong."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_landscape_is_turned_counter_clockwise_for_digit(
 ) -> None:
     raw = landscape(width, height)
     raw = raw if order == "rgb" else raw[..., ::-1]
-    image = load_profile("digit").standardise(raw, order)
+    image = load_profile("digit").to_canonical(raw, order)
     assert image.shape == IMAGE_SHAPE and image.dtype == np.uint8
     assert image.flags["C_CONTIGUOUS"] and not np.shares_memory(image, raw)
     assert tuple(image[200, 5]) == GREEN
@@ -65,7 +65,7 @@ def test_landscape_is_turned_counter_clockwise_for_digit(
 
 
 def test_landscape_is_turned_clockwise_for_gelsight() -> None:
-    image = load_profile("gelsight_mini").standardise(landscape(640, 480), "rgb")
+    image = load_profile("gelsight_mini").to_canonical(landscape(640, 480), "rgb")
     assert tuple(image[5, 120]) == RED
     assert tuple(image[200, 235]) == GREEN
 
@@ -73,12 +73,12 @@ def test_landscape_is_turned_clockwise_for_gelsight() -> None:
 def test_wide_frames_lose_their_sides_only() -> None:
     raw = np.zeros((720, 1280, 3), np.uint8)
     raw[:, 160:1120] = 200
-    assert (load_profile("digit").standardise(raw, "rgb") == 200).all()
+    assert (load_profile("digit").to_canonical(raw, "rgb") == 200).all()
 
 
 def test_portrait_is_upright_already() -> None:
     upright = np.random.default_rng(0).integers(0, 256, IMAGE_SHAPE, np.uint8)
-    image = load_profile("digit").standardise(upright, "rgb")
+    image = load_profile("digit").to_canonical(upright, "rgb")
     np.testing.assert_array_equal(image, upright)
     assert not np.shares_memory(image, upright)
 
@@ -97,7 +97,7 @@ def test_light_comes_from_the_same_sides_in_every_recording(
 ) -> None:
     """The first is landscape, the others were turned by the driver library."""
     raw = cv2.imread(str(tactile_data / recording))
-    image = load_profile("digit").standardise(raw, "bgr").astype(float)
+    image = load_profile("digit").to_canonical(raw, "bgr").astype(float)
     red, green, blue = np.moveaxis(image / image.sum(axis=2, keepdims=True), 2, 0)
     assert red[:, :60].mean() > red[:, 180:].mean() + 0.05
     assert green[:, 180:].mean() > green[:, :60].mean() + 0.05
@@ -117,7 +117,7 @@ def test_light_comes_from_the_same_sides_in_every_recording(
 )
 def test_refuses_what_is_no_camera_frame(raw: object, order: str, message: str) -> None:
     with pytest.raises(FrameError, match=f"digit: wanted .*{message}"):
-        load_profile("digit").standardise(raw, order)
+        load_profile("digit").to_canonical(raw, order)
 
 
 def test_check_names_sensor_and_found_shape() -> None:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
+from sparsh_ros.bench.fault_injection.camera import FaultyCamera, FaultyHost
 from sparsh_ros.errors import FrameError, ParameterError, RecordingError
 from sparsh_ros.frames import IMAGE_SHAPE, FrameRing
 from sparsh_ros.sensors import Sensor, open_sensor
@@ -255,7 +255,7 @@ def test_camera_that_comes_loose_is_opened_again(host: FaultyHost) -> None:
     host.plug(camera, "1-1")
     with open_sensor("video", input=0, host=host) as sensor:
         frame = sensor.wait(0, LONG_S)
-        camera.misbehave(EMPTY)
+        camera.inject(EMPTY)
         until(lambda: camera.opened == 2)
         assert sensor.wait(frame.sequence, LONG_S)
         status = sensor.status()

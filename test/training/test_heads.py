@@ -34,7 +34,7 @@ def _labels(count, seed):
 
 def _tokens(labels, spec):
     """Tokens that carry the labels in their first channels, in noise."""
-    values = np.random.default_rng(1).normal(0, 0.3, (len(labels), 300, spec.width))
+    values = np.random.default_rng(1).normal(0, 0.3, (len(labels), 300, spec.embed_dim))
     signal = np.concatenate([labels.force_n, np.nan_to_num(labels.motion)], axis=1)
     values[:, :, :6] += signal[:, None]
     return Tokens(values.astype(np.float16), tasks.Targets.of(labels, spec))

@@ -35,7 +35,7 @@ def test_training_and_live_path_give_the_same_tokens():
     pair = np.concatenate(
         [p.cut_patches(p.subtract_background(f, background)) for f in (current, previous)], axis=-1
     )
-    encoder = VisionTransformer(width=32, depth=2, heads=2).eval()
+    encoder = VisionTransformer(embed_dim=32, depth=2, num_heads=2).eval()
     trained = encoder.forward_patches(p.scale_patches(torch.from_numpy(pair[None])))
     p.fold_scaling(encoder)
     images = [torch.from_numpy(image[None]) for image in (current, previous, background)]

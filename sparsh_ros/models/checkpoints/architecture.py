@@ -27,13 +27,13 @@ def height_and_width(size: int | Sequence[int]) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class EncoderLayout:
+class EncoderConfig:
     """All that it takes to build a `sparsh_ros.models.vit.VisionTransformer`.
 
     Attributes:
-        width: Channels D of a token.
+        embed_dim: Channels D of a token.
         depth: Transformer blocks.
-        heads: Attention heads per block.
+        num_heads: Attention heads per block.
         image_size: Height and width of the input in pixels.
         patch_size: Side of a square patch in pixels.
         in_channels: Channels of the input: 6 for a pair of frames, 3 for a clip.
@@ -42,12 +42,12 @@ class EncoderLayout:
         tubelet: Frames of a clip that make one token; None for an image encoder.
         layer_scale: Whether the residual branches have a learned gain per channel.
         learned_positions: Whether positions are a learned table instead of sines and cosines.
-        mlp_width: Hidden units of the perceptrons; None takes 4 D.
+        mlp_dim: Hidden units of the perceptrons; None takes 4 D.
     """
 
-    width: int
+    embed_dim: int
     depth: int
-    heads: int
+    num_heads: int
     image_size: tuple[int, int] = IMAGE_SIZE
     patch_size: int = 16
     in_channels: int = 6
@@ -56,7 +56,7 @@ class EncoderLayout:
     tubelet: int | None = None
     layer_scale: bool = True
     learned_positions: bool = False
-    mlp_width: int | None = None
+    mlp_dim: int | None = None
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -77,8 +77,8 @@ class EncoderLayout:
 
 
 @dataclass(frozen=True)
-class EncoderFacts:
-    """What the tensors of an encoder tell; the fields are those of `EncoderLayout`.
+class InferredConfig:
+    """What the tensors of an encoder tell; the fields are those of `EncoderConfig`.
 
     Attributes:
         source: Where the tensors are from, for messages.
@@ -86,36 +86,36 @@ class EncoderFacts:
     """
 
     source: str
-    width: int
+    embed_dim: int
     depth: int
     patch_size: int
     in_channels: int
     tubelet: int | None
     registers: int
     layer_scale: bool
-    mlp_width: int
+    mlp_dim: int
     learned_tokens: int | None
 
     @classmethod
-    def of(cls, shapes: Shapes, source: str) -> EncoderFacts:
-        """Read the facts from the shape of every tensor, names without a prefix.
+    def from_shapes(cls, shapes: Shapes, source: str) -> InferredConfig:
+        """Read the architecture from the shape of every tensor, names without a prefix.
 
         Raises:
             WeightsError: The tensors are not those of an encoder.
         """
         try:
-            width, channels, *time, height, patch_width = shapes[PATCH_WEIGHT]
+            embed_dim, channels, *time, height, patch_width = shapes[PATCH_WEIGHT]
             learned = shapes.get("pos_embed")
-            facts = cls(
+            config = cls(
                 source=source,
-                width=width,
+                embed_dim=embed_dim,
                 depth=len({name.split(".")[1] for name in shapes if name.startswith("blocks.")}),
                 patch_size=height,
                 in_channels=channels,
                 tubelet=time[0] if time else None,
-                registers=shapes.get("register_tokens", (1, 0, width))[1],
+                registers=shapes.get("register_tokens", (1, 0, embed_dim))[1],
                 layer_scale=any(name.endswith(".ls1.gamma") for name in shapes),
-                mlp_width=shapes.get("blocks.0.mlp.fc1.weight", (4 * width,))[0],
+                mlp_dim=shapes.get("blocks.0.mlp.fc1.weight", (4 * embed_dim,))[0],
                 learned_tokens=learned[1] if learned else None,
             )
         except (KeyError, IndexError, ValueError) as error:
@@ -124,41 +124,41 @@ class EncoderFacts:
                 f"another shape ({error}); see `sparsh-ros weights inspect {source}`"
             ) from error
         if height != patch_width or len(time) > 1:
-            raise facts._conflict(
+            raise config._conflict(
                 "square patches", f"{PATCH_WEIGHT} {shapes[PATCH_WEIGHT]}", "use other weights"
             )
-        return facts
+        return config
 
-    def default_heads(self) -> int | None:
+    def default_num_heads(self) -> int | None:
         """Attention heads, one per 64 channels; None where that does not come out even."""
-        return None if self.width % HEAD_WIDTH else self.width // HEAD_WIDTH
+        return None if self.embed_dim % HEAD_WIDTH else self.embed_dim // HEAD_WIDTH
 
-    def any_layout(self) -> EncoderLayout:
+    def any_config(self) -> EncoderConfig:
         """An architecture with these tensors, whatever its image: enough to compare tensors."""
         image_size = (self.patch_size * (self.learned_tokens or 1), self.patch_size)
-        return self.layout(image_size, self.tubelet, self.default_heads() or 1)
+        return self.complete(image_size, self.tubelet, self.default_num_heads() or 1)
 
-    def layout(
+    def complete(
         self,
         image_size: tuple[int, int] = IMAGE_SIZE,
         frames: int | None = None,
-        heads: int | None = None,
-    ) -> EncoderLayout:
-        """Complete the facts to an architecture.
+        num_heads: int | None = None,
+    ) -> EncoderConfig:
+        """Complete what the tensors tell to an architecture.
 
         Args:
             image_size: Height and width of the input in pixels.
             frames: Frames of a clip; None takes as many as have learned positions, else 4.
-            heads: Attention heads; None takes one per 64 channels.
+            num_heads: Attention heads; None takes one per 64 channels.
 
         Raises:
             WeightsError: What is given contradicts the tensors.
         """
         self._check_image_size(image_size)
-        layout = EncoderLayout(
-            width=self.width,
+        config = EncoderConfig(
+            embed_dim=self.embed_dim,
             depth=self.depth,
-            heads=self._heads(heads),
+            num_heads=self._num_heads(num_heads),
             image_size=tuple(image_size),
             patch_size=self.patch_size,
             in_channels=self.in_channels,
@@ -167,30 +167,32 @@ class EncoderFacts:
             tubelet=self.tubelet,
             layer_scale=self.layer_scale,
             learned_positions=self.learned_tokens is not None,
-            mlp_width=self.mlp_width,
+            mlp_dim=self.mlp_dim,
         )
-        if self.learned_tokens not in (None, layout.tokens):
-            given = f"image_size={layout.image_size}" + (f", frames={frames}" if frames else "")
+        if self.learned_tokens not in (None, config.tokens):
+            given = f"image_size={config.image_size}" + (f", frames={frames}" if frames else "")
             raise self._conflict(
-                f"{layout.tokens} tokens ({given}, patches of {self.patch_size} pixels)",
+                f"{config.tokens} tokens ({given}, patches of {self.patch_size} pixels)",
                 f"learned positions (pos_embed) of {self.learned_tokens}",
                 "give the size that the weights were trained on",
             )
-        return layout
+        return config
 
-    def _heads(self, given: int | None) -> int:
-        heads = self.default_heads() if given is None else given
-        if heads is None:
+    def _num_heads(self, given: int | None) -> int:
+        num_heads = self.default_num_heads() if given is None else given
+        if num_heads is None:
             raise self._conflict(
                 f"one attention head per {HEAD_WIDTH} channels",
-                f"width {self.width}",
-                "give their number, heads=...",
+                f"embed_dim {self.embed_dim}",
+                "give their number, num_heads=...",
             )
-        if heads < 1 or self.width % heads:
+        if num_heads < 1 or self.embed_dim % num_heads:
             raise self._conflict(
-                f"heads={heads}", f"width {self.width}, no multiple of it", "give another number"
+                f"num_heads={num_heads}",
+                f"embed_dim {self.embed_dim}, no multiple of it",
+                "give another number",
             )
-        return heads
+        return num_heads
 
     def _check_image_size(self, size: tuple[int, int]) -> None:
         if len(size) != 2 or any(s < self.patch_size or s % self.patch_size for s in size):

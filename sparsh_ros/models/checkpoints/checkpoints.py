@@ -18,18 +18,18 @@ from torch import nn
 from sparsh_ros.errors import ModelError, WeightsError
 from sparsh_ros.models.checkpoints.architecture import (
     IMAGE_SIZE,
-    EncoderFacts,
-    EncoderLayout,
+    EncoderConfig,
+    InferredConfig,
     height_and_width,
 )
-from sparsh_ros.models.checkpoints.encoder_keys import EncoderKeys, find_encoder
-from sparsh_ros.models.checkpoints.tensor_files import TensorFile, open_tensor_file, some
+from sparsh_ros.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
+from sparsh_ros.models.checkpoints.tensor_files import some
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import describe_encoder
 from sparsh_ros.names import ENCODER_FILE
 
-_DESCRIBED = ("width", "depth", "patch_size", "in_channels", "tubelet", "registers")
+_DESCRIBED = ("embed_dim", "depth", "patch_size", "in_channels", "tubelet", "registers")
 """What a model's description says of its encoder's tensors."""
 
 _Module = TypeVar("_Module", bound=nn.Module)
@@ -57,11 +57,11 @@ class Differences(NamedTuple):
 
 
 def load_encoder(
-    path: str | Path,
+    path: str | Path | Checkpoint,
     *,
     image_size: int | tuple[int, int] = IMAGE_SIZE,
     frames: int | None = None,
-    heads: int | None = None,
+    num_heads: int | None = None,
     zero_registers: int = 0,
 ) -> VisionTransformer:
     """Load a Sparsh encoder from any file that holds one.
@@ -71,12 +71,12 @@ def load_encoder(
     training checkpoint the moving average is taken, and nothing else is read.
 
     Args:
-        path: Weights file.
+        path: Weights file, or one that is open.
         image_size: Height and width of the input in pixels, or the side of a square; sinusoidal
             positions fit any.
         frames: Frames of a clip, for a video encoder; None takes as many as have learned positions,
             else 4.
-        heads: Attention heads, which no tensor tells; None takes one per 64 channels, as all
+        num_heads: Attention heads, which no tensor tells; None takes one per 64 channels, as all
             published encoders have.
         zero_registers: Registers of zeros to add, for probes of TacBench on an I-JEPA or V-JEPA
             encoder; see `VisionTransformer.add_zero_registers`.
@@ -93,10 +93,10 @@ def load_encoder(
         ModelError: Zero registers are wanted and the file has registers of its own.
         MissingDependencyError: The package safetensors is needed and not installed.
     """
-    file = open_tensor_file(path)
-    keys, facts = _examine(file)
-    layout = facts.layout(height_and_width(image_size), frames, heads)
-    encoder = fill(outline(layout), file, keys.names)
+    file = open_checkpoint(path)
+    _refuse_unexpected(file)
+    config = file.encoder_config.complete(height_and_width(image_size), frames, num_heads)
+    encoder = load_weights(build_on_meta(config), file, file.encoder_keys.names)
     if zero_registers:
         encoder.add_zero_registers(zero_registers)
     return encoder
@@ -114,18 +114,18 @@ def load_model_encoder(spec: ModelSpec, path: Path | None = None) -> VisionTrans
         WeightsError: As `load_encoder`, or the file holds another architecture.
     """
     own = spec.files.encoder if spec.files else spec.weights / ENCODER_FILE
-    file = open_tensor_file(path or own)
-    keys, facts = _examine(file)
-    _check_described(file.path, facts, spec)
-    wanted = spec.layout
-    layout = facts.layout(wanted.image_size, wanted.frames, wanted.heads)
-    encoder = fill(outline(layout), file, keys.names)
-    if spec.zero_registers and not facts.registers:  # a file of our own has them already
+    file = open_checkpoint(path or own)
+    _refuse_unexpected(file)
+    inferred, wanted = file.encoder_config, spec.encoder_config
+    _check_described(file.path, inferred, spec)
+    config = inferred.complete(wanted.image_size, wanted.frames, wanted.num_heads)
+    encoder = load_weights(build_on_meta(config), file, file.encoder_keys.names)
+    if spec.zero_registers and not inferred.registers:  # a file of our own has them already
         encoder.add_zero_registers(spec.zero_registers)
     return encoder
 
 
-def fill(module: _Module, file: TensorFile, names: Mapping[str, str]) -> _Module:
+def load_weights(module: _Module, file: Checkpoint, names: Mapping[str, str]) -> _Module:
     """Give a module the tensors of a file, all of them and nothing else, as float32.
 
     Args:
@@ -147,7 +147,7 @@ def fill(module: _Module, file: TensorFile, names: Mapping[str, str]) -> _Module
     return module.eval()
 
 
-def differences(module: nn.Module, file: TensorFile, names: Mapping[str, str]) -> Differences:
+def differences(module: nn.Module, file: Checkpoint, names: Mapping[str, str]) -> Differences:
     """Compare a module's tensors with those of a file.
 
     Args:
@@ -169,15 +169,12 @@ def differences(module: nn.Module, file: TensorFile, names: Mapping[str, str]) -
     )
 
 
-def _examine(file: TensorFile) -> tuple[EncoderKeys, EncoderFacts]:
-    keys = find_encoder(file.tensors, str(file.path))
-    if keys.unexpected:
+def _refuse_unexpected(file: Checkpoint) -> None:
+    if file.encoder_keys.unexpected:
         raise WeightsError(
-            f"{file.path}: unexpected: {some(keys.unexpected)}, of no module that a Sparsh "
-            f"checkpoint has; see `sparsh-ros weights inspect {file.path}`"
+            f"{file.path}: unexpected: {some(file.encoder_keys.unexpected)}, of no module that a "
+            f"Sparsh checkpoint has; see `sparsh-ros weights inspect {file.path}`"
         )
-    shapes = {name: file.tensors[found].shape for name, found in keys.names.items()}
-    return keys, EncoderFacts.of(shapes, str(file.path))
 
 
 def resized(encoder: VisionTransformer, image_size: tuple[int, int]) -> VisionTransformer:
@@ -186,33 +183,33 @@ def resized(encoder: VisionTransformer, image_size: tuple[int, int]) -> VisionTr
     Raises:
         ModelError: Its positions are learned, which fit one size alone.
     """
-    if encoder.layout.learned_positions and image_size != encoder.layout.image_size:
+    if encoder.config.learned_positions and image_size != encoder.config.image_size:
         raise ModelError(
             f"encoder: wanted sinusoidal positions for images of {image_size}, found learned ones "
-            f"for {encoder.layout.image_size}"
+            f"for {encoder.config.image_size}"
         )
-    twin = outline(replace(encoder.layout, image_size=image_size))
+    twin = build_on_meta(replace(encoder.config, image_size=image_size))
     twin.load_state_dict(encoder.state_dict(), assign=True)
     return twin.eval()
 
 
-def outline(layout: EncoderLayout) -> VisionTransformer:
+def build_on_meta(config: EncoderConfig) -> VisionTransformer:
     """Build an encoder without values, on the meta device."""
     with torch.device("meta"):
-        return VisionTransformer.from_layout(layout)
+        return VisionTransformer.from_config(config)
 
 
-def _check_described(path: Path, facts: EncoderFacts, spec: ModelSpec) -> None:
-    facts = replace(facts, registers=facts.registers or spec.zero_registers)
-    stated = {name: getattr(spec.layout, name) for name in _DESCRIBED}
+def _check_described(path: Path, config: InferredConfig, spec: ModelSpec) -> None:
+    config = replace(config, registers=config.registers or spec.zero_registers)
+    stated = {name: getattr(spec.encoder_config, name) for name in _DESCRIBED}
     if spec.registers is None:
         del stated["registers"]
-    differing = [name for name, value in stated.items() if value != getattr(facts, name)]
+    differing = [name for name, value in stated.items() if value != getattr(config, name)]
     if differing:
         raise WeightsError(
             f"{path}: of another architecture: model {spec.name} wants "
-            f"{describe_encoder(spec.layout)}, found {describe_encoder(facts)}; differing: "
-            f"{', '.join(differing)}"
+            f"{describe_encoder(spec.encoder_config)}, found {describe_encoder(config)}; "
+            f"differing: {', '.join(differing)}"
         )
 
 

@@ -6,7 +6,7 @@ What a file holds is told from its tensors, not from its name. No torch.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
@@ -14,9 +14,7 @@ from pathlib import Path
 import yaml
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.models.checkpoints.encoder_keys import has_encoder
-from sparsh_ros.models.checkpoints.head_facts import find_head, recognise_head
-from sparsh_ros.models.checkpoints.tensor_files import open_tensor_file
+from sparsh_ros.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
 
 CHOICE_FILE = "files.yaml"
 """In the folder: encoder and tasks -> names of the files to take, where there are several."""
@@ -35,17 +33,8 @@ class WeightFiles:
         heads: Task -> file with its decoder.
     """
 
-    encoder: Path
-    heads: Mapping[str, Path] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Holds:
-    """What a file holds: an encoder, the decoder of a task ("" for none)."""
-
-    path: Path
-    encoder: bool
-    task: str
+    encoder: Checkpoint
+    heads: Mapping[str, Checkpoint] = field(default_factory=dict)
 
 
 def find_weight_files(folder: Path, encoder_names: Sequence[str] = ()) -> WeightFiles:
@@ -65,12 +54,12 @@ def find_weight_files(folder: Path, encoder_names: Sequence[str] = ()) -> Weight
             with an encoder of its own that is not the one taken, or a file is broken or unsafe.
         MissingDependencyError: The package safetensors is needed and not installed.
     """
-    chosen = _read_choice(folder)
-    found = [_look(path) for path in _candidates(folder)]
+    found = [open_checkpoint(path) for path in _candidates(folder)]
+    chosen = _read_choice(folder, found)
     encoder = chosen.get(ENCODER) or _choose_encoder(
-        folder, found, encoder_names, set(chosen.values())
+        folder, found, encoder_names, list(chosen.values())
     )
-    tasks = sorted({holds.task for holds in found if holds.task} | (set(chosen) - {ENCODER}))
+    tasks = sorted({file.task for file in found if file.task} | (set(chosen) - {ENCODER}))
     heads = {}
     for task in tasks:
         heads[task] = chosen.get(task) or _choose_head(folder, found, task, encoder)
@@ -85,23 +74,24 @@ def choose_files(paths: Sequence[Path]) -> WeightFiles:
             one cannot be read.
         MissingDependencyError: The package safetensors is needed and not installed.
     """
-    found = [_look(path) for path in paths]
-    encoders = [holds.path for holds in found if holds.encoder]
+    found = [open_checkpoint(path) for path in paths]
+    encoders = [file for file in found if file.has_encoder]
     if len(encoders) != 1:
+        names = ", ".join(str(file.path) for file in encoders)
         raise WeightsError(
-            f"wanted one file with an encoder, found {', '.join(map(str, encoders)) or 'none'} "
+            f"wanted one file with an encoder, found {names or 'none'} "
             f"among {', '.join(map(str, paths))}"
         )
-    heads: dict[str, Path] = {}
-    for holds in found:
-        if not (holds.encoder or holds.task):
-            raise WeightsError(f"{holds.path}: wanted an encoder or a decoder, found neither")
-        if holds.task in heads:
+    heads: dict[str, Checkpoint] = {}
+    for file in found:
+        if not (file.has_encoder or file.task):
+            raise WeightsError(f"{file.path}: wanted an encoder or a decoder, found neither")
+        if file.task in heads:
             raise WeightsError(
-                f"wanted one file for {holds.task}, found {heads[holds.task]} and {holds.path}"
+                f"wanted one file for {file.task}, found {heads[file.task].path} and {file.path}"
             )
-        if holds.task:
-            heads[holds.task] = holds.path
+        if file.task:
+            heads[file.task] = file
     return WeightFiles(encoders[0], heads)
 
 
@@ -120,64 +110,61 @@ def _candidates(folder: Path) -> list[Path]:
     )
 
 
-def _look(path: Path) -> _Holds:
-    file = open_tensor_file(path)
-    names = find_head(file.tensors, str(path))
-    task = recognise_head({name: file.tensors[in_file].shape for name, in_file in names.items()})
-    return _Holds(path, has_encoder(file.tensors, str(path)), task)
-
-
 def _choose_encoder(
-    folder: Path, found: Sequence[_Holds], names: Sequence[str], chosen: Collection[Path]
-) -> Path:
-    encoders = [holds.path for holds in found if holds.encoder]
+    folder: Path,
+    found: Sequence[Checkpoint],
+    names: Sequence[str],
+    chosen: Sequence[Checkpoint],
+) -> Checkpoint:
+    encoders = [file for file in found if file.has_encoder]
     for name in names:
-        if named := [path for path in encoders if path.name == name]:
+        if named := [file for file in encoders if file.path.name == name]:
             return _only(folder, ENCODER, named)
-    alone = [holds.path for holds in found if holds.encoder and not holds.task]
+    alone = [file for file in encoders if not file.task]
     if not encoders:
         wanted = f" ({' or '.join(names)})" if names else ""
-        held = ", ".join(holds.path.name for holds in found) or "no weights file"
+        held = ", ".join(file.path.name for file in found) or "no weights file"
         raise WeightsError(
             f"{folder}: wanted a file with an encoder{wanted}, found {held}; "
             "`sparsh-ros weights get NAME` fetches it"
         )
-    of_chosen_heads = [path for path in encoders if path in chosen]
+    of_chosen_heads = [file for file in encoders if file in chosen]
     return _only(folder, ENCODER, alone or of_chosen_heads or encoders)
 
 
-def _choose_head(folder: Path, found: Sequence[_Holds], task: str, encoder: Path) -> Path:
-    path = _only(folder, task, [holds.path for holds in found if holds.task == task])
-    holds = next(holds for holds in found if holds.path == path)
-    if holds.encoder and path != encoder:
+def _choose_head(
+    folder: Path, found: Sequence[Checkpoint], task: str, encoder: Checkpoint
+) -> Checkpoint:
+    file = _only(folder, task, [file for file in found if file.task == task])
+    if file.has_encoder and file is not encoder:
         raise WeightsError(
-            f"{path}: wanted the decoder for {task} alone, found an encoder with it, while "
-            f"{encoder.name} is the model's; say which ones belong together in "
-            f"{folder / CHOICE_FILE}, for example `{ENCODER}: {path.relative_to(folder)}`"
+            f"{file.path}: wanted the decoder for {task} alone, found an encoder with it, while "
+            f"{encoder.path.name} is the model's; say which ones belong together in "
+            f"{folder / CHOICE_FILE}, for example `{ENCODER}: {file.path.relative_to(folder)}`"
         )
-    return path
+    return file
 
 
-def _only(folder: Path, what: str, paths: Sequence[Path]) -> Path:
-    paths = _last_of_run(paths)
-    if len(paths) > 1:
-        names = [str(path.relative_to(folder)) for path in paths]
+def _only(folder: Path, what: str, files: Sequence[Checkpoint]) -> Checkpoint:
+    files = _last_of_run(files)
+    if len(files) > 1:
+        names = [str(file.path.relative_to(folder)) for file in files]
         raise WeightsError(
             f"{folder}: wanted one file for {what}, found {', '.join(names)}; remove the others, "
             f"or name it in {folder / CHOICE_FILE}: `{what}: {names[-1]}`"
         )
-    return paths[0]
+    return files[0]
 
 
-def _last_of_run(paths: Sequence[Path]) -> Sequence[Path]:
+def _last_of_run(files: Sequence[Checkpoint]) -> Sequence[Checkpoint]:
     """The last epoch alone, if all these files are of one run; else as they are."""
-    epochs = [path for path in paths if fnmatch(path.name, _EPOCHS)]
-    alike = all(path in epochs or path.name == _LATEST for path in paths)
-    one_run = epochs and alike and len({path.parent for path in paths}) == 1
-    return [max(epochs)] if one_run else paths
+    epochs = [file for file in files if fnmatch(file.path.name, _EPOCHS)]
+    alike = all(file in epochs or file.path.name == _LATEST for file in files)
+    one_run = epochs and alike and len({file.path.parent for file in files}) == 1
+    return [max(epochs, key=lambda file: file.path)] if one_run else files
 
 
-def _read_choice(folder: Path) -> dict[str, Path]:
+def _read_choice(folder: Path, found: Sequence[Checkpoint]) -> dict[str, Checkpoint]:
     path = folder / CHOICE_FILE
     if not path.is_file():
         return {}
@@ -189,11 +176,14 @@ def _read_choice(folder: Path) -> dict[str, Path]:
         raise WeightsError(
             f"{path}: wanted `{ENCODER}` and tasks, each with the name of a file, found {content!r}"
         )
-    chosen = {str(what): folder / name for what, name in content.items()}
-    for what, file in chosen.items():
-        if not file.is_file():
-            raise WeightsError(f"{path}: {what}: {file} not found")
-        holds = _look(file)
-        if not (holds.encoder if what == ENCODER else holds.task == what):
-            raise WeightsError(f"{path}: {what}: wanted a file with one, found none in {file}")
+    opened = {file.path: file for file in found}
+    chosen = {}
+    for what, name in content.items():
+        place = folder / name
+        if not place.is_file():
+            raise WeightsError(f"{path}: {what}: {place} not found")
+        file = opened.get(place) or open_checkpoint(place)
+        if not (file.has_encoder if what == ENCODER else file.task == what):
+            raise WeightsError(f"{path}: {what}: wanted a file with one, found none in {place}")
+        chosen[str(what)] = file
     return chosen

@@ -20,6 +20,7 @@ from sensor_msgs.msg import Image
 
 from sparsh_ros import names
 from sparsh_ros.msg import Slip
+from sparsh_ros.names import DIAGNOSTICS
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.topics import qos
 from sparsh_ros.reports.graph_log import Record, Series
@@ -57,7 +58,7 @@ class Observer(Node):
             ),
         ):
             self.create_subscription(message_type, topic, _keep(series, values), _DEEP)
-        self.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, _DEEP)
+        self.create_subscription(DiagnosticArray, DIAGNOSTICS, self._take_diagnostics, _DEEP)
         self._awaited = [f"{names.GROUND_TRUTH}/pose"] if with_truth else []
         self._readiness = self.create_timer(_READY_POLL_S, self._ask_for_images)
 

@@ -64,7 +64,7 @@ def recorded_rig(path: str, images: str, kind: str) -> tuple[SensorEntry, ...]:
     # Here, because only a replay needs it.
     from sparsh_ros.recordings.bags import Bag, open_bag
     from sparsh_ros.recordings.labels import read_events
-    from sparsh_ros.recordings.sensor_type import find_kind
+    from sparsh_ros.recordings.sensor_type import find_sensor_type
     from sparsh_ros.recordings.topics import SensorTopics, find_sensors
 
     def entry(bag: Bag, topics: SensorTopics) -> SensorEntry:
@@ -74,7 +74,7 @@ def recorded_rig(path: str, images: str, kind: str) -> tuple[SensorEntry, ...]:
         if first is None:
             raise RecordingError(f"{topics.image}: no image that can be read")
         height, width = first.value.shape[:2]
-        profile, _ = find_kind(bag, topics, width, height, kind)
+        profile, _ = find_sensor_type(bag, topics, width, height, kind)
         return SensorEntry(_ros_name(topics.name), DRIVER, profile, {"input": topics.image})
 
     with open_bag(path) as bag:

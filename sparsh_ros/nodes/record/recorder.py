@@ -29,9 +29,9 @@ from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from sparsh_ros.errors import ParameterError
+from sparsh_ros.names import DIAGNOSTICS
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.record.topic_filter import TopicFilter, best_qos, message_class
-from sparsh_ros.nodes.replay.live_estimates import DIAGNOSTICS
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.clocks import steady_clock
 from sparsh_ros.nodes.runtime.parameters import Parameters

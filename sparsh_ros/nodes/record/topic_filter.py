@@ -11,9 +11,9 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from sparsh_ros import names
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.nodes.replay.live_estimates import DIAGNOSTICS
+from sparsh_ros.names import DIAGNOSTICS
 from sparsh_ros.nodes.topics.estimates import TOPICS
-from sparsh_ros.recordings.definitions import known_types
+from sparsh_ros.recordings.formats.definitions import known_types
 
 _GROUND_TRUTH = tuple(f"{names.GROUND_TRUTH}/{estimate}" for estimate in ("force", "slip", "pose"))
 _OF_SENSOR = (*(topic.name for topic in TOPICS), *_GROUND_TRUTH, "background")

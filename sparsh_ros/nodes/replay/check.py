@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from sparsh_ros.errors import SparshError
-from sparsh_ros.evaluation.recording import Evaluator, Source, StampClock
+from sparsh_ros.evaluation.evaluator import Evaluator, Source, StampClock
 from sparsh_ros.evaluation.result import SensorResult
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.nodes.graph.recorded import image_topics
@@ -90,7 +90,7 @@ def _offline(
         if stop:
             raise KeyboardInterrupt
 
-    source = Source(image=image_topics(values["image_topics"]), kind=values["kind"])
+    source = Source(image=image_topics(values["image_topics"]), sensor_type=values["kind"])
     with open_bag(values["bag"]) as bag:
         name = Path(values["bag"]).name
         return perception.spec, Evaluator(perception, clock, source).run(bag, name, check_stop)

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsh_ros.names import DIAGNOSTICS
 from sparsh_ros.recordings.bags import Bag
-
-DIAGNOSTICS = "/diagnostics"
 
 
 @dataclass(frozen=True, eq=False)

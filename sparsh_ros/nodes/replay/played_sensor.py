@@ -46,7 +46,7 @@ class PlayedSensor:
         self._camera_info.publish(frame.stamp_ns)
 
     def publish_background(self, stamp_ns: int, image: np.ndarray | None) -> None:
-        """Publish a background, a standard image; None: the one before no longer holds."""
+        """Publish a background, a canonical image; None: the one before no longer holds."""
         where = (stamp_ns, self._optical_frame)
         if image is None:
             self._background.publish(Image(header=conversions.header(*where)))

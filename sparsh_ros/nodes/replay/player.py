@@ -23,17 +23,16 @@ from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
 
 from sparsh_ros.errors import RecordingError, SparshError
-from sparsh_ros.evaluation.feed import Feed, read_feeds
 from sparsh_ros.frames import Frame
 from sparsh_ros.models.head_choice import choose_heads
 from sparsh_ros.models.zoo import load_model_spec
+from sparsh_ros.names import DIAGNOSTICS
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import image_topics, recorded_rig
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.record.recorder import Recorder
 from sparsh_ros.nodes.replay.check import check
-from sparsh_ros.nodes.replay.live_estimates import DIAGNOSTICS
 from sparsh_ros.nodes.replay.played_sensor import PlayedSensor
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.clocks import PlayClock, steady_clock
@@ -42,8 +41,9 @@ from sparsh_ros.nodes.runtime.signals import request_stop
 from sparsh_ros.nodes.settings import Value
 from sparsh_ros.nodes.topics import qos
 from sparsh_ros.nodes.topics.estimates import topics_of
+from sparsh_ros.recordings.bag_sensor import BagSensor, read_sensor_items
 from sparsh_ros.recordings.bags import open_bag
-from sparsh_ros.recordings.prefetch import ahead
+from sparsh_ros.recordings.prefetch import prefetch
 from sparsh_ros.recordings.topics import SensorTopics, find_sensors
 
 _TICK_S = 0.01
@@ -57,7 +57,7 @@ _BACKGROUND_DELAY_S = 0.2
 _DISCOVERY_PERIOD_S = 0.5
 _READ_AHEAD = 32
 
-Item = tuple[Feed, str, int, object]
+Item = tuple[BagSensor, str, int, object]
 
 
 class Player(Node):
@@ -122,11 +122,11 @@ class Player(Node):
         values = self.values
         with open_bag(values["bag"]) as bag:
             found = find_sensors(bag.topics, image_topics(values["image_topics"]))
-            feeds = [
-                Feed(name, _without_labels(topics), values["kind"], None, 0)
+            sensors = [
+                BagSensor(name, _without_labels(topics), values["kind"])
                 for name, topics in zip(self.sensors, found, strict=True)
             ]
-            with closing(ahead(read_feeds(bag, feeds), _READ_AHEAD)) as items:
+            with closing(prefetch(read_sensor_items(bag, sensors), _READ_AHEAD)) as items:
                 self._publish_all(item for item in items if item[1] != "profile")
             for warning in bag.warnings:
                 self.get_logger().warning(warning)
@@ -140,13 +140,13 @@ class Player(Node):
         self._clock.left_s(first[2])
         self._await_listeners()
         self.get_logger().info(f"playing {self.values['bag']} at rate {self.values['rate']}")
-        for feed, event, stamp_ns, value in chain([first], items):
+        for sensor, event, stamp_ns, value in chain([first], items):
             if self._stop.is_set():
                 return
             if event == "frame":
-                self._publish(self.sensors[feed.key], value)
+                self._publish(self.sensors[sensor.key], value)
             else:
-                self._change_background(self.sensors[feed.key], stamp_ns, value)
+                self._change_background(self.sensors[sensor.key], stamp_ns, value)
 
     def _publish(self, sensor: PlayedSensor, frame: Frame) -> None:
         while (left_s := self._clock.left_s(frame.stamp_ns)) > 0 and not self._stop.is_set():

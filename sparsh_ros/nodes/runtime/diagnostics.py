@@ -13,6 +13,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
+from sparsh_ros.names import DIAGNOSTICS
 from sparsh_ros.nodes.runtime.clocks import steady_clock
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -44,7 +45,7 @@ class Diagnostics:
         """`reports` is called once a second and gives a report for each sensor by its name."""
         self._node = node
         self._reports = reports
-        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._publisher = node.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
         node.create_timer(_PERIOD_S, self.publish, clock=steady_clock())
 
     def publish(self) -> None:

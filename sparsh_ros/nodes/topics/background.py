@@ -58,8 +58,9 @@ class BackgroundTopic:
         self._node, self._entry, self._on_change = node, entry, on_change
         self._sensor_serial = sensor_serial
         self._lock = threading.Lock()
-        self._store, self._serial = BackgroundStore(), ""
-        self._keeper = BackgroundKeeper(entry.profile, file=entry.background)
+        self._keeper = BackgroundKeeper(
+            entry.profile, store=BackgroundStore(), file=entry.background
+        )
         self._reported: set[str] = set()
         self._is_announced = False
         self._listeners = 0
@@ -93,20 +94,13 @@ class BackgroundTopic:
         return Report(WARN if trouble and is_needed else OK, trouble or "running", values)
 
     def _check_serial(self, serial: str) -> None:
-        """Begin anew if this is another sensor, of which the background says nothing.
-
-        The sensor is unknown ("") while it is unplugged; a file holds for any.
-        """
-        if self._entry.background is not None or serial in ("", self._serial):
-            return
-        if self._keeper.image is not None:
+        """Drop the background if this is another sensor than the one it was taken of."""
+        if self._keeper.check_serial(serial):
             self._publish(None)
             self._node.get_logger().warning(
                 f"{self._entry.name}: another sensor, {serial}: the background of the one before "
                 "is dropped"
             )
-        self._serial = serial
-        self._keeper = BackgroundKeeper(self._entry.profile, serial, self._store)
 
     def _has_listener_joined(self) -> bool:
         # The middleware brings a latched image to whoever comes late, but may take seconds for it.

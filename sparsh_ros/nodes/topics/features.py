@@ -66,7 +66,7 @@ def msg_to_features(sensor: str, spec: ModelSpec, message: FeaturesMessage) -> F
         return Features(
             (EncodedFrame(sensor, stamp_ns, math.nan, message.reason or "unknown"),), None
         )
-    wanted = (spec.name, [spec.tokens, spec.width], 2 * spec.tokens * spec.width)
+    wanted = (spec.name, [spec.tokens, spec.embed_dim], 2 * spec.tokens * spec.embed_dim)
     found = (message.model, list(message.shape), len(message.data))
     if found != wanted:
         raise FrameError(

@@ -173,11 +173,11 @@ class ImageInput:
         }
 
     def _canonical_image(self, message: Image) -> np.ndarray:
-        """The standard image in a message, which may also hold one as the camera delivers it."""
+        """The canonical image in a message, which may also hold one as the camera delivers it."""
         profile = self._entry.profile
         image = conversions.msg_to_image(message)
         if image.shape == (profile.height, profile.width, 3):
-            return profile.standardise(image, "rgb")
+            return profile.to_canonical(image, "rgb")
         check_image(image)
         return image
 

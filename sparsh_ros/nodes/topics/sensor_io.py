@@ -11,7 +11,7 @@ import numpy as np
 from rclpy.node import Node
 
 from sparsh_ros.frames import Frame
-from sparsh_ros.models.checkpoints.head_facts import FORCE_FIELD
+from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD
 from sparsh_ros.models.head_choice import HeadChoice
 from sparsh_ros.nodes.runtime.diagnostics import (
     OK,

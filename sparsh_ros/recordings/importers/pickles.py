@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from sparsh_ros.errors import DatasetError
-from sparsh_ros.recordings.definitions import one_line
+from sparsh_ros.recordings.formats.definitions import one_line
 
 # Booleans, integers, floating point numbers, bytes and text; no objects, no records.
 _DTYPE = re.compile(r"b1|[iu][1248]|f[248]|c(8|16)|[SU][0-9]{1,6}", re.ASCII)

@@ -6,7 +6,7 @@ The columns of the CSV file are found by name; each may be absent, and an empty 
     file or index               the image, by its name or by its number from 0; else row by row
     t_s                         its time, 0 or later; without it, images follow at a fixed rate
     Fx_N, Fy_N, Fz_N            force of the world on the gel
-    slipping, in_contact        0 or 1; a row that tells of slip alone counts as in contact
+    slipping, in_contact        0 or 1; a row with slip alone counts as in contact
     x_m, y_m, theta_rad         planar pose of the object in the gel frame
 
 In a folder of images, `labels.csv` and an image named `background` are taken where no other is

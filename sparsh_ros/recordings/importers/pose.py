@@ -28,7 +28,7 @@ from sparsh_ros.recordings.importers.recording import Options, Recording, Sensor
 
 FINGERS = ("index", "middle", "ring")
 SPAN = 5
-"""Samples that a motion spans."""
+"""LabelSeries that a motion spans."""
 
 _SENSOR = "digit"
 # Nothing held moves so far in 83 ms; millimetres taken for metres would.

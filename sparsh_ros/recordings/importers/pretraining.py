@@ -43,7 +43,7 @@ _DIGIT_BACKGROUNDS = {
     "strawberry": 17,
     "tomato": 16,
 }
-# Folders whose name tells the sensor.
+# Folders whose name gives the sensor.
 _SENSORS = {"touch_go": "gelsight_2017", "object_folder": "gelsight_2017"}
 
 

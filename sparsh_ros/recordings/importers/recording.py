@@ -25,7 +25,7 @@ class Options:
     """How to read a data set.
 
     Attributes:
-        sensor: kind of sensor, where the data do not tell.
+        sensor: type of sensor, where the data do not tell.
         rate_hz: frames per second; None for the sensor's own.
         force_axes: the gel frame's axes in terms of those of the forces, such as ("y", "x", "-z").
         swap_red_blue: the images hold red and blue in each other's place.
@@ -49,7 +49,7 @@ class Recording:
 
     Attributes:
         name: path of its bag below the output folder.
-        sensors: prefix of topics -> kind of sensor.
+        sensors: prefix of topics -> type of sensor.
         write: writes it to a bag, and returns what is worth knowing about it, in sentences.
     """
 

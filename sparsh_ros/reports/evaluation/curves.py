@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros.evaluation.alignment import in_bin_units
-from sparsh_ros.evaluation.events import LONGEST_GAP_PERIODS, Onset, find_runs, stretches
+from sparsh_ros.evaluation.events import LONGEST_GAP_PERIODS, Onset, find_intervals, find_segments
 from sparsh_ros.evaluation.metrics import FORCE_AXES
 from sparsh_ros.evaluation.result import SensorResult
 from sparsh_ros.reports.evaluation.links import elapsed_s, title_of
@@ -64,12 +64,12 @@ def viewer_data(
         "slipping": _spans(time_s, labels.slipping == 1, sensor.period_ns),
         "said": _spans(time_s, estimates.slipping == 1, sensor.period_ns),
         "unknown": _spans(time_s, ~estimates.valid, sensor.period_ns),
-        "worst": next((round(float(time_s[m.row]), 4) for m in sensor.moments if m.task), None),
+        "worst": next((_rounded(time_s[m.row]) for m in sensor.shown_frames if m.task), None),
         "unlabelled": [name for name, task in _TASKS.items() if not sensor.label_topics.get(task)],
         "onsets": [_onset(time_s, onset) for onset in onsets_of(sensor)],
         "images": [
-            [round(float(time_s[row]), 4), images.get(row) or jpeg_url(jpeg)]
-            for row, jpeg in sorted({m.row: m.jpeg for m in sensor.moments}.items())
+            [_rounded(time_s[row]), images.get(row) or jpeg_url(jpeg)]
+            for row, jpeg in sorted({m.row: m.jpeg for m in sensor.shown_frames}.items())
         ],
     }
 
@@ -122,7 +122,7 @@ def _rows(sensor: SensorResult, threshold: float, points: int) -> Iterator[dict[
     force = (estimates.force_n, labels.force_n)
     yield from _group("Force", FORCE_AXES, ("N",) * 3, force, points)
     if np.isfinite(estimates.slip_probability).any():
-        row = _row("Probability of slip", "", estimates.slip_answer, None, points)
+        row = _row("Probability of slip", "", estimates.slip_score, None, points)
         yield row | {"range": [0, 1.1], "threshold": threshold, "last": True}
     change = (in_bin_units(estimates.pose_change), in_bin_units(labels.pose_change))
     interval_ns = np.median(estimates.interval_ns[estimates.valid]) if estimates.valid.any() else 0
@@ -166,7 +166,7 @@ def _from_same_start(sensor: SensorResult, estimate: Floats, truth: Floats) -> F
     shifted = truth.copy()
     for axis in range(estimate.shape[1]):
         known = np.isfinite(estimate[:, axis] - truth[:, axis])
-        for run in find_runs(sensor.estimates.stamp_ns, known, sensor.period_ns):
+        for run in find_segments(sensor.estimates.stamp_ns, known, sensor.period_ns):
             shifted[run, axis] += estimate[run[0], axis] - truth[run[0], axis]
         shifted[~known, axis] = np.nan
     return shifted
@@ -176,11 +176,14 @@ def _spans(time_s: Floats, flags: NDArray[np.bool_], period_ns: float) -> list[l
     """Stretches of true flags, from - to in seconds; a frame lasts until the next."""
     ends = np.append(time_s[1:], time_s[-1] + period_ns * 1e-9)
     return [
-        [round(float(time_s[first]), 4), round(float(ends[last - 1]), 4)]
-        for first, last in stretches(flags)
+        [_rounded(time_s[first]), _rounded(ends[last - 1])] for first, last in find_intervals(flags)
     ]
+
+
+def _rounded(seconds: float) -> float:
+    return round(float(seconds), 4)
 
 
 def _onset(time_s: Floats, onset: Onset) -> list[float | None]:
     delay = round(onset.delay_ms, 1) if np.isfinite(onset.delay_ms) else None
-    return [round(float(time_s[onset.row]), 4), delay]
+    return [_rounded(time_s[onset.row]), delay]

@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from sparsh_ros.evaluation.alignment import in_bin_units
 from sparsh_ros.evaluation.metrics import precision_recall_points
 from sparsh_ros.evaluation.result import Result, SensorResult
-from sparsh_ros.evaluation.sums import add_up, slip_columns, task_sums
+from sparsh_ros.evaluation.scores import accumulate_tasks, add_up, slip_samples
 from sparsh_ros.names import FORCE_AXES
 from sparsh_ros.reports.evaluation.confusion import confusion_table
 from sparsh_ros.reports.evaluation.onsets import onset_section
-from sparsh_ros.reports.html import key, table
+from sparsh_ros.reports.html import render
 from sparsh_ros.reports.plots import (
     Curve,
     Dot,
@@ -28,21 +29,21 @@ from sparsh_ros.reports.plots import (
 
 _POSE_AXES = (("x", "mm"), ("y", "mm"), ("rotation", "degrees"))
 _CURVE_POINTS = 300
-_JOURNEY = {
+_FRAME_COUNTERS = {
     "received": "frames in the recordings",
     "missing": "missing between them, by their stamps",
     "duplicates": "ignored: the stamp of the frame before",
     "late": "ignored: older than a frame before",
-    "clock_steps": "steps back of the clock, after which a clip begins anew",
+    "clock_steps": "steps back of the clock, after which a new clip begins",
     "unpaired": "without an older frame to compare with",
     "encoded": "encoded",
 }
 
 
-def force_section(result: Result) -> list[str]:
+def force_section(result: Result) -> Markup:
     """Errors of the force, as HTML."""
     if "force" not in result.metrics["scores"]:
-        return ["<h2>Force</h2><p>There is no label of force.</p>"]
+        return render("evaluation/force.html", errors=[])
     estimate = np.concatenate([sensor.estimates.force_n for sensor in result.sensors])
     truth = np.concatenate([sensor.labels.force_n for sensor in result.sensors])
     errors = [
@@ -53,40 +54,35 @@ def force_section(result: Result) -> list[str]:
         density_plot(f"{name}: estimate over truth", "N", truth[:, axis], estimate[:, axis])
         for axis, name in enumerate(FORCE_AXES)
     ]
-    return [
-        "<h2>Force</h2>",
-        f'<div class="thirds">{"".join(errors)}</div>',
-        f'<div class="thirds square">{"".join(pairs)}</div>',
-    ]
+    return render("evaluation/force.html", errors=errors, pairs=pairs)
 
 
-def slip_section(result: Result, sensors: Sequence[SensorResult]) -> list[str]:
+def slip_section(result: Result, sensors: Sequence[SensorResult]) -> Markup:
     """Slip: confusions, thresholds and onsets, as HTML; `sensors` in the order of the page."""
     if "slip" not in result.metrics["scores"]:
-        return ["<h2>Slip</h2><p>There is no label of slip.</p>"]
-    columns = [slip_columns(sensor) for sensor in result.sensors]
-    answer, truth = (np.concatenate([column[part] for column in columns]) for part in (0, 1))
+        return render("evaluation/slip.html", trouble="There is no label of slip.")
+    columns = [slip_samples(sensor) for sensor in result.sensors]
+    score, truth = (np.concatenate([column[part] for column in columns]) for part in (0, 1))
     threshold = result.model["slip_threshold"]
-    if not len(answer):
-        return ["<h2>Slip</h2><p>No frame has both an estimate and a label of slip.</p>"]
-    return [
-        "<h2>Slip</h2>",
-        f"<p>The probability counts as 0 where the estimate says that nothing touches, as live. "
-        f"The threshold is {threshold:.3g}.</p>",
-        '<div class="columns">',
-        *_slip_confusions(result.sensors),
-        _precision_recall(answer, truth, result.metrics["scores"]["slip"]),
-        _sweep(result.metrics["threshold_sweep"], threshold),
-        "</div>",
-        *onset_section(sensors, threshold),
-    ]
+    if not len(score):
+        trouble = "No frame has both an estimate and a label of slip."
+        return render("evaluation/slip.html", trouble=trouble)
+    return render(
+        "evaluation/slip.html",
+        trouble="",
+        threshold=f"{threshold:.3g}",
+        confusions=_slip_confusions(result.sensors),
+        precision_recall=_precision_recall(score, truth, result.metrics["scores"]["slip"]),
+        sweep=_sweep(result.metrics["threshold_sweep"], threshold),
+        onsets=onset_section(sensors, threshold),
+    )
 
 
-def pose_section(result: Result) -> list[str]:
+def pose_section(result: Result) -> Markup:
     """Motion: confusions of bins and errors, as HTML."""
     if "pose" not in result.metrics["scores"]:
-        return ["<h2>Motion</h2><p>There is no label of motion.</p>"]
-    sums = [found["pose"] for s in result.sensors if "pose" in (found := task_sums(s))]
+        return render("evaluation/motion.html", axes=[])
+    sums = [found["pose"] for s in result.sensors if "pose" in (found := accumulate_tasks(s))]
     confusion = sum(part["confusion"] for part in sums)
     error = np.concatenate(
         [
@@ -95,17 +91,17 @@ def pose_section(result: Result) -> list[str]:
         ]
     )
     edges = [result.model[f"pose_bin_edges_{unit}"] for unit in ("mm", "mm", "deg")]
-    blocks = []
+    axes = []
     for axis, (name, unit) in enumerate(_POSE_AXES):
         if confusion[axis].any():
             title = f"{name}, bins in {unit}"
             matrix = confusion_table(title, confusion[axis], _bin_names(edges[axis]))
             errors = error_histogram(f"{name}: estimate − truth", unit, error[:, axis])
-            blocks.append(f"<div>{matrix}{errors}</div>")
-    return ["<h2>Motion</h2>", f'<div class="columns">{"".join(blocks)}</div>']
+            axes.append({"confusion": matrix, "errors": errors})
+    return render("evaluation/motion.html", axes=axes)
 
 
-def runtime_section(result: Result) -> list[str]:
+def runtime_section(result: Result) -> Markup:
     """Latency, speed and losses, as HTML."""
     latency_ms = result.runtime.latency_ms
     marks = {f"p{at}": float(np.percentile(latency_ms, at)) for at in (50, 99)}
@@ -113,7 +109,7 @@ def runtime_section(result: Result) -> list[str]:
     live_hz = 1e9 / np.median(periods_ns) if periods_ns else float("nan")
     rows = [
         (text, f"{sum(sensor.frames.get(name, 0) for sensor in result.sensors):,}")
-        for name, text in _JOURNEY.items()
+        for name, text in _FRAME_COUNTERS.items()
     ]
     speed = (
         ("evaluated, frames per second", f"{result.runtime.frames_per_second:.1f}"),
@@ -121,17 +117,13 @@ def runtime_section(result: Result) -> list[str]:
         ("time for all, s", f"{result.runtime.wall_s:.1f}"),
         ("engine", result.runtime.engine),
     )
-    return [
-        "<h2>Latency and losses</h2>",
-        histogram("Pairing, encoder and heads, for each frame", "ms", latency_ms, marks),
-        f'<div class="columns"><div><h3>Speed</h3>{table(("", ""), speed)}</div>'
-        f"<div><h3>The way of the frames</h3>{table(('', 'number'), rows)}</div></div>",
-    ]
+    latency = histogram("Pairing, encoder and heads, for each frame", "ms", latency_ms, marks)
+    return render("evaluation/runtime.html", latency=latency, speed=speed, frames=rows)
 
 
-def _slip_confusions(sensors: Sequence[SensorResult]) -> Iterator[str]:
+def _slip_confusions(sensors: Sequence[SensorResult]) -> Iterator[Markup]:
     """Confusion matrices at the threshold in use, and of the published protocol."""
-    sums = add_up([found["slip"] for s in sensors if "slip" in (found := task_sums(s))])
+    sums = add_up([found["slip"] for s in sensors if "slip" in (found := accumulate_tasks(s))])
     titles = {"": "Frames at the threshold in use", "published_": "Published protocol"}
     for prefix, title in titles.items():
         hits, false, missed = (sums[prefix + k] for k in ("hits", "false_alarms", "misses"))
@@ -140,11 +132,11 @@ def _slip_confusions(sensors: Sequence[SensorResult]) -> Iterator[str]:
 
 
 def _precision_recall(
-    answer: NDArray[np.float64], truth: NDArray[np.bool_], scores: Mapping[str, Any]
-) -> str:
+    score: NDArray[np.float64], truth: NDArray[np.bool_], scores: Mapping[str, Any]
+) -> Markup | None:
     if not truth.any():
-        return "<p>Nothing slips, so there is no curve of precision over recall.</p>"
-    _, precision, recall = precision_recall_points(answer, truth)
+        return None
+    _, precision, recall = precision_recall_points(score, truth)
     wanted = np.linspace(0, recall[-1], _CURVE_POINTS)
     picks = np.unique(np.minimum(np.searchsorted(recall, wanted), len(recall) - 1))
     points = [
@@ -163,12 +155,12 @@ def _precision_recall(
     )
 
 
-def _sweep(sweep: Mapping[str, Any], threshold: float) -> str:
+def _sweep(sweep: Mapping[str, Any], threshold: float) -> Markup:
     at = np.array(sweep["threshold"], float)
     styles = {"f1": "estimate", "precision": "truth", "recall": "other"}
     curves = [Curve(at, np.array(sweep[name], float), style) for name, style in styles.items()]
     line = Curve(np.full(2, threshold), np.array([0.0, 1.0]), "mark")
-    plot = line_plot(
+    return line_plot(
         "Scores over the threshold; dashed: the one in use",
         "",
         [line, *curves],
@@ -176,8 +168,6 @@ def _sweep(sweep: Mapping[str, Any], threshold: float) -> str:
         x_range=(0.0, 1.0),
         x_unit="",
     )
-    legend = key("estimate", "F1") + key("truth", "precision") + key("ink", "recall, dotted")
-    return f"<div>{plot}<p>{legend}</p></div>"
 
 
 def _bin_names(edges: Sequence[float]) -> list[str]:

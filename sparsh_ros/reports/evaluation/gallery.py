@@ -1,97 +1,94 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The worst moments: what the sensor saw, what was said, what was true."""
+"""The worst frames: what the sensor saw, what was said, what was true."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import NamedTuple
 
 import numpy as np
+from markupsafe import Markup
 
 from sparsh_ros.evaluation.alignment import in_bin_units
-from sparsh_ros.evaluation.result import Moment, SensorResult
+from sparsh_ros.evaluation.result import SensorResult, ShownFrame
 from sparsh_ros.evaluation.summary import number
 from sparsh_ros.reports.evaluation.links import elapsed_s, link
 from sparsh_ros.reports.evaluation.scores import HEADINGS
-from sparsh_ros.reports.html import jpeg_url
+from sparsh_ros.reports.html import jpeg_url, render
 
-_WRONG = 0.1  # share of the worst error below which a moment is not worth a look
+_WRONG = 0.1  # share of the worst error below which a frame is not worth a look
 
 
 class Seen(NamedTuple):
-    """A moment, and the number of its sensor on the page."""
+    """A frame, and the number of its sensor on the page."""
 
     index: int
     sensor: SensorResult
-    moment: Moment
+    frame: ShownFrame
 
 
-def worst_moments(sensors: Sequence[SensorResult]) -> dict[str, list[Seen]]:
+def collect_worst(sensors: Sequence[SensorResult]) -> dict[str, list[Seen]]:
     """Task -> what to show of it, the worst first; `sensors` in the order of the page."""
     found: dict[str, list[Seen]] = {task: [] for task in HEADINGS}
     for index, sensor in enumerate(sensors):
-        for moment in sensor.moments:
-            if moment.task:
-                found[moment.task].append(Seen(index, sensor, moment))
+        for frame in sensor.shown_frames:
+            if frame.task:
+                found[frame.task].append(Seen(index, sensor, frame))
     for task, seen in found.items():
-        least = _WRONG * max((each.moment.error for each in seen), default=0.0)
-        bad = [each for each in seen if each.moment.error > least]
-        found[task] = sorted(bad, key=lambda each: -each.moment.error)
+        least = _WRONG * max((each.frame.error for each in seen), default=0.0)
+        bad = [each for each in seen if each.frame.error > least]
+        found[task] = sorted(bad, key=lambda each: -each.frame.error)
     return found
 
 
-def gallery_section(worst: Mapping[str, Sequence[Seen]]) -> list[str]:
-    """The worst moments of each task as HTML."""
-    sections = []
-    for task, seen in worst.items():
-        if seen:
-            sections.append(f"<h3>{HEADINGS[task]}</h3>")
-            sections.append(f'<div class="images">{"".join(map(_figure, seen))}</div>')
-    return ["<h2>Worst moments</h2>", *sections] if sections else []
+def gallery_section(worst: Mapping[str, Sequence[Seen]]) -> Markup:
+    """The worst frames of each task as HTML; nothing where there are none."""
+    groups = [(HEADINGS[task], list(map(_figure, seen))) for task, seen in worst.items() if seen]
+    return render("evaluation/gallery.html", groups=groups) if groups else Markup()
 
 
 def images_shown(worst: Mapping[str, Sequence[Seen]], index: int) -> dict[int, str]:
     """Row -> "#" and the id of its image in the gallery, for one sensor of the page."""
     seen = [each for found in worst.values() for each in found if each.index == index]
-    return {each.moment.row: f"#{_name(index, each.moment)}" for each in seen}
+    return {each.frame.row: f"#{_name(index, each.frame)}" for each in seen}
 
 
-def _figure(seen: Seen) -> str:
-    index, sensor, moment = seen
-    at_s = elapsed_s(sensor)[moment.row]
-    where = f"{sensor.recording}, {sensor.sensor}, {at_s:.2f} s"
-    return (
-        f'<figure><a href="{link(index, at_s)}"><img id="{_name(index, moment)}" '
-        f'alt="gel of {escape(where)}" src="{jpeg_url(moment.jpeg)}"></a>'
-        f"<figcaption><b>{_size(moment)}</b><br>{escape(where)}<br>{_words(sensor, moment)}"
-        "</figcaption></figure>"
-    )
+def _figure(seen: Seen) -> dict[str, object]:
+    index, sensor, frame = seen
+    at_s = elapsed_s(sensor)[frame.row]
+    return {
+        "link": link(index, at_s),
+        "id": _name(index, frame),
+        "where": f"{sensor.recording}, {sensor.sensor}, {at_s:.2f} s",
+        "source": jpeg_url(frame.jpeg),
+        "size": _size(frame),
+        "words": _words(sensor, frame),
+    }
 
 
-def _name(index: int, moment: Moment) -> str:
-    return f"image-{index}-{moment.task}-{moment.row}"
+def _name(index: int, frame: ShownFrame) -> str:
+    return f"image-{index}-{frame.task}-{frame.row}"
 
 
-def _size(moment: Moment) -> str:
-    if moment.unit == "probability":
-        return f"off by {moment.error:.2f}"
-    return f"off by {number(moment.error)} {escape(moment.unit)}"
+def _size(frame: ShownFrame) -> str:
+    if frame.unit == "probability":
+        return f"off by {frame.error:.2f}"
+    return f"off by {number(frame.error)} {frame.unit}"
 
 
-def _words(sensor: SensorResult, moment: Moment) -> str:
+def _words(sensor: SensorResult, frame: ShownFrame) -> list[str]:
     """The estimate and the truth."""
-    estimates, labels, row = sensor.estimates, sensor.labels, moment.row
-    if moment.task == "slip":
+    estimates, labels, row = sensor.estimates, sensor.labels, frame.row
+    if frame.task == "slip":
         truth = "it slips" if labels.slipping[row] == 1 else "it does not slip"
-        return f"probability {estimates.slip_answer[row]:.2f}; {truth}"
-    if moment.task == "force":
+        return [f"probability {estimates.slip_score[row]:.2f}; {truth}"]
+    if frame.task == "force":
         return _vectors(estimates.force_n[row], labels.force_n[row], "N")
     motions = (in_bin_units(x.pose_change[row])[:2] for x in (estimates, labels))
     return _vectors(*motions, "mm")
 
 
-def _vectors(estimate: np.ndarray, truth: np.ndarray, unit: str) -> str:
+def _vectors(estimate: np.ndarray, truth: np.ndarray, unit: str) -> list[str]:
     rounded = (np.round(vector, 2) + 0.0 for vector in (estimate, truth))  # no "-0.00"
     said, true = (" / ".join(f"{value:.2f}" for value in vector) for vector in rounded)
-    return f"said {said} {unit}<br>truth {true} {unit}"
+    return [f"said {said} {unit}", f"truth {true} {unit}"]

@@ -22,6 +22,6 @@ def elapsed_s(sensor: SensorResult) -> NDArray[np.float64]:
 
 
 def link(index: int, at_s: float | None = None) -> str:
-    """A link to the recording of that number on the page, and to a moment in it; for `href`."""
-    moment = "" if at_s is None else f"&amp;at={at_s:.4f}"
+    """A link to the recording of that number on the page, and to a moment in it."""
+    moment = "" if at_s is None else f"&at={at_s:.4f}"
     return f"#recording={index}{moment}"

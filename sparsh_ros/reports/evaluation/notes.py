@@ -5,28 +5,35 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from typing import NamedTuple
 
 import numpy as np
+from markupsafe import Markup
 
 from sparsh_ros.evaluation.result import Result, SensorResult
-from sparsh_ros.evaluation.titles import TITLES
+from sparsh_ros.evaluation.summary import TITLES
 from sparsh_ros.reports.evaluation.links import title_of
+from sparsh_ros.reports.html import render
 
 FEW = 10
-"""Below so many recordings an interval tells little."""
+"""Below so many recordings an interval says little."""
 
 _NAMES = {"force": "force", "slip": "slip", "pose": "motion"}
 
 
-def notes_section(result: Result) -> list[str]:
+class _Note(NamedTuple):
+    """A sentence, and the recordings that it is about; none where it is about all."""
+
+    sentence: str
+    recordings: list[str]
+
+
+def notes_section(result: Result) -> Markup:
     """The sentences as HTML, those that concern most first."""
     sentences = [*_skipped(result.skipped), *_unscored(result), *_few(result.sensors)]
-    items = [f"<li>{escape(sentence)}</li>" for sentence in sentences]
-    items += [_item(sentence, names) for sentence, names in _grouped(result.sensors).items()]
-    if not items:
-        return ["<p>Every frame that has an estimate could be compared with its labels.</p>"]
-    return [f'<h2>What to know first</h2><ul class="notes">{"".join(items)}</ul>']
+    notes = [_Note(sentence, []) for sentence in sentences]
+    notes += [_Note(_closed(text), names) for text, names in _grouped(result.sensors).items()]
+    return render("evaluation/notes.html", notes=notes)
 
 
 def _skipped(skipped: Mapping[str, str]) -> Iterable[str]:
@@ -55,7 +62,7 @@ def _few(sensors: Sequence[SensorResult]) -> Iterable[str]:
     elif count < FEW:
         yield (
             f"There are {count} recordings: the intervals, which come from drawing recordings "
-            "anew, are rough."
+            "again, are rough."
         )
 
 
@@ -100,12 +107,6 @@ def _lacking(sensor: SensorResult) -> dict[str, int]:
     return {sentence: number for sentence, number in counts.items() if number}
 
 
-def _item(sentence: str, names: list[str]) -> str:
-    sentence = sentence[:1].upper() + sentence[1:]
+def _closed(sentence: str) -> str:
     ending = "" if sentence.endswith(".") else "."
-    if len(names) == 1:
-        return f'<li>{escape(sentence)}{ending} <span class="quiet">{escape(names[0])}</span></li>'
-    return (
-        f"<li>{escape(sentence)}{ending}<details><summary>in {len(names)} recordings</summary>"
-        f'<span class="quiet">{escape("; ".join(names))}</span></details></li>'
-    )
+    return f"{sentence[:1].upper()}{sentence[1:]}{ending}"

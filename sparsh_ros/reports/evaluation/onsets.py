@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Slips that begin: how the probability rises around them, and those that were told last."""
+"""Slips that begin: how the probability rises around them, and those that were detected last."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
 from typing import NamedTuple
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
-from sparsh_ros.evaluation.events import Onset, find_onsets, find_runs, stretches
+from sparsh_ros.evaluation.events import Onset, find_intervals, find_onsets, find_segments
 from sparsh_ros.evaluation.result import UNKNOWN, SensorResult
 from sparsh_ros.reports.evaluation.links import elapsed_s, link
+from sparsh_ros.reports.html import render
 from sparsh_ros.reports.plots import Curve, Dot, histogram, line_plot
 
 SHOWN = 12
@@ -39,11 +40,11 @@ def onsets_of(sensor: SensorResult) -> list[Onset]:
     """The onsets that count in the scores of a sensor."""
     estimates, labels = sensor.estimates, sensor.labels
     known = (labels.slipping != UNKNOWN) & (estimates.slipping != UNKNOWN)
-    runs = find_runs(estimates.stamp_ns, known, sensor.period_ns)
+    runs = find_segments(estimates.stamp_ns, known, sensor.period_ns)
     return find_onsets(estimates.stamp_ns, estimates.slipping == 1, labels.slipping == 1, runs)
 
 
-def onset_section(sensors: Sequence[SensorResult], threshold: float) -> list[str]:
+def onset_section(sensors: Sequence[SensorResult], threshold: float) -> Markup:
     """Plots of all onsets, as HTML; `sensors` in the order of the page."""
     found = [
         timeline
@@ -52,23 +53,21 @@ def onset_section(sensors: Sequence[SensorResult], threshold: float) -> list[str
         for timeline in _timelines(index, sensor)
     ]
     if not found:
-        return ["<h3>Onsets</h3><p>No slip begins in these recordings.</p>"]
+        return render("evaluation/onsets.html", count=0)
     delays_ms = np.array([timeline.onset.delay_ms for timeline in found])
-    missed = int(np.isnan(delays_ms).sum())
     found.sort(key=lambda timeline: -np.nan_to_num(timeline.onset.delay_ms, nan=np.inf))
-    return [
-        f"<h3>Onsets</h3><p>{len(found)} slips begin; {missed} of them were never told.</p>",
-        '<div class="columns">',
-        _all_together(found, threshold),
-        _delays(delays_ms),
-        "</div>",
-        f"<h3>Onsets told last{', or never' if missed else ''}</h3>",
-        f'<div class="small">{"".join(_figures(found[:SHOWN], threshold))}</div>',
-    ]
+    return render(
+        "evaluation/onsets.html",
+        count=len(found),
+        missed=int(np.isnan(delays_ms).sum()),
+        around=_all_together(found, threshold),
+        delays=_delays(delays_ms[np.isfinite(delays_ms)]),
+        figures=_figures(found[:SHOWN], threshold),
+    )
 
 
 def _timelines(index: int, sensor: SensorResult) -> Iterator[_Timeline]:
-    time_s, answer = elapsed_s(sensor), sensor.estimates.slip_answer
+    time_s, answer = elapsed_s(sensor), sensor.estimates.slip_score
     slipping = sensor.labels.slipping == 1
     for onset in onsets_of(sensor):
         at_s = time_s[onset.row]
@@ -78,7 +77,7 @@ def _timelines(index: int, sensor: SensorResult) -> Iterator[_Timeline]:
         yield _Timeline(index, sensor, onset, float(at_s), time_ms, *around)
 
 
-def _all_together(found: Sequence[_Timeline], threshold: float) -> str:
+def _all_together(found: Sequence[_Timeline], threshold: float) -> Markup:
     """Median and middle 80 % of the probability around all onsets."""
     grid = np.arange(_BEFORE_MS, _AFTER_MS + 1, 20.0)
     lines = np.stack([np.interp(grid, t.time_ms, t.probability, np.nan, np.nan) for t in found])
@@ -96,22 +95,22 @@ def _all_together(found: Sequence[_Timeline], threshold: float) -> str:
     )
 
 
-def _delays(delays_ms: Floats) -> str:
-    known = delays_ms[np.isfinite(delays_ms)]
-    if not len(known):
-        return "<p>No onset was told, so there is no delay.</p>"
-    marks = {"median": float(np.median(known)), "9 of 10 within": float(np.percentile(known, 90))}
-    return histogram("Delay of the onsets that were told", "ms", known, marks, "onsets")
+def _delays(delays_ms: Floats) -> Markup | None:
+    if not len(delays_ms):
+        return None
+    within_ms = float(np.percentile(delays_ms, 90))
+    marks = {"median": float(np.median(delays_ms)), "9 of 10 within": within_ms}
+    return histogram("Delay of the onsets that were detected", "ms", delays_ms, marks, "onsets")
 
 
-def _figures(timelines: Sequence[_Timeline], threshold: float) -> Iterator[str]:
+def _figures(timelines: Sequence[_Timeline], threshold: float) -> Iterator[dict[str, object]]:
     for timeline in timelines:
         onset, sensor = timeline.onset, timeline.sensor
-        told = np.isfinite(onset.delay_ms)
-        dots = [Dot(onset.delay_ms, threshold, f"{onset.delay_ms:.0f} ms")] if told else []
+        detected = np.isfinite(onset.delay_ms)
+        dots = [Dot(onset.delay_ms, threshold, f"{onset.delay_ms:.0f} ms")] if detected else []
         plot = line_plot(
             sensor.recording,
-            "" if told else "never told",
+            "" if detected else "never detected",
             [_threshold_line(threshold), Curve(timeline.time_ms, timeline.probability, "estimate")],
             _slip_bands(timeline),
             y_range=(0.0, 1.0),
@@ -119,15 +118,17 @@ def _figures(timelines: Sequence[_Timeline], threshold: float) -> Iterator[str]:
             x_unit="ms",
             dots=[dot for dot in dots if dot.x <= _AFTER_MS],
         )
-        text = f"{sensor.sensor} at {timeline.at_s:.2f} s"
-        target = link(timeline.index, timeline.at_s)
-        yield f'<div>{plot}<a href="{target}">{escape(text)}</a></div>'
+        yield {
+            "plot": plot,
+            "link": link(timeline.index, timeline.at_s),
+            "text": f"{sensor.sensor} at {timeline.at_s:.2f} s",
+        }
 
 
 def _slip_bands(timeline: _Timeline) -> list[tuple[float, float]]:
     """The true slips around an onset, intervals in ms."""
     edges = np.append(timeline.time_ms, timeline.time_ms[-1])
-    return [(edges[first], edges[last]) for first, last in stretches(timeline.slipping)]
+    return [(edges[first], edges[last]) for first, last in find_intervals(timeline.slipping)]
 
 
 def _threshold_line(threshold: float) -> Curve:

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any, NamedTuple
 
+from markupsafe import Markup
+
 from sparsh_ros.evaluation.result import Result
-from sparsh_ros.evaluation.summary import number
-from sparsh_ros.evaluation.titles import TITLES
+from sparsh_ros.evaluation.summary import TITLES, number
 from sparsh_ros.reports.evaluation.links import link
+from sparsh_ros.reports.html import render
 
 
 class _Column(NamedTuple):
@@ -32,6 +33,11 @@ class _Column(NamedTuple):
     def sign(self) -> int:
         """1 where more is better, -1 where less is."""
         return TITLES[self.task][self.key].sign
+
+    @property
+    def worst(self) -> str:
+        """The order in which the worst comes first, as `aria-sort` names it."""
+        return "descending" if self.sign < 0 else "ascending"
 
 
 _COLUMNS = (
@@ -60,44 +66,34 @@ def worst_first(result: Result) -> list[int]:
     )
 
 
-def recordings_section(result: Result, order: Sequence[int]) -> list[str]:
+def recordings_section(result: Result, order: Sequence[int]) -> Markup:
     """The table as HTML; `order` from `worst_first`."""
     entries = [result.metrics["recordings"][index] for index in order]
     columns = [column for column in _COLUMNS if column.task in result.metrics["scores"]]
-    first = next((column for column in _ORDER if column in columns), None)
-    head = "".join(_head(column, column is first) for column in columns)
-    body = "".join(_row(index, entry, columns) for index, entry in enumerate(entries))
-    return [
-        "<h2>Recordings, the worst first</h2>",
-        '<div class="scroll long" tabindex="0" role="region" aria-label="Table of recordings">'
-        f'<table class="sortable"><thead><tr><th scope="col">recording</th><th scope="col">kind'
-        f'</th><th scope="col">frames</th>{head}</tr></thead><tbody>{body}</tbody></table></div>',
-    ]
-
-
-def _head(column: _Column, sorted_by: bool) -> str:
-    state = "descending" if column.sign < 0 else "ascending"
-    mark = f' aria-sort="{state}"' if sorted_by else ""
-    return (
-        f'<th scope="col"{mark} data-worst="{state}"><button type="button">'
-        f"{escape(column.title)}</button></th>"
+    return render(
+        "evaluation/recordings.html",
+        columns=columns,
+        first=next((column for column in _ORDER if column in columns), None),
+        rows=[_row(index, entry, columns) for index, entry in enumerate(entries)],
     )
 
 
-def _row(index: int, entry: Mapping[str, Any], columns: Sequence[_Column]) -> str:
-    name = f'<a href="{link(index)}">{escape(entry["name"])}</a>'
-    cells = "".join(_cell(column, column.value(entry)) for column in columns)
-    return (
-        f'<tr><th scope="row">{name} <span class="quiet">{escape(entry["sensor"])}</span></th>'
-        f"<td>{escape(entry['kind'])}</td><td>{entry['frames']['received']:,}</td>{cells}</tr>"
-    )
+def _row(index: int, entry: Mapping[str, Any], columns: Sequence[_Column]) -> dict[str, object]:
+    return {
+        "link": link(index),
+        "name": entry["name"],
+        "sensor": entry["sensor"],
+        "sensor_type": entry["kind"],
+        "frames": f"{entry['frames']['received']:,}",
+        "cells": [_cell(column, column.value(entry)) for column in columns],
+    }
 
 
-def _cell(column: _Column, value: float) -> str:
+def _cell(column: _Column, value: float) -> dict[str, str | None]:
     if math.isnan(value):
-        return "<td>-</td>"
+        return {"value": None, "text": "-"}
     text = format(value, column.form) if column.form else number(value)
-    return f'<td data-value="{value:.6g}">{text}</td>'
+    return {"value": f"{value:.6g}", "text": text}
 
 
 def _slips(entry: Mapping[str, Any]) -> bool:

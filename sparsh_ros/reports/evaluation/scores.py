@@ -3,21 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from markupsafe import Markup
+
 from sparsh_ros.evaluation.result import Result
-from sparsh_ros.evaluation.summary import number, span
-from sparsh_ros.evaluation.titles import TITLES, Title
-from sparsh_ros.reports.html import table, tiles
+from sparsh_ros.evaluation.summary import TITLES, Title, number, span
+from sparsh_ros.reports.html import render
 
 HEADINGS = {"force": "Force", "slip": "Slip", "pose": "Motion"}
 
-_HEAD = ("", "score", "95 % interval")
 
-
-def first_figures(result: Result) -> str:
-    """The few scores that say most, as HTML."""
+def first_figures(result: Result) -> list[tuple[str, str]]:
+    """The few scores that say most, each with a few words."""
     scores = result.metrics["scores"]
     cells = []
     if "force" in scores:
@@ -34,21 +33,24 @@ def first_figures(result: Result) -> str:
         accuracy = scores["pose"]["accuracy"]
         cells.append((_short(accuracy, ".2f"), f"motion, 11-bin accuracy{_between(accuracy)}"))
     speed = f"{result.runtime.frames_per_second:.0f} frames/s"
-    return tiles([*cells, (speed, "evaluated on this machine")])
+    return [*cells, (speed, "evaluated on this machine")]
 
 
-def score_tables(result: Result) -> Iterator[str]:
+def scores_section(result: Result) -> Markup:
     """All scores by task, as HTML."""
     scores = result.metrics["scores"]
-    yield '<div class="newspaper">'
-    for task in sorted(scores):  # so that two columns are of about the same height
-        rows = [
-            (_name(title), number(score["value"]), span(score["low"], score["high"]))
-            for key, title in TITLES[task].items()
-            if (score := scores[task].get(key)) and score["value"] is not None
-        ]
-        yield f"<div><h3>{HEADINGS[task]}</h3>{table(_HEAD, rows)}</div>"
-    yield "</div>"
+    tables = [
+        (
+            HEADINGS[task],
+            [
+                (_name(title), number(score["value"]), span(score["low"], score["high"]))
+                for key, title in TITLES[task].items()
+                if (score := scores[task].get(key)) and score["value"] is not None
+            ],
+        )
+        for task in sorted(scores)  # so that two columns are of about the same height
+    ]
+    return render("evaluation/scores.html", tables=tables)
 
 
 def _name(title: Title) -> str:

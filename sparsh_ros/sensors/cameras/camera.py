@@ -105,7 +105,7 @@ class V4l2Camera:
         """Wait for the next image; None if none came within 0.1 s.
 
         JPEG images are decoded at the smallest of 1/1, 1/2, 1/4 and 1/8 of their size that is still
-        as large as a standard image: a GelSight Mini sends 8 megapixels.
+        as large as a canonical image: a GelSight Mini sends 8 megapixels.
 
         Raises:
             BrokenFrameError: it is empty, incomplete, or of another size than agreed.

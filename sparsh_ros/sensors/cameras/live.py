@@ -101,7 +101,7 @@ class LiveSensor(Sensor):
                 stamp_ns = self._stamp(image.monotonic_ns)
                 self._check_rate(stamp_ns)
                 if self._settling is None or self._settling.is_over(image.pixels):
-                    return Frame(stamp_ns, self.profile.standardise(image.pixels, "bgr"), sequence)
+                    return Frame(stamp_ns, self.profile.to_canonical(image.pixels, "bgr"), sequence)
                 self._skipped += 1
         return None
 

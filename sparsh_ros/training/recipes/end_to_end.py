@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from sparsh_ros.models.heads import build_head
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
+from sparsh_ros.progress import progress_bar
 from sparsh_ros.training.patches import scale_patches
-from sparsh_ros.training.schedule import BAR, Budget, build_optimiser, learning_rate, take_step
+from sparsh_ros.training.schedule import Budget, build_optimiser, learning_rate, take_step
 from sparsh_ros.training.store import PairStore
 from sparsh_ros.training.tasks import HEAD_NAMES, ClassWeights, Targets, head_loss
 
@@ -90,12 +90,11 @@ class EndToEndTraining:
         targets = Targets.of(train.labels, self.spec)
         weights = ClassWeights.of(targets)
         budget, checks = Budget(self.settings.minutes, now=now), 0
-        with tqdm(total=100, desc="End to end", bar_format=BAR) as bar:
+        with progress_bar("End to end", 1.0, counted=False) as bar:
             while (share := budget.share()) < 1.0:
                 rate = learning_rate(share, self.settings.rate)
                 loss = self.train_step(train, targets, weights, rate)
-                bar.set_postfix_str(f"step {self.step}, loss {loss:.4f}", refresh=False)
-                bar.update(round(100 * share) - bar.n)
+                bar.update(share, f"step {self.step}, loss {loss:.4f}")
                 if share * CHECKS >= checks + 1:
                     checks += 1
                     self.check(validation, weights)

@@ -28,10 +28,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from sparsh_ros.models.layers import Block, SinusoidalPositions, initialise_linear_layers
 from sparsh_ros.models.vit import VisionTransformer
+from sparsh_ros.progress import progress_bar
 from sparsh_ros.training.patches import (
     GRID,
     PATCH_BYTES,
@@ -41,7 +41,6 @@ from sparsh_ros.training.patches import (
     unscale_patches,
 )
 from sparsh_ros.training.schedule import (
-    BAR,
     Budget,
     CsvLog,
     build_optimiser,
@@ -183,12 +182,11 @@ class Pretraining:
         """
         loss = checked = float("nan")
         saved = self.budget.spent_s()
-        with tqdm(total=100, desc="MAE", bar_format=BAR) as bar:
+        with progress_bar("MAE", 1.0, counted=False) as bar:
             while (share := self.budget.share()) < 1.0:
                 loss = self.train_step(store, learning_rate(share, self.settings.rate))
                 note = f"step {self.step}, loss {loss:.5f}, held out {checked:.5f}"
-                bar.set_postfix_str(note, refresh=False)
-                bar.update(round(100 * share) - bar.n)
+                bar.update(share, note)
                 if self.budget.spent_s() - saved > 60.0 * self.settings.checkpoint_minutes:
                     checked = self.pause(check, loss)
                     saved = self.budget.spent_s()

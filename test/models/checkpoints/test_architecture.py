@@ -9,24 +9,24 @@ import pytest
 from reference.encoder import shapes
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.models.checkpoints.architecture import EncoderFacts, EncoderLayout
+from sparsh_ros.models.checkpoints.architecture import EncoderConfig, InferredConfig
 
 VIDEO = {"channels": 3, "kernel": (2, 16, 16)}
 
 
-def layout(width: int = 128, depth: int = 3, **kind: Any) -> EncoderLayout:
-    return EncoderFacts.of(shapes(width, depth, **kind), "f.ckpt").layout()
+def config(width: int = 128, depth: int = 3, **kind: Any) -> EncoderConfig:
+    return InferredConfig.from_shapes(shapes(width, depth, **kind), "f.ckpt").complete()
 
 
 def test_an_image_encoder() -> None:
-    found = layout(768, 12)
-    assert found == EncoderLayout(768, 12, heads=12, mlp_width=3072)
+    found = config(768, 12)
+    assert found == EncoderConfig(768, 12, num_heads=12, mlp_dim=3072)
     assert found.input_shape == (6, 320, 240)
     assert found.grid == (20, 15)
 
 
 def test_a_video_encoder() -> None:
-    found = layout(registers=0, **VIDEO)
+    found = config(registers=0, **VIDEO)
     assert (found.frames, found.tubelet, found.registers) == (4, 2, 0)
     assert found.input_shape == (3, 4, 320, 240)
     assert found.grid == (2, 20, 15)
@@ -40,13 +40,13 @@ def test_a_video_encoder() -> None:
         ({"learned": 300}, "learned_positions", True),
         ({"kernel": (8, 8)}, "patch_size", 8),
         ({"channels": 3}, "in_channels", 3),
-        ({"mlp_width": 100}, "mlp_width", 100),
+        ({"mlp_dim": 100}, "mlp_dim", 100),
         ({"channels": 3, "kernel": (4, 16, 16)}, "tubelet", 4),
         ({**VIDEO, "learned": 1200}, "frames", 8),
     ],
 )
 def test_one_fact_at_a_time(kind: dict[str, Any], name: str, value: object) -> None:
-    assert getattr(layout(**kind), name) == value
+    assert getattr(config(**kind), name) == value
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_one_fact_at_a_time(kind: dict[str, Any], name: str, value: object) -> N
         ({}, {"image_size": (320, 250)}, r"\(320, 250\), found patches of 16 x 16 pixels"),
         ({}, {"image_size": (0, 240)}, r"\(0, 240\), found patches of 16 x 16 pixels"),
         ({}, {"frames": 4}, "wanted frames=4, found an image encoder of 6 channels"),
-        ({}, {"heads": 3}, "wanted heads=3, found width 128, no multiple"),
-        ({}, {"heads": 0}, "wanted heads=0"),
+        ({}, {"num_heads": 3}, "wanted num_heads=3, found embed_dim 128, no multiple"),
+        ({}, {"num_heads": 0}, "wanted num_heads=0"),
         (VIDEO, {"frames": 5}, "wanted frames=5, found tubelets of 2 frames"),
         (
             {"learned": 196},
@@ -73,21 +73,21 @@ def test_one_fact_at_a_time(kind: dict[str, Any], name: str, value: object) -> N
     ],
 )
 def test_conflicts_name_both(kind: dict[str, Any], given: dict[str, Any], message: str) -> None:
-    facts = EncoderFacts.of(shapes(128, 3, **kind), "f.ckpt")
+    config = InferredConfig.from_shapes(shapes(128, 3, **kind), "f.ckpt")
     with pytest.raises(WeightsError, match=message) as caught:
-        facts.layout(**given)
+        config.complete(**given)
     assert str(caught.value).startswith("f.ckpt: ")
 
 
-def test_heads_must_be_given_where_width_does_not_tell() -> None:
-    facts = EncoderFacts.of(shapes(100, 3), "f.ckpt")
-    with pytest.raises(WeightsError, match="found width 100; give their number, heads="):
-        facts.layout()
-    assert facts.layout(heads=5).heads == 5
+def test_heads_must_be_given_where_embed_dim_does_not_tell() -> None:
+    config = InferredConfig.from_shapes(shapes(100, 3), "f.ckpt")
+    with pytest.raises(WeightsError, match="found embed_dim 100; give their number, num_heads="):
+        config.complete()
+    assert config.complete(num_heads=5).num_heads == 5
 
 
 def test_frames_of_an_image_encoder_may_be_confirmed() -> None:
-    assert EncoderFacts.of(shapes(128, 3), "f.ckpt").layout(frames=2).frames is None
+    assert InferredConfig.from_shapes(shapes(128, 3), "f.ckpt").complete(frames=2).frames is None
 
 
 @pytest.mark.parametrize(
@@ -101,13 +101,13 @@ def test_frames_of_an_image_encoder_may_be_confirmed() -> None:
 )
 def test_tensors_of_something_else(name: str, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(WeightsError, match=message):
-        EncoderFacts.of(shapes(128, 3) | {name: shape}, "f.ckpt")
+        InferredConfig.from_shapes(shapes(128, 3) | {name: shape}, "f.ckpt")
     with pytest.raises(WeightsError, match="one missing"):
-        EncoderFacts.of({"fc.weight": (3, 3)}, "f.ckpt")
+        InferredConfig.from_shapes({"fc.weight": (3, 3)}, "f.ckpt")
 
 
 @pytest.mark.parametrize("kind", [{"learned": 196}, {**VIDEO, "learned": 392}, VIDEO])
-def test_any_layout_has_the_same_tensors(kind: dict[str, Any]) -> None:
-    facts = EncoderFacts.of(shapes(100, 3, **kind), "f.ckpt")
-    found = facts.any_layout()
-    assert found.tokens == (facts.learned_tokens or 1)
+def test_any_config_has_the_same_tensors(kind: dict[str, Any]) -> None:
+    config = InferredConfig.from_shapes(shapes(100, 3, **kind), "f.ckpt")
+    found = config.any_config()
+    assert found.tokens == (config.learned_tokens or 1)

@@ -14,7 +14,7 @@ from torch import nn
 
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
-from sparsh_ros.models.checkpoints.decoders import load_model_head
+from sparsh_ros.models.checkpoints.decoders import load_model_heads
 from sparsh_ros.models.checkpoints.tensor_files import open_tensor_file
 from sparsh_ros.models.heads import build_head
 from sparsh_ros.models.spec import ModelSpec
@@ -54,14 +54,16 @@ def test_float16_files_are_computed_with_in_float32(spec: ModelSpec) -> None:
     head = build_head("force", spec)
     halves = {f"force.{name}": value.half() for name, value in head.state_dict().items()}
     save_file(halves, spec.weights / "heads.safetensors")
-    assert all(p.dtype == torch.float32 for p in load_model_head("force", spec).parameters())
+    assert all(
+        p.dtype == torch.float32 for p in load_model_heads(["force"], spec)["force"].parameters()
+    )
 
 
 def test_a_head_that_is_not_there(spec: ModelSpec) -> None:
     state = build_head("force", spec).state_dict()
     save_file({f"force.{n}": v for n, v in state.items()}, spec.weights / "heads.safetensors")
     with pytest.raises(WeightsError, match=r"wanted keys slip\.\*, found those of force"):
-        load_model_head("slip", spec)
+        load_model_heads(["slip"], spec)
 
 
 def test_other_architecture_names_both(spec: ModelSpec) -> None:
@@ -70,8 +72,8 @@ def test_other_architecture_names_both(spec: ModelSpec) -> None:
     with pytest.raises(WeightsError) as caught:
         load_model_encoder(spec)
     message = str(caught.value)
-    assert "model m wants an image encoder of size micro (width 192, depth 6" in message
-    assert "found an image encoder of size tiny (width 192, depth 12" in message
+    assert "model m wants an image encoder of size micro (embed_dim 192, depth 6" in message
+    assert "found an image encoder of size tiny (embed_dim 192, depth 12" in message
     assert "differing: depth, registers" in message
     assert str(path) in message
 

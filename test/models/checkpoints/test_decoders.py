@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.models import load_encoder, load_head
-from sparsh_ros.models.checkpoints.head_facts import read_head_facts, recognise_head
+from sparsh_ros.models.checkpoints.head_config import infer_head_config, recognise_head
 from sparsh_ros.models.vit import VisionTransformer
 
 WIDTH = 48
@@ -85,7 +85,7 @@ def test_encoder_and_head_from_one_file(tmp_path: Path) -> None:
     torch.save(module, tmp_path / "epoch-0051.pth")
     loaded = load_encoder(tmp_path / "epoch-0051.pth", image_size=(32, 48))
     assert holds(loaded, encoder.state_dict())
-    head = load_head(tmp_path / "epoch-0051.pth", attention_heads=4)
+    head = load_head(tmp_path / "epoch-0051.pth", num_heads=4)
     assert head(loaded(torch.rand(2, 6, 32, 48)))["textile"].shape == (2, 20)
 
 
@@ -96,7 +96,7 @@ def test_sizes_follow_from_the_tensors(tmp_path: Path) -> None:
     shapes |= {name: (11, 5) for name in shapes if name.endswith(".2.weight")}
     head = load_head(save_epoch(random_weights(shapes), tmp_path))
     assert head.fingers == 3
-    assert read_head_facts(shapes, "file").describe() == "a pose head (width 24, 3 fingers)"
+    assert infer_head_config(shapes, "file").describe() == "a pose head (embed_dim 24, 3 fingers)"
     assert {name: tuple(value.shape) for name, value in head.state_dict().items()} == shapes
 
 
@@ -104,25 +104,27 @@ def test_attention_heads_are_those_given(tmp_path: Path) -> None:
     path = save_epoch(official("force"), tmp_path)
     tokens = torch.randn(1, 9, WIDTH, generator=torch.Generator().manual_seed(0))
     default = load_head(path)(tokens)["force"]
-    assert torch.equal(load_head(path, attention_heads=12)(tokens)["force"], default)
-    assert not torch.allclose(load_head(path, attention_heads=3)(tokens)["force"], default)
-    with pytest.raises(WeightsError, match="wanted 5 attention heads .* found width 48"):
-        load_head(path, attention_heads=5)
+    assert torch.equal(load_head(path, num_heads=12)(tokens)["force"], default)
+    assert not torch.allclose(load_head(path, num_heads=3)(tokens)["force"], default)
+    with pytest.raises(WeightsError, match="wanted 5 attention heads .* found embed_dim 48"):
+        load_head(path, num_heads=5)
 
 
 def test_a_width_that_twelve_does_not_divide(tmp_path: Path) -> None:
     path = save_epoch(random_weights(heads.shapes("force", 32)), tmp_path)
-    with pytest.raises(WeightsError, match="wanted 12 attention heads .* found width 32"):
+    with pytest.raises(WeightsError, match="wanted 12 attention heads .* found embed_dim 32"):
         load_head(path)
-    assert load_head(path, attention_heads=4).task == "force"
+    assert load_head(path, num_heads=4).task == "force"
 
 
 def test_another_task_than_wanted_names_both(tmp_path: Path) -> None:
-    field = read_head_facts(shapes_of("forcefield"), "file")
-    assert field.describe() == "a forcefield decoder of normal and shear (width 48)"
+    field = infer_head_config(shapes_of("forcefield"), "file")
+    assert field.describe() == "a forcefield decoder of normal and shear (embed_dim 48)"
     path = save_epoch(official("grasp"), tmp_path)
     assert load_head(path, task="grasp").task == "grasp"
-    with pytest.raises(WeightsError, match=r"wanted task=slip, found a grasp head \(width 48\)"):
+    with pytest.raises(
+        WeightsError, match=r"wanted task=slip, found a grasp head \(embed_dim 48\)"
+    ):
         load_head(path, task="slip")
 
 

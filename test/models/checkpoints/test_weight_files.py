@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,11 @@ from reference.official import random_weights, save_epoch
 from safetensors.torch import save_file
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.models.checkpoints.weight_files import choose_files, find_weight_files
+from sparsh_ros.models.checkpoints.weight_files import (
+    WeightFiles,
+    choose_files,
+    find_weight_files,
+)
 
 WIDTH = 48
 ENCODER = encoder.draw(encoder.shapes(WIDTH, 2))
@@ -36,6 +41,14 @@ def save_head(task: str, path: Path, encoder_beside: bool = False) -> Path:
     return path
 
 
+def found_in(folder: Path, *names: Sequence[str]) -> tuple[Path, dict[str, Path]]:
+    return paths(find_weight_files(folder, *names))
+
+
+def paths(files: WeightFiles) -> tuple[Path, dict[str, Path]]:
+    return files.encoder.path, {task: file.path for task, file in files.heads.items()}
+
+
 def refuses(folder: Path, *parts: object) -> None:
     with pytest.raises(WeightsError) as caught:
         find_weight_files(folder, ("dino_vitbase.safetensors", "dino_vitbase.ckpt"))
@@ -52,8 +65,7 @@ def test_tasks_are_told_from_tensors_whatever_the_names(tmp_path: Path) -> None:
     path = save_encoder(tmp_path / "mine.safetensors")
     (tmp_path / "README.md").write_text("not weights")
     save_head("force", tmp_path / ".cache" / "half.pth")  # of a download
-    found = find_weight_files(tmp_path)
-    assert (found.encoder, found.heads) == (path, wanted)
+    assert found_in(tmp_path) == (path, wanted)
 
 
 def test_the_published_name_is_taken_first(tmp_path: Path) -> None:
@@ -61,8 +73,8 @@ def test_the_published_name_is_taken_first(tmp_path: Path) -> None:
     path = save_encoder(tmp_path / "below" / "dino_vitbase.safetensors")
     torch.save({"model": ENCODER}, tmp_path / "dino_vitbase.ckpt")
     names = ("dino_vitbase.safetensors", "dino_vitbase.ckpt")
-    assert find_weight_files(tmp_path, names).encoder == path
-    assert find_weight_files(tmp_path, names[::-1]).encoder == tmp_path / "dino_vitbase.ckpt"
+    assert found_in(tmp_path, names)[0] == path
+    assert found_in(tmp_path, names[::-1])[0] == tmp_path / "dino_vitbase.ckpt"
     save_encoder(tmp_path / "dino_vitbase.safetensors")
     refuses(tmp_path, "one file for encoder", "below/dino_vitbase.safetensors")
 
@@ -72,12 +84,12 @@ def test_two_files_for_one_thing(tmp_path: Path) -> None:
     save_encoder(tmp_path / "two.safetensors")
     refuses(tmp_path, "one.safetensors, two.safetensors", "`encoder: two.safetensors`")
     (tmp_path / "files.yaml").write_text("encoder: one.safetensors\n")
-    assert find_weight_files(tmp_path).encoder == one
+    assert found_in(tmp_path)[0] == one
     save_head("slip", tmp_path / "a" / "epoch-0010.pth")
     save_head("slip", tmp_path / "b" / "epoch-0021.pth")
     refuses(tmp_path, "one file for slip, found a/epoch-0010.pth, b/epoch-0021.pth", "files.yaml")
     (tmp_path / "files.yaml").write_text("encoder: one.safetensors\nslip: a/epoch-0010.pth\n")
-    assert find_weight_files(tmp_path).heads == {"slip": tmp_path / "a" / "epoch-0010.pth"}
+    assert found_in(tmp_path)[1] == {"slip": tmp_path / "a" / "epoch-0010.pth"}
 
 
 @pytest.mark.parametrize("fine_tuned", [False, True])
@@ -86,13 +98,13 @@ def test_the_last_epoch_of_one_run(tmp_path: Path, fine_tuned: bool) -> None:
     for name in ("epoch-0010.pth", "epoch-0021.pth", "epoch-0014.pth"):
         save_head("forcefield", run / name, encoder_beside=fine_tuned)
     save_head("forcefield", run / "last.ckpt", encoder_beside=True)
-    found = find_weight_files(tmp_path)
-    assert found.heads == {"forcefield": run / "epoch-0021.pth"}
-    assert found.encoder == run / ("epoch-0021.pth" if fine_tuned else "last.ckpt")
+    encoder, tasks = found_in(tmp_path)
+    assert tasks == {"forcefield": run / "epoch-0021.pth"}
+    assert encoder == run / ("epoch-0021.pth" if fine_tuned else "last.ckpt")
     (tmp_path / "files.yaml").write_text("forcefield: gelsight_t1/checkpoints/epoch-0010.pth\n")
-    found = find_weight_files(tmp_path)
-    assert found.heads == {"forcefield": run / "epoch-0010.pth"}
-    assert found.encoder == run / ("epoch-0010.pth" if fine_tuned else "last.ckpt")
+    encoder, tasks = found_in(tmp_path)
+    assert tasks == {"forcefield": run / "epoch-0010.pth"}
+    assert encoder == run / ("epoch-0010.pth" if fine_tuned else "last.ckpt")
 
 
 def test_a_file_beside_a_run_that_is_not_of_it(tmp_path: Path) -> None:
@@ -104,13 +116,13 @@ def test_a_file_beside_a_run_that_is_not_of_it(tmp_path: Path) -> None:
 
 def test_a_fine_tuned_head_is_not_put_on_another_encoder(tmp_path: Path) -> None:
     head = save_head("force", tmp_path / "last.ckpt", encoder_beside=True)
-    found = find_weight_files(tmp_path)  # both from one file
-    assert found.encoder == head and found.heads == {"force": head}
+    encoder, tasks = found_in(tmp_path)  # both from one file
+    assert encoder == head and tasks == {"force": head}
     path = save_encoder(tmp_path / "dino_vitbase.safetensors")
     refuses(tmp_path, "found an encoder with it, while dino_vitbase.safetensors", "last.ckpt`")
     (tmp_path / "files.yaml").write_text("force: last.ckpt\n")  # the user says that they agree
-    found = find_weight_files(tmp_path, ("dino_vitbase.safetensors",))
-    assert found.encoder == path and found.heads == {"force": head}
+    encoder, tasks = found_in(tmp_path, ("dino_vitbase.safetensors",))
+    assert encoder == path and tasks == {"force": head}
 
 
 def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
@@ -143,8 +155,7 @@ def test_choices_that_cannot_be_used(tmp_path: Path, text: str, message: str) ->
 def test_files_that_are_given(tmp_path: Path) -> None:
     path = save_encoder(tmp_path / "encoder.safetensors")
     force = save_head("force", tmp_path / "force.pth")
-    found = choose_files([force, path])
-    assert (found.encoder, found.heads) == (path, {"force": force})
+    assert paths(choose_files([force, path])) == (path, {"force": force})
     again = save_epoch(random_weights(heads.shapes("force", WIDTH)), tmp_path)
     nothing = tmp_path / "nothing.pt"
     torch.save({"a": torch.zeros(3)}, nothing)

@@ -14,7 +14,7 @@ import time
 from functools import cache
 from pathlib import Path
 
-from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
+from sparsh_ros.bench.fault_injection.camera import FaultyCamera, FaultyHost
 from sparsh_ros.sensors.cameras import v4l2
 
 _POLL_S = 0.02
@@ -46,7 +46,7 @@ class Machine(FaultyHost):
                 if now["port"]:
                     self.plug(camera, now["port"])
             if now["fault"] != before["fault"]:
-                camera.misbehave(now["fault"])
+                camera.inject(now["fault"])
             self._cameras[serial] = camera, now
 
 

@@ -17,7 +17,7 @@ from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.msg import Classification, PoseChange, Slip
 
 TASKS = ("force", "textile", "forcefield")
-MODEL = "name: downloaded\nsize: tiny\nlicence: CC-BY-NC-4.0\npooler_heads: 12\n"
+MODEL = "name: downloaded\nsize: tiny\nlicence: CC-BY-NC-4.0\npooler_num_heads: 12\n"
 STATUS = "tactile/perception: digit"
 
 

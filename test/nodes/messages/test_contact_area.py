@@ -40,7 +40,7 @@ def test_the_larger_change_wins_and_noise_is_none() -> None:
 def test_a_simulated_touch_is_found_where_it_presses() -> None:
     errors_px, pressed = [], 0
     for seed in range(4):
-        simulation = TouchSimulation("digit", seed=seed, rate_hz=15)
+        simulation = TouchSimulation("gelsight_mini", seed=seed, rate_hz=15)
         background = simulation.background()
         for sample in (simulation.step() for _ in range(40)):
             if sample.force_n[2] < 1.0:

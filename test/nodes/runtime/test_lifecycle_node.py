@@ -158,7 +158,7 @@ def test_a_deactivated_perception_holds_no_engine_and_no_thread(ros, monkeypatch
 class FieldEngine:
     """Stands for an engine that has a force field and nothing else."""
 
-    description, heads, maps, on_gpu = "none", (), ("normal",), False
+    description, heads, on_gpu = "none", ("forcefield",), False
 
     def warm_up(self) -> None: ...
 
@@ -183,7 +183,7 @@ def test_a_force_field_has_a_thread_while_perception_is_active(ros, monkeypatch)
 class FailingEngine(FieldEngine):
     """Stands for an engine whose GPU is gone."""
 
-    heads, maps = ("force",), ()
+    heads = ("force",)
 
     def encode(self, *_images: np.ndarray) -> np.ndarray:
         raise RuntimeError("CUDA error: device lost")

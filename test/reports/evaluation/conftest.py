@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from made_up_results import PERIOD_NS, make_result, make_sensor
 
-from sparsh_ros.evaluation.result import Moment, Result, SensorResult
-from sparsh_ros.evaluation.scores import document
+from sparsh_ros.evaluation.metrics_file import build_document
+from sparsh_ros.evaluation.result import Result, SensorResult, ShownFrame
 from sparsh_ros.sensors.images import encode_jpeg
 
 VOID = {"meta", "img", "br", "line", "path", "rect"}
@@ -84,12 +84,14 @@ def _touch(recording: str, error_n: float = 0.1, count: int = 400, late: int = 3
     }
     sensor = make_sensor(recording, error_n, count, estimates=estimates, labels=labels)
     worst = [
-        Moment(task, 40 + i, (40 + i) * PERIOD_NS, 1.0, unit, JPEG)
+        ShownFrame(task, 40 + i, (40 + i) * PERIOD_NS, 1.0, unit, JPEG)
         for i, (task, unit) in enumerate((("force", "mN"), ("slip", "probability"), ("pose", "mm")))
     ]
-    evenly = [Moment("", row, row * PERIOD_NS, np.nan, "", JPEG) for row in range(0, count, 100)]
+    evenly = [
+        ShownFrame("", row, row * PERIOD_NS, np.nan, "", JPEG) for row in range(0, count, 100)
+    ]
     topics = {task: f"/left/ground_truth/{task}" for task in ("force", "slip", "pose")}
-    return replace(sensor, label_topics=topics, moments=(*worst, *evenly))
+    return replace(sensor, label_topics=topics, shown_frames=(*worst, *evenly))
 
 
 @pytest.fixture
@@ -105,7 +107,7 @@ def evaluated() -> Callable[..., Result]:
 
     def make(*sensors: SensorResult, **changes) -> Result:
         result = replace(make_result(*sensors), **changes)
-        return replace(result, metrics=document(result, seed=0))
+        return replace(result, metrics=build_document(result, seed=0))
 
     return make
 

@@ -54,8 +54,8 @@ def test_recordings_are_listed_worst_first_with_the_curves_of_each(result, parse
 
 def test_every_image_that_the_curves_refer_to_is_on_the_page(touch, evaluated, parsed) -> None:
     sensor = touch("a")
-    fine = [replace(moment, row=moment.row + 9, error=0.01) for moment in sensor.moments[:3]]
-    page = parsed(render(evaluated(replace(sensor, moments=(*sensor.moments, *fine)))))
+    fine = [replace(frame, row=frame.row + 9, error=0.01) for frame in sensor.shown_frames[:3]]
+    page = parsed(render(evaluated(replace(sensor, shown_frames=(*sensor.shown_frames, *fine)))))
     sources = [source for _, source in json.loads(page.data[0])["images"]]
     referred = {source[1:] for source in sources if source.startswith("#")}
     assert len(sources) == 10 and len(referred) == 3
@@ -109,7 +109,7 @@ def test_a_sensor_without_frames_is_in_no_list(evaluated, touch, parsed) -> None
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_frame_or_two_give_a_page(touch, evaluated, parsed, count: int) -> None:
-    sensor = replace(touch("a", count=count), moments=())
+    sensor = replace(touch("a", count=count), shown_frames=())
     page = parsed(render(evaluated(sensor)))
     assert json.loads(page.data[0])["end"] == pytest.approx((count - 1) * 0.01)
     assert f"1 recording, {count} frame" in page.text
@@ -120,8 +120,8 @@ def test_72_recordings_fit_in_ten_megabytes(touch, evaluated) -> None:
     sensors = []
     for number in range(72):
         sensor = touch(f"episode_{number:05d}", 0.01 * number, count=1000)
-        moments = tuple(replace(moment, jpeg=photo) for moment in sensor.moments[-3:])
-        sensors.append(replace(sensor, moments=moments))
+        frames = tuple(replace(frame, jpeg=photo) for frame in sensor.shown_frames[-3:])
+        sensors.append(replace(sensor, shown_frames=frames))
     html = render(evaluated(*sensors))
     assert len(html) < 10e6
     assert json.loads(re.search(r'class="recording">(.*?)</script>', html)[1])["per_point"] == 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Notes, the table of recordings, confusion matrices, onsets, worst moments."""
+"""Notes, the table of recordings, confusion matrices, onsets, worst frames."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from made_up_results import make_sensor, make_slips
 
 from sparsh_ros.reports.evaluation.confusion import confusion_table
 from sparsh_ros.reports.evaluation.figures import pose_section, runtime_section, slip_section
-from sparsh_ros.reports.evaluation.gallery import gallery_section, images_shown, worst_moments
+from sparsh_ros.reports.evaluation.gallery import collect_worst, gallery_section, images_shown
 from sparsh_ros.reports.evaluation.notes import notes_section
 from sparsh_ros.reports.evaluation.onsets import SHOWN, onset_section, onsets_of
 from sparsh_ros.reports.evaluation.recordings import recordings_section, worst_first
@@ -105,7 +105,7 @@ def test_onsets_that_were_missed_come_first_and_only_the_latest_are_shown(touch,
         touch("late", late=9),
     ]
     page = parsed("".join(onset_section(sensors, 0.5)))
-    assert "28 slips begin; 4 of them were never told." in page.text
+    assert "28 slips begin; 4 of them were never detected." in page.text
     targets = [a["href"].partition("&")[0] for a in page.all("a")]
     assert len(targets) == SHOWN
     assert targets[:8] == ["#recording=1"] * 4 + ["#recording=2"] * 4
@@ -121,23 +121,23 @@ def test_losses_of_all_recordings_are_added_up(touch, evaluated, parsed) -> None
     assert "evaluated, frames per second 400.0" in text  # 800 frames in 2 s
 
 
-def test_worst_moments_are_shown_with_what_was_said_and_true(touch, parsed) -> None:
+def test_worst_frames_are_shown_with_what_was_said_and_true(touch, parsed) -> None:
     sensors = [touch("a", 0.25), touch("b")]
-    small = replace(sensors[1].moments[0], error=0.05)
-    sensors[1] = replace(sensors[1], moments=(small,))
-    worst = worst_moments(sensors)
+    small = replace(sensors[1].shown_frames[0], error=0.05)
+    sensors[1] = replace(sensors[1], shown_frames=(small,))
+    worst = collect_worst(sensors)
     page = parsed("".join(gallery_section(worst)))
     assert "said 0.25 / 0.00 / 1.91 N truth 0.00 / 0.00 / 1.91 N" in page.text
     assert "probability 0.10; it slips" in page.text
     assert "said 0.99 / 0.17 mm truth 0.99 / 0.17 mm" in page.text
-    assert len(page.all("img")) == 3  # b's moment is not worth a look
+    assert len(page.all("img")) == 3  # b's frame is not worth a look
     assert images_shown(worst, 1) == {}
     ids = {image["id"] for image in page.all("img")}
     assert {f"#{name}" for name in ids} == set(images_shown(worst, 0).values())
 
 
 def test_without_images_there_is_no_gallery() -> None:
-    assert gallery_section(worst_moments([make_sensor("a", 0.1)])) == []
+    assert not gallery_section(collect_worst([make_sensor("a", 0.1)]))
 
 
 def test_onsets_of_a_long_recording_take_little_memory(touch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
+from sparsh_ros.bench.fault_injection.camera import FaultyCamera, FaultyHost
 from sparsh_ros.errors import SensorError
 from sparsh_ros.sensors.cameras.discovery import (
     BOOTLOADER,

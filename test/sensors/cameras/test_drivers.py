@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
+from sparsh_ros.bench.fault_injection.camera import FaultyCamera, FaultyHost
 from sparsh_ros.errors import MissingDependencyError, ParameterError
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.sensors import Sensor, load_profile, open_sensor

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
+from sparsh_ros.bench.fault_injection.camera import FaultyCamera, FaultyHost
 from sparsh_ros.frames import Frame
 from sparsh_ros.sensors import Sensor, load_profile, open_sensor
 from sparsh_ros.sensors.watchdog import (
@@ -68,7 +68,7 @@ def next_frame(sensor: Sensor) -> Frame:
 def test_fault_that_lasts_is_mended_by_opening_anew(
     sensor: Sensor, camera: FaultyCamera, fault: str
 ) -> None:
-    camera.misbehave(fault)
+    camera.inject(fault)
     until(lambda: camera.opened == 2)
     frame = next_frame(sensor)
     following = sensor.wait(frame.sequence, LONG_S)
@@ -84,7 +84,7 @@ def test_single_broken_frames_cost_those_frames_only(
     sensor: Sensor, camera: FaultyCamera, fault: str
 ) -> None:
     for count in (1, 2, 3):
-        camera.misbehave(fault, frames=1)
+        camera.inject(fault, frames=1)
         until(lambda count=count: sensor.status().refused == count)
         next_frame(sensor)
     status = sensor.status()
@@ -106,7 +106,7 @@ def test_transfer_that_fails_is_a_usb_error_and_opens_anew_at_once(
 
 
 def test_repeated_images_are_never_handed_out(sensor: Sensor, camera: FaultyCamera) -> None:
-    camera.misbehave(FROZEN)
+    camera.inject(FROZEN)
     images = []
     while camera.opened == 1 or len(images) < 5:
         images.append(next_frame(sensor).image)
@@ -122,7 +122,7 @@ def test_dark_frames_of_a_camera_that_starts_are_passed_over(
     frames = [None]
     with open_sensor("digit", host=host) as sensor:
         for fault in ("", HANG):
-            camera.misbehave(fault)
+            camera.inject(fault)
             for _ in range(10):
                 frames.append(sensor.wait(frames[-1].sequence if frames[-1] else 0, LONG_S))
     assert camera.opened == 2
@@ -195,7 +195,7 @@ def test_stop_while_the_camera_fails(host: FaultyHost, camera: FaultyCamera, fau
     with sensor:
         assert sensor.wait(0, LONG_S)
         if fault == HANG:
-            camera.misbehave(HANG)
+            camera.inject(HANG)
         else:
             host.unplug(camera)
     assert camera.in_use == 0 and not sensor.status().running
@@ -210,7 +210,7 @@ def test_lost_frames_are_counted(host: FaultyHost) -> None:
         sensor.wait(frame.sequence + 2, LONG_S)
         assert sensor.status().skipped >= 7
         camera.lose(5)
-        camera.misbehave(TORN)
+        camera.inject(TORN)
         until(lambda: camera.opened == 2)
     status = sensor.status()
     assert camera.made == status.frames + status.skipped + status.faults[TORN]
@@ -225,7 +225,7 @@ def test_nothing_leaks(host: FaultyHost, camera: FaultyCamera) -> None:
     with open_sensor("digit", host=host) as sensor:
         sensor.wait(0, LONG_S)
         for round_ in range(1, 6):
-            camera.misbehave((EMPTY, TORN, GREEN, WRONG_SIZE, HANG)[round_ - 1])
+            camera.inject((EMPTY, TORN, GREEN, WRONG_SIZE, HANG)[round_ - 1])
             until(lambda opened=1 + round_: camera.opened == opened)
             next_frame(sensor)
             assert camera.in_use == 1

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
+from sparsh_ros.bench.fault_injection.camera import FaultyCamera, FaultyHost
 from sparsh_ros.errors import FrameError, SensorError
 from sparsh_ros.sensors import load_profile
 from sparsh_ros.sensors.cameras import v4l2_abi as abi

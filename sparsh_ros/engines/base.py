@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all engines have in common: the checks of what goes in, and the first run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsh_ros.errors import FrameError, ModelError
+from sparsh_ros.frames import IMAGE_SHAPE
+from sparsh_ros.models.head_choice import READS_IMAGES
+from sparsh_ros.models.spec import ModelSpec
+
+Outputs = dict[str, NDArray[np.float32]]
+
+
+class Engine(ABC):
+    """Encoder and heads of a model on one device. A subclass loads and runs the graphs.
+
+    Attributes:
+        description: Library, version, device and threads, in words.
+        frames: Frames that `encode` takes before the background.
+        heads: Names of the heads that `run_head` knows.
+        on_gpu: Whether a GPU computes.
+    """
+
+    description: str
+    on_gpu: bool
+
+    def __init__(self, spec: ModelSpec, heads: Sequence[str], encoder: bool) -> None:
+        """Take note of what will be run.
+
+        Args:
+            spec: The model.
+            heads: Names of the heads; without an encoder those that read images are left out.
+            encoder: Whether there is an encoder.
+        """
+        self.frames = spec.frames
+        self.heads = tuple(head for head in heads if encoder or head not in READS_IMAGES)
+        self._token_shape = (spec.tokens, spec.embed_dim)
+        self._has_encoder = encoder
+
+    def encode(self, *images: NDArray[np.uint8]) -> Any:
+        """Encode images to tokens.
+
+        Args:
+            images: (B, 320, 240, 3) uint8 RGB each: as many frames as the model sees at once,
+                newest first and as old as its `frame_offsets_s`, then the no-contact references,
+                127 everywhere for none.
+
+        Returns:
+            Tokens (B, N, D) float32, on the device that made them: an array of NumPy or a tensor.
+
+        Raises:
+            FrameError: The images have another number, shape or type.
+            ModelError: The engine was created without an encoder.
+        """
+        if not self._has_encoder:
+            raise ModelError("encode: this engine was created without an encoder")
+        self._check_images(images)
+        return self._encode(images)
+
+    def run_head(self, head: str, *inputs: Any) -> Outputs:
+        """Run one head.
+
+        Args:
+            head: Its name.
+            inputs: Tokens (B, N, D) float32, from `encode` or as a NumPy array; for a head of
+                `READS_IMAGES` the images that `encode` takes.
+
+        Returns:
+            The head's raw outputs by name, each (B, ...) float32; see `sparsh_ros.models.heads` and
+            `sparsh_ros.models.dpt`.
+
+        Raises:
+            ModelError: The engine was created without that head, or the tokens are not those of
+                its model.
+            FrameError: The images have another number, shape or type.
+        """
+        if head not in self.heads:
+            known = ", ".join(self.heads) or "none"
+            raise ModelError(f"head {head!r}: not loaded; this engine has {known}")
+        if head in READS_IMAGES:
+            self._check_images(inputs)
+        else:
+            self._check_tokens(head, *inputs)
+        return self._run_head(head, inputs)
+
+    def warm_up(self) -> None:
+        """Run everything once, so that the first real frame is not the slow one."""
+        tokens: Any = np.zeros((1, *self._token_shape), np.float32)
+        images = [np.zeros((1, *IMAGE_SHAPE), np.uint8)] * (self.frames + 1)
+        if self._has_encoder:
+            tokens = self.encode(*images)
+        for head in self.heads:
+            self.run_head(head, *(images if head in READS_IMAGES else [tokens]))
+
+    @abstractmethod
+    def _encode(self, images: Sequence[NDArray[np.uint8]]) -> Any: ...
+
+    @abstractmethod
+    def _run_head(self, head: str, inputs: Sequence[Any]) -> Outputs: ...
+
+    def _check_images(self, images: Sequence[NDArray[np.uint8]]) -> None:
+        if len(images) != self.frames + 1:
+            raise FrameError(
+                f"engine input: wanted {self.frames} frames and a background, found {len(images)} "
+                "images"
+            )
+        for image in images:
+            if image.shape != (len(images[0]), *IMAGE_SHAPE) or image.dtype != np.uint8:
+                raise FrameError(
+                    f"engine input: wanted uint8 images {(len(images[0]), *IMAGE_SHAPE)}, "
+                    f"found {image.dtype} {image.shape}"
+                )
+
+    def _check_tokens(self, head: str, tokens: Any) -> None:
+        dtype = str(tokens.dtype).removeprefix("torch.")
+        if tokens.ndim != 3 or tuple(tokens.shape[1:]) != self._token_shape or dtype != "float32":
+            count, channels = self._token_shape
+            raise ModelError(
+                f"head {head!r}: wanted tokens (B, {count}, {channels}) float32, found "
+                f"{tuple(tokens.shape)} {dtype}; do encoder and head use the same model?"
+            )
