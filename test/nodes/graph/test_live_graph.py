@@ -43,7 +43,7 @@ def heard(outsider, start_graph) -> dict[str, list]:
         "the topics",
     )
     # The sensor waits for its second listener.
-    messages["image_raw"] = outsider.listen(Image, "/tactile/image_raw")
+    messages["image_raw"] = outsider.listen(Image, "/tactile/image_raw", 10)
     outsider.wait_for(
         lambda: any(math.isfinite(message.pose.pose.position.x) for message in messages["pose"]),
         "a pose",
@@ -79,7 +79,7 @@ def test_images_are_standard(heard) -> None:
 @pytest.mark.parametrize(
     ("topic", "reliability", "durability"),
     [
-        ("image_raw", ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE),
+        ("image_raw", ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE),
         ("background", ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL),
         ("force", ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE),
         ("slip", ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE),
