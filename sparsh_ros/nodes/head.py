@@ -60,7 +60,7 @@ class HeadNode(Node):
             SparshError: A parameter, the model or its weights cannot be used.
         """
         super().__init__("head")
-        params = Parameters(self, settings.HEAD)
+        self._params = params = Parameters(self, settings.HEAD, on_change=self._on_parameters)
         self._spec = load_model_spec(params["model"], params["weights_dir"] or None)
         self._heads = choose_heads(self._spec, params["heads"]).of_tokens()
         self._engine = create_engine(
@@ -78,7 +78,7 @@ class HeadNode(Node):
         self._sensors = {
             entry.name: _SensorHeads(
                 *(self, prefixes_by_name[entry.name], entry),
-                *(self._spec, self._head_runner, self._heads.wanted),
+                *(self._spec, self._head_runner, self._heads.wanted, params["nan_policy"]),
             )
             for entry in sensors
         }
@@ -93,6 +93,12 @@ class HeadNode(Node):
     def close(self) -> None:
         """Publish the final counts."""
         self._diagnostics.publish()
+
+    def _on_parameters(self, names: set[str]) -> None:
+        if names & {"contact_threshold_n", "slip_threshold"}:
+            self._head_runner.set_thresholds(
+                self._params["contact_threshold_n"], self._params["slip_threshold"] or None
+            )
 
     def _check_staleness(self) -> None:
         for sensor in self._sensors.values():
@@ -116,11 +122,14 @@ class _SensorHeads:
         spec: ModelSpec,
         head_runner: HeadRunner,
         heads: Sequence[str],
+        nan_policy: str,
     ) -> None:
         self._node, self._prefix, self._name = node, prefix, entry.name
         self._spec, self._head_runner = spec, head_runner
         head_runner.add_sensor(entry.name, entry.profile)
-        self._publisher = EstimatePublisher(node, prefix, entry.gel_frame, heads)
+        self._publisher = EstimatePublisher(
+            *(node, prefix, entry.gel_frame, heads), nan_policy=nan_policy
+        )
         self._rate, self._latency, self._sent = RateMeter(), LatencyMeter(), SendTimes(node)
         self._trouble = "waiting for features"
         self._clock = stale_clock(node)

@@ -31,7 +31,8 @@ class Setting:
         description: one sentence, with units.
         bounds: lowest and highest value of a number.
         choices: allowed words of a string, or of each element of a list.
-        read_only: fixed once the node runs; False: can be changed with `ros2 param set`.
+        read_only: fixed while the node is configured; False: can be changed at any time.
+        is_permanent: fixed from the start of the process.
     """
 
     default: bool | int | float | str | tuple[str, ...]
@@ -39,6 +40,7 @@ class Setting:
     bounds: tuple[float, float] | None = None
     choices: tuple[str, ...] = ()
     read_only: bool = True
+    is_permanent: bool = False
 
     @property
     def value(self) -> Value:
@@ -150,7 +152,9 @@ RECORDED: Mapping[str, Setting] = {
 """What describes the sensors of a recording, see recorded.py."""
 
 AUTOSTART = Setting(
-    True, "Go through configure and activate at start; false: wait for these transitions."
+    True,
+    "Go through configure and activate at start; false: wait for these transitions.",
+    is_permanent=True,
 )
 
 SENSOR: Mapping[str, Setting] = RIG | {
@@ -159,6 +163,11 @@ SENSOR: Mapping[str, Setting] = RIG | {
         1,
         "How many must listen to the images before a recording or a simulated touch begins.",
         bounds=(0, 100),
+    ),
+    "publish_tf": Setting(
+        False,
+        "Publish the transform from the gel frame to the optical frame on /tf_static, where no "
+        "URDF of the robot does.",
     ),
     "jpeg_quality": Setting(90, "Of image_raw/compressed.", bounds=(1, 100), read_only=False),
     "autostart": AUTOSTART,
@@ -178,10 +187,22 @@ HEAD: Mapping[str, Setting] = {
     ),
     "device": Setting("auto", "What computes; auto: CUDA if there is a GPU.", choices=DEVICES),
     "contact_threshold_n": Setting(
-        CONTACT_THRESHOLD_N, "Normal force at which contact begins, N.", bounds=(1e-3, 100.0)
+        CONTACT_THRESHOLD_N,
+        "Normal force at which contact begins, N.",
+        bounds=(1e-3, 100.0),
+        read_only=False,
     ),
     "slip_threshold": Setting(
-        0.0, "Slip probability that counts as slipping; 0: the model's own.", bounds=(0.0, 0.999)
+        0.0,
+        "Slip probability that counts as slipping; 0: the model's own.",
+        bounds=(0.0, 0.999),
+        read_only=False,
+    ),
+    "nan_policy": Setting(
+        "nan",
+        "Unknown numbers on `force` and `pose` are NaN, or for viewers that refuse it, such as RViz, "
+        "ros: torque 0, no rotation, a huge covariance, no message without a force.",
+        choices=("nan", "ros"),
     ),
 }
 
@@ -189,7 +210,9 @@ PERCEPTION: Mapping[str, Setting] = HEAD | {
     "threads": Setting(0, "CPU threads of the encoder; 0: one per core.", bounds=(0, 256)),
     "publish_features": Setting(False, "Publish the tokens for heads in other processes."),
     "in_process": Setting(
-        False, "Host the sensors in the same process: images do not cross the middleware."
+        False,
+        "Host the sensors in the same process: images do not cross the middleware.",
+        is_permanent=True,
     ),
     "autostart": AUTOSTART,
 }

@@ -24,11 +24,11 @@ RECORDER = "record"
 """The executable that a graph can do without."""
 
 _MODULES = {"record": "record.recorder", "player": "replay.player"}  # others: as the executable
-_OF_SENSOR = ("listeners",)
+_OF_SENSOR = ("listeners", "publish_tf")
 _OF_PERCEPTION = (
     *("model", "weights_dir", "heads", "device", "threads"),
     *("contact_threshold_n", "slip_threshold"),
-    *("publish_features", "in_process"),
+    *("publish_features", "in_process", "nan_policy"),
 )
 _NO_RIG = {name: setting.value for name, setting in settings.RIG.items()}
 

@@ -16,6 +16,7 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSPolicyKind, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.serialization import deserialize_message
 
 LOG_THROTTLE_S = 5.0
 """At most once in this time a complaint about the same thing is logged."""
@@ -36,6 +37,14 @@ def create_publisher(node: Node, message_type: type, topic: str, qos: QoSProfile
     """A publisher whose quality of service parameters may override."""
     # A copy, as the overrides are written into the profile.
     return node.create_publisher(message_type, topic, copy(qos), qos_overriding_options=_OVERRIDES)
+
+
+def deserialize(data: bytes, message_type: type) -> Any | None:
+    """The message that these bytes are; None where they are none."""
+    try:
+        return deserialize_message(data, message_type)
+    except Exception:  # of the middleware, whose classes differ by version
+        return None
 
 
 class Input:

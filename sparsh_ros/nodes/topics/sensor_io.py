@@ -59,11 +59,13 @@ class SensorIO:
         self._sent = SendTimes(self._node)
         self._last_report = Report()
 
-    def create_publishers(self, heads: HeadChoice) -> None:
+    def create_publishers(self, heads: HeadChoice, nan_policy: str = "nan") -> None:
         """Make the topics of the estimates of these heads, and of the pictures."""
         node, prefix, entry = self._node, self._prefix, self._entry
         self._missing = "; ".join(heads.missing.values())
-        self._estimates = EstimatePublisher(node, prefix, entry.gel_frame, heads.wanted)
+        self._estimates = EstimatePublisher(
+            *(node, prefix, entry.gel_frame, heads.wanted), nan_policy=nan_policy
+        )
         self._pictures = PicturePublisher(node, prefix, entry, FORCE_FIELD in heads.usable)
 
     def start(self, perception: Perception, listen: bool) -> None:
