@@ -200,7 +200,7 @@ HEAD: Mapping[str, Setting] = {
     ),
     "nan_policy": Setting(
         "nan",
-        "Unknown numbers on `force` and `pose` are NaN, or for viewers that refuse it, such as RViz, "
+        "Unknown numbers on `force` and `pose` are NaN, or for viewers that refuse it, as RViz, "
         "ros: torque 0, no rotation, a huge covariance, no message without a force.",
         choices=("nan", "ros"),
     ),

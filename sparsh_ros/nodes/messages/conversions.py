@@ -18,8 +18,6 @@ from std_msgs.msg import Header
 from transforms3d.euler import quat2euler
 from transforms3d.quaternions import axangle2quat
 
-from sparsh_ros.errors import FrameError
-
 _NANOSECONDS = 1_000_000_000
 
 
@@ -105,26 +103,6 @@ def image_to_jpeg_msg(
         format="rgb8; jpeg compressed bgr8",
         data=bytes_to_array(encoded),
     )
-
-
-def msg_to_image(message: Image) -> np.ndarray:
-    """A colour image message as a uint8 RGB array (height, width, 3).
-
-    Raises:
-        FrameError: the encoding is not rgb8 or bgr8, or the data do not fill the stated size.
-    """
-    if message.encoding not in ("rgb8", "bgr8"):
-        raise FrameError(f"image message: wanted encoding rgb8 or bgr8, found {message.encoding!r}")
-    row = 3 * message.width
-    found = len(message.data)
-    if message.step < row or found != message.step * message.height:
-        raise FrameError(
-            f"image message: wanted {message.height} rows of at least {row} bytes, found {found} "
-            f"bytes in rows of {message.step}"
-        )
-    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
-    image = rows[:, :row].reshape(message.height, message.width, 3)
-    return image if message.encoding == "rgb8" else np.ascontiguousarray(image[:, :, ::-1])
 
 
 def vector_to_msg(values: np.ndarray) -> Vector3:

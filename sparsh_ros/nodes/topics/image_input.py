@@ -15,6 +15,7 @@ from sparsh_ros.background.fit import check_fit
 from sparsh_ros.errors import FrameError
 from sparsh_ros.frames import Frame, check_image
 from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.messages.encodings import decode_image
 from sparsh_ros.nodes.runtime.diagnostics import OK, WARN, RateMeter, Report
 from sparsh_ros.nodes.topics import qos
 from sparsh_ros.nodes.topics.endpoints import LOG_THROTTLE_S, Input
@@ -175,7 +176,7 @@ class ImageInput:
     def _canonical_image(self, message: Image) -> np.ndarray:
         """The canonical image in a message, which may also hold one as the camera delivers it."""
         profile = self._entry.profile
-        image = conversions.msg_to_image(message)
+        image = decode_image(message)
         if image.shape == (profile.height, profile.width, 3):
             return profile.to_canonical(image, "rgb")
         check_image(image)

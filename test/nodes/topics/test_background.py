@@ -17,6 +17,7 @@ from sparsh_ros.background import BackgroundStore
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
 from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.messages.encodings import decode_image
 from sparsh_ros.nodes.runtime.diagnostics import OK, WARN
 from sparsh_ros.nodes.topics import background, qos
 from sparsh_ros.nodes.topics.background import BackgroundTopic
@@ -88,7 +89,7 @@ def test_a_late_listener_gets_the_background_that_was_captured(make, outsider) -
     finger.see(GREY)
     heard = outsider.listen(Image, "index/background", qos.LATCHED)
     outsider.wait_for(lambda: heard, "background")
-    np.testing.assert_array_equal(conversions.msg_to_image(heard[0]), GREY)
+    np.testing.assert_array_equal(decode_image(heard[0]), GREY)
     assert heard[0].header.frame_id == "index_camera_optical_frame"
     assert conversions.msg_to_stamp(heard[0].header.stamp) == 500_000_000
     np.testing.assert_array_equal(finger.handed_over[1:], [GREY])
@@ -106,7 +107,7 @@ def test_whoever_joins_is_sent_the_background_anew(make, outsider) -> None:
     while not arrived.wait(1 / 60):  # this listener is sent nothing old
         finger.see(GREY, 1)
         next(frames)
-    np.testing.assert_array_equal(conversions.msg_to_image(heard[0]), GREY)
+    np.testing.assert_array_equal(decode_image(heard[0]), GREY)
     finger.see(GREY, 5)
     assert finger.logged == ["index: background captured at start"]
 

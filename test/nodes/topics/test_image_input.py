@@ -16,7 +16,7 @@ from sensor_msgs.msg import Image
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.runtime.diagnostics import OK, WARN
-from sparsh_ros.nodes.topics import qos
+from sparsh_ros.nodes.topics import image_input, qos
 from sparsh_ros.nodes.topics.image_input import ImageInput
 from sparsh_ros.sensors import load_profile
 from sparsh_ros.sensors.rig import SensorEntry
@@ -189,7 +189,7 @@ def test_what_nobody_foresaw_costs_one_message(heard, camera, monkeypatch) -> No
         raise ZeroDivisionError("who would have thought")
 
     repeat(camera.show, lambda: bool(heard.frames), "frames")
-    monkeypatch.setattr(conversions, "msg_to_image", fail)
+    monkeypatch.setattr(image_input, "decode_image", fail)
     repeat(camera.show, lambda: heard.input._images.failed > 0, "a failure")
     monkeypatch.undo()
     before = len(heard.frames)
