@@ -23,7 +23,7 @@ from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.msg import Features as FeaturesMessage
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
-from sparsh_ros.nodes.graph.recorded import heard_entries
+from sparsh_ros.nodes.graph.recorded import input_sensors
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.clocks import stale_clock, steady_clock
@@ -42,7 +42,7 @@ from sparsh_ros.nodes.topics.endpoints import LOG_THROTTLE_S, Input
 from sparsh_ros.nodes.topics.estimates import EstimatePublisher
 from sparsh_ros.nodes.topics.features import msg_to_features
 from sparsh_ros.perception.head_runner import EncodedFrame, Features, HeadRunner
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
 
 # Without features for so long, what was estimated last no longer stands. An encoder on a slow
 # machine makes two a second.
@@ -73,14 +73,14 @@ class HeadNode(Node):
             params["contact_threshold_n"],
             params["slip_threshold"] or None,
         )
-        sensors = heard_entries(params)
-        prefixes_by_name = prefixes([entry.name for entry in sensors])
+        configs = input_sensors(params)
+        prefixes_by_name = prefixes([config.name for config in configs])
         self._sensors = {
-            entry.name: _SensorHeads(
-                *(self, prefixes_by_name[entry.name], entry),
+            config.name: _SensorHeads(
+                *(self, prefixes_by_name[config.name], config),
                 *(self._spec, self._head_runner, self._heads.wanted, params["nan_policy"]),
             )
-            for entry in sensors
+            for config in configs
         }
         self._diagnostics = Diagnostics(self, self._reports)
 
@@ -118,17 +118,17 @@ class _SensorHeads:
         self,
         node: Node,
         prefix: str,
-        entry: SensorEntry,
+        config: SensorConfig,
         spec: ModelSpec,
         head_runner: HeadRunner,
         heads: Sequence[str],
         nan_policy: str,
     ) -> None:
-        self._node, self._prefix, self._name = node, prefix, entry.name
+        self._node, self._prefix, self._name = node, prefix, config.name
         self._spec, self._head_runner = spec, head_runner
-        head_runner.add_sensor(entry.name, entry.profile)
+        head_runner.add_sensor(config.name, config.profile)
         self._publisher = EstimatePublisher(
-            *(node, prefix, entry.gel_frame, heads), nan_policy=nan_policy
+            *(node, prefix, config.gel_frame, heads), nan_policy=nan_policy
         )
         self._rate, self._latency, self._sent = RateMeter(), LatencyMeter(), SendTimes(node)
         self._trouble = "waiting for features"

@@ -17,7 +17,7 @@ from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.topics import qos
 from sparsh_ros.nodes.topics.endpoints import create_publisher
 from sparsh_ros.perception.head_runner import EncodedFrame, Features
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
 
 # The frame ring lets the older frame be half an interval off; stamps may be a little more so.
 _LONGEST_INTERVAL = 2.0
@@ -26,10 +26,10 @@ _LONGEST_INTERVAL = 2.0
 class FeaturesPublisher:
     """Publishes the tokens of every sensor."""
 
-    def __init__(self, node: Node, rig: Sequence[SensorEntry], spec: ModelSpec) -> None:
+    def __init__(self, node: Node, configs: Sequence[SensorConfig], spec: ModelSpec) -> None:
         """Make the topics of these sensors; `spec` is the model of the tokens."""
         self._model = spec.name
-        self._frame_ids = {entry.name: entry.gel_frame for entry in rig}
+        self._frame_ids = {config.name: config.gel_frame for config in configs}
         self._publishers = {
             name: create_publisher(node, FeaturesMessage, f"{prefix}features", qos.LARGE)
             for name, prefix in prefixes(self._frame_ids).items()

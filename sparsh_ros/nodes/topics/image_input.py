@@ -19,7 +19,7 @@ from sparsh_ros.nodes.messages.encodings import decode_image
 from sparsh_ros.nodes.runtime.diagnostics import OK, WARN, RateMeter, Report
 from sparsh_ros.nodes.topics import qos
 from sparsh_ros.nodes.topics.endpoints import LOG_THROTTLE_S, Input
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
 
 # Above this share of refused images the sensor is not called well.
 _MOST_REFUSED = 0.1
@@ -40,7 +40,7 @@ class ImageInput:
         self,
         node: Node,
         prefix: str,
-        entry: SensorEntry,
+        config: SensorConfig,
         on_frame: Callable[[Frame, int], None],
         on_background: Callable[[np.ndarray | None], None],
     ) -> None:
@@ -49,11 +49,11 @@ class ImageInput:
         Args:
             node: Owns the subscriptions.
             prefix: What the names of the topics begin with, such as "left/".
-            entry: The sensor.
+            config: The sensor.
             on_frame: Takes each frame, and when it was sent, ns since the epoch.
             on_background: Takes each background, (320, 240, 3) uint8 RGB, None for no more.
         """
-        self._node, self._entry = node, entry
+        self._node, self._config = node, config
         self._on_frame, self._on_background = on_frame, on_background
         self.refused = 0
         self._refused_background = ""
@@ -175,7 +175,7 @@ class ImageInput:
 
     def _canonical_image(self, message: Image) -> np.ndarray:
         """The canonical image in a message, which may also hold one as the camera delivers it."""
-        profile = self._entry.profile
+        profile = self._config.profile
         image = decode_image(message)
         if image.shape == (profile.height, profile.width, 3):
             return profile.to_canonical(image, "rgb")
@@ -183,7 +183,7 @@ class ImageInput:
         return image
 
     def _log_error(self, topic: str, reason: str) -> None:
-        sentence = f"sensor {self._entry.name}: {topic}: {reason}"
+        sentence = f"sensor {self._config.name}: {topic}: {reason}"
         self._node.get_logger().error(sentence, throttle_duration_sec=LOG_THROTTLE_S)
 
 

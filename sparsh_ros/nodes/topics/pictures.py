@@ -17,7 +17,7 @@ from sparsh_ros.nodes.topics import qos
 from sparsh_ros.nodes.topics.endpoints import create_publisher
 from sparsh_ros.perception.force_field import ForceField
 from sparsh_ros.perception.postprocess import Estimate
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
 
 
 class PicturePublisher:
@@ -26,9 +26,9 @@ class PicturePublisher:
     With a force field the overlay shows that, as often as there is one.
     """
 
-    def __init__(self, node: Node, prefix: str, entry: SensorEntry, with_field: bool) -> None:
+    def __init__(self, node: Node, prefix: str, config: SensorConfig, with_field: bool) -> None:
         """Make the topics, named below `prefix`, of this sensor."""
-        self._entry = entry
+        self._config = config
         self._field: Publisher | None = None
         if with_field:
             self._field = create_publisher(node, Image, f"{prefix}force_field", qos.LARGE)
@@ -69,16 +69,16 @@ class PicturePublisher:
         if shows_overlay:
             self._publish_image(self._overlay, views.overlay(frame.image, estimate, area), frame)
         if shows_markers:
-            profile = self._entry.profile
+            profile = self._config.profile
             self._markers.publish(
-                contact_to_msg(estimate, area, profile.metres_per_pixel, self._entry.gel_frame)
+                contact_to_msg(estimate, area, profile.metres_per_pixel, self._config.gel_frame)
             )
 
     def publish_field(self, field: ForceField) -> None:
         """Publish a force field, and a picture of it, while somebody looks."""
         if _is_watched(self._field):
             message = conversions.field_to_msg(
-                field.values, field.frame.stamp_ns, self._entry.gel_frame
+                field.values, field.frame.stamp_ns, self._config.gel_frame
             )
             self._field.publish(message)
         if _is_watched(self._overlay):
@@ -86,7 +86,7 @@ class PicturePublisher:
 
     def _publish_image(self, publisher: Publisher, image: np.ndarray, frame: Frame) -> None:
         publisher.publish(
-            conversions.image_to_msg(image, frame.stamp_ns, self._entry.optical_frame)
+            conversions.image_to_msg(image, frame.stamp_ns, self._config.optical_frame)
         )
 
 

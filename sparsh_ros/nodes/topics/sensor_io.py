@@ -27,7 +27,7 @@ from sparsh_ros.nodes.topics.pictures import PicturePublisher
 from sparsh_ros.perception.force_field import ForceField
 from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.perception.postprocess import Estimate
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
 
 # Of frames that come without an estimate: something hangs.
 _HANG_S = 2.0
@@ -40,9 +40,9 @@ class SensorIO:
     or not anything is inferred at the time.
     """
 
-    def __init__(self, node: Node, entry: SensorEntry, prefix: str) -> None:
+    def __init__(self, node: Node, config: SensorConfig, prefix: str) -> None:
         """Nothing is heard or published yet; topics will be named below `prefix`."""
-        self._node, self._entry, self._prefix = node, entry, prefix
+        self._node, self._config, self._prefix = node, config, prefix
         self._lock = threading.Lock()
         self._background: np.ndarray | None = None
         self._perception: Perception | None = None
@@ -61,16 +61,16 @@ class SensorIO:
 
     def create_publishers(self, heads: HeadChoice, nan_policy: str = "nan") -> None:
         """Make the topics of the estimates of these heads, and of the pictures."""
-        node, prefix, entry = self._node, self._prefix, self._entry
+        node, prefix, config = self._node, self._prefix, self._config
         self._missing = "; ".join(heads.missing.values())
         self._estimates = EstimatePublisher(
-            *(node, prefix, entry.gel_frame, heads.wanted), nan_policy=nan_policy
+            *(node, prefix, config.gel_frame, heads.wanted), nan_policy=nan_policy
         )
-        self._pictures = PicturePublisher(node, prefix, entry, FORCE_FIELD in heads.usable)
+        self._pictures = PicturePublisher(node, prefix, config, FORCE_FIELD in heads.usable)
 
     def start(self, perception: Perception, listen: bool) -> None:
         """Hand what comes to `perception`; `listen` to the topics if nobody calls `on_frame`."""
-        perception.add_sensor(self._entry.name, self._entry.profile)
+        perception.add_sensor(self._config.name, self._config.profile)
         with self._lock:
             self._forget()
             self._perception = perception
@@ -79,7 +79,7 @@ class SensorIO:
             self._hand_over_background()
         if listen:
             self._input = ImageInput(
-                *(self._node, self._prefix, self._entry),
+                *(self._node, self._prefix, self._config),
                 on_frame=self._on_sent_frame,
                 on_background=self.use_background,
             )
@@ -100,7 +100,7 @@ class SensorIO:
                 self._newest = frame
                 if self._waiting_since_s is None:
                     self._waiting_since_s = time.monotonic()
-                self._perception.push(self._entry.name, frame)
+                self._perception.push(self._config.name, frame)
 
     def use_background(self, background: np.ndarray | None) -> None:
         """Take this as the no-contact reference, (320, 240, 3) uint8 RGB; None: there is none."""
@@ -153,7 +153,7 @@ class SensorIO:
 
     def _values(self) -> dict[str, object]:
         spec, engine = self._perception.spec, self._perception.engine
-        counters = self._perception.counters(self._entry.name)
+        counters = self._perception.counters(self._config.name)
         stamp_ns = math.nan if self._newest is None else self._newest.stamp_ns
         refused = 0 if self._input is None else self._input.refused
         values = {
@@ -179,8 +179,8 @@ class SensorIO:
         return values
 
     def _hand_over_background(self) -> None:
-        if self._entry.profile.subtract_background and self._perception is not None:
-            self._perception.set_background(self._entry.name, self._background)
+        if self._config.profile.subtract_background and self._perception is not None:
+            self._perception.set_background(self._config.name, self._background)
 
     def _on_sent_frame(self, frame: Frame, sent_ns: int) -> None:
         self._sent.note(frame.stamp_ns, sent_ns)

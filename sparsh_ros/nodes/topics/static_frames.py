@@ -12,13 +12,13 @@ from rclpy.publisher import Publisher
 from sparsh_ros.errors import MissingDependencyError
 from sparsh_ros.nodes.topics import qos
 from sparsh_ros.nodes.topics.endpoints import create_publisher
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
 
 # From the gel's surface to the camera; about so in all of these sensors, and nowhere published.
 _CAMERA_DISTANCE_M = 0.02
 
 
-def publish_static_frames(node: Node, entry: SensorEntry) -> Publisher:
+def publish_static_frames(node: Node, config: SensorConfig) -> Publisher:
     """Publish, once and for whoever comes later, where the optical frame is in the gel frame.
 
     The gel frame has x right and y up in the image and z towards the camera; the optical frame, as
@@ -34,8 +34,8 @@ def publish_static_frames(node: Node, entry: SensorEntry) -> Publisher:
             "publish_tf: wanted the Python package tf2_msgs, found none; install "
             "ros-<distribution>-tf2-msgs, or set publish_tf to false"
         ) from None
-    transform = TransformStamped(child_frame_id=entry.optical_frame)
-    transform.header.frame_id = entry.gel_frame
+    transform = TransformStamped(child_frame_id=config.optical_frame)
+    transform.header.frame_id = config.gel_frame
     transform.header.stamp = node.get_clock().now().to_msg()
     transform.transform.translation.z = _CAMERA_DISTANCE_M
     rotation = transform.transform.rotation

@@ -19,9 +19,10 @@ from sparsh_ros.nodes.runtime.diagnostics import OK, WARN
 from sparsh_ros.nodes.topics import image_input, qos
 from sparsh_ros.nodes.topics.image_input import ImageInput
 from sparsh_ros.sensors import load_profile
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
+from sparsh_ros.sensors.drivers import DigitConfig
 
-ENTRY = SensorEntry("palm", "digit", load_profile("digit"))
+CONFIG = SensorConfig("palm", DigitConfig(), load_profile("digit"))
 GEL = np.random.default_rng(0).integers(40, 200, (20, 15, 3), np.uint8)
 GEL = np.ascontiguousarray(GEL.repeat(16, axis=0).repeat(16, axis=1))
 NEGATIVE = 255 - GEL
@@ -52,7 +53,7 @@ class Heard:
         self.frames: list[Frame] = []
         self.backgrounds: list[np.ndarray | None] = []
         self.input = ImageInput(
-            *(node, "/palm/", ENTRY),
+            *(node, "/palm/", CONFIG),
             on_frame=lambda frame, _sent_ns: self.frames.append(frame),
             on_background=self.backgrounds.append,
         )

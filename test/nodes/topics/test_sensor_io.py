@@ -18,12 +18,13 @@ from sparsh_ros.perception.buffer import SensorCounters
 from sparsh_ros.perception.force_field import ForceField
 from sparsh_ros.perception.postprocess import Estimate
 from sparsh_ros.sensors import load_profile
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
+from sparsh_ros.sensors.drivers import SimulatedConfig
 
 FRAME = Frame(4_000_000_000, np.full(IMAGE_SHAPE, 100, np.uint8))
 FIELD = ForceField(FRAME, np.zeros((320, 240, 3), np.float32))
 ESTIMATE = Estimate("thumb", FRAME.stamp_ns, valid=True, in_contact=True, force_n=np.ones(3))
-THUMB = SensorEntry("thumb", "simulated", load_profile("digit"), {}, "thumb_gel_frame", None)
+THUMB = SensorConfig("thumb", SimulatedConfig(), load_profile("digit"))
 
 
 class Wire:
@@ -41,6 +42,9 @@ class Wire:
         return f"/{topic}"
 
     def destroy_subscription(self, _subscription: object) -> None: ...
+
+    def get_logger(self) -> SimpleNamespace:
+        return SimpleNamespace(error=lambda *_, **__: None)
 
     def get_clock(self) -> ROSClock:
         return ROSClock()

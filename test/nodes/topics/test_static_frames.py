@@ -13,9 +13,10 @@ from sparsh_ros.errors import MissingDependencyError
 from sparsh_ros.nodes.topics import qos
 from sparsh_ros.nodes.topics.static_frames import publish_static_frames
 from sparsh_ros.sensors import load_profile
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
+from sparsh_ros.sensors.drivers import DigitConfig
 
-ENTRY = SensorEntry("palm", "digit", load_profile("digit"))
+CONFIG = SensorConfig("palm", DigitConfig(), load_profile("digit"))
 HAS_TF2 = importlib.util.find_spec("tf2_msgs") is not None
 
 
@@ -23,7 +24,7 @@ HAS_TF2 = importlib.util.find_spec("tf2_msgs") is not None
 def test_whoever_comes_later_learns_where_the_camera_is(outsider) -> None:
     from tf2_msgs.msg import TFMessage
 
-    publisher = publish_static_frames(outsider.node, ENTRY)
+    publisher = publish_static_frames(outsider.node, CONFIG)
     heard = outsider.listen(TFMessage, "/tf_static", qos.LATCHED)
     outsider.wait_for(lambda: heard, "the transform")
     (transform,) = heard[0].transforms
@@ -42,4 +43,4 @@ def test_whoever_comes_later_learns_where_the_camera_is(outsider) -> None:
 @pytest.mark.skipif(HAS_TF2, reason="tf2_msgs is installed")
 def test_without_its_messages_it_says_what_to_install(outsider) -> None:
     with pytest.raises(MissingDependencyError, match="tf2_msgs, found none; install"):
-        publish_static_frames(outsider.node, ENTRY)
+        publish_static_frames(outsider.node, CONFIG)
