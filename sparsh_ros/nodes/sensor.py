@@ -26,7 +26,6 @@ from sparsh_ros.nodes.runtime.diagnostics import Report
 from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode
 from sparsh_ros.nodes.runtime.sensor_health import sensor_report
 from sparsh_ros.nodes.topics.background import BackgroundTopic
-from sparsh_ros.nodes.topics.ground_truth import GroundTruthPublisher
 from sparsh_ros.nodes.topics.images import CameraInfoPublisher, ImagePublisher
 from sparsh_ros.sensors import Sensor
 from sparsh_ros.sensors.config import SensorConfig
@@ -89,6 +88,9 @@ class SensorNode(ManagedNode):
         self._camera_info = CameraInfoPublisher(self, prefix, config)
         self._truth = None
         if config.driver.name == "simulated":
+            # Here, because a real camera needs no simulation.
+            from sparsh_ros.nodes.topics.ground_truth import GroundTruthPublisher
+
             self._truth = GroundTruthPublisher(self, prefix, config.gel_frame)
         self._background = BackgroundTopic(
             self,
