@@ -22,7 +22,7 @@ from sparsh_ros.frames import Frame
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.sensors import config_for_node
 from sparsh_ros.nodes.runtime import spin
-from sparsh_ros.nodes.runtime.diagnostics import Report
+from sparsh_ros.nodes.runtime.diagnostics import WARN, Report
 from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode
 from sparsh_ros.nodes.runtime.sensor_health import sensor_report
 from sparsh_ros.nodes.topics.background import BackgroundTopic
@@ -34,6 +34,10 @@ from sparsh_ros.sensors.config import SensorConfig
 # frames are missed, which are those without contact.
 _HANDSHAKE_S = 0.5
 _POLL_S = 0.05
+_STAND_IN = (
+    "SIMULATED: no camera of this sensor was found, so what is published is no touch at all; plug "
+    "it in and start again, or ask for source:=simulated"
+)
 
 
 class SensorNode(ManagedNode):
@@ -76,6 +80,8 @@ class SensorNode(ManagedNode):
         What has a beginning, a recording or a simulated touch, is only tried out here. It begins
         once `listeners` listen, so that they do not miss the first frames, which show the bare gel.
         """
+        if self._config.is_stand_in:
+            self.get_logger().warning(_STAND_IN)
         self._sensor = self._config.open()
         self._sensor.start()
         if self._sensor.has_beginning:
@@ -165,6 +171,8 @@ class SensorNode(ManagedNode):
             return {self._config.name: Report(values=values)}
         report = sensor_report(self._sensor.status(), self._sensor.serial)
         report = report.with_more(Report(values=values))
+        if self._config.is_stand_in:
+            report = report.with_more(Report(WARN, _STAND_IN))
         return {self._config.name: report.with_more(self._background.report())}
 
 

@@ -58,12 +58,23 @@ class VideoSensor(LiveSensor):
         self.has_beginning = config.is_recording
         self._schedule = Schedule(config.fps or profile.fps, self._stop)
 
+    def check_input(self) -> None:
+        """Find out whether a recording can be played.
+
+        Raises:
+            RecordingError: It is missing, or cannot be read.
+        """
+        self._open_recording().close()
+
+    def _open_recording(self) -> VideoFile | ImageFolder:
+        path = Path(self.config.input).expanduser()
+        return (ImageFolder if path.is_dir() else VideoFile)(path)
+
     def _open(self) -> None:
         if not self.has_beginning:
             super()._open()
             return
-        path = Path(self.config.input).expanduser()
-        self._recording = (ImageFolder if path.is_dir() else VideoFile)(path)
+        self._recording = self._open_recording()
         self._nominal_hz = self.config.fps or self._recording.fps or self.profile.fps
         self._schedule = Schedule(self._nominal_hz, self._stop)
         self._has_times = not self.config.fps and self._recording.time_s is not None

@@ -56,9 +56,8 @@ class GelSightSensor(LiveSensor):
             return MjpegStream(self.config.url)
         cameras = self._host.cameras()
         if self._path:
-            path = os.path.realpath(
-                self._path
-            )  # udev's names are links, made again at every replug
+            # The names that udev gives are links, made again at every replug.
+            path = os.path.realpath(self._path)
             self.serial = next((camera.serial for camera in cameras if camera.path == path), "")
             return V4l2Camera(path, self._mode, self._host)
         camera = choose_camera(cameras, self._camera_type, self.config.serial or self.serial)
