@@ -132,6 +132,8 @@ class Graph:
         self._log_path = folder / "graph.log"
         parser = argparse.ArgumentParser()
         add_run(parser)
+        if not {"sensors", "source"} & settings.keys():
+            settings = {"source": "simulated", **settings}
         options = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
         self._log = self._log_path.open("w")
         self._running = run.RunningGraph(run.values_from(parser.parse_args(options)), self._log)
