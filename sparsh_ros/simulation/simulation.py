@@ -15,7 +15,7 @@ from sparsh_ros.simulation.contact import GelGrid
 from sparsh_ros.simulation.elastomer import ContactState, Elastomer
 from sparsh_ros.simulation.indenters import Indenter
 from sparsh_ros.simulation.labels import SlidingSpeed, print_axes
-from sparsh_ros.simulation.optics import GelOptics
+from sparsh_ros.simulation.optics.gel_optics import GelOptics
 from sparsh_ros.simulation.sensor_instance import SensorInstance
 
 CONTACT_N = 0.02
