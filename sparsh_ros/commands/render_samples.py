@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contact sheet: simulated sensors, and real ones below them, for the eye to judge.
+"""Samples: simulated sensors, and real ones below them, for the eye to judge.
 
 Each sensor type gets two rows, the images and what the encoder sees of them: their difference from
 the untouched gel, which is the first column. Every further column is another unit of that type
@@ -43,23 +43,13 @@ _Shot = tuple[str, np.ndarray, np.ndarray]
 """Caption, image and background, both (320, 240, 3) uint8 RGB."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `sparsh-ros contact-sheet`."""
-    parser.add_argument("--out", type=Path, default=Path("sheet.png"), help="PNG file to write")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the first column's sensor")
-    parser.add_argument("--columns", type=int, default=COLUMNS, help="touches per sensor type")
-    parser.add_argument(
-        "--compare", type=Path, metavar="DIR", help="folder of real recordings to show as well"
-    )
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Write the sheet; 0 when done.
 
     Raises:
-        RecordingError: the folder of recordings lacks a file, or `out` cannot be written.
+        RecordingError: The folder of recordings lacks a file, or `out` cannot be written.
     """
-    write_png(arguments.out, contact_sheet(arguments.seed, arguments.columns, arguments.compare))
+    write_png(arguments.out, render_samples(arguments.seed, arguments.columns, arguments.compare))
     return 0
 
 
@@ -76,13 +66,13 @@ def write_png(path: Path, image: np.ndarray) -> None:
         raise RecordingError(f"picture: cannot write {path}: {error}") from error
 
 
-def contact_sheet(seed: int, columns: int, recordings: Path | None = None) -> np.ndarray:
+def render_samples(seed: int, columns: int, recordings: Path | None = None) -> np.ndarray:
     """Draws the sheet, (height, width, 3) uint8 RGB.
 
     Args:
-        seed: seed of the first column; the next column's is one higher.
-        columns: touches per sensor type.
-        recordings: folder of real recordings, see `_RECORDINGS`; None leaves them out.
+        seed: Seed of the first column; the next column's is one higher.
+        columns: Touches per sensor type.
+        recordings: Folder of real recordings, see `_RECORDINGS`; None leaves them out.
     """
     strips = []
     for sensor in SENSORS:

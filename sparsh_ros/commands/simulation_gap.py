@@ -23,7 +23,7 @@ from sparsh_ros.commands.render_samples import draw_strip, read_images, write_pn
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.progress import track
 from sparsh_ros.sensors.images import read_image
-from sparsh_ros.sensors.profiles import SensorProfile, list_profiles, load_profile
+from sparsh_ros.sensors.profiles import SensorProfile, load_profile
 from sparsh_ros.simulation.shapes import KINDS
 from sparsh_ros.simulation.simulation import TouchSimulation
 
@@ -34,18 +34,6 @@ TOUCHED_LEVELS = 5.0
 _FRAMES = 120
 _FIRST_SEED = 30_000_000
 """No seed of a training, validation or test set is this high."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of the command."""
-    parser.description = "Compare simulated difference images with those of recordings."
-    parser.add_argument("recordings", nargs="+", type=Path, metavar="RECORDING")
-    parser.add_argument("--sensor", choices=list_profiles(), default="digit")
-    parser.add_argument("--still", type=int, metavar="FRAME", help="frame without contact")
-    parser.add_argument("--count", type=int, default=60, help="touches to compare (default: 60)")
-    parser.add_argument("--kinds", nargs="+", default=None, help="shapes to simulate")
-    parser.add_argument("--seed", type=int, default=0, help="draws the simulated sensors")
-    parser.add_argument("--out", type=Path, metavar="PNG", help="draw both, one below the other")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -21,7 +21,7 @@ from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.msg import Features
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
-from sparsh_ros.nodes.graph.recorded import heard_entries
+from sparsh_ros.nodes.graph.recorded import input_sensors
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.diagnostics import (
@@ -64,14 +64,14 @@ class HeadNode(Node):
             params["contact_threshold_n"],
             params["slip_threshold"] or None,
         )
-        rig = heard_entries(params)
-        self._prefixes = prefixes([entry.name for entry in rig])
+        configs = input_sensors(params)
+        self._prefixes = prefixes([config.name for config in configs])
         self._estimates, self._rates, self._latencies, self._trouble = {}, {}, {}, {}
-        for entry in rig:
-            name = entry.name
-            self._head_runner.add_sensor(name, entry.profile)
+        for config in configs:
+            name = config.name
+            self._head_runner.add_sensor(name, config.profile)
             self._estimates[name] = EstimatePublisher(
-                self, self._prefixes[name], entry.gel_frame, heads.wanted
+                self, self._prefixes[name], config.gel_frame, heads.wanted
             )
             self._rates[name], self._latencies[name] = RateMeter(), LatencyMeter()
             self._trouble[name] = "waiting for features"

@@ -21,9 +21,9 @@ from contextlib import suppress
 from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
-from sparsh_ros.nodes.graph.recorded import heard_entries
+from sparsh_ros.nodes.graph.recorded import input_sensors
 from sparsh_ros.nodes.runtime import spin
-from sparsh_ros.nodes.runtime.clocks import stale_clock
+from sparsh_ros.nodes.runtime.clocks import stale_clock, stamp_clock
 from sparsh_ros.nodes.runtime.diagnostics import Report
 from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode
 from sparsh_ros.nodes.sensor import SensorNode
@@ -47,10 +47,11 @@ class PerceptionNode(ManagedNode):
             SparshError: a parameter is not allowed.
         """
         super().__init__("perception", settings.PERCEPTION)
-        self._rig = heard_entries(self._params)
-        self._prefixes = prefixes([entry.name for entry in self._rig])
+        self._sensor_configs = input_sensors(self._params)
+        self._prefixes = prefixes([config.name for config in self._sensor_configs])
         self._sensor_ios = {
-            entry.name: SensorIO(self, entry, self._prefixes[entry.name]) for entry in self._rig
+            config.name: SensorIO(self, config, self._prefixes[config.name])
+            for config in self._sensor_configs
         }
         self._perception: Perception | None = None
         self._features: FeaturesPublisher | None = None
@@ -64,12 +65,12 @@ class PerceptionNode(ManagedNode):
             return []
         return [
             SensorNode(
-                entry,
-                self._prefixes[entry.name],
-                sink=self._sensor_ios[entry.name].on_frame,
-                take_background=self._sensor_ios[entry.name].use_background,
+                config,
+                self._prefixes[config.name],
+                sink=self._sensor_ios[config.name].on_frame,
+                take_background=self._sensor_ios[config.name].use_background,
             )
-            for entry in self._rig
+            for config in self._sensor_configs
         ]
 
     def _configure(self) -> None:
@@ -78,7 +79,7 @@ class PerceptionNode(ManagedNode):
         for sensor_io in self._sensor_ios.values():
             sensor_io.create_publishers(perception.heads)
         if self._params["publish_features"]:
-            self._features = FeaturesPublisher(self, self._rig, spec)
+            self._features = FeaturesPublisher(self, self._sensor_configs, spec)
         self.get_logger().info(f"{spec.name} on {engine.description}; {spec.terms}")
         for sentence in (*perception.notes, *perception.heads.missing.values()):
             self.get_logger().warning(sentence)
@@ -122,6 +123,7 @@ class PerceptionNode(ManagedNode):
             slip_threshold=params["slip_threshold"] or None,
             weights_dir=params["weights_dir"] or None,
             monotonic=stale_clock(self),
+            stamp_clock=stamp_clock(self),
         )
 
     def _work(self) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from sparsh_ros.frames import Frame
 from sparsh_ros.nodes import settings
-from sparsh_ros.nodes.graph.entries import own_entry
+from sparsh_ros.nodes.graph.sensors import config_for_node
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.diagnostics import Report
 from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode
@@ -29,7 +29,7 @@ from sparsh_ros.nodes.topics.background import BackgroundTopic
 from sparsh_ros.nodes.topics.ground_truth import GroundTruthPublisher
 from sparsh_ros.nodes.topics.images import CameraInfoPublisher, ImagePublisher
 from sparsh_ros.sensors import Sensor
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
 
 # Between seeing the listeners and sending: both sides must know each other by then, or the first
 # frames are missed, which are those without contact.
@@ -42,7 +42,7 @@ class SensorNode(ManagedNode):
 
     def __init__(
         self,
-        entry: SensorEntry | None = None,
+        config: SensorConfig | None = None,
         prefix: str = "",
         sink: Callable[[Frame], None] | None = None,
         take_background: Callable[[np.ndarray | None], None] | None = None,
@@ -50,7 +50,7 @@ class SensorNode(ManagedNode):
         """Declare the parameters.
 
         Args:
-            entry: the sensor, in place of the parameters, where one process hosts several.
+            config: the sensor, in place of the parameters, where one process hosts several.
             prefix: of the topics in that case, such as "left/".
             sink: takes each frame within this process, so that images need not be published.
             take_background: takes each new background within this process, None for no more.
@@ -58,8 +58,10 @@ class SensorNode(ManagedNode):
         Raises:
             SparshError: a parameter is not allowed.
         """
-        super().__init__(f"{entry.name}_sensor" if entry and prefix else "sensor", settings.SENSOR)
-        self._entry = entry or own_entry(self._params)
+        super().__init__(
+            f"{config.name}_sensor" if config and prefix else "sensor", settings.SENSOR
+        )
+        self._config = config or config_for_node(self._params)
         self._prefix = prefix
         self._sink, self._take_background = sink, take_background
         self._sensor: Sensor | None = None
@@ -75,23 +77,23 @@ class SensorNode(ManagedNode):
         What has a beginning, a recording or a simulated touch, is only tried out here. It begins
         once `listeners` listen, so that they do not miss the first frames, which show the bare gel.
         """
-        self._sensor = self._entry.open()
+        self._sensor = self._config.open()
         self._sensor.start()
         if self._sensor.has_beginning:
             self._sensor.stop()
-            self._sensor = self._entry.open()
-        entry, prefix = self._entry, self._prefix
+            self._sensor = self._config.open()
+        config, prefix = self._config, self._prefix
         self._images = ImagePublisher(
-            self, prefix, entry.optical_frame, lambda: self._params["jpeg_quality"]
+            self, prefix, config.optical_frame, lambda: self._params["jpeg_quality"]
         )
-        self._camera_info = CameraInfoPublisher(self, prefix, entry)
+        self._camera_info = CameraInfoPublisher(self, prefix, config)
         self._truth = None
-        if entry.driver == "simulated":
-            self._truth = GroundTruthPublisher(self, prefix, entry.gel_frame)
+        if config.driver.name == "simulated":
+            self._truth = GroundTruthPublisher(self, prefix, config.gel_frame)
         self._background = BackgroundTopic(
             self,
             prefix,
-            entry,
+            config,
             lambda: self._sensor.serial,
             self._take_background,
         )
@@ -102,7 +104,7 @@ class SensorNode(ManagedNode):
             self.get_logger().info(f"{self._sensor.name}: waiting for listeners")
         else:
             self._sensor.start()
-        self._thread = threading.Thread(target=self._work, name=f"publish {self._entry.name}")
+        self._thread = threading.Thread(target=self._work, name=f"publish {self._config.name}")
         self._thread.start()
 
     def _deactivate(self) -> None:
@@ -152,16 +154,16 @@ class SensorNode(ManagedNode):
 
     def _reports(self) -> dict[str, Report]:
         values = {
-            "driver": self._entry.driver,
-            "kind": self._entry.profile.name,
+            "driver": self._config.driver.name,
+            "sensor type": self._config.profile.name,
             "images": self.resolve_topic_name(f"{self._prefix}image_raw"),
             "images published": self._published,
         }
         if self._sensor is None:
-            return {self._entry.name: Report(values=values)}
+            return {self._config.name: Report(values=values)}
         report = sensor_report(self._sensor.status(), self._sensor.serial)
         report = report.with_more(Report(values=values))
-        return {self._entry.name: report.with_more(self._background.report())}
+        return {self._config.name: report.with_more(self._background.report())}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -29,7 +29,7 @@ def decode_image(content: bytes, source: str) -> np.ndarray:
         (height, width, 3) uint8 BGR.
 
     Raises:
-        FrameError: the content is no image; the message begins with `source`.
+        FrameError: The content is no image; the message begins with `source`.
     """
     buffer = np.frombuffer(content, np.uint8)
     image = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if buffer.size else None
@@ -51,8 +51,8 @@ def read_image(path: str | Path) -> np.ndarray:
         (height, width, 3) uint8 BGR.
 
     Raises:
-        RecordingError: the file is missing.
-        FrameError: it is no image.
+        RecordingError: The file is missing.
+        FrameError: It is no image.
     """
     try:
         content = Path(path).read_bytes()

@@ -19,6 +19,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 
+from sparsh_ros.cli.graph import add_run
 from sparsh_ros.nodes.graph import run
 
 GIVE_UP_S = 60.0
@@ -116,7 +117,7 @@ class Graph:
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self._log_path = folder / "graph.log"
         parser = argparse.ArgumentParser()
-        run.add_arguments(parser)
+        add_run(parser)
         options = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
         self._log = self._log_path.open("w")
         self._running = run.RunningGraph(run.values_from(parser.parse_args(options)), self._log)

@@ -15,7 +15,6 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from sparsh_ros.errors import LifecycleError
-from sparsh_ros.nodes import settings
 
 # Transition: state to start from, state to reach.
 _TRANSITIONS = {
@@ -37,32 +36,11 @@ _ANSWER_S = 10.0
 _TRANSITION_S = 300.0
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The transition, and of which nodes."""
-    parser.add_argument(
-        "transition",
-        nargs="?",
-        choices=_TRANSITIONS,
-        help="What to do, sensors first; without it, only the states are shown.",
-    )
-    parser.add_argument(
-        "--node",
-        nargs="+",
-        default=(),
-        metavar="NAME",
-        help="Only these nodes, such as perception or thumb/sensor. Default: all managed nodes.",
-    )
-    default = settings.GRAPH["namespace"].text
-    parser.add_argument(
-        "--namespace", default=default, help=f"Namespace of the nodes. Default: {default}."
-    )
-
-
 def run(options: argparse.Namespace) -> int:
     """Change, then show, the state of each node.
 
     Raises:
-        LifecycleError: there is no such node, or one did not do as asked; the others have.
+        LifecycleError: There is no such node, or one did not do as asked; the others have.
     """
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node("lifecycle_client")
@@ -85,7 +63,7 @@ def _find(node: Node, namespace: str, wanted: Sequence[str]) -> list[str]:
     """Full names of the managed nodes in the namespace, sensors first; only those wanted, if any.
 
     Raises:
-        LifecycleError: there are none, or one that is wanted is not among them.
+        LifecycleError: There are none, or one that is wanted is not among them.
     """
     root = f"/{namespace}/" if namespace else "/"
     names = {name if name.startswith("/") else root + name for name in wanted}

@@ -28,6 +28,7 @@ from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
+from sparsh_ros.arguments import Value
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.names import DIAGNOSTICS
 from sparsh_ros.nodes import settings
@@ -36,7 +37,6 @@ from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.clocks import steady_clock
 from sparsh_ros.nodes.runtime.parameters import Parameters
 from sparsh_ros.nodes.runtime.signals import request_stop
-from sparsh_ros.nodes.settings import Value
 from sparsh_ros.recordings.bags import profile_key
 from sparsh_ros.recordings.queued_writer import QueuedWriter
 
@@ -171,8 +171,8 @@ class Recorder(Node):
         """Sensors tell on /diagnostics what they are; an evaluation needs to know."""
         for status in message.status:
             values = {item.key: item.value for item in status.values}
-            if {"kind", "images"} <= values.keys():
-                self._sensor_types[values["images"].rpartition("/")[0]] = values["kind"]
+            if {"sensor type", "images"} <= values.keys():
+                self._sensor_types[values["images"].rpartition("/")[0]] = values["sensor type"]
 
     def _count_loss(self, topic: str, info: QoSMessageLostInfo) -> None:
         self.lost[topic] += info.total_count_change
@@ -221,29 +221,10 @@ def main(arguments: list[str] | None = None) -> int:
     return exit_code or recorders[0].exit_code
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `sparsh-ros record`."""
-    parser.description = "Record topics into a bag (MCAP); Ctrl-C ends it."
-    table = settings.RECORD
-    parser.add_argument("topics", nargs="*", metavar="TOPIC", help=table["topics"].description)
-    parser.add_argument("--out", required=True, metavar="PATH", help=table["out"].description)
-    parser.add_argument("--all", action="store_true", help=table["all"].description)
-    images = table["images"]
-    parser.add_argument(
-        "--images", choices=images.choices, default=images.value, help=images.description
-    )
-    duration = table["duration"]
-    parser.add_argument(
-        "--duration", type=float, default=duration.value, metavar="S", help=duration.description
-    )
-    namespace = settings.GRAPH["namespace"]
-    parser.add_argument("--namespace", default=namespace.value, help=namespace.description)
-
-
 def run(options: argparse.Namespace) -> int:
     """Run `sparsh-ros record`."""
     values = {name: getattr(options, name) for name in settings.RECORD}
-    values["topics"] = ",".join(options.topics)
+    values["topics"] = list(options.topics)
     line = ["--ros-args", "-r", f"__ns:=/{options.namespace.strip('/')}"]
     for name, value in values.items():
         line += ["-p", f"{name}:={json.dumps(value)}"]

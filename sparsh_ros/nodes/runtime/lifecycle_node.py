@@ -17,11 +17,11 @@ from dataclasses import replace
 from rclpy.lifecycle import LifecycleNode, LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn as Result
 
+from sparsh_ros.arguments import Setting
 from sparsh_ros.errors import SparshError
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.diagnostics import ERROR, OK, Diagnostics, Report
 from sparsh_ros.nodes.runtime.parameters import Parameters
-from sparsh_ros.nodes.settings import Setting
 
 
 class ManagedNode(LifecycleNode):

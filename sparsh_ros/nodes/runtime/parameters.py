@@ -19,8 +19,8 @@ from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from sparsh_ros.arguments import Setting, Value
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.nodes.settings import Setting, Value
 
 
 class Parameters:
@@ -40,12 +40,16 @@ class Parameters:
 
     def __getitem__(self, name: str) -> Value:
         value = self._node.get_parameter(name).value
-        return list(value) if isinstance(self._table[name].default, tuple) else value
+        if isinstance(self._table[name].default, tuple):
+            return [word for word in value if word]
+        return value
 
     def _declare(self, name: str, setting: Setting) -> None:
         where = f"node {self._node.get_name()}: parameter {name}"
         try:
-            self._node.declare_parameter(name, setting.default, _descriptor(setting))
+            # rclpy takes an empty list for one of bytes.
+            default = setting.default if setting.default != () else ("",)
+            self._node.declare_parameter(name, default, _descriptor(setting))
         except ParameterException as error:
             reason = str(error).removesuffix(f": {name}")
             raise ParameterError(f"{where}: {reason}") from error

@@ -18,7 +18,7 @@ from sparsh_ros.frames import Frame
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.runtime.diagnostics import OK, WARN, Report
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
 
 _SILENT_S = 1.0
 
@@ -35,7 +35,7 @@ class BackgroundTopic:
         self,
         node: Node,
         prefix: str,
-        entry: SensorEntry,
+        config: SensorConfig,
         sensor_serial: Callable[[], str],
         on_change: Callable[[np.ndarray | None], None] | None = None,
     ) -> None:
@@ -44,19 +44,19 @@ class BackgroundTopic:
         Args:
             node: that owns them.
             prefix: of their names, such as "left/".
-            entry: the sensor.
+            config: the sensor.
             sensor_serial: gives its serial number now, "" while unknown or where it has none.
             on_change: Takes each new background within this process, (320, 240, 3) uint8 RGB, or
                 None when none holds.
 
         Raises:
-            SparshError: the image file that the entry names cannot be read.
+            SparshError: the image file that the config names cannot be read.
         """
-        self._node, self._entry, self._on_change = node, entry, on_change
+        self._node, self._config, self._on_change = node, config, on_change
         self._sensor_serial = sensor_serial
         self._lock = threading.Lock()
         self._keeper = BackgroundKeeper(
-            entry.profile, store=BackgroundStore(), file=entry.background
+            config.profile, store=BackgroundStore(), file=config.background
         )
         self._reported: set[str] = set()
         self._is_announced = False
@@ -86,7 +86,7 @@ class BackgroundTopic:
             values = {"background": keeper.origin or "none"}
             sentences = {"start": keeper.reason} | keeper.warnings
         trouble = "; ".join(filter(None, sentences.values()))
-        is_needed = self._entry.profile.subtract_background
+        is_needed = self._config.profile.subtract_background
         return Report(WARN if trouble and is_needed else OK, trouble or "running", values)
 
     def _check_serial(self, serial: str) -> None:
@@ -94,7 +94,7 @@ class BackgroundTopic:
         if self._keeper.check_serial(serial):
             self._publish(None)
             self._node.get_logger().warning(
-                f"{self._entry.name}: another sensor, {serial}: the background of the one before "
+                f"{self._config.name}: another sensor, {serial}: the background of the one before "
                 "is dropped"
             )
 
@@ -105,13 +105,13 @@ class BackgroundTopic:
 
     def _announce(self) -> None:
         self._publish(self._keeper.image)
-        self._node.get_logger().info(f"{self._entry.name}: background {self._keeper.origin}")
+        self._node.get_logger().info(f"{self._config.name}: background {self._keeper.origin}")
 
     def _publish(self, image: np.ndarray | None) -> None:
         self._is_announced = True
         if self._on_change is not None:
             self._on_change(image)
-        where = (self._keeper.stamp_ns, self._entry.optical_frame)
+        where = (self._keeper.stamp_ns, self._config.optical_frame)
         if image is None:
             self._topic.publish(Image(header=conversions.header(*where)))
         else:
@@ -119,13 +119,13 @@ class BackgroundTopic:
 
     def _warn(self) -> None:
         warnings = self._keeper.warnings
-        if self._entry.profile.subtract_background:
+        if self._config.profile.subtract_background:
             for topic in warnings.keys() - self._reported:
-                self._node.get_logger().warning(f"{self._entry.name}: {warnings[topic]}")
+                self._node.get_logger().warning(f"{self._config.name}: {warnings[topic]}")
         self._reported = set(warnings)
 
     def _capture(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        name = self._entry.name
+        name = self._config.name
         with self._lock:
             try:
                 self._refuse_silence()

@@ -16,16 +16,16 @@ from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.topics import qos
 from sparsh_ros.perception.head_runner import EncodedFrame, Features
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
 
 
 class FeaturesPublisher:
     """Publishes the tokens of every sensor."""
 
-    def __init__(self, node: Node, rig: Sequence[SensorEntry], spec: ModelSpec) -> None:
+    def __init__(self, node: Node, configs: Sequence[SensorConfig], spec: ModelSpec) -> None:
         """Make the topics of these sensors; `spec` is the model of the tokens."""
         self._model = spec.name
-        self._frame_ids = {entry.name: entry.gel_frame for entry in rig}
+        self._frame_ids = {config.name: config.gel_frame for config in configs}
         self._publishers = {
             name: node.create_publisher(FeaturesMessage, f"{prefix}features", qos.LATEST)
             for name, prefix in prefixes(self._frame_ids).items()

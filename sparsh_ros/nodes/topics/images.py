@@ -16,7 +16,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_WIDTH, Frame
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
 
 
 class ImagePublisher:
@@ -56,9 +56,9 @@ class ImagePublisher:
 class CameraInfoPublisher:
     """Publishes `camera_info` beside `image_raw` while somebody subscribes."""
 
-    def __init__(self, node: Node, prefix: str, entry: SensorEntry) -> None:
+    def __init__(self, node: Node, prefix: str, config: SensorConfig) -> None:
         """Make the topic, named below `prefix`, of this sensor."""
-        self._frame_id = entry.optical_frame
+        self._frame_id = config.optical_frame
         self._topic = node.create_publisher(CameraInfo, f"{prefix}camera_info", qos.ESTIMATE)
 
     def publish(self, stamp_ns: int) -> None:

@@ -32,7 +32,7 @@ from sparsh_ros.nodes.topics.estimates import EstimatePublisher
 from sparsh_ros.perception.force_field import ForceField
 from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.perception.postprocess import Estimate
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
 
 _LOG_THROTTLE_S = 5.0
 
@@ -44,9 +44,9 @@ class SensorIO:
     or not anything is inferred at the time.
     """
 
-    def __init__(self, node: Node, entry: SensorEntry, prefix: str) -> None:
+    def __init__(self, node: Node, config: SensorConfig, prefix: str) -> None:
         """Nothing is heard or published yet; topics will be named below `prefix`."""
-        self._node, self._entry, self._prefix = node, entry, prefix
+        self._node, self._config, self._prefix = node, config, prefix
         self._lock = threading.Lock()
         self._background: np.ndarray | None = None
         self._perception: Perception | None = None
@@ -58,6 +58,7 @@ class SensorIO:
         self._newest: Frame | None = None
         self._estimate: Estimate | None = None
         self._refused = self._published = 0
+        self._refused_rate, self._refusal = RateMeter(), ""
         self._rate, self._field_rate, self._latency = RateMeter(), RateMeter(), LatencyMeter()
         self._sent = SendTimes(self._node)
         self._last_values: dict[str, object] = {}
@@ -66,7 +67,7 @@ class SensorIO:
         """Make the topics of the estimates of these heads, and of the pictures."""
         node, prefix = self._node, self._prefix
         self._missing = "; ".join(heads.missing.values())
-        self._estimates = EstimatePublisher(node, prefix, self._entry.gel_frame, heads.wanted)
+        self._estimates = EstimatePublisher(node, prefix, self._config.gel_frame, heads.wanted)
         self._field_topic: Publisher | None = None
         if FORCE_FIELD in heads.usable:
             self._field_topic = node.create_publisher(Image, f"{prefix}force_field", qos.LATEST)
@@ -75,7 +76,7 @@ class SensorIO:
 
     def start(self, perception: Perception, listen: bool) -> None:
         """Hand what comes to `perception`; `listen` to the topics if nobody calls `on_frame`."""
-        perception.add_sensor(self._entry.name, self._entry.profile)
+        perception.add_sensor(self._config.name, self._config.profile)
         with self._lock:
             self._forget()
             self._perception = perception
@@ -101,7 +102,7 @@ class SensorIO:
         with self._lock:
             if self._perception is not None:
                 self._newest = frame
-                self._perception.push(self._entry.name, frame)
+                self._perception.push(self._config.name, frame)
 
     def use_background(self, background: np.ndarray | None) -> None:
         """Take this as the no-contact reference, (320, 240, 3) uint8 RGB; None: there is none."""
@@ -139,7 +140,7 @@ class SensorIO:
         self._field_rate.count()
         stamp_ns = field.frame.stamp_ns
         if self._field_topic.get_subscription_count():
-            message = conversions.field_to_msg(field.values, stamp_ns, self._entry.gel_frame)
+            message = conversions.field_to_msg(field.values, stamp_ns, self._config.gel_frame)
             self._field_topic.publish(message)
         if self._overlay_topic.get_subscription_count():
             self._overlay_topic.publish(self._picture(views.field_overlay(field), stamp_ns))
@@ -153,15 +154,18 @@ class SensorIO:
         )
 
     def _report_on_frames(self, values: dict[str, object]) -> Report:
-        if self._estimate is None:
-            return Report(WARN, "waiting for images", values)
-        return Report(
-            OK if self._estimate.valid else WARN, self._estimate.reason or "running", values
-        )
+        reason = "waiting for images" if self._estimate is None else self._estimate.reason
+        sentences = list(filter(None, (reason, self._why_refused())))
+        return Report(WARN if sentences else OK, "; ".join(sentences) or "running", values)
+
+    def _why_refused(self) -> str:
+        """Why images are refused at present; empty if none are."""
+        refused_hz = self._refused_rate.rate_hz
+        return f"{refused_hz:.1f} images/s are refused: {self._refusal}" if refused_hz else ""
 
     def _values(self) -> dict[str, object]:
         spec, engine = self._perception.spec, self._perception.engine
-        counters = self._perception.counters(self._entry.name)
+        counters = self._perception.counters(self._config.name)
         stamp_ns = math.nan if self._newest is None else self._newest.stamp_ns
         values = {
             "model": spec.name,
@@ -184,8 +188,8 @@ class SensorIO:
         return values
 
     def _hand_over_background(self) -> None:
-        if self._entry.profile.subtract_background and self._perception is not None:
-            self._perception.set_background(self._entry.name, self._background)
+        if self._config.profile.subtract_background and self._perception is not None:
+            self._perception.set_background(self._config.name, self._background)
 
     def _subscribe(self, topic: str, callback: Callable[..., None], quality: QoSProfile) -> None:
         subscription = self._node.create_subscription(
@@ -198,6 +202,8 @@ class SensorIO:
             image = self._standard_image(message)
         except FrameError as error:
             self._refused += 1
+            self._refused_rate.count()
+            self._refusal = str(error)
             self._log_error("image_raw", error)
         else:
             stamp_ns = conversions.msg_to_stamp(message.header.stamp)
@@ -212,7 +218,7 @@ class SensorIO:
 
     def _standard_image(self, message: Image) -> np.ndarray:
         """The canonical image in a message, which may also hold one as the camera delivers it."""
-        profile = self._entry.profile
+        profile = self._config.profile
         image = conversions.msg_to_image(message)
         if image.shape == (profile.height, profile.width, 3):
             return profile.to_canonical(image, "rgb")
@@ -220,8 +226,8 @@ class SensorIO:
         return image
 
     def _log_error(self, topic: str, error: FrameError) -> None:
-        sentence = f"sensor {self._entry.name}: {topic}: {error}"
+        sentence = f"sensor {self._config.name}: {topic}: {error}"
         self._node.get_logger().error(sentence, throttle_duration_sec=_LOG_THROTTLE_S)
 
     def _picture(self, image: np.ndarray, stamp_ns: int) -> Image:
-        return conversions.image_to_msg(image, stamp_ns, self._entry.optical_frame)
+        return conversions.image_to_msg(image, stamp_ns, self._config.optical_frame)

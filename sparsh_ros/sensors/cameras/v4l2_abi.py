@@ -145,9 +145,9 @@ class RateEntry(ctypes.Structure):
     ]
 
 
-def _request(number: int, kind: type, direction: int = 3) -> int:
-    """The _IOWR ('V', number, kind) of the kernel, or with direction 1 its _IOW."""
-    return direction << 30 | ctypes.sizeof(kind) << 16 | ord("V") << 8 | number
+def _request(number: int, structure: type, direction: int = 3) -> int:
+    """The _IOWR ('V', number, structure) of the kernel, or with direction 1 its _IOW."""
+    return direction << 30 | ctypes.sizeof(structure) << 16 | ord("V") << 8 | number
 
 
 ENUMERATE_FORMATS = _request(2, FormatEntry)

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 
 BLOCK, WIDTH = 8, 240
-_SAMPLING = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422
 # Low frequencies of the quantisation tables of ITU-T T.81, annex K, at quality 50.
 _LUMA_50 = np.array([[16, 11, 10, 16], [12, 12, 14, 19], [14, 13, 16, 24], [14, 17, 22, 29]])
 _CHROMA_50 = np.array([[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]])
@@ -49,7 +48,10 @@ class Jpeg(Codec):
     def __init__(self, quality: int) -> None:
         """Set the quality, 0 to 100."""
         self._options = [cv2.IMWRITE_JPEG_QUALITY, quality]
-        self._options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, _SAMPLING]
+        # OpenCV before 4.7, that of Ubuntu 24.04 too, halves the rows of the colours as well.
+        if hasattr(cv2, "IMWRITE_JPEG_SAMPLING_FACTOR_422"):
+            sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422
+            self._options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
 
     def pass_through(self, frame: np.ndarray) -> np.ndarray:
         """See `Codec`."""

@@ -35,7 +35,7 @@ def heard(outsider, start_graph) -> dict[str, list]:
     def listen(topic: str, kind: type) -> list:
         return outsider.listen(kind, f"/tactile/{topic}", 100)
 
-    start_graph(rate_hz="30", seed="5", listeners="2")
+    start_graph(fps="30", seed="5", listeners="2")
     messages = {topic: listen(topic, kind) for topic, kind in ESTIMATES.items()}
     messages["background"] = outsider.listen(Image, "/tactile/background", LATCHED)
     outsider.wait_for(
@@ -170,7 +170,7 @@ def test_parameters_are_described(heard, outsider) -> None:
     answer = outsider.call(
         DescribeParameters,
         "/tactile/sensor/describe_parameters",
-        DescribeParameters.Request(names=["source", "rate_hz"]),
+        DescribeParameters.Request(names=["source", "fps"]),
     )
     source, rate = answer.descriptors
     assert "simulated" in source.description and source.read_only

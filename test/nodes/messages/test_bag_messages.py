@@ -82,10 +82,10 @@ def test_what_ros_says_a_bag_reads(tmp_path: Path) -> None:
             type_name = f"{package}/msg/{type(message).__name__}"
             bag.raw(topic, type_name, STAMP_NS, serialize_message(message))
     with open_bag(tmp_path / "bag") as bag:
-        events = {event.kind: event for event in read_events(bag, find_sensors(bag.topics))}
+        events = {event.type: event for event in read_events(bag, find_sensors(bag.topics))}
         assert bag.warnings == []
     assert np.array_equal(events["frame"].value, PICTURE)
     assert events["frame"].stamp_ns == STAMP_NS and events["slip"].stamp_ns == 0
     assert events["force"].value.tolist() == [1, 2, 3]
     assert events["slip"].value == (True, True)
-    np.testing.assert_allclose(events["pose"].value, [0.1, 0.2, -0.3])
+    np.testing.assert_allclose(events["pose"].value, [0.1, 0.2, -0.3, 1])

@@ -180,7 +180,7 @@ def test_a_graph_records_itself_and_tells_the_kind_of_its_sensors(
     path = tmp_path / "touch"
     slips = outsider.listen(Slip, "/self/slip")
     graph = start_graph(
-        namespace="self", sensor="gelsight_mini", record=str(path), rate_hz="20", touch="protocol"
+        namespace="self", sensor="gelsight_mini", record=str(path), fps="20", touch="protocol"
     )
     outsider.wait_for(lambda: len(slips) > 25, "slip")
     # Twice, so that the recorder has heard it too.

@@ -72,7 +72,7 @@ def touch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("rate", ["0.4", "3.0"])
 def test_live_and_offline_are_equal_at_any_rate(touch: Path, tmp_path: Path, rate: str) -> None:
-    done = replay(touch, tmp_path / "out", "--rate", rate)
+    done = replay(touch, tmp_path / "out", "--speed", rate)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "live and offline are equal" in done.stdout
     (sensor,) = difference(tmp_path / "out")["sensors"]
@@ -89,7 +89,7 @@ def test_live_and_offline_are_equal_at_any_rate(touch: Path, tmp_path: Path, rat
 def test_frames_that_are_played_slowly_do_not_go_stale(tmp_path: Path) -> None:
     record_bag(tmp_path / "touch", SimulatedTouch("test", 0, 0), 0.3)
     # One frame in 0.2 s, which is longer than a live frame of this sensor may take.
-    done = replay(tmp_path / "touch", tmp_path / "out", "--rate", "0.085")
+    done = replay(tmp_path / "touch", tmp_path / "out", "--speed", "0.085")
     assert done.returncode == 0, done.stdout + done.stderr
     with open_bag(tmp_path / "out") as bag:
         headers = [bag.decode(message).header for message in bag.messages(["/tactile/slip"])]
@@ -99,7 +99,7 @@ def test_frames_that_are_played_slowly_do_not_go_stale(tmp_path: Path) -> None:
 
 def test_two_sensors_of_one_bag_play_in_step(tmp_path: Path) -> None:
     bag = two_hands(tmp_path / "bag")
-    done = replay(bag, tmp_path / "out", "--rate", "0.5", "--namespace", "robot")
+    done = replay(bag, tmp_path / "out", "--speed", "0.5", "--namespace", "robot")
     assert done.returncode == 0, done.stdout + done.stderr
     left, right = difference(tmp_path / "out")["sensors"]
     assert (left["sensor"], right["sensor"]) == ("left", "right")
@@ -116,7 +116,7 @@ def test_two_sensors_of_one_bag_play_in_step(tmp_path: Path) -> None:
 
 
 def test_a_recording_that_tells_too_little_is_a_sentence(touch: Path, tmp_path: Path) -> None:
-    done = replay(touch, tmp_path / "out", "--kind", "no_such_sensor")
+    done = replay(touch, tmp_path / "out", "--sensor", "no_such_sensor")
     assert done.returncode == 1 and "no_such_sensor" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -147,7 +147,7 @@ def test_a_difference_is_an_exit_code(
 def test_a_second_clock_is_refused(touch: Path, tmp_path: Path, outsider) -> None:
     other = outsider.node.create_publisher(Clock, "/clock", qos.LATEST)
     # Slowly, because it may take seconds until nodes know of each other.
-    done = replay(touch, tmp_path / "out", "--rate", "0.1")
+    done = replay(touch, tmp_path / "out", "--speed", "0.1")
     outsider.destroy(other)
     assert done.returncode == 1
     assert "/clock: wanted to be the only one who tells the time" in done.stderr

@@ -10,9 +10,9 @@ import rclpy
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from sparsh_ros.arguments import Setting
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes.runtime.parameters import Parameters
-from sparsh_ros.nodes.settings import Setting
 
 TABLE = {
     "rate_hz": Setting(60.0, "Frames per second.", bounds=(1.0, 240.0), read_only=False),

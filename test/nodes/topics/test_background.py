@@ -22,7 +22,8 @@ from sparsh_ros.nodes.topics import background, qos
 from sparsh_ros.nodes.topics.background import BackgroundTopic
 from sparsh_ros.nodes.topics.sensor_io import SensorIO
 from sparsh_ros.sensors import load_profile
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
+from sparsh_ros.sensors.drivers import DigitConfig
 
 GREY = np.full(IMAGE_SHAPE, 100, np.uint8)
 
@@ -34,11 +35,11 @@ class Finger:
         self.serial = ""
         self.handed_over: list[np.ndarray | None] = []
         self.logged: list[str] = []
-        settings = {"driver": "digit", "profile": load_profile("digit")} | entry
+        settings = {"driver": DigitConfig(), "profile": load_profile("digit")} | entry
         self.topic = BackgroundTopic(
             outsider.node,
             "index/",
-            SensorEntry("index", **settings),
+            SensorConfig("index", **settings),
             lambda: self.serial,
             self.handed_over.append,
         )
@@ -177,7 +178,7 @@ def test_perception_forgets_the_background_of_a_sensor_that_was_replaced(make, o
 
     finger = make()
     sensor_io = SensorIO(
-        outsider.node, SensorEntry("index", "digit", load_profile("digit")), "index/"
+        outsider.node, SensorConfig("index", DigitConfig(), load_profile("digit")), "index/"
     )
     sensor_io.start(Listening(), listen=True)
     heard.clear()  # so far only that there is none

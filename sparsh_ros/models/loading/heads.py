@@ -14,7 +14,6 @@ import torch
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.models.checkpoints.architecture import height_and_width
 from sparsh_ros.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
-from sparsh_ros.models.checkpoints.checkpoints import load_weights
 from sparsh_ros.models.checkpoints.head_config import (
     ForceFieldConfig,
     ProbeConfig,
@@ -22,6 +21,7 @@ from sparsh_ros.models.checkpoints.head_config import (
 )
 from sparsh_ros.models.dpt import IMAGE_SIZE, ForceFieldDecoder
 from sparsh_ros.models.heads import HEADS, Head
+from sparsh_ros.models.loading.encoders import load_weights
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.names import HEADS_FILE
 

@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
-from sparsh_ros.models.checkpoints.decoders import load_model_heads
 from sparsh_ros.models.checkpoints.tensor_files import open_tensor_file
 from sparsh_ros.models.heads import build_head
+from sparsh_ros.models.loading.encoders import load_model_encoder
+from sparsh_ros.models.loading.heads import load_model_heads
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
 
