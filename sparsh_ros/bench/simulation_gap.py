@@ -122,7 +122,8 @@ def separability(real: list[Shot], simulated: list[Shot], seed: int = 0) -> floa
     """How well a linear classifier tells the simulated from the real.
 
     Ridge regression on standardised `features`, five folds that share no group, and within the only
-    recording of a kind no stretch of time.
+    recording of a kind no stretch of time. Recordings of one sensor can be told from simulations of
+    many by what is peculiar to that sensor, too.
 
     Returns:
         Area under the ROC curve: 0.5 where they look the same, 1 where one look is enough.

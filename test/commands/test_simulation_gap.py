@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from sparsh_ros.cli.data import add_gap
 from sparsh_ros.commands import simulation_gap
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.sensors.profiles import load_profile
@@ -24,7 +25,7 @@ def few_frames(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def parse(*arguments: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    simulation_gap.add_arguments(parser)
+    add_gap(parser)
     return parser.parse_args(arguments)
 
 
