@@ -28,6 +28,9 @@ from sparsh_ros.training import episodes
 from sparsh_ros.training.episodes import JPEG_QUALITY, SimulatedTouch
 
 PREFIX = "/tactile"
+SHOWN_ANISOTROPY = 0.3
+"""From this elongation of the contact print on it shows how the object is turned."""
+
 _REFRESH_S = 0.2
 _frames_done: Synchronized
 
@@ -68,7 +71,8 @@ def record_bag(
                 sample.slip_share,
                 sample.friction_margin,
             )
-            bag.pose(f"{truth_at}/pose", stamp_ns, motion.update(sample), gel)
+            shown = not sample.in_contact or sample.print_anisotropy > SHOWN_ANISOTROPY
+            bag.pose(f"{truth_at}/pose", stamp_ns, motion.update(sample), gel, shown)
             tick()
 
 

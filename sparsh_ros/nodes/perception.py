@@ -23,7 +23,7 @@ from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import input_sensors
 from sparsh_ros.nodes.runtime import spin
-from sparsh_ros.nodes.runtime.clocks import stale_clock
+from sparsh_ros.nodes.runtime.clocks import stale_clock, stamp_clock
 from sparsh_ros.nodes.runtime.diagnostics import Report
 from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode
 from sparsh_ros.nodes.sensor import SensorNode
@@ -123,6 +123,7 @@ class PerceptionNode(ManagedNode):
             slip_threshold=params["slip_threshold"] or None,
             weights_dir=params["weights_dir"] or None,
             monotonic=stale_clock(self),
+            stamp_clock=stamp_clock(self),
         )
 
     def _work(self) -> None:

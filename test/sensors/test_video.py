@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from fixtures.waiting import LONG_S, until
 
 from sparsh_ros.bench.fault_injection.camera import FaultyCamera, FaultyHost
 from sparsh_ros.errors import FrameError, ParameterError, RecordingError
@@ -22,7 +23,6 @@ from sparsh_ros.sensors.images import list_images, read_image
 from sparsh_ros.sensors.schedule import Schedule
 from sparsh_ros.sensors.watchdog import EMPTY, HANG, TORN, VANISHED
 
-LONG_S = 30.0
 FAST_HZ = 500.0
 
 
@@ -55,16 +55,6 @@ def play(sensor: Sensor, limit: int = 1_000) -> list[int]:
             levels.append(int(round(frame.image.mean())))
             last = frame.sequence
     return levels
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another thread is about to do."""
-    never = threading.Event()
-    for _ in range(int(LONG_S / 0.01)):
-        if condition():
-            return
-        never.wait(0.01)
-    raise AssertionError(f"did not happen within {LONG_S} s")
 
 
 def in_order(levels: list[int], wanted: list[int]) -> bool:

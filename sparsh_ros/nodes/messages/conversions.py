@@ -58,27 +58,23 @@ def bytes_to_array(data: np.ndarray) -> array:
 
 def image_to_msg(image: np.ndarray, stamp_ns: int, frame_id: str) -> Image:
     """A uint8 RGB image (height, width, 3) as an `rgb8` message."""
-    height, width, sensor_ios = image.shape
-    return Image(
-        header=header(stamp_ns, frame_id),
-        height=height,
-        width=width,
-        encoding="rgb8",
-        step=width * sensor_ios,
-        data=bytes_to_array(image),
-    )
+    return _pixels_to_msg(image, "rgb8", stamp_ns, frame_id)
 
 
 def field_to_msg(values: np.ndarray, stamp_ns: int, frame_id: str) -> Image:
     """Three float32 values per pixel (height, width, 3) as a `32FC3` message."""
-    height, width, sensor_ios = values.shape
+    return _pixels_to_msg(values.astype("<f4", copy=False), "32FC3", stamp_ns, frame_id)
+
+
+def _pixels_to_msg(pixels: np.ndarray, encoding: str, stamp_ns: int, frame_id: str) -> Image:
+    height, width, channels = pixels.shape
     return Image(
         header=header(stamp_ns, frame_id),
         height=height,
         width=width,
-        encoding="32FC3",
-        step=width * sensor_ios * 4,
-        data=bytes_to_array(values.astype("<f4", copy=False)),
+        encoding=encoding,
+        step=width * channels * pixels.itemsize,
+        data=bytes_to_array(pixels),
     )
 
 

@@ -58,6 +58,7 @@ class SensorIO:
         self._newest: Frame | None = None
         self._estimate: Estimate | None = None
         self._refused = self._published = 0
+        self._refused_rate, self._refusal = RateMeter(), ""
         self._rate, self._field_rate, self._latency = RateMeter(), RateMeter(), LatencyMeter()
         self._sent = SendTimes(self._node)
         self._last_values: dict[str, object] = {}
@@ -153,11 +154,14 @@ class SensorIO:
         )
 
     def _report_on_frames(self, values: dict[str, object]) -> Report:
-        if self._estimate is None:
-            return Report(WARN, "waiting for images", values)
-        return Report(
-            OK if self._estimate.valid else WARN, self._estimate.reason or "running", values
-        )
+        reason = "waiting for images" if self._estimate is None else self._estimate.reason
+        sentences = list(filter(None, (reason, self._why_refused())))
+        return Report(WARN if sentences else OK, "; ".join(sentences) or "running", values)
+
+    def _why_refused(self) -> str:
+        """Why images are refused at present; empty if none are."""
+        refused_hz = self._refused_rate.rate_hz
+        return f"{refused_hz:.1f} images/s are refused: {self._refusal}" if refused_hz else ""
 
     def _values(self) -> dict[str, object]:
         spec, engine = self._perception.spec, self._perception.engine
@@ -198,6 +202,8 @@ class SensorIO:
             image = self._standard_image(message)
         except FrameError as error:
             self._refused += 1
+            self._refused_rate.count()
+            self._refusal = str(error)
             self._log_error("image_raw", error)
         else:
             stamp_ns = conversions.msg_to_stamp(message.header.stamp)

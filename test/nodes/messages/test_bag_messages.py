@@ -88,4 +88,4 @@ def test_what_ros_says_a_bag_reads(tmp_path: Path) -> None:
     assert events["frame"].stamp_ns == STAMP_NS and events["slip"].stamp_ns == 0
     assert events["force"].value.tolist() == [1, 2, 3]
     assert events["slip"].value == (True, True)
-    np.testing.assert_allclose(events["pose"].value, [0.1, 0.2, -0.3])
+    np.testing.assert_allclose(events["pose"].value, [0.1, 0.2, -0.3, 1])

@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from rclpy.clock import ROSClock
+from sensor_msgs.msg import Image
 
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
 from sparsh_ros.models.head_choice import HeadChoice
-from sparsh_ros.nodes.runtime.diagnostics import OK, WARN
+from sparsh_ros.nodes.runtime.diagnostics import OK, WARN, RateMeter
 from sparsh_ros.nodes.topics.sensor_io import SensorIO
 from sparsh_ros.perception.buffer import SensorCounters
 from sparsh_ros.perception.force_field import ForceField
@@ -38,6 +39,9 @@ class Wire:
         return topic
 
     def destroy_subscription(self, _subscription: str) -> None: ...
+
+    def get_logger(self) -> SimpleNamespace:
+        return SimpleNamespace(error=lambda *_, **__: None)
 
     def get_clock(self) -> ROSClock:
         return ROSClock()
@@ -142,3 +146,18 @@ def test_only_a_background_that_is_told_anew_is_forgotten(wire: Wire, listen: bo
     sensor_io.start(later, listen)
     (background,) = later.backgrounds
     assert (background is None) == listen
+
+
+def test_refused_images_are_a_warning_as_long_as_they_come(wire: Wire) -> None:
+    sensor_io = open_sensor_io(wire, "force")
+    sensor_io.publish(ESTIMATE)
+    assert sensor_io.report().level == OK
+    odd = Image(height=2, width=2, encoding="rgb8", step=6, data=bytes(12))
+    for _ in range(3):
+        sensor_io.on_frame(FRAME)
+        sensor_io._on_image(odd, {"source_timestamp": 0})
+    report = sensor_io.report()
+    assert report.level == WARN and "images/s are refused: canonical image" in report.message
+    assert report.values["images refused"] == 3
+    sensor_io._refused_rate = RateMeter(horizon_s=0.0)  # as two seconds later
+    assert sensor_io.report().level == OK
