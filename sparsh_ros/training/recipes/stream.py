@@ -27,6 +27,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.training.schedule import (
+    BEST,
+    CHECKPOINT,
     Budget,
     CsvLog,
     build_optimiser,
@@ -40,7 +42,6 @@ from sparsh_ros.training.stream.losses import WEIGHTS, losses, total_loss
 from sparsh_ros.training.stream.network import Outputs, StreamNetwork
 from sparsh_ros.training.stream.scores import join_outputs, stream_scores
 
-CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
 CLIP_NORM = 20.0
 LONG = 3
 """Long sequences have this many times the steps, and batches fewer of them."""
