@@ -27,6 +27,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.training.schedule import (
+    BEST,
+    CHECKPOINT,
     Budget,
     CsvLog,
     build_optimiser,
@@ -41,7 +43,6 @@ from sparsh_ros.training.stream.network import Outputs, StreamNetwork
 from sparsh_ros.training.stream.scores import join_outputs, stream_scores
 from sparsh_ros.training.stream.settings import StreamSettings
 
-CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
 CLIP_NORM = 20.0
 LONG = 3
 """Long sequences have this many times the steps, and batches fewer of them."""
@@ -229,13 +230,6 @@ def join_batches(batches: list[Batch]) -> Batch:
     return Batch(**{n: torch.cat([vars(batch)[n] for batch in batches]) for n in vars(batches[0])})
 
 
-def read_network(path: Path) -> StreamNetwork:
-    """The network of a `best.pt`, ready to be used."""
-    network = StreamNetwork()
-    network.load_state_dict(load_checkpoint(path)["network"])
-    return network.eval()
-
-
 def _progress(console: Console | None) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
@@ -247,4 +241,4 @@ def _progress(console: Console | None) -> Progress:
     )
 
 
-__all__ = ["Outputs", "StreamSettings", "StreamTraining", "evaluate_network", "read_network"]
+__all__ = ["Outputs", "StreamSettings", "StreamTraining", "evaluate_network"]

@@ -26,11 +26,10 @@ from sparsh_ros.models.stream_layout import CHANNELS, HIDDEN, OUTPUTS, READINGS,
 from sparsh_ros.models.zoo import write_trained_values
 from sparsh_ros.perception.friction_observer import Prior
 from sparsh_ros.perception.stream_runner import anisotropy
-from sparsh_ros.training.recipes.stream import BEST, read_network
-from sparsh_ros.training.schedule import load_checkpoint
+from sparsh_ros.training.schedule import BEST, load_checkpoint
 from sparsh_ros.training.stream.batches import Batch, collate, cut_sequence
 from sparsh_ros.training.stream.episodes import StreamEpisode
-from sparsh_ros.training.stream.network import Outputs, StreamNetwork
+from sparsh_ros.training.stream.network import Outputs, StreamNetwork, read_network
 from sparsh_ros.training.stream.slip_events import choose_thresholds
 
 CHOSEN_FILE = "chosen.json"
