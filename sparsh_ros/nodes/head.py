@@ -24,6 +24,7 @@ from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import input_sensors
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.runtime import spin
+from sparsh_ros.nodes.runtime.calibrations import load_calibrations
 from sparsh_ros.nodes.runtime.diagnostics import (
     OK,
     WARN,
@@ -67,9 +68,11 @@ class HeadNode(Node):
         configs = input_sensors(params)
         self._prefixes = prefixes([config.name for config in configs])
         self._estimates, self._rates, self._latencies, self._trouble = {}, {}, {}, {}
+        calibrations = load_calibrations(self, configs, params["calibration"], self._spec.name)
         for config in configs:
             name = config.name
             self._head_runner.add_sensor(name, config.profile)
+            self._head_runner.set_calibration(name, calibrations[name])
             self._estimates[name] = EstimatePublisher(
                 self, self._prefixes[name], config.gel_frame, heads.wanted
             )
