@@ -28,6 +28,9 @@ ENCODER_FILE, HEADS_FILE = "encoder.safetensors", "heads.safetensors"
 GROUND_TRUTH = "ground_truth"
 """What really happens is on topics named as the estimates are, below this one."""
 
+RESTARTS = "SPARSH_ROS_RESTARTS"
+"""In the environment of a process: how often it was started again after it had died."""
+
 DIAGNOSTICS = "/diagnostics"
 """The one topic that is not below the graph's namespace."""
 
