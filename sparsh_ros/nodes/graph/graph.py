@@ -64,7 +64,9 @@ class Process:
     @property
     def ros_parameters(self) -> dict[str, Value]:
         """The parameters as ROS can carry them: it has no empty list of words."""
-        return {name: ("",) if value == () else value for name, value in self.parameters.items()}
+        return {
+            name: [""] if value in ((), []) else value for name, value in self.parameters.items()
+        }
 
 
 class ProcessMonitor:
