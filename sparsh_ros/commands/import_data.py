@@ -33,12 +33,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Run `sparsh-ros import`; exit code 1 if nothing could be imported."""
     recordings = _find(arguments)
     failures = 0
-    for recording in track(recordings, "Importing"):
+    for done, recording in enumerate(track(recordings, "Importing")):
         path = arguments.out / recording.name
         if path.exists():
             continue
         try:
             notes = _import(recording, path, arguments.layout)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"stopped, {done} of {len(recordings)} looked at; run again to continue"
+            ) from None
         except SparshError as error:
             failures += 1
             notes = [f"left out: {error}"]

@@ -48,17 +48,20 @@ class PerceptionNode(ManagedNode):
             SparshError: a parameter is not allowed.
         """
         super().__init__("perception", settings.PERCEPTION)
+        self._make_sensors()
+        self._perception: Perception | None = None
+        self._features: FeaturesPublisher | None = None
+        self._fields: FieldWorker | None = None
+        self._stop = threading.Event()
+        self._worker: threading.Thread | None = None
+
+    def _make_sensors(self) -> None:
         self._sensor_configs = input_sensors(self._params)
         self._prefixes = prefixes([config.name for config in self._sensor_configs])
         self._sensor_ios = {
             config.name: SensorIO(self, config, self._prefixes[config.name])
             for config in self._sensor_configs
         }
-        self._perception: Perception | None = None
-        self._features: FeaturesPublisher | None = None
-        self._fields: FieldWorker | None = None
-        self._stop = threading.Event()
-        self._worker: threading.Thread | None = None
 
     def hosted_sensors(self) -> list[SensorNode]:
         """Nodes of the sensors that live in this process: none unless `in_process` is set."""
@@ -75,10 +78,12 @@ class PerceptionNode(ManagedNode):
         ]
 
     def _configure(self) -> None:
+        if not self._params["in_process"]:  # hosted sensors are known from the start
+            self._make_sensors()
         self._perception = perception = self._load()
         spec, engine = perception.spec, perception.engine
         for sensor_io in self._sensor_ios.values():
-            sensor_io.create_publishers(perception.heads)
+            sensor_io.create_publishers(perception.heads, self._params["nan_policy"])
         if self._params["publish_features"]:
             self._features = FeaturesPublisher(self, self._sensor_configs, spec)
         self.get_logger().info(f"{spec.name} on {engine.description}; {spec.terms}")
@@ -113,6 +118,12 @@ class PerceptionNode(ManagedNode):
 
     def _cleanup(self) -> None:
         self._features = None
+
+    def _on_parameters(self, names: set[str]) -> None:
+        if self._perception is not None and names & {"contact_threshold_n", "slip_threshold"}:
+            self._perception.set_thresholds(
+                self._params["contact_threshold_n"], self._params["slip_threshold"] or None
+            )
 
     def _load(self) -> Perception:
         params = self._params

@@ -36,11 +36,13 @@ SENSORS: Mapping[str, Setting] = {
         "", f"Type of gel camera: {', '.join(SENSOR_TYPES)}; empty: that of a DIGIT."
     ),
     "source": Setting(
-        "simulated",
-        "Where the images come from: a simulated gel, which needs no hardware and is therefore the "
-        "default; the camera of the sensor; or the video named by `input`.",
-        choices=("simulated", "camera", "video"),
+        "auto",
+        "Where the images come from: the camera of the sensor; the video named by `input`; a "
+        "simulated gel. auto: what the other settings speak of, else a camera that is plugged in, "
+        "else a simulated gel, with a warning.",
+        choices=("auto", "camera", "video", "simulated"),
     ),
+    "frame": Setting("", "Frame id of the estimates of a single sensor; empty: NAME_gel_frame."),
     **_OF_DRIVERS,
     "serials": Setting((), "Serial numbers of the cameras of `names`, in the same order."),
     "background": Setting(
@@ -61,7 +63,9 @@ RECORDED: Mapping[str, Setting] = {
 """What describes the sensors of a recording, see graph/recorded.py."""
 
 AUTOSTART = Setting(
-    True, "Go through configure and activate at start; false: wait for these transitions."
+    True,
+    "Go through configure and activate at start; false: wait for these transitions.",
+    is_permanent=True,
 )
 
 SENSOR: Mapping[str, Setting] = SENSORS | {
@@ -70,6 +74,11 @@ SENSOR: Mapping[str, Setting] = SENSORS | {
         1,
         "How many must listen to the images before a recording or a simulated touch begins.",
         bounds=(0, 100),
+    ),
+    "publish_tf": Setting(
+        False,
+        "Publish the transform from the gel frame to the optical frame on /tf_static, where no "
+        "URDF of the robot does.",
     ),
     "jpeg_quality": Setting(90, "Of image_raw/compressed.", bounds=(1, 100), read_only=False),
     "autostart": AUTOSTART,
@@ -94,10 +103,22 @@ HEAD: Mapping[str, Setting] = {
         "camera, if there is one; none: the force as the model gives it.",
     ),
     "contact_threshold_n": Setting(
-        CONTACT_THRESHOLD_N, "Normal force at which contact begins, N.", bounds=(1e-3, 100.0)
+        CONTACT_THRESHOLD_N,
+        "Normal force at which contact begins, N.",
+        bounds=(1e-3, 100.0),
+        read_only=False,
     ),
     "slip_threshold": Setting(
-        0.0, "Slip probability that counts as slipping; 0: the model's own.", bounds=(0.0, 0.999)
+        0.0,
+        "Slip probability that counts as slipping; 0: the model's own.",
+        bounds=(0.0, 0.999),
+        read_only=False,
+    ),
+    "nan_policy": Setting(
+        "nan",
+        "Unknown numbers on `force` and `pose` are NaN, or for viewers that refuse it, as RViz, "
+        "ros: torque 0, no rotation, a huge covariance, no message without a force.",
+        choices=("nan", "ros"),
     ),
 }
 
@@ -105,7 +126,9 @@ PERCEPTION: Mapping[str, Setting] = HEAD | {
     "threads": Setting(0, "CPU threads of the encoder; 0: one per core.", bounds=(0, 256)),
     "publish_features": Setting(False, "Publish the tokens for heads in other processes."),
     "in_process": Setting(
-        False, "Host the sensors in the same process: images do not cross the middleware."
+        False,
+        "Host the sensors in the same process: images do not cross the middleware.",
+        is_permanent=True,
     ),
     "autostart": AUTOSTART,
 }
@@ -157,8 +180,19 @@ GRAPH: Mapping[str, Setting] = {
 _OF_PERCEPTION = (
     *("model", "weights_dir", "heads", "device", "threads"),
     *("contact_threshold_n", "slip_threshold"),
-    *("publish_features", "in_process"),
+    *("publish_features", "in_process", "nan_policy"),
 )
+
+
+STARTING: Mapping[str, Setting] = {
+    "params_file": Setting(
+        "", "YAML file of ROS parameters for the nodes; what is set beside it counts more."
+    ),
+    "use_sim_time": Setting(False, "Take the time from the topic /clock."),
+    "use_respawn": Setting(
+        True, "Start a sensor or perception again that has died, after 1 s, then 2, 4, at most 30."
+    ),
+}
 
 
 def graph_settings(sensor_types: Sequence[str]) -> dict[str, Setting]:
@@ -167,9 +201,11 @@ def graph_settings(sensor_types: Sequence[str]) -> dict[str, Setting]:
         **SENSORS,
         "sensor": Setting(sensor_types[0], "Type of gel camera.", choices=tuple(sensor_types)),
         "listeners": SENSOR["listeners"],
+        "publish_tf": SENSOR["publish_tf"],
         **{name: PERCEPTION[name] for name in _OF_PERCEPTION},
         "autostart": AUTOSTART,
         "record": RECORDING,
+        **STARTING,
         **GRAPH,
     }
 

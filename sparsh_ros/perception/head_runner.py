@@ -92,22 +92,26 @@ class HeadRunner:
         Raises:
             ParameterError: a threshold is out of its range.
         """
-        slip_threshold = spec.slip_threshold if slip_threshold is None else slip_threshold
-        if not (math.isfinite(contact_threshold_n) and contact_threshold_n > 0):
-            raise ParameterError(
-                f"contact threshold: wanted a force above 0 N, found {contact_threshold_n}"
-            )
-        if not 0 < slip_threshold < 1:
-            raise ParameterError(
-                f"slip threshold: wanted a probability between 0 and 1, found {slip_threshold}"
-            )
         self._spec = spec
         self._engine = engine
-        self._thresholds = (contact_threshold_n, slip_threshold)
         self._postprocessors: dict[str, tuple[Postprocessor, OutputTransform]] = {}
         self._stream = StreamRunner(spec, engine) if spec.streams else None
         self._sensor_types: dict[str, str] = {}
         self._calibrations: dict[str, Calibration] = {}
+        self.set_thresholds(contact_threshold_n, slip_threshold)
+
+    def set_thresholds(self, contact_n: float, slip: float | None) -> None:
+        """Decide by other thresholds from the next frame on; arguments and errors as above."""
+        slip = self._spec.slip_threshold if slip is None else slip
+        if not (math.isfinite(contact_n) and contact_n > 0):
+            raise ParameterError(f"contact threshold: wanted a force above 0 N, found {contact_n}")
+        if not 0 < slip < 1:
+            raise ParameterError(
+                f"slip threshold: wanted a probability between 0 and 1, found {slip}"
+            )
+        self._thresholds = (contact_n, slip)
+        for postprocessor, _ in self._postprocessors.values():
+            postprocessor.set_thresholds(contact_n, slip)
 
     def add_sensor(self, name: str, profile: SensorProfile) -> None:
         """Make a sensor known, without a calibration; one that is known starts again."""

@@ -165,6 +165,14 @@ class Perception:
         with self._arrived:
             self._buffers.pop(name, None)
 
+    def set_thresholds(self, contact_n: float, slip: float | None) -> None:
+        """Decide by other thresholds from the next frame on, see `__init__`.
+
+        Raises:
+            ParameterError: A threshold is out of its range.
+        """
+        self._head_runner.set_thresholds(contact_n, slip)
+
     def set_background(self, name: str, image: NDArray[np.uint8] | None) -> None:
         """Set a sensor's no-contact reference, a canonical image; None forgets the one it had.
 

@@ -102,7 +102,7 @@ class Contact:
 
     def __init__(self, threshold_n: float) -> None:
         """Start without contact."""
-        self._threshold_n = threshold_n
+        self.threshold_n = threshold_n
         self._updated_ns: int | None = None
         self.began_ns: int | None = None
 
@@ -120,7 +120,7 @@ class Contact:
             if not 0 <= gap_s <= _LONGEST_GAP_S:
                 self.end()
         self._updated_ns = stamp_ns
-        limit_n = self._threshold_n * (1.0 if self.began_ns is None else _RELEASE_SHARE)
+        limit_n = self.threshold_n * (1.0 if self.began_ns is None else _RELEASE_SHARE)
         if normal_force_n < limit_n:
             self.began_ns = None
         elif self.began_ns is None:
@@ -146,6 +146,10 @@ class Postprocessor:
         self._slip_threshold = slip_threshold
         self._contact = Contact(contact_threshold_n)
         self._motion = MotionIntegrator()
+
+    def set_thresholds(self, contact_n: float, slip: float) -> None:
+        """Decide by other thresholds, newtons and a probability; a contact that began goes on."""
+        self._contact.threshold_n, self._slip_threshold = contact_n, slip
 
     def invalid(self, stamp_ns: int, reason: str) -> Estimate:
         """An estimate of which nothing is known, not even whether there still is contact."""

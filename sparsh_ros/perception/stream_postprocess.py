@@ -40,6 +40,7 @@ class StreamPostprocessor(Postprocessor):
         release = spec.slip_threshold if spec.slip_release is None else spec.slip_release
         self._slip_release = slip_threshold * release / spec.slip_threshold
         self._slipping = False
+        self._unshipped = spec.unshipped
 
     def invalid(self, stamp_ns: int, reason: str) -> Estimate:
         """An estimate of which nothing is known; slip has to show itself again."""
@@ -62,11 +63,15 @@ class StreamPostprocessor(Postprocessor):
         )
         out = {name: np.asarray(value, np.float64) for name, value in step.outputs.items()}
         estimate = replace(estimate, in_contact=self._touches(estimate.stamp_ns, out))
+        for name in self._unshipped:
+            if name != "force":  # contact is known by it
+                out[name] = np.full_like(out[name], np.nan)
+                out[f"{name}_scale"] = np.full_like(out[f"{name}_scale"], np.nan)
         if "slip" in heads:
             estimate = self._with_sliding(estimate, out)
         if "pose" in heads:
             estimate = self._with_pose(estimate, out, step.shows_turn)
-        if "force" in heads:
+        if "force" in heads and "force" not in self._unshipped:
             covariance = np.diag(2 * out["force_scale"] ** 2)
             estimate = replace(estimate, force_n=out["force"], force_covariance=covariance)
         return estimate

@@ -43,6 +43,7 @@ class SensorConfig:
         profile: Of its type, with what is special about this one.
         gel_frame: Frame of the estimates; "<name>_gel_frame" where none is given.
         background: Image file of the untouched gel; None: captured at start.
+        is_stand_in: It is simulated only because no camera was found, and nobody asked for that.
     """
 
     name: str
@@ -50,6 +51,7 @@ class SensorConfig:
     profile: SensorProfile
     gel_frame: str = ""
     background: Path | None = None
+    is_stand_in: bool = False
 
     def __post_init__(self) -> None:
         if not self.gel_frame:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sparsh-ros calibrate` on recordings with a force topic or a weight, and what it refuses."""
+"""`sparsh-ros calibrate` on a recording; what it stores is used wherever forces are told."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 
 from sparsh_ros.cli import data, main
 from sparsh_ros.commands import calibrate as module
-from sparsh_ros.perception.calibration import read_calibration
+from sparsh_ros.names import DEFAULT_MODEL
+from sparsh_ros.perception.calibration import CalibrationStore, read_calibration
 from sparsh_ros.recordings.bag_writer import START_NS, BagWriter
 from sparsh_ros.recordings.bags import profile_key
 from sparsh_ros.simulation.simulation import TouchSimulation
@@ -68,20 +69,8 @@ def test_a_force_topic_halves_the_error(
     _, _, guess, before, after, *_ = numbers
     assert after < 0.6 * before and after < guess
     assert read_calibration(out).sensor_type == "digit"
-    assert (
-        main(
-            [
-                "evaluate",
-                str(recording),
-                "--calibration",
-                str(out),
-                "--out",
-                str(tmp_path / "scores"),
-                *QUICK,
-            ]
-        )
-        == 0
-    )
+    scores = ["--calibration", str(out), "--out", str(tmp_path / "scores")]
+    assert main(["evaluate", str(recording), *scores, *QUICK]) == 0
 
 
 def test_a_weight_is_found_where_it_lies_still(
@@ -89,8 +78,10 @@ def test_a_weight_is_found_where_it_lies_still(
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     command = ["calibrate", str(weighed), "--weight", "200g", "--serial", "D1", *QUICK]
-    scores = ["--calibration", str(out), "--out", str(tmp_path / "scores")]
-    assert main(["evaluate", str(recording), *scores, *QUICK]) == 0
+    assert main(command) == 0
+    calibration = CalibrationStore().load("digit", "D1", DEFAULT_MODEL)
+    assert calibration.serial == "D1" and np.isnan(calibration.variance[:2]).all()
+    assert calibration.variance[2] < 0.2**2
 
 
 def test_what_cannot_be_calibrated_is_a_sentence(

@@ -349,7 +349,6 @@ def test_existing_bags_are_kept_and_one_bad_recording_does_not_stop_the_rest(
         (("pretraining", "."), ".pkl files"),
         (("plain", "."), "a video"),
         (("plain", ".", "--force-axes", "x,x,z"), "force axes"),
-        (("plain", ".", "--fps", "0"), "--fps"),
     ],
 )
 def test_what_is_no_data_set_is_a_sentence(

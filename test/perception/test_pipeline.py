@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures.waiting import Clock
 
 from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import FrameError, ModelError, ParameterError
@@ -69,13 +70,6 @@ class FakeEngine:
             "normal": np.broadcast_to(normal, (1, 1, 8, 8)),
             "shear": np.broadcast_to(shear, (1, 2, 8, 8)),
         }
-
-
-class Clock:
-    now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture

@@ -109,7 +109,9 @@ def test_slip_arrives_and_everything_stops_cleanly(path: Path, outsider) -> None
 def test_the_launch_outlives_one_of_two_sensors(tmp_path: Path, outsider, kill_sensor) -> None:
     hand = tmp_path / "sensors.yaml"
     hand.write_text(HAND)
-    service, exit_codes = _launch_service(FILES[0], sensors=str(hand), namespace="hand")
+    service, exit_codes = _launch_service(
+        FILES[0], sensors=str(hand), namespace="hand", use_respawn="false"
+    )
     slips = {name: outsider.listen(Slip, f"/hand/{name}/slip") for name in ("thumb", "palm")}
 
     def kill_the_thumb_and_wait() -> None:
