@@ -27,7 +27,8 @@ class Setting:
         description: One sentence, with units.
         bounds: Lowest and highest value of a number.
         choices: Allowed words of a string, or of each element of a list.
-        read_only: Fixed once the node runs; False: can be changed with `ros2 param set`.
+        read_only: Fixed while the node is configured; False: can be changed at any time.
+        is_permanent: Fixed from the start of the process.
     """
 
     default: bool | int | float | str | tuple[str, ...]
@@ -35,6 +36,7 @@ class Setting:
     bounds: tuple[float, float] | None = None
     choices: tuple[str, ...] = ()
     read_only: bool = True
+    is_permanent: bool = False
 
     @property
     def value(self) -> Value:

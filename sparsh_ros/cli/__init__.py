@@ -112,6 +112,12 @@ _COMMANDS = {
         "render simulated sensors to a PNG",
         "sparsh-ros render-samples --out samples.png",
     ),
+    "gap": _Command(
+        "sparsh_ros.commands.simulation_gap",
+        data.add_gap,
+        "compare simulated touches with recorded ones",
+        "sparsh-ros gap press.mp4 --sensor digit --out gap.png",
+    ),
     "train": _Command(
         "sparsh_ros.commands.train",
         models.add_train,

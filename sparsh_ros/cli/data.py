@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sparsh_ros.arguments import positive_count, positive_number
 from sparsh_ros.names import DEFAULT_MODEL, DEVICES
+from sparsh_ros.sensors.drivers import SENSOR_TYPES
 
 LAYOUTS = ("force-slip", "pose", "pretraining", "plain")
 SPLITS = ("test", "train", "validation")
@@ -44,6 +45,19 @@ def add_render_samples(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compare", type=Path, metavar="DIR", help="folder of real recordings to show as well"
     )
+
+
+def add_gap(parser: argparse.ArgumentParser) -> None:
+    """Options of `sparsh-ros gap`."""
+    parser.add_argument(
+        "recordings", nargs="+", type=Path, metavar="RECORDING", help="video or folder of images"
+    )
+    parser.add_argument("--sensor", choices=SENSOR_TYPES, default="digit", help="type of sensor")
+    parser.add_argument("--still", type=int, metavar="FRAME", help="frame without contact")
+    parser.add_argument("--count", type=positive_count, default=60, help="touches to compare")
+    parser.add_argument("--kinds", nargs="+", default=None, help="shapes to simulate")
+    parser.add_argument("--seed", type=int, default=0, help="draws the simulated sensors")
+    parser.add_argument("--out", type=Path, metavar="PNG", help="draw both, one below the other")
 
 
 def add_import(parser: argparse.ArgumentParser) -> None:

@@ -49,13 +49,21 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         RecordingError: The folder of recordings lacks a file, or `out` cannot be written.
     """
-    sheet = render_samples(arguments.seed, arguments.columns, arguments.compare)
-    _, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    try:
-        arguments.out.write_bytes(data.tobytes())
-    except OSError as error:
-        raise RecordingError(f"render-samples: cannot write {arguments.out}: {error}") from error
+    write_png(arguments.out, render_samples(arguments.seed, arguments.columns, arguments.compare))
     return 0
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write a uint8 RGB image.
+
+    Raises:
+        RecordingError: the file cannot be written.
+    """
+    _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    try:
+        path.write_bytes(data.tobytes())
+    except OSError as error:
+        raise RecordingError(f"picture: cannot write {path}: {error}") from error
 
 
 def render_samples(seed: int, columns: int, recordings: Path | None = None) -> np.ndarray:
@@ -68,9 +76,9 @@ def render_samples(seed: int, columns: int, recordings: Path | None = None) -> n
     """
     strips = []
     for sensor in SENSORS:
-        strips.append(_strip(_simulated(sensor, seed, columns)))
+        strips.append(draw_strip(_simulated(sensor, seed, columns)))
         if recordings is not None:
-            strips.append(_strip(_recorded(sensor, recordings, columns)))
+            strips.append(draw_strip(_recorded(sensor, recordings, columns)))
     return np.vstack(strips)
 
 
@@ -95,7 +103,7 @@ def _recorded(sensor: str, folder: Path, columns: int) -> Iterator[_Shot]:
     profile = load_profile(sensor)
     names = _RECORDINGS[sensor]
     for number, (name, still) in enumerate(names):
-        frames = [profile.to_canonical(frame, "bgr") for frame in _read(folder / name)]
+        frames = [profile.to_canonical(frame, "bgr") for frame in read_images(folder / name)]
         background = frames[min(still, len(frames) - 1)]
         if number == 0:
             yield f"real, {Path(name).parts[0]}", background, background
@@ -105,14 +113,15 @@ def _recorded(sensor: str, folder: Path, columns: int) -> Iterator[_Shot]:
             yield f"frame {index}", frames[index], background
 
 
-def _read(path: Path) -> Iterator[np.ndarray]:
+def read_images(path: Path) -> Iterator[np.ndarray]:
+    """The frames, uint8 BGR, of a video or a folder of images."""
     source = ImageFolder(path) if path.is_dir() else VideoFile(path)
     while (frame := source.read()) is not None:
         yield frame
     source.close()
 
 
-def _strip(shots: Iterator[_Shot]) -> np.ndarray:
+def draw_strip(shots: Iterator[_Shot]) -> np.ndarray:
     """One sensor's rows: captions, images, differences."""
     cells = [
         np.vstack([_caption(text), _shrink(image), _shrink(difference(image, background))])

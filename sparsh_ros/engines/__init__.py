@@ -53,6 +53,11 @@ def create_engine(
         )
     if device not in DEVICES:
         raise ModelError(f"device {device!r}: unknown; choose one of {', '.join(DEVICES)}")
+    if spec.streams:
+        from sparsh_ros.engines.onnx_engine import OnnxEngine
+
+        # Half a millisecond on a core: copies to a GPU and back would cost more.
+        return OnnxEngine(spec, names, encoder, threads)
     backend = _backend(spec, device)
     if backend == "torch" or spec.files:
         return _torch_engine(spec, names, encoder, "cuda" if backend == "torch" else "cpu", threads)

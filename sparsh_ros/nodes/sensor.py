@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,7 +28,9 @@ from sparsh_ros.nodes.runtime.diagnostics import WARN, Report
 from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode
 from sparsh_ros.nodes.runtime.sensor_health import sensor_report
 from sparsh_ros.nodes.topics.background import BackgroundTopic
+from sparsh_ros.nodes.topics.endpoints import LOG_THROTTLE_S
 from sparsh_ros.nodes.topics.images import CameraInfoPublisher, ImagePublisher
+from sparsh_ros.nodes.topics.static_frames import publish_static_frames
 from sparsh_ros.sensors import Sensor
 from sparsh_ros.sensors.config import SensorConfig
 
@@ -38,6 +42,8 @@ _STAND_IN = (
     "SIMULATED: no camera of this sensor was found, so what is published is no touch at all; plug "
     "it in and start again, or ask for source:=simulated"
 )
+# A simulated clock that goes back further than this was set back.
+_TICK_NS = 100_000_000
 
 
 class SensorNode(ManagedNode):
@@ -64,12 +70,13 @@ class SensorNode(ManagedNode):
         super().__init__(
             f"{config.name}_sensor" if config and prefix else "sensor", settings.SENSOR
         )
+        self._given_config = config
         self._config = config or config_for_node(self._params)
         self._prefix = prefix
         self._sink, self._take_background = sink, take_background
         self._sensor: Sensor | None = None
         self._background: BackgroundTopic | None = None
-        self._published = 0
+        self._published = self._last_stamp_ns = 0
         self._stop = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -80,6 +87,7 @@ class SensorNode(ManagedNode):
         What has a beginning, a recording or a simulated touch, is only tried out here. It begins
         once `listeners` listen, so that they do not miss the first frames, which show the bare gel.
         """
+        self._config = self._given_config or config_for_node(self._params)
         if self._config.is_stand_in:
             self.get_logger().warning(_STAND_IN)
         self._sensor = self._config.open()
@@ -92,6 +100,8 @@ class SensorNode(ManagedNode):
             self, prefix, config.optical_frame, lambda: self._params["jpeg_quality"]
         )
         self._camera_info = CameraInfoPublisher(self, prefix, config)
+        if self._params["publish_tf"]:
+            self._static_frames = publish_static_frames(self, config)
         self._truth = None
         if config.driver.name == "simulated":
             # Here, because a real camera needs no simulation.
@@ -150,7 +160,29 @@ class SensorNode(ManagedNode):
             if not self._stop.is_set():
                 self._sensor.start()
 
+    def _on_node_clock(self, frame: Frame) -> Frame | None:
+        """The frame with a stamp of the node's clock; None while simulated time has not begun."""
+        clock = self.get_clock()
+        if not clock.ros_time_is_active:
+            return frame
+        now_ns = clock.now().nanoseconds
+        if now_ns == 0:
+            self.get_logger().warning(
+                "use_sim_time: waiting for /clock", throttle_duration_sec=LOG_THROTTLE_S
+            )
+            return None
+        # Some time passed since the grab; simulated time is taken to pass as fast.
+        stamp_ns = max(0, now_ns - (time.time_ns() - frame.stamp_ns))
+        # Simulated time comes in ticks: within one, frames keep their order.
+        if 0 <= self._last_stamp_ns - stamp_ns < _TICK_NS:
+            stamp_ns = self._last_stamp_ns + 1
+        self._last_stamp_ns = stamp_ns
+        return replace(frame, stamp_ns=stamp_ns)
+
     def _publish(self, frame: Frame) -> None:
+        frame = self._on_node_clock(frame)
+        if frame is None:
+            return
         if self._sink is not None:
             self._sink(frame)
         self._images.publish(frame, for_nobody=self._sink is None)

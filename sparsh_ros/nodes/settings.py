@@ -63,7 +63,9 @@ RECORDED: Mapping[str, Setting] = {
 """What describes the sensors of a recording, see graph/recorded.py."""
 
 AUTOSTART = Setting(
-    True, "Go through configure and activate at start; false: wait for these transitions."
+    True,
+    "Go through configure and activate at start; false: wait for these transitions.",
+    is_permanent=True,
 )
 
 SENSOR: Mapping[str, Setting] = SENSORS | {
@@ -72,6 +74,11 @@ SENSOR: Mapping[str, Setting] = SENSORS | {
         1,
         "How many must listen to the images before a recording or a simulated touch begins.",
         bounds=(0, 100),
+    ),
+    "publish_tf": Setting(
+        False,
+        "Publish the transform from the gel frame to the optical frame on /tf_static, where no "
+        "URDF of the robot does.",
     ),
     "jpeg_quality": Setting(90, "Of image_raw/compressed.", bounds=(1, 100), read_only=False),
     "autostart": AUTOSTART,
@@ -91,10 +98,22 @@ HEAD: Mapping[str, Setting] = {
     ),
     "device": Setting("auto", "What computes; auto: CUDA if there is a GPU.", choices=DEVICES),
     "contact_threshold_n": Setting(
-        CONTACT_THRESHOLD_N, "Normal force at which contact begins, N.", bounds=(1e-3, 100.0)
+        CONTACT_THRESHOLD_N,
+        "Normal force at which contact begins, N.",
+        bounds=(1e-3, 100.0),
+        read_only=False,
     ),
     "slip_threshold": Setting(
-        0.0, "Slip probability that counts as slipping; 0: the model's own.", bounds=(0.0, 0.999)
+        0.0,
+        "Slip probability that counts as slipping; 0: the model's own.",
+        bounds=(0.0, 0.999),
+        read_only=False,
+    ),
+    "nan_policy": Setting(
+        "nan",
+        "Unknown numbers on `force` and `pose` are NaN, or for viewers that refuse it, as RViz, "
+        "ros: torque 0, no rotation, a huge covariance, no message without a force.",
+        choices=("nan", "ros"),
     ),
 }
 
@@ -102,7 +121,9 @@ PERCEPTION: Mapping[str, Setting] = HEAD | {
     "threads": Setting(0, "CPU threads of the encoder; 0: one per core.", bounds=(0, 256)),
     "publish_features": Setting(False, "Publish the tokens for heads in other processes."),
     "in_process": Setting(
-        False, "Host the sensors in the same process: images do not cross the middleware."
+        False,
+        "Host the sensors in the same process: images do not cross the middleware.",
+        is_permanent=True,
     ),
     "autostart": AUTOSTART,
 }
@@ -154,7 +175,7 @@ GRAPH: Mapping[str, Setting] = {
 _OF_PERCEPTION = (
     *("model", "weights_dir", "heads", "device", "threads"),
     *("contact_threshold_n", "slip_threshold"),
-    *("publish_features", "in_process"),
+    *("publish_features", "in_process", "nan_policy"),
 )
 
 
@@ -175,6 +196,7 @@ def graph_settings(sensor_types: Sequence[str]) -> dict[str, Setting]:
         **SENSORS,
         "sensor": Setting(sensor_types[0], "Type of gel camera.", choices=tuple(sensor_types)),
         "listeners": SENSOR["listeners"],
+        "publish_tf": SENSOR["publish_tf"],
         **{name: PERCEPTION[name] for name in _OF_PERCEPTION},
         "autostart": AUTOSTART,
         "record": RECORDING,

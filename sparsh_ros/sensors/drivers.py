@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from sparsh_ros.arguments import Setting
 from sparsh_ros.errors import ParameterError
+from sparsh_ros.names import MAX_RATE_HZ
 
 SENSOR_TYPES = ("digit", "gelsight_mini", "gelsight_2017")
 """Types of sensor whose cameras have a driver; each has a profile of that name."""
@@ -33,7 +34,7 @@ def _setting(default: Any, description: str, **limits: Any) -> Any:
 
 def _fps() -> Any:
     text = "Frames per second; 0: the rate of the sensor or the recording."
-    return _setting(0.0, text, bounds=(0.0, 240.0))
+    return _setting(0.0, text, bounds=(0.0, MAX_RATE_HZ))
 
 
 def _serial() -> Any:

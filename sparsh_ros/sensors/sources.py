@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 
 from sparsh_ros.errors import FrameError, RecordingError
+from sparsh_ros.names import MAX_RATE_HZ
 from sparsh_ros.sensors.images import lfs_sentence, list_images, read_image
 
-_PLAUSIBLE_FPS = (1.0, 240.0)
+_PLAUSIBLE_FPS = (1.0, MAX_RATE_HZ)
 
 
 class VideoFile:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from sparsh_ros.cli import data
 from sparsh_ros.commands import render_samples
 from sparsh_ros.commands.render_samples import CELL_HEIGHT, CELL_WIDTH
 from sparsh_ros.errors import RecordingError
@@ -22,7 +23,7 @@ def few_frames(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def parse(*arguments: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    render_samples.add_arguments(parser)
+    data.add_render_samples(parser)
     return parser.parse_args(arguments)
 
 

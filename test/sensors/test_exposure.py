@@ -9,17 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from fixtures.waiting import Clock
 
 from sparsh_ros.sensors.watchdog import EXPOSURE_TIMEOUT_S, SETTLED_LEVELS, ExposureCheck
-
-
-class Clock:
-    """Seconds that pass only when told to."""
-
-    now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 def plain(levels: Iterable[int]) -> list[np.ndarray]:
@@ -29,7 +21,7 @@ def plain(levels: Iterable[int]) -> list[np.ndarray]:
 
 def passed_over(images: list[np.ndarray], rate_hz: float) -> int:
     """How many images come before the first that can be used."""
-    clock = Clock()
+    clock = Clock(100.0)
     settling = ExposureCheck(clock)
     for number, image in enumerate(images):
         if settling.is_settled(image):
@@ -53,7 +45,7 @@ def test_slow_exposure_is_borne_for_a_second() -> None:
 
 
 def test_once_over_is_settled() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     settling = ExposureCheck(clock)
     for image in plain([90] * 10 + [20, 200]):
         over = settling.is_settled(image)

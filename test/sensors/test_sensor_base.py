@@ -7,12 +7,12 @@ import logging
 import math
 import queue
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fixtures.waiting import LONG_S, until
 
 from sparsh_ros.errors import FrameError, ParameterError, RecordingError, SensorError
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
@@ -27,7 +27,6 @@ from sparsh_ros.sensors.drivers import (
 )
 from sparsh_ros.sensors.watchdog import TORN, VANISHED, BrokenFrameError, BrokenStreamError
 
-LONG_S = 20.0
 BLACK = np.zeros(IMAGE_SHAPE, np.uint8)
 FRAME = object()
 END = None
@@ -67,16 +66,6 @@ def sensor() -> ScriptedSensor:
     sensor = ScriptedSensor()
     yield sensor
     sensor.stop()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another thread is about to do."""
-    never = threading.Event()
-    for _ in range(int(LONG_S / 0.005)):
-        if condition():
-            return
-        never.wait(0.005)
-    raise AssertionError(f"did not happen within {LONG_S} s")
 
 
 def capture_threads() -> list[str]:

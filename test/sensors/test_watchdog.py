@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fixtures.waiting import Clock
 
 from sparsh_ros.sensors.watchdog import (
     EMPTY,
@@ -21,19 +22,9 @@ from sparsh_ros.sensors.watchdog import (
 UNFILLED = (0, 154, 0)
 
 
-class Clock:
-    """Seconds that pass only when told to."""
-
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.event_handler import QoSMessageLostInfo, SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
@@ -37,6 +36,7 @@ from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.clocks import steady_clock
 from sparsh_ros.nodes.runtime.parameters import Parameters
 from sparsh_ros.nodes.runtime.signals import request_stop
+from sparsh_ros.nodes.topics.endpoints import LOG_THROTTLE_S, deserialize
 from sparsh_ros.recordings.bags import profile_key
 from sparsh_ros.recordings.queued_writer import QueuedWriter
 
@@ -163,12 +163,18 @@ class Recorder(Node):
                 self.writer.put(*message[:2], now_ns, message[2])
             self._before_clock.clear()
         if topic == DIAGNOSTICS:
-            self._learn_sensor_types(deserialize_message(data, DiagnosticArray))
+            self._learn_sensor_types(data)
         if self._on_message is not None:
             self._on_message(topic, message_type, data)
 
-    def _learn_sensor_types(self, message: DiagnosticArray) -> None:
+    def _learn_sensor_types(self, data: bytes) -> None:
         """Sensors tell on /diagnostics what they are; an evaluation needs to know."""
+        if (message := deserialize(data, DiagnosticArray)) is None:
+            self.get_logger().warning(
+                f"{DIAGNOSTICS}: a message cannot be read; it is recorded as it came",
+                throttle_duration_sec=LOG_THROTTLE_S,
+            )
+            return
         for status in message.status:
             values = {item.key: item.value for item in status.values}
             if {"sensor type", "images"} <= values.keys():

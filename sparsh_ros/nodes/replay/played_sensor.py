@@ -10,6 +10,7 @@ from sensor_msgs.msg import Image
 from sparsh_ros.frames import Frame
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.topics import qos
+from sparsh_ros.nodes.topics.endpoints import create_publisher
 from sparsh_ros.nodes.topics.images import CameraInfoPublisher, ImagePublisher
 from sparsh_ros.sensors.config import SensorConfig
 
@@ -29,7 +30,7 @@ class PlayedSensor:
         self._optical_frame = config.optical_frame
         self._images = ImagePublisher(node, prefix, config.optical_frame, lambda: _JPEG_QUALITY)
         self._camera_info = CameraInfoPublisher(node, prefix, config)
-        self._background = node.create_publisher(Image, f"{prefix}background", qos.LATCHED)
+        self._background = create_publisher(node, Image, f"{prefix}background", qos.LATCHED)
         self.topics = node.resolve_topic_name(f"{prefix}background").rpartition("/")[0]
         self.newest_ns: int | None = None
 

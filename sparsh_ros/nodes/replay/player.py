@@ -19,7 +19,6 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
-from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
 
 from sparsh_ros.arguments import Value
@@ -40,6 +39,7 @@ from sparsh_ros.nodes.runtime.clocks import PlayClock, steady_clock
 from sparsh_ros.nodes.runtime.parameters import Parameters
 from sparsh_ros.nodes.runtime.signals import request_stop
 from sparsh_ros.nodes.topics import qos
+from sparsh_ros.nodes.topics.endpoints import deserialize
 from sparsh_ros.nodes.topics.estimates import topics_of
 from sparsh_ros.recordings.bag_sensor import BagSensor, read_sensor_items
 from sparsh_ros.recordings.bags import open_bag
@@ -223,7 +223,8 @@ class Player(Node):
         is_estimate = is_ours and name in self._estimates
         if not (is_estimate or topic == DIAGNOSTICS):
             return
-        message = deserialize_message(data, message_type)
+        if (message := deserialize(data, message_type)) is None:
+            return
         with self._news:
             if is_estimate:
                 self._estimated_ns[topic] = conversions.msg_to_stamp(message.header.stamp)

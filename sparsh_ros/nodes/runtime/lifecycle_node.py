@@ -47,8 +47,12 @@ class ManagedNode(LifecycleNode):
             ParameterError: a value given at start is of the wrong type or not allowed.
         """
         super().__init__(name)
-        self._params = Parameters(self, settings)
         self._created_s = time.monotonic()
+        self._params = Parameters(
+            *(self, settings),
+            is_locked=lambda: self.state != "unconfigured",
+            on_change=self._on_parameters,
+        )
         self._failure: Exception | None = None
         self._is_starting = False
         self._diagnostics = Diagnostics(self, self._state_reports)
@@ -69,6 +73,9 @@ class ManagedNode(LifecycleNode):
     @abstractmethod
     def _cleanup(self) -> None:
         """Let go of everything."""
+
+    def _on_parameters(self, names: set[str]) -> None:
+        """Take into use what has changed at run time; for nodes that read a setting only once."""
 
     @abstractmethod
     def _reports(self) -> Mapping[str, Report]:

@@ -18,16 +18,19 @@ from sparsh_ros.frames import Frame
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.runtime.diagnostics import OK, WARN, Report
 from sparsh_ros.nodes.topics import qos
+from sparsh_ros.nodes.topics.endpoints import create_publisher
 from sparsh_ros.sensors.config import SensorConfig
 
 _SILENT_S = 1.0
+_COUNT_PERIOD_S = 0.5
 
 
 class BackgroundTopic:
     """Publishes `background`, latched, whenever it changes, and serves `capture_background`.
 
     An empty image, 0 x 0, means that none holds. It comes first unless there is a background at
-    once: whoever listens may know one of an earlier process, perhaps of another sensor.
+    once: whoever listens may know one of an earlier process, perhaps of another sensor. Where
+    others publish on the topic too, it is sent again whenever one of them comes or goes.
     Frames come in on one thread, requests on another.
     """
 
@@ -61,8 +64,9 @@ class BackgroundTopic:
         self._reported: set[str] = set()
         self._is_announced = False
         self._listeners = 0
+        self._publishers, self._counted_s = 1, time.monotonic()
         self._newest_s = time.monotonic()
-        self._topic = node.create_publisher(Image, f"{prefix}background", qos.LATCHED)
+        self._topic = create_publisher(node, Image, f"{prefix}background", qos.LATCHED)
         node.create_service(Trigger, f"{prefix}capture_background", self._capture)
 
     def on_frame(self, frame: Frame) -> None:
@@ -70,12 +74,12 @@ class BackgroundTopic:
         with self._lock:
             self._newest_s = time.monotonic()
             self._check_serial(self._sensor_serial())
-            has_joined = self._has_listener_joined()
+            is_wanted = self._has_listener_joined() or self._has_publisher_changed()
             if self._keeper.update(frame):
                 self._announce()
             elif not self._is_announced:
                 self._publish(None)
-            elif has_joined and self._keeper.image is not None:
+            elif is_wanted and self._keeper.image is not None:
                 self._publish(self._keeper.image)
             self._warn()
 
@@ -84,7 +88,7 @@ class BackgroundTopic:
         with self._lock:
             keeper = self._keeper
             values = {"background": keeper.origin or "none"}
-            sentences = {"start": keeper.reason} | keeper.warnings
+            sentences = {"start": keeper.reason, "others": self._objection()} | keeper.warnings
         trouble = "; ".join(filter(None, sentences.values()))
         is_needed = self._config.profile.subtract_background
         return Report(WARN if trouble and is_needed else OK, trouble or "running", values)
@@ -102,6 +106,22 @@ class BackgroundTopic:
         # The middleware brings a latched image to whoever comes late, but may take seconds for it.
         before, self._listeners = self._listeners, self._topic.get_subscription_count()
         return self._listeners > before
+
+    def _has_publisher_changed(self) -> bool:
+        now_s = time.monotonic()
+        if now_s - self._counted_s < _COUNT_PERIOD_S:
+            return False
+        before, self._counted_s = self._publishers, now_s
+        self._publishers = self._node.count_publishers(self._topic.topic_name)
+        return self._publishers != before
+
+    def _objection(self) -> str:
+        if self._publishers <= 1:
+            return ""
+        return (
+            f"background: wanted to be the only publisher on {self._topic.topic_name}, found "
+            f"{self._publishers}; stop the other"
+        )
 
     def _announce(self) -> None:
         self._publish(self._keeper.image)

@@ -111,11 +111,7 @@ class SizeEntry(ctypes.Structure):
     """struct v4l2_frmsizeenum, of which width and height hold for a single size."""
 
     _fields_ = [
-        ("index", _U32),
-        ("fourcc", _U32),
-        ("type", _U32),
-        ("width", _U32),
-        ("height", _U32),
+        *((name, _U32) for name in ("index", "fourcc", "type", "width", "height")),
         ("rest", _U32 * 6),
     ]
 
@@ -134,11 +130,7 @@ class RateEntry(ctypes.Structure):
     """struct v4l2_frmivalenum: one interval, or the ends of a range."""
 
     _fields_ = [
-        ("index", _U32),
-        ("fourcc", _U32),
-        ("width", _U32),
-        ("height", _U32),
-        ("type", _U32),
+        *((name, _U32) for name in ("index", "fourcc", "width", "height", "type")),
         ("shortest", Interval),
         ("longest", Interval),
         ("rest", _U32 * 4),
