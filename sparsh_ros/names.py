@@ -5,6 +5,18 @@ from __future__ import annotations
 
 DEFAULT_MODEL = "sparsh-sim-micro"
 
+HEADS = ("force", "slip", "pose", "grasp", "textile", "forcefield")
+"""Tasks that a model may have a head for."""
+
+DEVICES = ("auto", "cpu", "cuda")
+"""What can compute; "auto": "cuda" where that works, else "cpu"."""
+
+CONTACT_THRESHOLD_N = 0.1
+"""Normal force at which contact begins, newtons, unless the user says otherwise."""
+
+MAX_RATE_HZ = 240.0
+"""The fastest sensor that is served."""
+
 FORCE_AXES = ("x", "y", "z")
 """Of the gel frame: to the right and up in the canonical image, and out of the gel."""
 POSE_AXES = ("tx", "ty", "yaw")
@@ -15,6 +27,9 @@ ENCODER_FILE, HEADS_FILE = "encoder.safetensors", "heads.safetensors"
 
 GROUND_TRUTH = "ground_truth"
 """What really happens is on topics named as the estimates are, below this one."""
+
+RESTARTS = "SPARSH_ROS_RESTARTS"
+"""In the environment of a process: how often it was started again after it had died."""
 
 DIAGNOSTICS = "/diagnostics"
 """The one topic that is not below the graph's namespace."""

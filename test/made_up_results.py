@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 
 from sparsh_ros.evaluation.result import UNKNOWN, Estimates, Labels, Result, Runtime, SensorResult
@@ -21,6 +23,7 @@ def make_sensor(recording: str, force_error_n: float, count: int = 20, **changes
     estimate = truth + np.array([force_error_n, 0, 0], np.float32)
     unknown, flags = np.full((count, 3), NAN), np.full(count, UNKNOWN, np.int8)
     bins = np.full((count, 3), UNKNOWN, np.int8)
+    sliding = dict.fromkeys(("slide_speed_m_s", "slip_share", "friction_margin"), unknown[:, 0])
     estimates = {
         "stamp_ns": np.arange(count, dtype=np.int64) * PERIOD_NS,
         "reason": np.full(count, UNKNOWN, np.int16),
@@ -30,6 +33,7 @@ def make_sensor(recording: str, force_error_n: float, count: int = 20, **changes
         "in_contact": np.ones(count, np.int8),
         "slip_probability": unknown[:, 0],
         "slipping": flags,
+        **sliding,
         "delta_force_n": unknown,
         "pose_change": unknown,
         "pose_bins": bins,
@@ -40,10 +44,16 @@ def make_sensor(recording: str, force_error_n: float, count: int = 20, **changes
         "delta_force_n": unknown,
         "in_contact": flags,
         "slipping": flags,
+        **sliding,
         "pose_change": unknown,
         "pose_bins": bins,
         "pose": unknown,
+        "object_speed_m_s": unknown[:, 0],
     }
+    # Each column its own array, so that tests can change one.
+    estimates, labels = (
+        {name: copy(column) for name, column in columns.items()} for columns in (estimates, labels)
+    )
     return SensorResult(
         recording=recording,
         sensor="left",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
@@ -29,6 +29,9 @@ from sparsh_ros.training import episodes
 from sparsh_ros.training.episodes import JPEG_QUALITY, SimulatedTouch
 
 PREFIX = "/tactile"
+SHOWN_ANISOTROPY = 0.3
+"""From this elongation of the contact print on it shows how the object is turned."""
+
 _REFRESH_S = 0.2
 _frames_done: Synchronized
 
@@ -69,26 +72,9 @@ def record_bag(
                 sample.slip_share,
                 sample.friction_margin,
             )
-            bag.pose(f"{truth_at}/pose", stamp_ns, motion.update(sample), gel)
+            shown = not sample.in_contact or sample.print_anisotropy > SHOWN_ANISOTROPY
+            bag.pose(f"{truth_at}/pose", stamp_ns, motion.update(sample), gel, shown)
             tick()
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `sparsh-ros simulate`."""
-    parser.description = "Record simulated touches with exact labels; existing ones are kept."
-    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--split", choices=sorted(episodes.SPLITS), default="train")
-    parser.add_argument("--episodes", type=int, default=100, help="how many sensor instances")
-    parser.add_argument("--seconds", type=float, default=2.5, help="length of an episode")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="0 to 99; different seeds share nothing"
-    )
-    parser.add_argument(
-        "--bags",
-        action="store_true",
-        help="write bags with the labels as topics, for `sparsh-ros evaluate`",
-    )
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -102,8 +88,14 @@ def run(arguments: argparse.Namespace) -> int:
         path = folder / f"episode_{index:05d}{suffix}"
         if not path.exists():
             touch = SimulatedTouch(arguments.split, arguments.seed, index)
-            jobs.append((record, path, touch, arguments.seconds))
-    _run_all(jobs, arguments.workers, f"Simulating {arguments.split}")
+            jobs.append((record, path, touch, arguments.duration))
+    try:
+        _run_all(jobs, arguments.workers, f"Simulating {arguments.split}")
+    except KeyboardInterrupt:
+        made = sum(path.exists() for _, path, *_ in jobs) + arguments.episodes - len(jobs)
+        raise KeyboardInterrupt(
+            f"stopped, {made} of {arguments.episodes} made; run again to continue"
+        ) from None
     return 0
 
 
@@ -130,20 +122,31 @@ def _run_all(jobs: list[tuple], workers: int, title: str) -> None:
     ):
         bar = progress.add_task(title, total=total)
         pending: set[Future] = {pool.submit(_work, *job) for job in jobs}
-        while pending:
-            finished, pending = wait(pending, _REFRESH_S, FIRST_COMPLETED)
-            progress.update(bar, completed=done_frames.value)
-            try:
+        try:
+            while pending:
+                finished, pending = wait(pending, _REFRESH_S, FIRST_COMPLETED)
+                progress.update(bar, completed=done_frames.value)
                 for job in finished:
                     job.result()
-            except OSError as error:
-                pool.shutdown(cancel_futures=True)
-                raise DatasetError(f"{error.filename}: {error.strerror}") from error
+        except OSError as error:
+            pool.shutdown(cancel_futures=True)
+            raise DatasetError(f"{error.filename}: {error.strerror}") from error
+        except BaseException:  # Ctrl-C: what is not begun never will be
+            _stop(pool)
+            raise
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """Drop what is not done. An episode is written whole or not at all, so nothing is damaged."""
+    for process in list(pool._processes.values()):
+        process.terminate()
+    pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _begin_worker(done_frames: Synchronized) -> None:
     global _frames_done
     _frames_done = done_frames
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started it
     cv2.setNumThreads(1)
 
 

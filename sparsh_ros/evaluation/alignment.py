@@ -21,8 +21,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsh_ros.evaluation.events import find_segments
 from sparsh_ros.evaluation.metrics import assign_bins
 from sparsh_ros.evaluation.result import UNKNOWN, Estimates, Labels
+from sparsh_ros.frames import PAIR_INTERVAL_S
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.recordings.label_series import (
     IN_GAP,
@@ -52,8 +54,9 @@ def align(
     Args:
         estimates: what perception said.
         clock_segment: (n,) how often the stamps had stepped back before.
-        logs: "force" (3 columns: N), "slip" (2: slipping, in contact), "pose" (3: m, m, rad),
-            "pose_change" (4: seconds, m, m, rad), as far as there are labels.
+        logs: As far as there are labels: "force" (3 columns: N), "slip" (5: slipping, in contact,
+            slide speed m/s, slip share, friction margin), "pose" (4: m, m, rad, whether the print
+            shows the rotation), "pose_change" (4: seconds, m, m, rad).
         spec: the model; its bins are those of the motion.
         period_ns: of the frames.
 
@@ -79,6 +82,7 @@ def align(
             series = logs[POSE_CHANGE].series(number, shortest_ns)
             _align_change(frames, series, period_ns / 2, labels, unaligned[POSE])
     _bin_motion(labels, spec)
+    labels.object_speed_m_s[:] = _object_speed(estimates, labels, period_ns)
     return labels, {task: dict(sorted(counts.items())) for task, counts in unaligned.items()}
 
 
@@ -112,8 +116,10 @@ def _unknown_labels(count: int) -> Labels:
         return np.full((count, 3), np.nan, np.float32)
 
     flags = (np.full(count, UNKNOWN, np.int8), np.full(count, UNKNOWN, np.int8))
+    sliding = (np.full(count, np.nan, np.float32) for _ in range(3))
     bins = np.full((count, 3), UNKNOWN, np.int8)
-    return Labels(floats(), floats(), *flags, floats(), bins, floats())
+    speed = np.full(count, np.nan, np.float32)
+    return Labels(floats(), floats(), *flags, *sliding, floats(), bins, floats(), speed)
 
 
 def _align_force(frames: _Frames, series: LabelSeries, labels: Labels, why: Counter[str]) -> None:
@@ -131,15 +137,21 @@ def _align_slip(
     # Else labels a little rarer than frames would cut the slips between them into parts.
     longer_ns = max(period_ns, min(series.period_ns, _RAREST_PERIODS * period_ns))
     values, near = series.nearest(frames.stamp_ns, longer_ns / 2)
-    flags = np.where(near[:, None], values, UNKNOWN).astype(np.int8)
+    flags = np.where(near[:, None], values[:, :2], UNKNOWN).astype(np.int8)
     labels.slipping[frames.rows], labels.in_contact[frames.rows] = flags.T
+    sliding = (labels.slide_speed_m_s, labels.slip_share, labels.friction_margin)
+    for column, found in zip(sliding, values[:, 2:].T, strict=True):
+        column[frames.rows] = found
     frames.count(why, "no label within half a period", ~near)
 
 
 def _align_pose(frames: _Frames, series: LabelSeries, labels: Labels, why: Counter[str]) -> None:
     now, state, known_segment = series.at(frames.stamp_ns)
     change, past_state, joined = _difference(frames, series, now, state, known_segment)
-    labels.pose[frames.rows], labels.pose_change[frames.rows] = now, change
+    # Where a print does not show the rotation, no sensor can know it.
+    shown, changed = now[:, 3] == 1, change[:, 3] == 0
+    now[~shown, 2] = change[~(shown & changed), 2] = np.nan
+    labels.pose[frames.rows], labels.pose_change[frames.rows] = now[:, :3], change[:, :3]
     either = [(state == bad) | (past_state == bad) for bad in (OUTSIDE, IN_GAP, NOT_KNOWN)]
     lost = (state == KNOWN) & (past_state == KNOWN) & ~joined
     frames.count(why, "the interval reaches beyond the labels", either[0])
@@ -177,6 +189,25 @@ def _bin_motion(labels: Labels, spec: ModelSpec) -> None:
     for axis in range(3):
         known = np.isfinite(motion[:, axis])
         labels.pose_bins[known, axis] = assign_bins(motion[known, axis], edges[axis])
+
+
+def _object_speed(estimates: Estimates, labels: Labels, period_ns: float) -> Floats:
+    """How fast the object moves, (n,) m/s; NaN where nothing is known."""
+    interval_s = estimates.interval_ns * 1e-9
+    moved_m = np.linalg.norm(labels.pose_change[:, :2].astype(np.float64), axis=1)
+    speed = np.full(len(estimates), np.nan)
+    np.divide(moved_m, interval_s, out=speed, where=interval_s > 0)
+    known = np.isfinite(labels.pose[:, :2]).all(axis=1)
+    for segment in find_segments(estimates.stamp_ns, known, period_ns):
+        pose = labels.pose[segment, :2].astype(np.float64)
+        stamps = estimates.stamp_ns[segment]
+        before = np.searchsorted(stamps, stamps - round(PAIR_INTERVAL_S * 1e9))
+        passed_s = (stamps - stamps[before]) * 1e-9
+        moved_m = np.linalg.norm(pose - pose[before], axis=1)
+        since_contact = np.zeros(len(stamps))
+        np.divide(moved_m, passed_s, out=since_contact, where=passed_s > 0)
+        speed[segment] = np.where(np.isfinite(speed[segment]), speed[segment], since_contact)
+    return np.where(labels.in_contact == 0, 0.0, speed)
 
 
 def in_bin_units(motion: NDArray[np.float32]) -> Floats:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Differences between two evaluations on the same recordings, with intervals.
 
-The intervals come from the bootstrap of `scores`, paired: in each replicate both evaluations get
-the same recordings, so what makes a recording hard for both cancels out.
+The intervals come from the bootstrap of `metrics_file`, paired: in each replicate both evaluations
+get the same recordings, so what makes a recording hard for both cancels out.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from rich.table import Table
 
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.evaluation.metrics import Sums, Values
-from sparsh_ros.evaluation.scores import (
-    COUNTS,
-    add_up,
+from sparsh_ros.evaluation.metrics_file import (
     confidence_interval,
     draw_recordings,
     replicate_scores,
 )
+from sparsh_ros.evaluation.scores import COUNTS, add_up
 from sparsh_ros.evaluation.summary import TITLES, Number, number, span
 
 

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics of what goes on in time: slips that begin, false alarms, poses that drift.
+"""Metrics of what goes on in time: events that begin, false alarms, poses that drift.
 
 A segment is an unbroken sequence of frames of which estimate and truth are known, without a gap
-of more than three frame periods. Within a segment:
+of more than three frame periods. Within a segment, of slip as of contact:
 
-* an onset is a frame that truly slips after one that does not; that slip lasts until the truth
-  says otherwise or the segment ends. Delay = stamp of the first frame of that slip at which the
-  estimate says "slipping" - stamp of the onset; 0 where it says so already. If it never does, the
-  slip was missed, and has no delay. A segment that begins with slip has no onset there.
-* an alarm is an interval of estimates "slipping"; it is false if no frame of it truly slips. Rate =
-  false alarms / time in which nothing slips. So an alarm that begins after a short slip has ended
-  is false, and that slip missed.
+* an event is an interval in which it is true, and its onset the first frame of it; one that a
+  segment begins with has no onset. An alarm is an interval in which the estimate says so.
+* an onset is found if an alarm begins at it or within 5/60 s after it: delay = stamp of the
+  alarm's first frame - stamp of the onset. Else it is missed. An alarm that goes on already at an
+  onset does not find it, so whoever always says "slipping" finds nothing.
+* an alarm is false if it begins while nothing slips, also if it lasts into a slip: until the onset
+  it is wrong. One that begins later in a slip is neither found nor false.
+* F1 = 2 found / (2 found + missed + false). Rate = false alarms / quiet time, the time in which
+  nothing slips; and the share of the quiet time during which there is an alarm.
 * the three-frame decision is "slipping" if the probability of this frame and of the two before is
   above the threshold (the protocol of Sparsh, Higuera et al., 2024: above 0.4).
 * drift = sum over segments |error of the pose at the end - error at the beginning| / sum of their
@@ -29,6 +31,7 @@ from sparsh_ros.evaluation.metrics import Floats, Sums, Values, ratio
 PUBLISHED_THRESHOLD = 0.4
 PUBLISHED_FRAMES = 3
 LONGEST_GAP_PERIODS = 3.0
+MATCH_NS = 84_000_000  # 5/60 s, and what rounding makes of it
 _LEAST_DRIFT_S = 0.5
 _MINUTE_NS = 60e9
 
@@ -49,73 +52,81 @@ def find_segments(
 
 @dataclass(frozen=True)
 class Onset:
-    """A slip that begins: its row, and the delay of the estimate in ms; NaN if it was missed."""
+    """The beginning of an event: its row, and the delay of its alarm in ms; NaN if missed."""
 
     row: int
     delay_ms: float
 
 
 def find_onsets(
-    stamp_ns: NDArray[np.int64], estimate: ArrayLike, slipping: ArrayLike, segments: list[Segment]
+    stamp_ns: NDArray[np.int64], estimate: ArrayLike, truth: ArrayLike, segments: list[Segment]
 ) -> list[Onset]:
-    """The onsets in some segments of n frames; arguments as of `accumulate_slip_events`."""
-    estimate, slipping = np.asarray(estimate, bool), np.asarray(slipping, bool)
+    """The onsets in some segments of n frames; arguments as of `accumulate_events`."""
+    estimate, truth = np.asarray(estimate, bool), np.asarray(truth, bool)
     found = []
     for segment in segments:
-        said, stamps = estimate[segment], stamp_ns[segment]
-        for first, last in find_intervals(slipping[segment]):
-            detected = np.flatnonzero(said[first:last])
-            delay_ms = (
-                (stamps[first + detected[0]] - stamps[first]) * 1e-6 if len(detected) else np.nan
-            )
-            if first:
-                found.append(Onset(int(segment[first]), float(delay_ms)))
+        stamps = stamp_ns[segment]
+        alarms = stamps[[first for first, _ in find_intervals(estimate[segment])]]
+        for first, last in find_intervals(truth[segment]):
+            if not first:
+                continue
+            after_ns = alarms - stamps[first]
+            near_ns = after_ns[
+                (after_ns >= 0) & (after_ns <= MATCH_NS) & (alarms <= stamps[last - 1])
+            ]
+            delay_ms = near_ns[0] * 1e-6 if len(near_ns) else np.nan
+            found.append(Onset(int(segment[first]), float(delay_ms)))
     return found
 
 
-def accumulate_slip_events(
-    stamp_ns: NDArray[np.int64], estimate: ArrayLike, slipping: ArrayLike, segments: list[Segment]
+def accumulate_events(
+    stamp_ns: NDArray[np.int64], estimate: ArrayLike, truth: ArrayLike, segments: list[Segment]
 ) -> tuple[Sums, Floats]:
     """Onsets and alarms in some segments of n frames.
 
     Args:
         stamp_ns: (n,) stamps.
-        estimate: (n,) whether the estimate says "slipping".
-        slipping: (n,) whether it truly slips.
-        segments: from `find_segments`.
+        estimate: (n,) whether the estimate says so.
+        truth: (n,) whether it is so.
+        segments: From `find_segments`.
 
     Returns:
-        Sums onsets, missed_onsets, delay_ms, false_alarm_count, quiet_minutes, each (), and the
-        delays in ms (k,) of the slips that were not missed.
+        Sums onsets, missed_onsets, delay_ms, false_alarm_count, alarmed_minutes (of the quiet
+        time), quiet_minutes, each (), and the delays in ms (k,) of the onsets that were found.
     """
-    estimate, slipping = np.asarray(estimate, bool), np.asarray(slipping, bool)
-    delays = np.array(
-        [o.delay_ms for o in find_onsets(stamp_ns, estimate, slipping, segments)], float
-    )
+    estimate, truth = np.asarray(estimate, bool), np.asarray(truth, bool)
+    delays = np.array([o.delay_ms for o in find_onsets(stamp_ns, estimate, truth, segments)], float)
     delays_ms = delays[np.isfinite(delays)]
-    false_alarms, quiet_ns = 0, 0.0
+    false_alarms, quiet_ns, alarmed_ns = 0, 0.0, 0.0
     for segment in segments:
-        said, true, stamps = estimate[segment], slipping[segment], stamp_ns[segment]
-        quiet_ns += float(np.diff(stamps)[~true[:-1]].sum())
-        false_alarms += sum(not true[first:last].any() for first, last in find_intervals(said))
+        said, true = estimate[segment], truth[segment]
+        steps_ns = np.diff(stamp_ns[segment])
+        quiet_ns += float(steps_ns[~true[:-1]].sum())
+        alarmed_ns += float(steps_ns[~true[:-1] & said[:-1]].sum())
+        false_alarms += sum(not true[first] for first, _ in find_intervals(said))
     sums = {
         "onsets": len(delays),
         "missed_onsets": len(delays) - len(delays_ms),
         "delay_ms": delays_ms.sum(),
         "false_alarm_count": false_alarms,
+        "alarmed_minutes": alarmed_ns / _MINUTE_NS,
         "quiet_minutes": quiet_ns / _MINUTE_NS,
     }
     return {key: np.array(value, float) for key, value in sums.items()}, delays_ms
 
 
-def compute_slip_events(sums: Sums) -> Values:
-    """Onsets, missed_onsets, delay_mean_ms and false_alarms_per_minute from such sums."""
-    detected = sums["onsets"] - sums["missed_onsets"]
+def compute_events(sums: Sums) -> Values:
+    """Onsets, missed_onsets, event_f1, delay_mean_ms, false_alarms_per_minute and quiet_alarmed
+    from such sums."""
+    found = sums["onsets"] - sums["missed_onsets"]
+    wrong = sums["missed_onsets"] + sums["false_alarm_count"]
     return {
         "onsets": sums["onsets"],
         "missed_onsets": sums["missed_onsets"],
-        "delay_mean_ms": ratio(sums["delay_ms"], detected),
+        "event_f1": ratio(2 * found, 2 * found + wrong),
+        "delay_mean_ms": ratio(sums["delay_ms"], found),
         "false_alarms_per_minute": ratio(sums["false_alarm_count"], sums["quiet_minutes"]),
+        "quiet_alarmed": ratio(sums["alarmed_minutes"], sums["quiet_minutes"]),
     }
 
 

@@ -6,7 +6,7 @@ and `compute_*` the metric, of one set of sums or of many along leading axes; so
 recordings needs their sums alone. With n samples, estimates e and truths t:
 
 * force, per axis and for the norm: MAE = mean |e - t|, RMSE = sqrt(mean (e - t)^2), in
-  millinewtons; for the norm, e and t are the lengths of the force vectors;
+  millinewtons; for the norm, e and t are the lengths of the force vectors; correlation: Pearson's;
 * slip: precision = TP / (TP + FP), recall = TP / (TP + FN), F1 = 2 TP / (2 TP + FP + FN), with
   "slipping" wherever probability >= threshold; a ratio without cases is 0;
 * motion: the ratio of samples in the right one of 11 bins; the same averaged over the bins that
@@ -36,29 +36,67 @@ _FORCE_COLUMNS = (*FORCE_AXES, "norm")
 _POSE_ERRORS = ("mae_tx_mm", "mae_ty_mm", "mae_yaw_deg")
 
 
+def accumulate_errors(estimate: ArrayLike, truth: ArrayLike) -> Sums:
+    """Sums behind MAE, RMSE and correlation of (n,) or (n, k) values; what is not known (NaN) does
+    not count.
+
+    Returns:
+        count, absolute, squared, and the moments estimate, truth, estimate2, truth2 and product,
+        each () or (k,).
+    """
+    estimate, truth = np.asarray(estimate, np.float64), np.asarray(truth, np.float64)
+    known = np.isfinite(estimate) & np.isfinite(truth)
+    estimate, truth = np.where(known, estimate, 0.0), np.where(known, truth, 0.0)
+    error = estimate - truth
+    return {
+        "count": known.sum(axis=0, dtype=np.float64),
+        "absolute": np.abs(error).sum(axis=0),
+        "squared": (error**2).sum(axis=0),
+        "estimate": estimate.sum(axis=0),
+        "truth": truth.sum(axis=0),
+        "estimate2": (estimate**2).sum(axis=0),
+        "truth2": (truth**2).sum(axis=0),
+        "product": (estimate * truth).sum(axis=0),
+    }
+
+
+def compute_errors(sums: Sums) -> Values:
+    """mae, rmse and correlation (Pearson; NaN where one of both is constant) from such sums."""
+    count = sums["count"]
+    spread = {name: count * sums[f"{name}2"] - sums[name] ** 2 for name in ("estimate", "truth")}
+    # What rounding leaves of a constant is no spread.
+    constant = [spread[name] <= 1e-9 * count * sums[f"{name}2"] for name in spread]
+    product = count * sums["product"] - sums["estimate"] * sums["truth"]
+    norm = np.sqrt(np.maximum(spread["estimate"], 0) * np.maximum(spread["truth"], 0))
+    correlation = np.where(constant[0] | constant[1], np.nan, ratio(product, norm))
+    return {
+        "mae": ratio(sums["absolute"], count),
+        "rmse": np.sqrt(ratio(sums["squared"], count)),
+        "correlation": correlation,
+    }
+
+
 def accumulate_force(estimate_n: ArrayLike, truth_n: ArrayLike) -> Sums:
     """Sums behind `force_errors`, of (n, 3) forces in newtons; n may be 0.
 
     Returns:
-        count (), and over x, y, z and the norm absolute (4,), N, and squared (4,), N^2.
+        Those of `accumulate_errors`, each (4,): x, y, z and the norm; N and N^2.
     """
-    estimate, truth = np.asarray(estimate_n, np.float64), np.asarray(truth_n, np.float64)
-    norm = np.linalg.norm(estimate, axis=1) - np.linalg.norm(truth, axis=1)
-    error = np.column_stack([estimate - truth, norm])
-    return {
-        "count": np.array(len(error), np.float64),
-        "absolute": np.abs(error).sum(axis=0),
-        "squared": (error**2).sum(axis=0),
-    }
+    forces = (np.asarray(force, np.float64) for force in (estimate_n, truth_n))
+    return accumulate_errors(
+        *(np.column_stack([force, np.linalg.norm(force, axis=1)]) for force in forces)
+    )
 
 
 def compute_force(sums: Sums) -> Values:
     """`force_errors` from the sums of `accumulate_force`."""
-    count = sums["count"][..., None]
-    mae = ratio(sums["absolute"], count) * 1e3
-    rmse = np.sqrt(ratio(sums["squared"], count)) * 1e3
-    values = {f"mae_{name}_mn": mae[..., i] for i, name in enumerate(_FORCE_COLUMNS)}
-    values |= {f"rmse_{name}_mn": rmse[..., i] for i, name in enumerate(_FORCE_COLUMNS)}
+    found = compute_errors(sums)
+    mae = found["mae"] * 1e3
+    values = {}
+    for index, name in enumerate(_FORCE_COLUMNS):
+        values[f"mae_{name}_mn"] = mae[..., index]
+        values[f"rmse_{name}_mn"] = found["rmse"][..., index] * 1e3
+        values[f"correlation_{name}"] = found["correlation"][..., index]
     return values | {"published_rmse_mn": mae[..., :3].mean(axis=-1)}
 
 
@@ -73,7 +111,8 @@ def force_errors(estimate_n: ArrayLike, truth_n: ArrayLike) -> Scores:
     Raises:
         ValueError: The arrays are empty or differ in shape.
     """
-    return _floats(compute_force(accumulate_force(*_matching(estimate_n, truth_n))))
+    errors = _floats(compute_force(accumulate_force(*_matching(estimate_n, truth_n))))
+    return {name: value for name, value in errors.items() if not name.startswith("correlation")}
 
 
 def accumulate_slip(estimate: ArrayLike, slipping: ArrayLike) -> Sums:
@@ -218,35 +257,6 @@ def pose_scores(
     """
     bins, motions = _matching(estimated_bins, true_bins), _matching(estimate, truth)
     return _floats(compute_pose(accumulate_pose(*bins, *motions)))
-
-
-def baseline_force(train_force_n: ArrayLike, truth_n: ArrayLike) -> Scores:
-    """Force errors of always answering the mean force of the training set."""
-    truth = np.asarray(truth_n, dtype=np.float64)
-    mean = np.asarray(train_force_n, dtype=np.float64).mean(axis=0)
-    return force_errors(np.broadcast_to(mean, truth.shape), truth)
-
-
-def baseline_slip(slipping: ArrayLike) -> Scores:
-    """The better in F1 of the two constant answers: "always slipping" (never has F1 = 0)."""
-    truth = np.asarray(slipping, dtype=bool)
-    return slip_scores(np.ones(len(truth)), truth, threshold=0.5)
-
-
-def baseline_pose(train_bins: ArrayLike, true_bins: ArrayLike, truth: ArrayLike) -> Scores:
-    """Scores of always answering the training set's commonest bin, and of "it did not move".
-
-    Args:
-        train_bins: (m, 3) bins of the training set.
-        true_bins: (n, 3) bins to be guessed.
-        truth: (n, 3) true motion, mm, mm, degrees.
-    """
-    columns = np.asarray(train_bins, dtype=np.int64).T
-    commonest = np.array([np.bincount(column).argmax() for column in columns])
-    wanted = np.asarray(true_bins)
-    return pose_scores(
-        np.broadcast_to(commonest, wanted.shape), wanted, np.zeros_like(truth, dtype=float), truth
-    )
 
 
 def _matching(estimate: ArrayLike, truth: ArrayLike) -> tuple[NDArray, NDArray]:

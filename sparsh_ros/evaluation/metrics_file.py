@@ -1,33 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What metrics.json holds of an evaluation, and how it is read."""
+"""What metrics.json holds: scores over all recordings, with intervals and baselines.
+
+An interval is the middle 95 % of what the score becomes when the recordings are drawn again, as
+many and with replacement, from those that have labels for it (percentile bootstrap, seeded). The
+frames of one recording depend on each other, so they are never drawn one by one. One recording
+gives no interval.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.evaluation import events, metrics
-from sparsh_ros.evaluation.metrics import Sums
+from sparsh_ros.evaluation.baselines import BASELINES, apply_baseline
+from sparsh_ros.evaluation.metrics import Floats, Sums, Values
 from sparsh_ros.evaluation.result import Result, Runtime, SensorResult
 from sparsh_ros.evaluation.scores import (
-    REPLICATES,
-    RecordingSums,
+    COUNTS,
+    TASKS,
     accumulate_tasks,
+    add_up,
     compute_scores,
-    rounded,
-    score_recordings,
     slip_samples,
 )
 
-SCHEMA = 1
+SCHEMA = 2
+REPLICATES = 1000
 SWEEP = np.arange(1, 100) / 100
 """Thresholds at which precision, recall and F1 of slip are listed."""
+
+_DIGITS = 6
+
+_Recording = list[tuple[SensorResult, Sums]]
+"""The sensors of a recording that have labels for a task, and the sums of that task."""
 
 
 def build_document(result: Result, seed: int) -> dict[str, Any]:
@@ -35,12 +49,13 @@ def build_document(result: Result, seed: int) -> dict[str, Any]:
 
     Returns:
         schema; model; settings; recordings: for each sensor its scores, and the sums behind them;
-        skipped; scores: task -> score -> value, low, high; threshold_sweep; runtime.
+        skipped; scores: task -> score -> value, low, high, baselines (name -> value);
+        threshold_sweep; runtime.
     """
     sums = [accumulate_tasks(sensor) for sensor in result.sensors]
     pairs = list(zip(result.sensors, sums, strict=True))
-    by_task = {task: _recordings_with(pairs, task) for task in ("force", "slip", "pose")}
-    scores = {task: score_recordings(task, found, seed) for task, found in by_task.items() if found}
+    by_task = {task: _recordings_with(pairs, task) for task in TASKS}
+    scores = {task: _scored(task, found, seed) for task, found in by_task.items() if found}
     if "slip" in scores:
         scores["slip"]["threshold"] = _constant(result.model["slip_threshold"])
         scores["slip"]["published_threshold"] = _constant(events.PUBLISHED_THRESHOLD)
@@ -75,15 +90,132 @@ def read_metrics(path: Path) -> dict[str, Any]:
     return content
 
 
+def draw_recordings(count: int, seed: int) -> NDArray[np.int64]:
+    """How often each of `count` recordings is drawn, (REPLICATES, count)."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(count, np.full(count, 1 / count), size=REPLICATES)
+
+
+def replicate_scores(task: str, parts: Sequence[Sums], draws: NDArray[np.int64]) -> Values:
+    """Scores of each replicate, from the sums of each recording."""
+    stacked = {key: np.stack([part[key] for part in parts]) for key in parts[0]}
+    # Not by BLAS, whose order of adding may depend on the number of threads.
+    drawn = {key: np.einsum("br,r...->b...", draws, value) for key, value in stacked.items()}
+    return compute_scores(task, drawn)
+
+
+def confidence_interval(values: Floats) -> tuple[float | None, float | None]:
+    """The middle 95 % of replicates; None where most of them lack the score."""
+    values = values[np.isfinite(values)]
+    if 2 * len(values) <= REPLICATES:
+        return None, None
+    low, high = np.percentile(values, (2.5, 97.5))
+    return rounded(low), rounded(high)
+
+
+def rounded(value: float) -> float | int | None:
+    """A number as it is written: six digits, None where it is not known."""
+    value = float(value)
+    if not math.isfinite(value):
+        return None
+    return int(value) if value == int(value) else float(f"{value:.{_DIGITS}g}")
+
+
 def _recordings_with(
     pairs: Sequence[tuple[SensorResult, Mapping[str, Sums]]], task: str
-) -> list[RecordingSums]:
+) -> list[_Recording]:
     """The sensors with labels for a task, and their sums, by recording."""
     found = [(sensor, sums[task]) for sensor, sums in pairs if task in sums]
     return [list(group) for _, group in groupby(found, key=lambda pair: pair[0].recording)]
 
 
-def _sweep(recordings: Sequence[RecordingSums]) -> dict[str, list[float | int | None]]:
+def _scored(task: str, recordings: Sequence[_Recording], seed: int) -> dict[str, Any]:
+    """Scores over all recordings with a task's labels."""
+    parts = [add_up([sums for _, sums in group]) for group in recordings]
+    draws = draw_recordings(len(parts), seed)
+    values, drawn = compute_scores(task, add_up(parts)), replicate_scores(task, parts, draws)
+    if task == "slip":
+        for key, score in _slip_rankings(recordings).items():
+            values[key] = score(np.ones(len(parts), np.int64))
+            drawn[key] = (
+                np.array([score(draw) for draw in draws]) if len(parts) > 1 else values[key]
+            )
+    baselines = _baseline_values(task, recordings)
+    scores = {}
+    for key, value in values.items():
+        has_interval = len(parts) > 1 and key not in COUNTS
+        low, high = confidence_interval(drawn[key]) if has_interval else (None, None)
+        beside = {name: rounded(found[key]) for name, found in baselines.items() if key in found}
+        scores[key] = {"value": rounded(value), "low": low, "high": high, "baselines": beside}
+    return scores
+
+
+def _baseline_values(task: str, recordings: Sequence[_Recording]) -> dict[str, dict[str, float]]:
+    """Baseline -> its scores, of those that it says something about."""
+    sensors = [sensor for group in recordings for sensor, _ in group]
+    found = {}
+    for name, baseline in BASELINES[task].items():
+        replaced = apply_baseline(baseline, sensors)
+        if replaced is None:
+            continue
+        pairs = [(sensor, accumulate_tasks(sensor)) for sensor in replaced]
+        groups = _recordings_with(pairs, task)
+        values = dict(compute_scores(task, add_up([sums[task] for _, sums in pairs])))
+        if task == "slip":
+            once = np.ones(len(groups), np.int64)
+            values |= {key: score(once) for key, score in _slip_rankings(groups).items()}
+        found[name] = {
+            key: float(value)
+            for key, value in values.items()
+            if key.startswith(baseline.scores) and math.isfinite(value)
+        }
+    return found
+
+
+def _slip_rankings(
+    recordings: Sequence[_Recording],
+) -> dict[str, Callable[[NDArray[np.int64]], float]]:
+    """Scores that are no ratio of sums: by how often each recording counts."""
+    delays = [
+        (slip_samples(sensor)[2], index)
+        for index, group in enumerate(recordings)
+        for sensor, _ in group
+    ]
+    delay = np.concatenate([values for values, _ in delays])
+    owner = np.concatenate([np.full(len(values), index) for values, index in delays])
+
+    def median(draw: NDArray[np.int64]) -> float:
+        drawn = np.repeat(delay, draw[owner])
+        return float(np.median(drawn)) if len(drawn) else np.nan
+
+    return {
+        "average_precision": _precision(recordings, moving=False),
+        "moving_average_precision": _precision(recordings, moving=True),
+        "delay_median_ms": median,
+    }
+
+
+def _precision(
+    recordings: Sequence[_Recording], moving: bool
+) -> Callable[[NDArray[np.int64]], float]:
+    """Average precision by how often each recording counts."""
+    parts = [
+        (*slip_samples(sensor, moving)[:2], index)
+        for index, group in enumerate(recordings)
+        for sensor, _ in group
+    ]
+    score, truth = (np.concatenate([part[column] for part in parts]) for column in (0, 1))
+    owner = np.concatenate([np.full(len(values), index) for values, _, index in parts])
+    order = np.argsort(-score, kind="stable")  # sorting what is sorted already is quick
+    score, truth, owner = score[order], truth[order], owner[order]
+
+    def precision(draw: NDArray[np.int64]) -> float:
+        return metrics.average_precision(score, truth, draw[owner]) if len(score) else np.nan
+
+    return precision
+
+
+def _sweep(recordings: Sequence[_Recording]) -> dict[str, list[float | int | None]]:
     """Precision, recall and F1 of slip at each threshold of `SWEEP`."""
     columns = [slip_samples(sensor) for group in recordings for sensor, _ in group]
     columns = [column for column in columns if len(column[0])]
@@ -100,8 +232,8 @@ def _entry(sensor: SensorResult, sums: Mapping[str, Sums]) -> dict[str, Any]:
     return {
         "name": sensor.recording,
         "sensor": sensor.sensor,
-        "kind": sensor.sensor_type,
-        "kind_source": sensor.sensor_type_source,
+        "sensor_type": sensor.sensor_type,
+        "sensor_type_source": sensor.sensor_type_source,
         "background": sensor.background,
         "label_topics": dict(sensor.label_topics),
         "frames": dict(sensor.frames),
@@ -130,4 +262,4 @@ def _runtime(runtime: Runtime) -> dict[str, Any]:
 
 
 def _constant(value: float) -> dict[str, Any]:
-    return {"value": rounded(value), "low": None, "high": None}
+    return {"value": rounded(value), "low": None, "high": None, "baselines": {}}

@@ -19,6 +19,8 @@ from sparsh_ros.sensors.profiles import SensorProfile
 
 UNKNOWN = -1
 
+_GROSS_SHARE, _GROSS_M_S = 0.9, 0.5e-3
+
 Floats = NDArray[np.float32]
 
 
@@ -35,6 +37,9 @@ class Estimates:
         in_contact: (n,) int8: 1, 0 or `UNKNOWN`.
         slip_probability: (n,) float32, 0 to 1.
         slipping: (n,) int8: 1, 0 or `UNKNOWN`, with the threshold and the contact as live.
+        slide_speed_m_s: (n,) float32, how fast the contact slides over the gel.
+        slip_share: (n,) float32, share of the contact that slides, 0 to 1.
+        friction_margin: (n,) float32, 1 without shear, 0 where all of the contact slides.
         delta_force_n: (n, 3) float32, N, change over the interval.
         pose_change: (n, 3) float32, m, m, rad over the interval.
         pose_bins: (n, 3) int8, most probable bin of x, y, rotation, or `UNKNOWN`.
@@ -49,6 +54,9 @@ class Estimates:
     in_contact: NDArray[np.int8]
     slip_probability: Floats
     slipping: NDArray[np.int8]
+    slide_speed_m_s: Floats
+    slip_share: Floats
+    friction_margin: Floats
     delta_force_n: Floats
     pose_change: Floats
     pose_bins: NDArray[np.int8]
@@ -70,7 +78,7 @@ class Estimates:
 
 
 class EstimateLog:
-    """The estimates of one sensor, some 110 bytes per frame."""
+    """The estimates of one sensor, some 120 bytes per frame."""
 
     def __init__(self, step_back_ns: int) -> None:
         """Start empty; a larger step back of the stamps begins a new segment."""
@@ -78,7 +86,7 @@ class EstimateLog:
         self._integers = {name: array("q") for name in ("stamp_ns", "interval_ns")}
         self._segment, self._reason = array("i"), array("h")
         self._flags, self._bins = array("b"), array("b")  # 2 and 3 per frame
-        self._numbers = array("f")  # 13 per frame
+        self._numbers = array("f")  # 16 per frame
         self._reasons: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -115,10 +123,12 @@ class EstimateLog:
         ):
             self._numbers.extend(values)
         self._numbers.append(estimate.slip_probability)
+        sliding = (estimate.slide_speed_m_s, estimate.slip_share, estimate.friction_margin)
+        self._numbers.extend(sliding)
 
     def arrays(self) -> Estimates:
         """All of them as arrays."""
-        numbers = np.array(self._numbers, np.float32).reshape(-1, 13)
+        numbers = np.array(self._numbers, np.float32).reshape(-1, 16)
         force, delta, change, pose = np.split(numbers[:, :12], 4, axis=1)
         flags = np.array(self._flags, np.int8).reshape(-1, 2)
         return Estimates(
@@ -130,6 +140,9 @@ class EstimateLog:
             in_contact=flags[:, 0],
             slip_probability=numbers[:, 12],
             slipping=flags[:, 1],
+            slide_speed_m_s=numbers[:, 13],
+            slip_share=numbers[:, 14],
+            friction_margin=numbers[:, 15],
             delta_force_n=delta,
             pose_change=change,
             pose_bins=np.array(self._bins, np.int8).reshape(-1, 3),
@@ -154,19 +167,34 @@ class Labels:
         force_n: (n, 3) float32, N.
         delta_force_n: (n, 3) float32, N, its change over the interval of the estimate.
         in_contact, slipping: (n,) int8: 1, 0 or `UNKNOWN`.
+        slide_speed_m_s, slip_share, friction_margin: (n,) float32, as in `Estimates`.
         pose_change: (n, 3) float32, m, m, rad over the interval of the estimate; NaN unless the
             contact lasted throughout.
         pose_bins: (n, 3) int8, bin of that motion, or `UNKNOWN`.
         pose: (n, 3) float32, m, m, rad, NaN without contact.
+        object_speed_m_s: (n,) float32, how fast the object moves over the gel: mean over the
+            interval of the estimate, or since contact began if that is later; 0 without contact.
     """
 
     force_n: Floats
     delta_force_n: Floats
     in_contact: NDArray[np.int8]
     slipping: NDArray[np.int8]
+    slide_speed_m_s: Floats
+    slip_share: Floats
+    friction_margin: Floats
     pose_change: Floats
     pose_bins: NDArray[np.int8]
     pose: Floats
+    object_speed_m_s: Floats
+
+    @property
+    def gross_slip(self) -> NDArray[np.int8]:
+        """(n,) 1 where all of the contact slides: 90 % of it, at 0.5 mm/s or more; 0 or `UNKNOWN`
+        else."""
+        known = np.isfinite(self.slip_share) & np.isfinite(self.slide_speed_m_s)
+        gross = (self.slip_share >= _GROSS_SHARE) & (self.slide_speed_m_s >= _GROSS_M_S)
+        return np.where(known, gross, UNKNOWN).astype(np.int8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +268,7 @@ class SensorResult:
         pairs = (
             np.isfinite(said.force_n) & np.isfinite(true.force_n),
             (said.slipping != UNKNOWN) & (true.slipping != UNKNOWN),
-            (said.pose_bins != UNKNOWN) & (true.pose_bins != UNKNOWN),
+            np.isfinite(said.pose_change) & np.isfinite(true.pose_change),
         )
         return any(bool(both.any()) for both in pairs)
 
@@ -274,8 +302,8 @@ class Result:
         sensors: sorted by recording, then sensor.
         skipped: recording -> why it gave nothing, in a sentence.
         runtime: how long it took.
-        metrics: what metrics.json holds: `{"schema": 1, "model", "recordings", "scores",
-            "runtime", ...}`, see `scores.document`.
+        metrics: what metrics.json holds: `{"schema": 2, "model", "recordings", "scores",
+            "runtime", ...}`, see `metrics_file`.
     """
 
     model: Mapping[str, Any]

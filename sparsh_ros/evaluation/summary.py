@@ -15,66 +15,157 @@ Number = float | int | None
 
 
 class Title(NamedTuple):
-    """A score in words, its unit, and whether more of it is better (1), worse (-1) or neither."""
+    """A score in words.
+
+    Attributes:
+        text: Its name.
+        unit: Its unit.
+        sign: Whether more of it is better (1), worse (-1) or neither.
+        meaning: What it says, in a line.
+    """
 
     text: str
     unit: str = ""
     sign: int = 0
+    meaning: str = ""
 
 
 _AXES = {"x": "x", "y": "y", "z": "z", "norm": "of the norm"}
 _POSE_AXES = {"tx": "x", "ty": "y", "yaw": "rotation"}
+_DRIFT = "how fast the error of the motion since contact grows"
+
+
+def _coverage(what: str) -> dict[str, Title]:
+    return {
+        "labelled": Title("frames with a label", meaning=f"frames of which {what} is known"),
+        "coverage": Title(
+            "with an estimate", "", 1, "ratio of these that have an estimate as well"
+        ),
+    }
+
+
+def _decision(what: str, prefix: str = "", name: str = "") -> dict[str, Title]:
+    """Titles of precision, recall and F1."""
+    meanings = {
+        "precision": f"of the frames with the estimate, the ratio in which {what}",
+        "recall": f"of the frames in which {what}, the ratio with the estimate",
+        "f1": "harmonic mean of precision and recall",
+    }
+    return {
+        f"{prefix}{key}": Title(f"{name}{'F1' if key == 'f1' else key}", "", 1, meaning)
+        for key, meaning in meanings.items()
+    }
+
+
+def _events(noun: str, verb: str) -> dict[str, Title]:
+    return {
+        "onsets": Title("onsets", meaning=f"how often {noun} begins"),
+        "missed_onsets": Title("onsets missed", "", -1, "no alarm begins within 83 ms after them"),
+        "event_f1": Title("event F1", "", 1, "of found, missed and false: alarms, not frames"),
+        "delay_mean_ms": Title(
+            "delay, mean", "ms", -1, "from an onset to its alarm, of those found"
+        ),
+        "false_alarms_per_minute": Title(
+            "false alarms", "1/min", -1, f"alarms that begin while nothing {verb}, by that time"
+        ),
+        "quiet_alarmed": Title(
+            "quiet time alarmed", "", -1, f"ratio of the time without {noun} that has an alarm"
+        ),
+    }
+
+
+def _force(name: str, key: str) -> dict[str, Title]:
+    return {
+        f"mae_{key}_mn": Title(f"MAE {name}", "mN", -1, "mean of |estimate - truth|"),
+        f"rmse_{key}_mn": Title(f"RMSE {name}", "mN", -1, "root of the mean squared error"),
+        f"correlation_{key}": Title(
+            f"correlation {name}", "", 1, "Pearson's, blind to gain and offset"
+        ),
+    }
+
+
+_SLIP_EVENTS = _events("slip", "slips")
 
 TITLES: dict[str, dict[str, Title]] = {
     "force": {
-        "labelled": Title("frames with a label"),
-        "answered": Title("of them with an estimate"),
-        **{f"mae_{key}_mn": Title(f"MAE {name}", "mN", -1) for key, name in _AXES.items()},
-        **{f"rmse_{key}_mn": Title(f"RMSE {name}", "mN", -1) for key, name in _AXES.items()},
-        "published_rmse_mn": Title("MAE of all axes, the published 'RMSE'", "mN", -1),
+        **_coverage("the force"),
+        **{k: title for key, name in _AXES.items() for k, title in _force(name, key).items()},
+        "touch_mae_z_mn": Title("MAE z in contact", "mN", -1, "over frames of contact alone"),
+        "touch_correlation_z": Title("correlation z in contact", "", 1, "over frames of contact"),
+        "published_rmse_mn": Title(
+            "MAE of all axes", "mN", -1, "the figure that is published as 'RMSE' of this task"
+        ),
+    },
+    "contact": {
+        **_coverage("contact"),
+        **_decision("something touches"),
+        **_events("contact", "touches"),
     },
     "slip": {
-        "labelled": Title("frames with a label"),
-        "answered": Title("of them with an estimate"),
-        "threshold": Title("threshold"),
-        "precision": Title("precision", "", 1),
-        "recall": Title("recall", "", 1),
-        "f1": Title("F1", "", 1),
-        "average_precision": Title("average precision", "", 1),
-        "onsets": Title("onsets"),
-        "missed_onsets": Title("onsets missed", "", -1),
-        "delay_mean_ms": Title("detection delay, mean", "ms", -1),
-        "delay_median_ms": Title("detection delay, median", "ms", -1),
-        "false_alarms_per_minute": Title("false alarms", "1/min", -1),
-        "published_precision": Title("published precision", "", 1),
-        "published_recall": Title("published recall", "", 1),
-        "published_f1": Title("published F1", "", 1),
-        "published_threshold": Title("published threshold"),
-        **{f"delta_mae_{axis}_mn": Title(f"force change, MAE {axis}", "mN", -1) for axis in "xyz"},
+        **_coverage("slip"),
+        "threshold": Title("threshold", meaning="slip from this probability on"),
+        **_decision("it slips"),
+        "average_precision": Title(
+            "average precision", "", 1, "area under precision over recall, at all thresholds"
+        ),
+        **_SLIP_EVENTS,
+        "delay_median_ms": Title("delay, median", "ms", -1, "half of the found onsets are faster"),
+        **_decision("it slips", "moving_", "moving frames, "),
+        "moving_average_precision": Title(
+            "moving frames, average precision", "", 1, "where motion alone does not tell slip"
+        ),
+        **_decision("all of it slides", "gross_", "gross slip, "),
+        "slide_speed_mm_s_mae": Title("slide speed, MAE", "mm/s", -1, "of the speed over the gel"),
+        "slide_speed_mm_s_correlation": Title("slide speed, correlation", "", 1, "Pearson's"),
+        "slip_share_mae": Title(
+            "slip share, MAE", "", -1, "of the share of the contact that slides"
+        ),
+        "slip_share_correlation": Title("slip share, correlation", "", 1, "Pearson's"),
+        "friction_margin_mae": Title(
+            "friction margin, MAE", "", -1, "of how far shear is from the limit of friction"
+        ),
+        "friction_margin_correlation": Title("friction margin, correlation", "", 1, "Pearson's"),
+        **_decision("it slips, by the three-frame protocol", "published_", "published "),
+        "published_threshold": Title("published threshold", meaning="of that protocol"),
+        **{
+            f"delta_mae_{axis}_mn": Title(
+                f"force change, MAE {axis}", "mN", -1, "of the change over the model's interval"
+            )
+            for axis in "xyz"
+        },
     },
     "pose": {
-        "labelled": Title("frames with a label"),
-        "answered": Title("of them with an estimate"),
-        **{f"accuracy_{k}": Title(f"11-bin accuracy {v}", "", 1) for k, v in _POSE_AXES.items()},
-        "accuracy": Title("11-bin accuracy, mean", "", 1),
+        **_coverage("the motion"),
         **{
-            f"balanced_accuracy_{key}": Title(f"balanced accuracy {name}", "", 1)
+            f"accuracy_{key}": Title(
+                f"11-bin accuracy {name}", "", 1, "ratio of frames in the right bin of motion"
+            )
             for key, name in _POSE_AXES.items()
         },
-        "balanced_accuracy": Title("balanced accuracy, mean", "", 1),
-        "mae_tx_mm": Title("MAE x", "mm", -1),
-        "mae_ty_mm": Title("MAE y", "mm", -1),
-        "mae_yaw_deg": Title("MAE rotation", "degrees", -1),
-        "drift_mm_per_s": Title("drift of the pose", "mm/s", -1),
-        "drift_deg_per_s": Title("drift of the pose", "degrees/s", -1),
+        "accuracy": Title("11-bin accuracy, mean", "", 1, "over the axes that are estimated"),
+        **{
+            f"balanced_accuracy_{key}": Title(
+                f"balanced accuracy {name}", "", 1, "the same with each bin counting alike"
+            )
+            for key, name in _POSE_AXES.items()
+        },
+        "balanced_accuracy": Title("balanced accuracy, mean", "", 1, "over the axes"),
+        "mae_tx_mm": Title("MAE x", "mm", -1, "of the motion over the model's interval"),
+        "mae_ty_mm": Title("MAE y", "mm", -1, "of the motion over the model's interval"),
+        "mae_yaw_deg": Title("MAE rotation", "degrees", -1, "only where the print shows it"),
+        "drift_mm_per_s": Title("drift of the pose", "mm/s", -1, _DRIFT),
+        "drift_deg_per_s": Title("drift of the rotation", "degrees/s", -1, _DRIFT),
     },
 }
 """Task -> score -> title, in the order in which they are shown."""
 
+HEADS = {"force": "force", "contact": "force", "slip": "slip", "pose": "pose"}
+"""Task -> the head that estimates it."""
+
 
 def score_table(metrics: Mapping[str, Any]) -> Table:
     """All scores of an evaluation, given what metrics.json holds."""
-    table = Table("", "score", "95 % interval", "unit", title=_heading(metrics))
+    table = Table("", "score", "95 % interval", "unit", "baselines", title=_heading(metrics))
     for task, titles in TITLES.items():
         if task not in metrics["scores"]:
             continue
@@ -84,7 +175,8 @@ def score_table(metrics: Mapping[str, Any]) -> Table:
             score = metrics["scores"][task][key]
             if score["value"] is not None:
                 between = span(score["low"], score["high"])
-                table.add_row(title.text, number(score["value"]), between, title.unit)
+                beside = baselines(score)
+                table.add_row(title.text, number(score["value"]), between, title.unit, beside)
     return table
 
 
@@ -104,6 +196,11 @@ def span(low: Number, high: Number) -> str:
     return f"{number(low)} to {number(high)}"
 
 
+def baselines(score: Mapping[str, Any]) -> str:
+    """What the same score is for answers that need no sensor, see `baselines`."""
+    return ", ".join(f"{name} {number(value)}" for name, value in score["baselines"].items())
+
+
 def runtime_line(metrics: Mapping[str, Any]) -> str:
     """How fast the evaluation was, in a sentence."""
     runtime = metrics["runtime"]
@@ -121,7 +218,11 @@ def remarks(result: Result) -> list[str]:
     lines = [runtime_line(result.metrics)]
     lines += [f"skipped {name}: {why}" for name, why in result.skipped.items()]
     model = result.model
-    lines += [f"{model['name']} does not estimate {t}" for t in TITLES if t not in model["heads"]]
+    lines += [
+        f"{model['name']} does not estimate {task}"
+        for task, head in HEADS.items()
+        if head not in model["heads"]
+    ]
     lines += _left_out(result.sensors)
     notes: dict[str, list[str]] = {}
     for sensor in result.sensors:

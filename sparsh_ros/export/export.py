@@ -96,13 +96,18 @@ def _is_matrix(name: str, value: Tensor) -> bool:
     return name.endswith("weight") and value.ndim >= 2
 
 
-@torch.no_grad()
 def _copy(module: nn.Module, exact: bool) -> nn.Module:
     """Copy a module to the CPU for inference, its weight matrices rounded to float16 values unless
     they are to stay exact."""
     module = copy.deepcopy(module).cpu().float().eval()
+    return module if exact else round_to_float16(module)
+
+
+@torch.no_grad()
+def round_to_float16(module: nn.Module) -> nn.Module:
+    """Round weight matrices to values that float16 holds, in place; returns the module."""
     for name, parameter in module.named_parameters():
-        if _is_matrix(name, parameter) and not exact:
+        if _is_matrix(name, parameter):
             parameter.copy_(parameter.half())
     return module
 
@@ -230,17 +235,6 @@ def _check_parity(spec: ModelSpec) -> None:
             f"export of {spec.name}: ONNX Runtime and torch differ by {wrong}, wanted less than "
             f"{PARITY_TOLERANCE}; nothing was written"
         )
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe `sparsh-ros export`."""
-    parser.add_argument("model", help="name of a model, or its .yaml file")
-    parser.add_argument("--encoder", type=Path, help="encoder weights (default: the model's own)")
-    parser.add_argument("--heads", type=Path, help="head weights (default: the model's own)")
-    parser.add_argument(
-        "--exact", action="store_true", help="keep every digit of the weights, at twice the size"
-    )
-    parser.add_argument("--out", type=Path, help="weights folder (default: the model's own)")
 
 
 def run(arguments: argparse.Namespace) -> int:

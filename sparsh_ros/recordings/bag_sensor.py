@@ -17,7 +17,7 @@ from sparsh_ros.recordings.sensor_type import find_sensor_type
 from sparsh_ros.recordings.topics import SensorTopics
 from sparsh_ros.sensors.profiles import SensorProfile
 
-LABELS = {"force": 3, "slip": 2, "pose": 3, "pose_change": 4}
+LABELS = {"force": 3, "slip": 5, "pose": 4, "pose_change": 4}
 """Type of label -> numbers per label."""
 
 

@@ -199,8 +199,19 @@ class BagWriter:
             interval=self._duration(0.0),
         )
 
-    def pose(self, topic: str, stamp_ns: int, pose: np.ndarray, frame_id: str) -> None:
-        """A planar pose (x m, y m, rotation rad), known exactly, NaN without contact."""
+    def pose(
+        self,
+        topic: str,
+        stamp_ns: int,
+        pose: np.ndarray,
+        frame_id: str,
+        rotation_shown: bool = True,
+    ) -> None:
+        """A planar pose (x m, y m, rotation rad), known exactly, NaN without contact.
+
+        Where the print does not show the rotation, as a ball's, its variance is infinite: it is no
+        label of what a sensor could see.
+        """
         x, y, yaw = (float(value) for value in pose)
         unknown = math.nan if math.isnan(yaw) else 0.0
         placed = self._make(
@@ -214,8 +225,10 @@ class BagWriter:
                 w=math.cos(yaw / 2),
             ),
         )
+        covariance = np.zeros(36)
+        covariance[-1] = 0.0 if rotation_shown else math.inf
         with_covariance = self._make(
-            "geometry_msgs/msg/PoseWithCovariance", pose=placed, covariance=np.zeros(36)
+            "geometry_msgs/msg/PoseWithCovariance", pose=placed, covariance=covariance
         )
         type_name = "geometry_msgs/msg/PoseWithCovarianceStamped"
         self._write(topic, type_name, stamp_ns, frame_id, pose=with_covariance)

@@ -25,10 +25,17 @@ TYPES = ("background", "image", "force", "slip", "pose", "pose_change")
 
 
 class SlipLabel(NamedTuple):
-    """Whether the object slips over the gel, and whether anything touches it."""
+    """How an object slips over the gel.
+
+    Whether it slips and whether anything touches; how fast the contact slides (m/s), the share of
+    it that slides, and the friction margin, as in Slip.msg; NaN where the label does not say.
+    """
 
     slipping: bool
     in_contact: bool
+    slide_speed_m_s: float = math.nan
+    slip_share: float = math.nan
+    friction_margin: float = math.nan
 
 
 class PoseChangeLabel(NamedTuple):
@@ -51,7 +58,8 @@ class Event:
             that the recorder took back;
             "force": (3,) float64, N, of the world on the gel, gel frame;
             "slip": SlipLabel;
-            "pose": (3,) float64, x (m), y (m), rotation in (-pi, pi] (rad); NaN without contact;
+            "pose": (4,) float64, x (m), y (m), rotation in (-pi, pi] (rad), and 1 where the print
+            shows the rotation, else 0; NaN without contact;
             "pose_change": PoseChangeLabel.
         sensor: name of the sensor.
         stamp_ns: stamp of the message; its log time if it has none.
@@ -180,7 +188,9 @@ def _slip(message: Any) -> SlipLabel | None:
     # Bags of before there was a field `contact_known` say so by `valid` alone.
     if not (message.valid and getattr(message, "contact_known", True)):
         return None
-    return SlipLabel(bool(message.slipping), bool(message.in_contact))
+    names = ("slide_speed", "slip_share", "friction_margin")
+    sliding = (getattr(message, name, math.nan) for name in names)
+    return SlipLabel(bool(message.slipping), bool(message.in_contact), *map(float, sliding))
 
 
 def _pose_change(message: Any) -> PoseChangeLabel | None:
@@ -190,12 +200,13 @@ def _pose_change(message: Any) -> PoseChangeLabel | None:
     return PoseChangeLabel(interval_s, np.array([message.dx, message.dy, message.dtheta]))
 
 
-def _pose(pose: Any) -> np.ndarray:
+def _pose(pose: Any, rotation_variance: float = 0.0) -> np.ndarray:
     q = pose.orientation
     yaw = math.atan2(2 * (q.w * q.z + q.x * q.y), 1 - 2 * (q.y * q.y + q.z * q.z))
-    planar = np.array([pose.position.x, pose.position.y, yaw])
+    shown = float(not math.isinf(rotation_variance))
+    planar = np.array([pose.position.x, pose.position.y, yaw, shown])
     # A pose that is unknown in part is unknown.
-    return planar if np.isfinite(planar).all() else np.full(3, np.nan)
+    return planar if np.isfinite(planar).all() else np.full(4, np.nan)
 
 
 def _vector(vector: Any) -> np.ndarray:
@@ -210,5 +221,7 @@ _VALUES: dict[str, Callable[[Any], Any]] = {
     "sparsh_ros/msg/Slip": _slip,
     "sparsh_ros/msg/PoseChange": _pose_change,
     "geometry_msgs/msg/PoseStamped": lambda message: _pose(message.pose),
-    "geometry_msgs/msg/PoseWithCovarianceStamped": lambda message: _pose(message.pose.pose),
+    "geometry_msgs/msg/PoseWithCovarianceStamped": lambda message: _pose(
+        message.pose.pose, message.pose.covariance[-1]
+    ),
 }

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Single image files."""
+"""Single images: decoded without passing over damage, listed in the order that their names mean."""
 
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import cv2
@@ -11,14 +12,67 @@ import numpy as np
 
 from sparsh_ros.errors import FrameError, RecordingError
 
+try:
+    import simplejpeg
+except ImportError:  # damage is then told by a missing end alone
+    simplejpeg = None
+
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _JPEG_TAIL = 4096  # bytes that some cameras put behind the end of an image
+_PNG_START = b"\x89PNG"
+_LARGEST_PIXELS = 64_000_000  # a GelSight Mini has 8 million
+_LFS_POINTER = b"version https://git-lfs"
+_NUMBER = re.compile(r"(.*?)(\d+(?:\.\d+)?(?:e[-+]?\d+)?)", re.IGNORECASE)
+
+
+def decode_jpeg(content: bytes, source: str, height: int = 0, width: int = 0) -> np.ndarray:
+    """Decode a JPEG image, if nothing in it is damaged as far as a decoder can tell.
+
+    OpenCV fills what it cannot read with grey or with whatever it takes it for, and says nothing.
+
+    Args:
+        content: The file's bytes; the tables that MJPEG leaves out are known.
+        source: Where it comes from, in words.
+        height, width: The smallest size that will do, pixels: the image is shrunk to 1/2, 1/4 or
+            1/8 of its size as it is decoded, where that is still as large. 0: the image as it is.
+
+    Returns:
+        (height, width, 3) uint8 BGR.
+
+    Raises:
+        FrameError: It is no JPEG image, has no end, is too large or damaged; the message begins
+            with `source`.
+    """
+    if is_cut_off(content):
+        raise FrameError(f"{source}: JPEG image without an end ({len(content)} bytes)")
+    if simplejpeg is None:
+        return _decode_jpeg_with_opencv(content, source, height)
+    try:
+        found_height, found_width, *_ = simplejpeg.decode_jpeg_header(content)
+        _check_pixels(found_height * found_width, source)
+        factor = _factor(found_height, found_width, height, width)
+        smallest = (-(-found_height // factor), -(-found_width // factor))
+        return simplejpeg.decode_jpeg(content, "BGR", False, False, *smallest)
+    except ValueError as error:
+        raise FrameError(f"{source}: damaged JPEG image ({len(content)} bytes; {error})") from None
+
+
+def jpeg_size(content: bytes) -> tuple[int, int] | None:
+    """Height and width that a JPEG image says it has; None where it does not say."""
+    position = 2
+    while content[position : position + 1] == b"\xff" and position + 9 <= len(content):
+        marker = content[position + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            sides = content[position + 5 : position + 9]
+            return int.from_bytes(sides[:2], "big"), int.from_bytes(sides[2:], "big")
+        position += 2 + int.from_bytes(content[position + 2 : position + 4], "big")
+    return None
 
 
 def is_cut_off(content: bytes) -> bool:
-    """Whether a JPEG file lacks its end, which OpenCV 4 fills up with grey and lets pass."""
+    """Whether a JPEG file lacks its end."""
     return content.startswith(_JPEG_START) and content.rfind(_JPEG_END, -_JPEG_TAIL) < 0
 
 
@@ -29,8 +83,17 @@ def decode_image(content: bytes, source: str) -> np.ndarray:
         (height, width, 3) uint8 BGR.
 
     Raises:
-        FrameError: the content is no image; the message begins with `source`.
+        FrameError: The content is no image, or a damaged or too large one; the message begins
+            with `source`.
     """
+    if content.startswith(_JPEG_START):
+        image = decode_jpeg(content, source)
+        if b"Exif" not in content[:64]:  # which may say how the image is to be turned
+            return image
+    if content.startswith(_PNG_START):
+        _check_pixels(_product(content[16:20], content[20:24]), source)
+    if content.startswith(_LFS_POINTER):
+        raise FrameError(f"{source}: {lfs_sentence(content)}")
     buffer = np.frombuffer(content, np.uint8)
     image = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if buffer.size else None
     if image is None:
@@ -51,8 +114,8 @@ def read_image(path: str | Path) -> np.ndarray:
         (height, width, 3) uint8 BGR.
 
     Raises:
-        RecordingError: the file is missing.
-        FrameError: it is no image.
+        RecordingError: The file is missing.
+        FrameError: It is no image.
     """
     try:
         content = Path(path).read_bytes()
@@ -61,12 +124,65 @@ def read_image(path: str | Path) -> np.ndarray:
     return decode_image(content, str(path))
 
 
+def lfs_sentence(head: bytes) -> str:
+    """What is wrong with a file that begins so, where it only stands for another; else empty."""
+    if not head.startswith(_LFS_POINTER):
+        return ""
+    return "a Git LFS pointer, not the file itself; `git lfs pull` brings it"
+
+
 def list_images(folder: Path) -> list[Path]:
-    """Image files of a folder in natural order: frame2 before frame10."""
+    """Image files of a folder, in the order of the numbers in their names.
+
+    frame2 comes before frame10, and 0.5 before 0.75. Hidden files, such as the "._1.jpg" of macOS,
+    and folders are left out; a link that leads nowhere is not, because its place counts.
+    """
     files = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    return sorted(files, key=_natural)
+    shown = (path for path in files if not path.name.startswith(".") and not path.is_dir())
+    return sorted(shown, key=_natural)
 
 
-def _natural(path: Path) -> list[tuple[int, int, str]]:
-    parts = re.split(r"(\d+)", path.name)
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
+def _natural(path: Path) -> list[tuple[str, Decimal]]:
+    """Text and number in turn: a point between digits is a decimal one."""
+    parts = [(text, Decimal(number)) for text, number in _NUMBER.findall(path.stem)]
+    rest = _NUMBER.sub("", path.stem)
+    return [*parts, (rest + path.suffix, Decimal(0))]
+
+
+def _decode_jpeg_with_opencv(content: bytes, source: str, height: int) -> np.ndarray:
+    size = jpeg_size(content)
+    if size is not None:
+        _check_pixels(size[0] * size[1], source)
+    factor = _factor(*size, height, 0) if size else 1
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED[factor])
+    if image is None:
+        raise FrameError(f"{source}: not a readable JPEG image ({len(content)} bytes)")
+    return image
+
+
+def _factor(found_height: int, found_width: int, height: int, width: int) -> int:
+    """By how much an image can be shrunk: 1, 2, 4 or 8."""
+    if not (height or width):
+        return 1
+    fits = (n for n in (8, 4, 2) if found_height >= height * n and found_width >= width * n)
+    return next(fits, 1)
+
+
+def _check_pixels(count: int, source: str) -> None:
+    if count > _LARGEST_PIXELS:
+        raise FrameError(f"{source}: wanted at most {_LARGEST_PIXELS} pixels, found {count}")
+
+
+def _product(*numbers: bytes) -> int:
+    product = 1
+    for number in numbers:
+        product *= int.from_bytes(number, "big")
+    return product
+
+
+_REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}

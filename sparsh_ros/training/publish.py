@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def collect_scores(run: Path, model: str) -> dict[str, Any]:
             "ships": beats(name, shipped, trivial),
             "shipped": shipped,
             "mean": {key: float(np.mean([s[key] for s in seeds])) for key in shipped},
-            "std": {key: float(np.std([s[key] for s in seeds])) for key in shipped},
+            "std": {key: _spread([s[key] for s in seeds]) for key in shipped},
             "seeds": found["seeds"],
             "end_to_end": steps["end_to_end"]["scores"][name],
             "trivial": trivial,
@@ -69,6 +69,11 @@ def collect_scores(run: Path, model: str) -> dict[str, Any]:
         "trained_values": {**steps["heads"]["trained_values"], "pose_axes": axes},
         "scores": heads,
     }
+
+
+def _spread(values: Sequence[float]) -> float:
+    """Standard deviation of a sample, NaN of a single one."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
 
 def beats(name: str, scores: Mapping[str, float], trivial: Mapping[str, float]) -> bool:

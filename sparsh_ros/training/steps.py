@@ -189,7 +189,7 @@ def simulation_command(dataset: Path, split: str) -> str:
     seconds = len(first) / first.meta["rate_hz"]
     return (
         f"sparsh-ros simulate --out {shlex.quote(str(dataset))} --split {split} "
-        f"--episodes {len(paths)} --seconds {seconds:g} --seed {seed}"
+        f"--episodes {len(paths)} --duration {seconds:g} --seed {seed}"
     )
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparsh_ros.evaluation import metrics
+from sparsh_ros.evaluation import baselines, metrics
 from sparsh_ros.models.spec import POSE_BINS, ModelSpec
 from sparsh_ros.names import POSE_AXES
 from sparsh_ros.training.store import PairLabels
@@ -161,17 +161,17 @@ def trivial_scores(name: str, train: PairLabels, labels: PairLabels, spec: Model
     """Score the answer that needs no sensor: mean force, always slipping, the commonest bin and no
     motion."""
     if name == "force":
-        return metrics.baseline_force(train.force_n, labels.force_n)
+        return baselines.baseline_force(train.force_n, labels.force_n)
     if name == "slip":
         truth = labels.delta_force_n
         errors = metrics.force_errors(np.zeros_like(truth), truth)
         return {
-            **metrics.baseline_slip(labels.slipping),
+            **baselines.baseline_slip(labels.slipping),
             "average_precision": float(labels.slipping.mean()),
             **{f"delta_{key}": value for key, value in errors.items() if key.startswith("mae_")},
         }
     train_bins, bins = bin_motion(train.motion, spec), bin_motion(labels.motion, spec)
     known = bins[:, 0] != NO_MOTION
-    return metrics.baseline_pose(
+    return baselines.baseline_pose(
         train_bins[train_bins[:, 0] != NO_MOTION], bins[known], labels.motion[known]
     )

@@ -55,7 +55,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_every_row_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["faults", "--tries", "1"]) == 0
+    assert main(["faults", "--runs", "1"]) == 0
     said = capsys.readouterr().out
     rows = [line for line in said.splitlines() if line.startswith("| ")][1:]
     assert [row.split(" | ")[0] for row in rows] == [f"| {trial.fault}" for trial in TRIALS]
@@ -115,12 +115,13 @@ def test_soak_that_fails(change: dict, passed: bool) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--tries", "0"), "tries: wanted 1 or more, found 0"),
-        (("--soak", "nan"), "soak: wanted minutes above 0, found nan"),
+        (("--runs", "0"), "--runs: wanted a whole number above 0, found '0'"),
+        (("--soak", "nan"), "--soak: wanted a number above 0, found 'nan'"),
     ],
 )
 def test_nothing_to_measure_is_refused(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, str], message: str
 ) -> None:
-    assert main(["faults", *arguments]) == 1
+    with pytest.raises(SystemExit):
+        main(["faults", *arguments])
     assert message in capsys.readouterr().err

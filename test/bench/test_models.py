@@ -71,7 +71,7 @@ def test_the_command_writes_what_it_measured(
     monkeypatch.setattr(gel_bench, "TURNS", 1)
     monkeypatch.setattr(gel_bench, "FRAMES", 3)
     path = tmp_path / "bench.json"
-    assert main(["bench", "--runs", "1", "--json", str(path)]) == 0
+    assert main(["bench", "--runs", "1", "--out", str(path)]) == 0
     report = json.loads(path.read_text())
     assert [case["engine"] for case in report["cases"]] == ["plain", "ours"]
     assert report["baseline"] == report["cases"][0]
@@ -84,4 +84,4 @@ def test_the_command_writes_what_it_measured(
 def test_no_runs_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["bench", "--runs", "0"])
-    assert "wanted 1 or more, found 0" in capsys.readouterr().err
+    assert "--runs: wanted a whole number above 0" in capsys.readouterr().err

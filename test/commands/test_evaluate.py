@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sparsh_ros import cli
-from sparsh_ros.commands import evaluate
+from sparsh_ros.cli import evaluate as program
 from sparsh_ros.commands.simulate import record_bag
 from sparsh_ros.recordings.bag_writer import BagWriter
 from sparsh_ros.training.episodes import SimulatedTouch
@@ -51,8 +51,8 @@ def test_scores_are_those_of_a_second_run_to_the_last_digit(
 
 def test_metrics_tell_what_was_evaluated(out: Path) -> None:
     metrics = read(out)
-    assert metrics["schema"] == 1
-    assert [(e["name"], e["kind"]) for e in metrics["recordings"]] == [
+    assert metrics["schema"] == 2
+    assert [(e["name"], e["sensor_type"]) for e in metrics["recordings"]] == [
         ("touch_0", "digit"),
         ("touch_3", "gelsight_mini"),
     ]
@@ -71,7 +71,7 @@ def test_the_table_says_scores_and_speed(
 ) -> None:
     # As `ros2 run sparsh_ros evaluate` calls it.
     arguments = [str(bags / "touch_0"), "--device", "cpu", "--out", str(tmp_path)]
-    assert evaluate.main(arguments) == 0
+    assert program.main(arguments) == 0
     text = capsys.readouterr().out
     assert "sparsh-sim-micro on 1 recording" in text and "RMSE of the norm" in text
     assert "frames/s" in text and "frames without an estimate: 3 no partner frame" in text

@@ -119,7 +119,7 @@ def test_force_and_slip(tmp_path: Path, imported, name: str, profile: str, rate_
 
 def test_axes_and_rate_of_force_data(tmp_path: Path, imported) -> None:
     source = _force_slip(tmp_path / "T1")
-    result = imported("force-slip", source, "--force-axes", "y,-x,z", "--rate", "30")
+    result = imported("force-slip", source, "--force-axes", "y,-x,z", "--fps", "30")
     assert result.code == 0
     forces = _events(result.out / "sphere" / "batch_1")["tactile", "force"]
     np.testing.assert_array_equal(
@@ -349,7 +349,6 @@ def test_existing_bags_are_kept_and_one_bad_recording_does_not_stop_the_rest(
         (("pretraining", "."), ".pkl files"),
         (("plain", "."), "a video"),
         (("plain", ".", "--force-axes", "x,x,z"), "force axes"),
-        (("plain", ".", "--rate", "0"), "--rate"),
     ],
 )
 def test_what_is_no_data_set_is_a_sentence(

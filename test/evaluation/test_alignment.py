@@ -19,7 +19,7 @@ MS = 1_000_000
 PERIOD_NS = 10 * MS
 STEP_BACK_NS = 40 * MS
 INTERVAL_S = 0.02
-WIDTHS = {"force": 3, "slip": 2, "pose": 3, "pose_change": 4}
+WIDTHS = {"force": 3, "slip": 5, "pose": 4, "pose_change": 4}
 
 
 def aligned(
@@ -34,6 +34,8 @@ def aligned(
     for kind, labels in streams.items():
         made[kind] = LabelLog(WIDTHS[kind], STEP_BACK_NS)
         for time_ms, values in labels:
+            fill = 1.0 if kind == "pose" else np.nan  # the print shows the rotation
+            values = [*values, *[fill] * (WIDTHS[kind] - len(values))]
             made[kind].add(round(time_ms * MS), values, 0)
     return align(columns.arrays(), columns.segment, made, SPEC, PERIOD_NS)
 
@@ -162,3 +164,28 @@ def test_no_labels_at_all():
     labels, unaligned = aligned([10, 20], force=[], slip=[], pose=[])
     assert np.isnan(labels.force_n).all() and (labels.slipping == UNKNOWN).all()
     assert unaligned["force"] == {"before the first label or after the last": 2}
+
+
+def test_how_it_slides_is_that_of_the_nearest_label() -> None:
+    labels, _ = aligned([0, 10], slip=[(0, [1, 1, 2e-3, 0.5, 0.25]), (10, [0, 1])])
+    assert labels.slide_speed_m_s == pytest.approx([2e-3, np.nan], nan_ok=True)
+    assert labels.slip_share[0] == 0.5 and labels.friction_margin[0] == 0.25
+    assert np.isnan(labels.slip_share[1])
+
+
+def test_the_speed_of_the_object_begins_with_contact() -> None:
+    pose = [(time, [1e-3 * time * 1e-3, 0.0, 0.0]) for time in range(100, 200, 10)]
+    slip = [(time, [0, time >= 100]) for time in range(0, 200, 10)]
+    labels, _ = aligned([50, 100, 110, 190], pose=pose, slip=slip)
+    assert labels.object_speed_m_s == pytest.approx([0, 0, 1e-3, 1e-3], rel=1e-5)
+
+
+def test_rotation_is_a_label_only_where_the_print_shows_it_at_both_ends() -> None:
+    pose = [
+        (time, [1e-3 * time, 0.0, 0.01 * time, float(time >= 40)]) for time in range(0, 100, 10)
+    ]
+    labels, _ = aligned([30, 50, 60, 80], pose=pose)
+    assert labels.pose_change[:, 0] == pytest.approx([0.02] * 4)
+    assert labels.pose_change[:, 2] == pytest.approx([np.nan, np.nan, 0.2, 0.2], nan_ok=True)
+    assert (labels.pose_bins[:, 2] == UNKNOWN).tolist() == [True, True, False, False]
+    assert np.isnan(labels.pose[0, 2]) and labels.pose[1, 2] == pytest.approx(0.5)

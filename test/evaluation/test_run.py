@@ -155,7 +155,7 @@ def test_scores_by_hand(tmp_path: Path) -> None:
     assert slip["delay_mean_ms"] == pytest.approx(5 * PERIOD_NS * 1e-6, rel=1e-5)
     assert slip["missed_onsets"] == 0 and slip["false_alarms_per_minute"] == 0
     assert pose["accuracy"] == 1 and pose["accuracy_yaw"] is None  # the model does not tell yaw
-    assert pose["labelled"] == 37 and pose["answered"] < 1  # contact must have lasted
+    assert pose["labelled"] == 37 and pose["coverage"] < 1  # contact must have lasted
 
 
 def test_the_same_bags_give_the_same_scores(tmp_path: Path) -> None:
@@ -221,7 +221,9 @@ def test_two_sensors_with_one_label_give_it_to_neither(tmp_path: Path) -> None:
                 bag.image(f"{prefix}/image_raw", stamp(index), picture(level(index)), "camera")
                 bag.image(f"{prefix}/background", stamp(index), picture(BACKGROUND), "camera")
             bag.wrench("/ft", stamp(index), force_n(index), "gel")
-    with pytest.raises(RecordingError, match="/ft may belong to any.*--image and --force") as told:
+    with pytest.raises(
+        RecordingError, match="/ft may belong to any.*--image-topics and --force-topics"
+    ) as told:
         run(tmp_path / "bag")
     assert "force: no label topic" not in str(told.value)
     (sensor,) = run(tmp_path / "bag", image=("/right/image_raw",), force=("/ft",)).sensors
@@ -230,7 +232,7 @@ def test_two_sensors_with_one_label_give_it_to_neither(tmp_path: Path) -> None:
 
 def test_a_missing_label_topic_costs_its_task_alone(tmp_path: Path) -> None:
     result = run(write(tmp_path / "bag", labels=["slip"]))
-    assert list(result.metrics["scores"]) == ["slip"]
+    assert list(result.metrics["scores"]) == ["contact", "slip"]
     notes = result.metrics["recordings"][0]["notes"]
     assert "force: no label topic, so it is not scored" in notes
 
@@ -243,7 +245,7 @@ def test_a_model_without_a_head_gets_no_score_of_its_task(
     )
     result = run(write(tmp_path / "bag", labels=["force", "slip"]))
     slip = values(result, "slip")
-    assert (slip["labelled"], slip["answered"]) == (COUNT, 0)
+    assert (slip["labelled"], slip["coverage"]) == (COUNT, 0)
     unknown = ("precision", "recall", "f1", "published_f1", "average_precision")
     assert [slip[name] for name in unknown] == [None] * 5
     assert result.metrics["threshold_sweep"] == {}

@@ -10,8 +10,7 @@ import pytest
 from made_up_results import PERIOD_NS, make_result, make_sensor, make_slips
 from sklearn.metrics import average_precision_score
 
-from sparsh_ros.evaluation import scores
-from sparsh_ros.evaluation.metrics_file import build_document
+from sparsh_ros.evaluation.metrics_file import build_document, rounded
 
 
 def test_scores_are_over_all_frames_of_all_recordings() -> None:
@@ -50,12 +49,12 @@ def test_one_recording_gives_no_interval_even_with_two_sensors() -> None:
     assert mae["low"] is None and mae["high"] is None
 
 
-def test_a_task_without_labels_has_no_scores_and_what_is_not_answered_is_told() -> None:
+def test_a_task_without_labels_has_no_scores_and_coverage_is_known() -> None:
     sensor = make_sensor("a", 0.1, count=4)
     sensor.estimates.force_n[:1] = np.nan
     result = build_document(make_result(sensor), seed=0)
     assert list(result["scores"]) == ["force"]
-    assert result["scores"]["force"]["answered"]["value"] == 0.75
+    assert result["scores"]["force"]["coverage"]["value"] == 0.75
     assert result["scores"]["force"]["mae_x_mn"]["value"] == pytest.approx(100)
 
 
@@ -123,7 +122,7 @@ def test_pose_scores_by_hand() -> None:
 def test_the_document_is_json_and_keeps_runtime_apart() -> None:
     result = build_document(make_result(make_sensor("a", 0.1)), seed=3)
     json.dumps(result, allow_nan=False)
-    assert result["schema"] == 1 and result["settings"]["seed"] == 3
+    assert result["schema"] == 2 and result["settings"]["seed"] == 3
     assert list(result)[-1] == "runtime"
     assert result["runtime"] == {
         "frames": 20,
@@ -133,7 +132,7 @@ def test_the_document_is_json_and_keeps_runtime_apart() -> None:
         "engine": "fake",
     }
     entry = result["recordings"][0]
-    assert (entry["name"], entry["sensor"], entry["kind"]) == ("a", "left", "digit")
+    assert (entry["name"], entry["sensor"], entry["sensor_type"]) == ("a", "left", "digit")
     assert entry["scores"]["force"]["mae_x_mn"] == pytest.approx(100)
 
 
@@ -142,4 +141,4 @@ def test_the_document_is_json_and_keeps_runtime_apart() -> None:
     [(0.123456789, 0.123457), (123456.7, 123457.0), (3.0, 3), (np.nan, None), (np.inf, None)],
 )
 def test_numbers_are_written_with_six_digits(value: float, written: float | None) -> None:
-    assert scores.rounded(value) == written
+    assert rounded(value) == written

@@ -22,7 +22,8 @@ def evaluated(*sensors) -> Result:
 
 def test_every_score_has_a_title_and_every_title_a_score() -> None:
     slipping = make_sensor("a", 0.1)
-    slipping.labels.slipping[:] = 0
+    slipping.labels.slipping[:] = slipping.labels.in_contact[:] = 0
+    slipping.labels.pose_change[:] = 0
     slipping.estimates.slipping[:] = 0
     slipping.estimates.slip_probability[:] = 0.1
     slipping.labels.pose_bins[:] = 5

@@ -17,7 +17,7 @@ import pytest
 import sparsh_ros
 from sparsh_ros import Estimate, Perception, open_sensor
 from sparsh_ros.background import BackgroundStore
-from sparsh_ros.bench.faulty_camera import FaultyCamera, FaultyHost
+from sparsh_ros.bench.fault_injection.camera import FaultyCamera, FaultyHost
 from sparsh_ros.errors import ParameterError, RecordingError, SensorError
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.simulation.simulation import TouchSimulation
@@ -138,7 +138,7 @@ def test_another_camera_has_another_background(perception: Perception) -> None:
         estimates = perception.follow(sensor)
         assert until(estimates, valid=True)
         sensor.serial = "D2"
-        assert "no background" in until(estimates, valid=False).reason
+        assert any("no background" in one.reason for one in islice(estimates, LIMIT))
         estimates.close()
 
 

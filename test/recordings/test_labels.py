@@ -13,7 +13,7 @@ import pytest
 from sparsh_ros.recordings.bag_writer import BagWriter
 from sparsh_ros.recordings.bags import open_bag
 from sparsh_ros.recordings.formats.definitions import decoder, known_types
-from sparsh_ros.recordings.labels import Event, PoseChangeLabel, SlipLabel, read_events
+from sparsh_ros.recordings.labels import Event, PoseChangeLabel, read_events
 from sparsh_ros.recordings.topics import find_sensors
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (8, 6, 3), np.uint8)
@@ -77,8 +77,8 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     ]
     background, frame, force, slip, pose, unknown, change = (event.value for event in events)
     assert np.array_equal(background, PICTURE) and np.array_equal(frame, PICTURE[::-1])
-    assert force.tolist() == [0.25, -1, 2] and slip == SlipLabel(True, False)
-    assert pose == pytest.approx([1e-3, -2e-3, -3.0]) and np.isnan(unknown).all()
+    assert force.tolist() == [0.25, -1, 2] and slip[:2] == (True, False)
+    assert pose == pytest.approx([1e-3, -2e-3, -3.0, 1]) and np.isnan(unknown).all()
     assert isinstance(change, PoseChangeLabel) and change.interval_s == pytest.approx(5 / 60)
     assert change.change.tolist() == [1e-3, 0, 0.1]
 
@@ -155,7 +155,7 @@ def test_other_types_of_labels(tmp_path: Path) -> None:
     # Where a message has no stamp, the time at which it was heard counts.
     assert (force.type, force.stamp_ns, force.value.tolist()) == ("force", 77, [1, 2, 3])
     assert (tracked.type, tracked.stamp_ns) == ("pose", 3_000_000_005)
-    assert tracked.value == pytest.approx([0.5, 0.25, 0.8])
+    assert tracked.value == pytest.approx([0.5, 0.25, 0.8, 1])
 
 
 def test_messages_that_know_nothing_say_nothing(tmp_path: Path) -> None:
@@ -238,8 +238,8 @@ def test_labels_of_an_earlier_version_are_read(tmp_path: Path, monkeypatch) -> N
     decoder.cache_clear()
     events, warnings = read(tmp_path / "bag")
     decoder.cache_clear()
-    assert [event.kind for event in events] == ["frame", "slip"] and warnings == []
-    assert events[1].value == (True, True)
+    assert [event.type for event in events] == ["frame", "slip"] and warnings == []
+    assert events[1].value[:2] == (True, True)
 
 
 def test_labels_of_another_version_cost_only_themselves(tmp_path: Path, monkeypatch) -> None:
@@ -257,3 +257,12 @@ def test_labels_of_another_version_cost_only_themselves(tmp_path: Path, monkeypa
     decoder.cache_clear()
     assert [event.type for event in events] == ["frame", "force"]
     assert "/t/ground_truth/slip" in warning and "another version" in warning
+
+
+def test_a_rotation_that_the_print_does_not_show_is_marked(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "bag") as bag:
+        bag.image("/t/image_raw", 1, PICTURE, "")
+        bag.pose("/t/ground_truth/pose", 2, np.zeros(3), "", rotation_shown=False)
+        bag.pose("/t/ground_truth/pose", 3, np.zeros(3), "")
+    events, _ = read(tmp_path / "bag")
+    assert [event.value[3] for event in events[1:]] == [0, 1]

@@ -13,11 +13,11 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import IO
 
+from sparsh_ros.arguments import Value
 from sparsh_ros.nodes.graph import graph
 from sparsh_ros.nodes.runtime.signals import PARENT, StopRequest, block_signals
-from sparsh_ros.nodes.settings import DIGIT, GELSIGHT, Setting, Value
+from sparsh_ros.sensors.drivers import SENSOR_TYPES
 
-_SENSORS = DIGIT + GELSIGHT
 _POLL_S = 0.1
 _GRACE_S = 10.0
 
@@ -34,23 +34,28 @@ class RunningGraph:
         """Start the processes.
 
         Args:
-            values: of all arguments of the graph.
-            log: takes their output, and stays open until `stop`; None: standard error.
-            processes: what to start; none: those of `graph.processes`.
+            values: Of all arguments of the graph.
+            log: Takes their output, and stays open until `stop`; None: standard error.
+            processes: What to start; none: those of `graph.processes`.
         """
         processes = processes or graph.processes(values)
-        self._log = log or sys.stderr
-        self._survivors = graph.Survivors(processes)
+        self._log, self._values = log or sys.stderr, values
+        self._monitor = graph.ProcessMonitor(processes, values.get("use_respawn", False))
         self._lock, self._ended, self._stopping = threading.Lock(), threading.Event(), False
+        self._wake = threading.Event()
+        self._children = [self._start(process) for process in processes]
+        for index, process in enumerate(processes):
+            threading.Thread(target=self._look_after, args=(index, process), daemon=True).start()
+
+    def _start(
+        self, process: graph.Process, extra: Mapping[str, str] | None = None
+    ) -> subprocess.Popen:
+        environment = os.environ | {PARENT: str(os.getpid())} | (extra or {})
+        out = None if self._log is sys.stderr else self._log
         # In a session of their own, Ctrl-C reaches them only through `stop`, in order.
-        environment = os.environ | {PARENT: str(os.getpid())}
-        own = {"stdout": log, "stderr": log, "start_new_session": True, "env": environment}
+        own = {"stdout": out, "stderr": out, "start_new_session": True, "env": environment}
         with block_signals():  # until the child is ready to be asked to stop
-            self._children = [
-                subprocess.Popen(command(process, values), **own) for process in processes
-            ]
-        for of_one in zip(processes, self._children, strict=True):
-            threading.Thread(target=self._note_end, args=of_one, daemon=True).start()
+            return subprocess.Popen(command(process, self._values), **own)
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait for the end of perception or of the last sensor; True if it came."""
@@ -60,21 +65,32 @@ class RunningGraph:
         """Stop all, each after its sources so that nothing in flight is lost; worst exit code."""
         with self._lock:
             self._stopping = True
+            self._wake.set()
         for child in self._children:
             if child.poll() is None:
                 child.send_signal(signal.SIGINT)
                 _wait_or_kill(child)
         return max(abs(child.returncode) for child in self._children)
 
-    def _note_end(self, process: graph.Process, child: subprocess.Popen) -> None:
-        exit_code = child.wait()
-        with self._lock:
-            if self._stopping or self._ended.is_set():
+    def _look_after(self, index: int, process: graph.Process) -> None:
+        """Wait for the end of a process, and start it again if it is worth it."""
+        while True:
+            exit_code = self._children[index].wait()
+            with self._lock:
+                if self._stopping or self._ended.is_set():
+                    return
+                self._log.write(f"{self._monitor.on_exit(process, exit_code)}\n")
+                self._log.flush()
+                delay_s = self._monitor.delay_s(process)
+                if not self._monitor.is_viable:
+                    self._ended.set()
+            if delay_s is None or self._wake.wait(delay_s):
                 return
-            self._log.write(f"{self._survivors.lose(process, exit_code)}\n")
-            self._log.flush()
-            if not self._survivors.suffice:
-                self._ended.set()
+            with self._lock:
+                if self._stopping:
+                    return
+                again = self._start(process, self._monitor.on_restart(process))
+                self._children[index] = again
 
 
 def command(process: graph.Process, values: Mapping[str, Value]) -> list[str]:
@@ -82,6 +98,8 @@ def command(process: graph.Process, values: Mapping[str, Value]) -> list[str]:
     namespace = "/".join(part for part in (values["namespace"], process.namespace) if part)
     line = [sys.executable, "-m", process.module, "--ros-args"]
     line += ["--log-level", values["log_level"], "-r", f"__ns:=/{namespace}"]
+    if values.get("params_file"):
+        line += ["--params-file", graph.absolute(values["params_file"])]
     if process.name:
         line += ["-r", f"__node:={process.name}"]
     for key, value in process.parameters.items():
@@ -90,36 +108,24 @@ def command(process: graph.Process, values: Mapping[str, Value]) -> list[str]:
     return line
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """One option per argument of the graph."""
-    add_options(parser, graph.arguments(_SENSORS))
-
-
-def add_options(parser: argparse.ArgumentParser, table: Mapping[str, Setting]) -> None:
-    """One option for each of these arguments."""
-    for name, setting in table.items():
-        flag = {"nargs": "?", "const": "true"} if isinstance(setting.default, bool) else {}
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            default=setting.text,
-            metavar="|".join(setting.choices) or name.upper(),
-            help=f"{setting.description} Default: {setting.text or 'empty'}.",
-            **flag,
-        )
-
-
-def values_from(options: argparse.Namespace) -> dict[str, Value]:
-    """Values of all arguments of the graph, from options that `add_arguments` declared.
+def values_from(options: argparse.Namespace) -> graph.Arguments:
+    """Values of all arguments of the graph, from options that `cli.graph.add_run` declared.
 
     Raises:
-        ParameterError: a value is not allowed.
+        ParameterError: A value is not allowed.
     """
-    return graph.parse(vars(options), _SENSORS)
+    return graph.parse(vars(options), SENSOR_TYPES)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Start the graph and wait: 0 after Ctrl-C, else the exit code of the process that failed."""
-    return watch(RunningGraph(values_from(options)))
+    """Start the graph and wait: 0 after Ctrl-C, else the exit code of the process that failed.
+
+    Raises:
+        SparshError: Something that it needs is missing; nothing is started.
+    """
+    values = values_from(options)
+    graph.check_files(values)
+    return watch(RunningGraph(values))
 
 
 def watch(running: RunningGraph) -> int:

@@ -127,7 +127,7 @@ def _slip_confusions(sensors: Sequence[SensorResult]) -> Iterator[Markup]:
     titles = {"": "Frames at the threshold in use", "published_": "Published protocol"}
     for prefix, title in titles.items():
         hits, false, missed = (sums[prefix + k] for k in ("hits", "false_alarms", "misses"))
-        right = sums["answered"] - hits - false - missed
+        right = sums["covered"] - hits - false - missed
         yield confusion_table(title, [[right, false], [missed, hits]], ("no slip", "slip"))
 
 

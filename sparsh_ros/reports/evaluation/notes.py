@@ -11,14 +11,15 @@ import numpy as np
 from markupsafe import Markup
 
 from sparsh_ros.evaluation.result import Result, SensorResult
-from sparsh_ros.evaluation.summary import TITLES
+from sparsh_ros.evaluation.summary import HEADS
 from sparsh_ros.reports.evaluation.links import title_of
 from sparsh_ros.reports.html import render
 
 FEW = 10
 """Below so many recordings an interval says little."""
 
-_NAMES = {"force": "force", "slip": "slip", "pose": "motion"}
+_NAMES = {"force": "force", "contact": "contact", "slip": "slip", "pose": "motion"}
+_LABELS = {"contact": "slip"}  # what a label is part of, where that has another name
 
 
 class _Note(NamedTuple):
@@ -44,12 +45,12 @@ def _skipped(skipped: Mapping[str, str]) -> Iterable[str]:
 def _unscored(result: Result) -> Iterable[str]:
     """Of which estimates nothing can be said at all."""
     heads = result.model.get("heads", ())
-    for task in TITLES:
+    for task, head in HEADS.items():
         if task in result.metrics["scores"]:
             continue
-        if task not in heads:
+        if head not in heads:
             yield f"{result.model['name']} does not estimate {_NAMES[task]}."
-        elif not any(sensor.label_topics.get(task) for sensor in result.sensors):
+        elif not any(sensor.label_topics.get(_LABELS.get(task, task)) for sensor in result.sensors):
             yield f"No recording has a label of {_NAMES[task]}, so its estimates are not scored."
         else:
             yield f"No label of {_NAMES[task]} could be aligned, so its estimates are not scored."

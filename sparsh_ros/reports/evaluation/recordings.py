@@ -44,13 +44,14 @@ _COLUMNS = (
     _Column("force, MAE, mN", "force", "published_rmse_mn"),
     _Column("force z, MAE, mN", "force", "mae_z_mn"),
     _Column("slip F1", "slip", "f1", ".2f"),
+    _Column("event F1", "slip", "event_f1", ".2f"),
     _Column("onsets missed", "slip", "missed_onsets", ".0f"),
     _Column("delay, mean, ms", "slip", "delay_mean_ms", ".0f"),
     _Column("false alarms per min", "slip", "false_alarms_per_minute"),
     _Column("motion, 11-bin accuracy", "pose", "accuracy", ".2f"),
     _Column("drift, mm/s", "pose", "drift_mm_per_s"),
 )
-_ORDER = (_COLUMNS[0], _COLUMNS[2], _COLUMNS[6])  # the first that is known decides
+_ORDER = (_COLUMNS[0], _COLUMNS[2], _COLUMNS[7])  # the first that is known decides
 
 
 def worst_first(result: Result) -> list[int]:
@@ -83,7 +84,7 @@ def _row(index: int, entry: Mapping[str, Any], columns: Sequence[_Column]) -> di
         "link": link(index),
         "name": entry["name"],
         "sensor": entry["sensor"],
-        "sensor_type": entry["kind"],
+        "sensor_type": entry["sensor_type"],
         "frames": f"{entry['frames']['received']:,}",
         "cells": [_cell(column, column.value(entry)) for column in columns],
     }

@@ -9,10 +9,10 @@ from typing import Any
 from markupsafe import Markup
 
 from sparsh_ros.evaluation.result import Result
-from sparsh_ros.evaluation.summary import TITLES, Title, number, span
+from sparsh_ros.evaluation.summary import TITLES, Title, baselines, number, span
 from sparsh_ros.reports.html import render
 
-HEADINGS = {"force": "Force", "slip": "Slip", "pose": "Motion"}
+HEADINGS = {"force": "Force", "contact": "Contact", "slip": "Slip", "pose": "Motion"}
 
 
 def first_figures(result: Result) -> list[tuple[str, str]]:
@@ -27,8 +27,12 @@ def first_figures(result: Result) -> list[tuple[str, str]]:
         cells.append((_short(slip["f1"], ".2f"), f"slip, F1{_between(slip['f1'])}"))
         missed, onsets = (_short(slip[key], ".0f") for key in ("missed_onsets", "onsets"))
         if slip["onsets"]["value"]:
-            text = f"from onset to answer, median; {missed} of {onsets} missed"
+            cells.append((_short(slip["event_f1"], ".2f"), "slip events, F1"))
+            text = f"from onset to alarm, median; {missed} of {onsets} missed"
             cells.append((f"{_short(slip['delay_median_ms'], '.0f')} ms", text))
+        cells.append(
+            (f"{_short(slip['false_alarms_per_minute'], '.1f')} / min", "false alarms of slip")
+        )
     if "pose" in scores:
         accuracy = scores["pose"]["accuracy"]
         cells.append((_short(accuracy, ".2f"), f"motion, 11-bin accuracy{_between(accuracy)}"))
@@ -43,12 +47,18 @@ def scores_section(result: Result) -> Markup:
         (
             HEADINGS[task],
             [
-                (_name(title), number(score["value"]), span(score["low"], score["high"]))
+                {
+                    "name": _name(title),
+                    "meaning": title.meaning,
+                    "value": number(score["value"]),
+                    "interval": span(score["low"], score["high"]),
+                    "baselines": baselines(score),
+                }
                 for key, title in TITLES[task].items()
                 if (score := scores[task].get(key)) and score["value"] is not None
             ],
         )
-        for task in sorted(scores)  # so that two columns are of about the same height
+        for task in scores
     ]
     return render("evaluation/scores.html", tables=tables)
 

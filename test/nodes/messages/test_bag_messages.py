@@ -13,6 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from sparsh_ros.msg import PoseChange, Slip
 from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.messages.encodings import decode_image
 from sparsh_ros.recordings.bag_writer import BagWriter
 from sparsh_ros.recordings.bags import open_bag
 from sparsh_ros.recordings.labels import read_events
@@ -43,7 +44,7 @@ def test_what_a_bag_holds_ros_reads(tmp_path: Path) -> None:
     assert {conversions.msg_to_stamp(message.header.stamp) for message in read.values()} == {
         STAMP_NS
     }
-    assert np.array_equal(conversions.msg_to_image(read["/image"]), PICTURE)
+    assert np.array_equal(decode_image(read["/image"]), PICTURE)
     made = conversions.image_to_jpeg_msg(PICTURE, STAMP_NS, "camera", 90)
     assert read["/jpeg"] == made
     force = read["/force"].wrench
@@ -82,10 +83,10 @@ def test_what_ros_says_a_bag_reads(tmp_path: Path) -> None:
             type_name = f"{package}/msg/{type(message).__name__}"
             bag.raw(topic, type_name, STAMP_NS, serialize_message(message))
     with open_bag(tmp_path / "bag") as bag:
-        events = {event.kind: event for event in read_events(bag, find_sensors(bag.topics))}
+        events = {event.type: event for event in read_events(bag, find_sensors(bag.topics))}
         assert bag.warnings == []
     assert np.array_equal(events["frame"].value, PICTURE)
     assert events["frame"].stamp_ns == STAMP_NS and events["slip"].stamp_ns == 0
     assert events["force"].value.tolist() == [1, 2, 3]
     assert events["slip"].value == (True, True)
-    np.testing.assert_allclose(events["pose"].value, [0.1, 0.2, -0.3])
+    np.testing.assert_allclose(events["pose"].value, [0.1, 0.2, -0.3, 1])

@@ -78,6 +78,7 @@ def _touch(recording: str, error_n: float = 0.1, count: int = 400, late: int = 3
     labels = {
         "force_n": truth,
         "slipping": slipping.astype(np.int8),
+        "in_contact": np.ones(count, np.int8),
         "pose_change": motion,
         "pose_bins": np.minimum(bins, 9),
         "pose": motion + np.float32(0.5),

@@ -35,9 +35,10 @@ def test_the_page_needs_nothing_else_and_is_the_same_each_time(result, parsed, t
 def test_the_page_tells_scores_with_their_intervals(result, parsed) -> None:
     page = parsed(render(result))
     force = result.metrics["scores"]["force"]["mae_x_mn"]
-    assert f"MAE x, mN {force['value']:.4g} {force['low']:.4g} to {force['high']:.4g}" in page.text
+    values = "{value:.4g} {low:.4g} to {high:.4g} mean".format(**force)
+    assert f"MAE x, mN mean of |estimate - truth| {values}" in page.text
     assert "233 / 0 / 0 mN" in page.text  # mean of 100, 400 and 200 mN
-    assert "30 ms from onset to answer, median; 0 of 12 missed" in page.text
+    assert "30 ms from onset to alarm, median; 0 of 12 missed" in page.text
     assert not re.search(r"\b(nan|inf|None)\b", page.text)
 
 
@@ -87,7 +88,7 @@ def test_slip_alone_and_nothing_that_slips(evaluated, parsed) -> None:
     assert "There is no label of force." in page.text
     assert "Nothing slips, so there is no curve of precision over recall." in page.text
     assert "No slip begins in these recordings." in page.text
-    assert "from onset to answer" not in page.text
+    assert "from onset to alarm" not in page.text
 
 
 def test_estimates_that_are_never_there_give_a_page_all_the_same(touch, evaluated, parsed) -> None:

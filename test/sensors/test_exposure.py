@@ -9,17 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from fixtures.waiting import Clock
 
-from sparsh_ros.sensors.settling import LONGEST_S, SETTLED_LEVELS, Settling
-
-
-class Clock:
-    """Seconds that pass only when told to."""
-
-    now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
+from sparsh_ros.sensors.watchdog import EXPOSURE_TIMEOUT_S, SETTLED_LEVELS, ExposureCheck
 
 
 def plain(levels: Iterable[int]) -> list[np.ndarray]:
@@ -29,10 +21,10 @@ def plain(levels: Iterable[int]) -> list[np.ndarray]:
 
 def passed_over(images: list[np.ndarray], rate_hz: float) -> int:
     """How many images come before the first that can be used."""
-    clock = Clock()
-    settling = Settling(clock)
+    clock = Clock(100.0)
+    settling = ExposureCheck(clock)
     for number, image in enumerate(images):
-        if settling.is_over(image):
+        if settling.is_settled(image):
             return number
         clock.now_s += 1 / rate_hz
     return len(images)
@@ -49,14 +41,14 @@ def test_dark_frames_are_passed_over() -> None:
 
 def test_slow_exposure_is_borne_for_a_second() -> None:
     number = passed_over(plain(range(60, 180)), 60.0)
-    assert number / 60 == pytest.approx(LONGEST_S, abs=0.02)
+    assert number / 60 == pytest.approx(EXPOSURE_TIMEOUT_S, abs=0.02)
 
 
-def test_once_over_is_over() -> None:
-    clock = Clock()
-    settling = Settling(clock)
+def test_once_over_is_settled() -> None:
+    clock = Clock(100.0)
+    settling = ExposureCheck(clock)
     for image in plain([90] * 10 + [20, 200]):
-        over = settling.is_over(image)
+        over = settling.is_settled(image)
         clock.now_s += 0.04
     assert over
 
