@@ -127,7 +127,7 @@ def _node(
         executable=process.executable,
         name=process.name or None,
         namespace=process.namespace or None,
-        parameters=[*files, dict(process.parameters)],
+        parameters=[*files, process.ros_parameters],
         arguments=["--ros-args", "--log-level", values["log_level"]],
         # A node ends when the launch system does, however that ends.
         additional_env={PARENT: str(os.getpid()), **environment},

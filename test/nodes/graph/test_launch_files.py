@@ -63,7 +63,7 @@ def test_every_argument_of_a_replay_is_described() -> None:
     path = str(LAUNCH / "replay.launch.py")
     description = PythonLaunchDescriptionSource(path).get_launch_description(LaunchContext())
     arguments = {argument.name: argument for argument in description.get_launch_arguments()}
-    assert {"bag", "rate", "out", "model", "namespace"} <= arguments.keys()
+    assert {"bag", "speed", "out", "model", "namespace"} <= arguments.keys()
     assert all(argument.description for argument in arguments.values())
 
 
