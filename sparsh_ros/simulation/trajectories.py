@@ -113,11 +113,8 @@ def protocol(sampler: TrajectorySampler) -> Stream:
     """Press, stroke, sometimes stroke back, release; a new object each time."""
     rng, rate_hz = sampler.rng, sampler.rate_hz
     while True:
-        indenter, lifted = sampler.draw_object()
-        hold = pressed = replace(lifted, load_n=sampler.draw_load())
-        path = [*_wait(lifted, rng.uniform(0.15, 0.35), rate_hz)]
-        path += move(lifted, pressed, rng.uniform(0.15, 0.8), rate_hz)
-        path += _wait(pressed, rng.uniform(0.0, 0.15), rate_hz)
+        indenter, hold, path = _grip(sampler, (0.15, 0.35), (0.15, 0.8))
+        path += _wait(hold, rng.uniform(0.0, 0.15), rate_hz)
         for _ in range(int(rng.integers(1, 4))):
             goal, seconds = _stroke(hold, rng)
             path += move(hold, goal, seconds, rate_hz)
@@ -131,15 +128,10 @@ def random(sampler: TrajectorySampler) -> Stream:
     """Free manipulation: a handful of random motions while pressed, then a re-grip."""
     rng, rate_hz = sampler.rng, sampler.rate_hz
     while True:
-        indenter, lifted = sampler.draw_object()
-        hold = replace(lifted, load_n=sampler.draw_load())
-        path = [*_wait(lifted, rng.uniform(0.1, 0.4), rate_hz)]
-        path += move(lifted, hold, rng.uniform(0.08, 0.6), rate_hz)
+        indenter, hold, path = _grip(sampler, (0.1, 0.4), (0.08, 0.6))
         for _ in range(int(rng.integers(3, 8))):
-            primitive = PRIMITIVES[int(rng.integers(len(PRIMITIVES)))]
-            steps = list(primitive(hold, sampler))
-            path += steps
-            hold = steps[-1]
+            path += PRIMITIVES[int(rng.integers(len(PRIMITIVES)))](hold, sampler)
+            hold = path[-1]
         path += move(hold, replace(hold, load_n=0.0), rng.uniform(0.08, 0.4), rate_hz)
         yield from ((indenter, step) for step in path)
 
@@ -148,16 +140,11 @@ def long(sampler: TrajectorySampler) -> Stream:
     """One grip for 10 to 20 s: holds, strokes, creep, turns and changes of load, in any order."""
     rng, rate_hz = sampler.rng, sampler.rate_hz
     while True:
-        indenter, lifted = sampler.draw_object()
-        hold = replace(lifted, load_n=sampler.draw_load())
-        path = [*_wait(lifted, rng.uniform(0.2, 1.0), rate_hz)]
-        path += move(lifted, hold, rng.uniform(0.15, 1.0), rate_hz)
+        indenter, hold, path = _grip(sampler, (0.2, 1.0), (0.15, 1.0))
         end = len(path) + rng.uniform(*LONG_S) * rate_hz
         while len(path) < end:
-            primitive = LONG_PRIMITIVES[int(rng.integers(len(LONG_PRIMITIVES)))]
-            steps = list(primitive(hold, sampler))
-            path += steps
-            hold = steps[-1]
+            path += LONG_PRIMITIVES[int(rng.integers(len(LONG_PRIMITIVES)))](hold, sampler)
+            hold = path[-1]
         path += move(hold, replace(hold, load_n=0.0), rng.uniform(0.1, 0.5), rate_hz)
         yield from ((indenter, step) for step in path)
 
@@ -223,6 +210,17 @@ def _drag(hold: IndenterState, sampler: TrajectorySampler) -> Iterator[IndenterS
 
 def _hold_still(hold: IndenterState, sampler: TrajectorySampler) -> Iterator[IndenterState]:
     return _wait(hold, sampler.rng.uniform(0.2, 2.0), sampler.rate_hz)
+
+
+def _grip(
+    sampler: TrajectorySampler, rest_s: tuple[float, float], press_s: tuple[float, float]
+) -> tuple[Indenter, IndenterState, list[IndenterState]]:
+    """A new object, how it is held once pressed, and the way there after a rest; ranges in s."""
+    indenter, lifted = sampler.draw_object()
+    held = replace(lifted, load_n=sampler.draw_load())
+    path = [*_wait(lifted, sampler.rng.uniform(*rest_s), sampler.rate_hz)]
+    path += move(lifted, held, sampler.rng.uniform(*press_s), sampler.rate_hz)
+    return indenter, held, path
 
 
 def _wait(hold: IndenterState, seconds: float, rate_hz: float) -> Iterator[IndenterState]:
