@@ -6,7 +6,21 @@ A message names the object, the wanted value, the found value and what to do nex
 
 
 class SparshError(Exception):
-    """Root of all errors of this package: catch it to catch them all."""
+    """Root of all errors of this package: catch it to catch them all.
+
+    Names in files and messages come from strangers, so its text holds no control characters, which
+    a terminal would obey.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
+
+
+def printable(text: str) -> str:
+    """A text whose control characters are written out, such as `\\x1b`; line breaks stay."""
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 class FrameError(SparshError):
