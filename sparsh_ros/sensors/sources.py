@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from sparsh_ros.errors import FrameError, RecordingError
+from sparsh_ros.files import refuse_pointer
 from sparsh_ros.sensors.images import list_images, read_image
 
 _PLAUSIBLE_FPS = (1.0, 240.0)
@@ -27,6 +28,7 @@ class VideoFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.position_s = 0.0
         self._capture = self._opened()
         slowest, fastest = _PLAUSIBLE_FPS
         fps = self._capture.get(cv2.CAP_PROP_FPS)
@@ -35,10 +37,17 @@ class VideoFile:
     def _opened(self) -> cv2.VideoCapture:
         if not self.path.is_file():
             raise RecordingError(f"{self.path}: no such file; check the path")
+        refuse_pointer(self.path, RecordingError)
         capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
         found, self._first = capture.read()
         if not found:
+            codec = _codec(capture)
             capture.release()
+            if codec:
+                raise RecordingError(
+                    f"{self.path}: its codec, {codec}, cannot be decoded here; convert it with "
+                    f"`ffmpeg -i {self.path.name} -c:v libx264 -crf 15 converted.mp4`"
+                )
             raise RecordingError(
                 f"{self.path}: not a readable video ({self.path.stat().st_size} bytes); "
                 f"check it with `ffprobe {self.path}`"
@@ -46,12 +55,17 @@ class VideoFile:
         return capture
 
     def read(self) -> np.ndarray | None:
-        """The next image; None at the end, or where the file is cut off."""
-        if self._first is not None:
-            image, self._first = self._first, None
-            return image
-        found, image = self._capture.read()
-        return image if found else None
+        """The next image; None at the end, or where the file is cut off.
+
+        `position_s` is then its time in the file, seconds.
+        """
+        image, self._first = self._first, None
+        if image is None:
+            found, image = self._capture.read()
+            if not found:
+                return None
+        self.position_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1e-3
+        return image
 
     def rewind(self) -> None:
         """Start over. Opened anew, because seeking is not exact in every container."""
@@ -61,6 +75,13 @@ class VideoFile:
     def close(self) -> None:
         """Close the file."""
         self._capture.release()
+
+
+def _codec(capture: cv2.VideoCapture) -> str:
+    """The codec of a file that is a video all the same; empty if it is none."""
+    code = int(capture.get(cv2.CAP_PROP_FOURCC)) if capture.isOpened() else 0
+    text = code.to_bytes(4, "little", signed=False).decode("ascii", "replace") if code > 0 else ""
+    return text.strip("\0 ") if text.isprintable() else ""
 
 
 class ImageFolder:
