@@ -1,11 +1,33 @@
-# One environment, .venv, for everything. Each target first makes the part of it that it needs and
-# that is not there yet; stamp files in .venv remember what is done.
+# One environment for everything: .venv, with ROS 2 Kilted. `ROS=jazzy` takes .venv-jazzy instead, with
+# ROS 2 Jazzy and the libraries of Ubuntu 24.04. Each target first makes the part of it that it needs and
+# that is not there yet; stamp files in the environment remember what is done.
 
 PYTHON ?= python3
+# The oldest OpenCV has wheels for no newer Python.
+PYTHON_3_10 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python3.10) python3.10)
+ROS ?= kilted
 SOURCE ?= simulated
 INPUT ?=
 
+# Tests of what reads images and numbers, without torch: for libraries of other versions.
+CORE_TESTS := test/background test/perception test/recordings test/sensors \
+  test/simulation/test_optics.py test/test_frames.py
+
+ifeq ($(ROS),kilted)
 VENV := $(CURDIR)/.venv
+REQUIREMENTS := requirements
+TEST_REQUIREMENTS := requirements-test
+TESTS ?= test
+else ifeq ($(ROS),jazzy)
+VENV := $(CURDIR)/.venv-jazzy
+REQUIREMENTS := requirements-jazzy
+TEST_REQUIREMENTS := requirements-jazzy
+TESTS ?= test/nodes $(CORE_TESTS)
+else
+$(error ROS: wanted kilted or jazzy, found $(ROS))
+endif
+OLDEST := $(CURDIR)/.venv-oldest
+
 BIN := $(VENV)/bin
 BUILD := $(VENV)/build
 PACKAGE := $(shell find sparsh_ros msg config launch -type f -not -path '*/__pycache__/*')
@@ -20,18 +42,21 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The pip of an older Python would build without it in a way that it warns about.
 export PIP_USE_PEP517 := 1
 
-.PHONY: help setup demo test lint bench
+.PHONY: help setup demo test test-oldest fuzz lint bench
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
 help:
-	@echo 'make demo    live touch from a simulated DIGIT, 20 s; report in demo/report.html'
-	@echo '             recorded frames: make demo SOURCE=video INPUT=<file or folder>'
-	@echo '             that begins in contact: BACKGROUND=<image of the untouched gel>'
-	@echo 'make setup   only the environment: .venv/bin/sparsh-ros run starts the ROS graph'
-	@echo 'make test    all tests'
-	@echo 'make lint    style, and which room imports which'
-	@echo 'make bench   latency of the encoder and the heads on this machine'
+	@echo 'make demo         live touch from a simulated DIGIT, 20 s; report in demo/report.html'
+	@echo '                  recorded frames: make demo SOURCE=video INPUT=<file or folder>'
+	@echo '                  that begins in contact: BACKGROUND=<image of the untouched gel>'
+	@echo 'make setup        only the environment: .venv/bin/sparsh-ros run starts the ROS graph'
+	@echo 'make test         all tests; some: TESTS=test/sensors'
+	@echo '                  on ROS 2 Jazzy and the libraries of Ubuntu 24.04: ROS=jazzy'
+	@echo 'make test-oldest  tests of the core on the libraries of Ubuntu 22.04'
+	@echo 'make fuzz         readers of files and messages against damaged and hostile input, minutes'
+	@echo 'make lint         style, and which room imports which'
+	@echo 'make bench        latency of the encoder and the heads on this machine'
 
 setup: $(VENV)/.installed
 
@@ -39,8 +64,16 @@ demo: $(VENV)/.installed
 	'$(BIN)/sparsh-ros' demo --source '$(SOURCE)' $(if $(INPUT),--input '$(INPUT)') \
 	  $(if $(BACKGROUND),--background '$(BACKGROUND)')
 
-test: $(VENV)/.installed $(VENV)/.has-requirements-test
-	'$(BIN)/python' -m pytest
+test: $(VENV)/.installed $(VENV)/.has-$(TEST_REQUIREMENTS)
+	'$(BIN)/python' -m pytest $(TESTS)
+
+test-oldest: $(OLDEST)/.has-requirements-oldest
+	'$(OLDEST)/bin/python' -m pytest $(CORE_TESTS)
+
+# 20,000 inputs for each reader take hours: FUZZ_EXAMPLES=20000. Others: FUZZ_SEED=1.
+fuzz: export FUZZ_EXAMPLES ?= 300
+fuzz: $(VENV)/.installed $(VENV)/.has-requirements-test
+	'$(BIN)/python' -m pytest test/fuzz
 
 lint: $(VENV)/.has-requirements-lint
 	'$(BIN)/ruff' check
@@ -53,7 +86,7 @@ bench: $(VENV)/.installed
 $(VENV)/.created: tools/check_python.py
 	@command -v '$(PYTHON)' >/dev/null || \
 	  { echo '$(PYTHON): not found; name an interpreter: make PYTHON=/path/to/python3' >&2; exit 1; }
-	@'$(PYTHON)' tools/check_python.py
+	@'$(PYTHON)' tools/check_python.py $(ROS)
 	'$(PYTHON)' -m venv '$(VENV)'
 	@touch $@
 
@@ -63,7 +96,14 @@ $(VENV)/.has-%: %.txt constraints.txt $(VENV)/.created
 
 $(VENV)/.has-requirements-test: requirements.txt
 
-$(VENV)/.installed: CMakeLists.txt package.xml $(PACKAGE) $(VENV)/.has-requirements
+$(OLDEST)/.has-requirements-oldest: requirements-oldest.txt
+	@command -v '$(PYTHON_3_10)' >/dev/null || \
+	  { echo 'Python 3.10: not found; name it: make test-oldest PYTHON_3_10=/path/to/it' >&2; exit 1; }
+	'$(PYTHON_3_10)' -m venv '$(OLDEST)'
+	'$(OLDEST)/bin/python' -m pip install --quiet -r $<
+	@touch $@
+
+$(VENV)/.installed: CMakeLists.txt package.xml $(PACKAGE) $(VENV)/.has-$(REQUIREMENTS)
 	@echo 'Building the messages and installing sparsh_ros into $(VENV)'
 	@{ export PATH='$(BIN)':"$$PATH" && \
 	  cmake -S . -B '$(BUILD)' -G Ninja -DCMAKE_BUILD_TYPE=Release \

@@ -30,5 +30,7 @@ class SlipListener(Node):
 
 
 if __name__ == "__main__":
-    with rclpy.init(), suppress(KeyboardInterrupt, ExternalShutdownException):
+    rclpy.init()
+    with suppress(KeyboardInterrupt, ExternalShutdownException):
         rclpy.spin(SlipListener())
+    rclpy.try_shutdown()

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sparsh_ros.frames import Frame
-    from sparsh_ros.models.checkpoints.checkpoints import load_encoder
-    from sparsh_ros.models.checkpoints.decoders import load_head
+    from sparsh_ros.models.loading.encoders import load_encoder
+    from sparsh_ros.models.loading.heads import load_head
     from sparsh_ros.perception.pipeline import Perception
     from sparsh_ros.perception.postprocess import Estimate
     from sparsh_ros.sensors import open_sensor
@@ -35,8 +35,8 @@ _HOMES = {
     "Estimate": "sparsh_ros.perception.postprocess",
     "Frame": "sparsh_ros.frames",
     "Perception": "sparsh_ros.perception.pipeline",
-    "load_encoder": "sparsh_ros.models.checkpoints.checkpoints",
-    "load_head": "sparsh_ros.models.checkpoints.decoders",
+    "load_encoder": "sparsh_ros.models.loading.encoders",
+    "load_head": "sparsh_ros.models.loading.heads",
     "open_sensor": "sparsh_ros.sensors",
 }
 

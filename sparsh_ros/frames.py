@@ -16,15 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsh_ros.errors import FrameError
+from sparsh_ros.names import MAX_RATE_HZ
 
 IMAGE_HEIGHT = 320
 IMAGE_WIDTH = 240
 IMAGE_SHAPE = (IMAGE_HEIGHT, IMAGE_WIDTH, 3)
 PAIR_INTERVAL_S = 5 / 60
 PAIR_OFFSETS_S = (0.0, PAIR_INTERVAL_S)
-
-# Twice the fastest sensor: bursts after a hiccup still fit, memory stays below 5 MB per sensor.
-_MAX_RATE_HZ = 120.0
 
 
 def check_image(image: np.ndarray) -> None:
@@ -81,7 +79,8 @@ class FrameRing:
 
     A frame that comes after its successor, by at most half the largest offset, is filed in its
     place. A stamp further back means that the clock was set back: what was held is then on another
-    time scale and is forgotten. After a step forward the old frames simply are too old.
+    time scale and is forgotten. After a step forward the old frames simply are too old. Where
+    frames come faster than 240 Hz, some between the newest and its partners are left out.
 
     Attributes:
         duplicates: frames ignored because their stamp was held already.
@@ -103,8 +102,9 @@ class FrameRing:
         self._offsets_ns = [round(offset * 1e9) for offset in offsets_s[1:]]
         self._tolerance_ns = self._offsets_ns[-1] // 2
         self._reach_ns = self._offsets_ns[-1] + self._tolerance_ns
-        capacity = math.ceil(1.5 * offsets_s[-1] * _MAX_RATE_HZ) + 2
-        self._frames: deque[Frame] = deque(maxlen=capacity)
+        # Every frame up to that rate; memory stays below 8 MB per sensor.
+        self._capacity = math.ceil(1.5 * offsets_s[-1] * MAX_RATE_HZ) + 2
+        self._frames: deque[Frame] = deque()
         self.duplicates = 0
         self.late = 0
         self.clock_steps = 0
@@ -134,12 +134,18 @@ class FrameRing:
             self._frames.append(frame)
         while self._frames[-1].stamp_ns - self._frames[0].stamp_ns > self._reach_ns:
             self._frames.popleft()
+        if len(self._frames) > self._capacity:
+            self._thin_out()
 
     def _insert(self, frame: Frame) -> None:
-        if len(self._frames) == self._frames.maxlen:
-            self._frames.popleft()
         place = sum(held.stamp_ns < frame.stamp_ns for held in self._frames)
         self._frames.insert(place, frame)
+
+    def _thin_out(self) -> None:
+        """Drop the frame that is missed least: the one whose neighbours are closest together."""
+        stamps = [held.stamp_ns for held in self._frames]
+        spans = [later - former for former, later in zip(stamps, stamps[2:], strict=False)]
+        del self._frames[1 + spans.index(min(spans))]
 
     def clip(self) -> Clip | None:
         """The newest frame with its partners, or None (then `reason` says why)."""

@@ -5,6 +5,18 @@ from __future__ import annotations
 
 DEFAULT_MODEL = "sparsh-sim-micro"
 
+HEADS = ("force", "slip", "pose", "grasp", "textile", "forcefield")
+"""Tasks that a model may have a head for."""
+
+DEVICES = ("auto", "cpu", "cuda")
+"""What can compute; "auto": "cuda" where that works, else "cpu"."""
+
+CONTACT_THRESHOLD_N = 0.1
+"""Normal force at which contact begins, newtons, unless the user says otherwise."""
+
+MAX_RATE_HZ = 240.0
+"""The fastest sensor that is served."""
+
 FORCE_AXES = ("x", "y", "z")
 """Of the gel frame: to the right and up in the canonical image, and out of the gel."""
 POSE_AXES = ("tx", "ty", "yaw")

@@ -3,29 +3,37 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 
 from sparsh_ros import __version__, cli
+from sparsh_ros.arguments import positive_count, positive_number
 from sparsh_ros.errors import ParameterError
+
+# Of a fresh interpreter that shows a help page, and nothing else.
+_HEAVY = ("torch", "rclpy", "numpy", "cv2", "yaml", "onnxruntime", "rich")
 
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A module that stands in for the one of `sparsh-ros bench`."""
-    module = SimpleNamespace(
-        add_arguments=lambda parser: parser.add_argument("--times", type=int, default=1),
-        run=lambda arguments: arguments.times,
-    )
+    module = SimpleNamespace(run=lambda arguments: arguments.runs)
     monkeypatch.setattr(cli.importlib, "import_module", lambda name: module)
     return module
 
 
 def test_the_exit_code_is_that_of_the_subcommand(command) -> None:
-    assert cli.main(["bench", "--times", "0"]) == 0
-    assert cli.main(["bench", "--times", "3"]) == 3
+    command.run = lambda arguments: arguments.runs - 1
+    assert cli.main(["bench", "--runs", "1"]) == 0
+    assert cli.main(["bench", "--runs", "3"]) == 2
 
 
 def test_an_error_is_one_sentence(command, capsys) -> None:
@@ -46,12 +54,20 @@ def test_a_package_that_a_command_needs_late_is_named(command, capsys) -> None:
     assert "rosbags" in (message := capsys.readouterr().err) and "pip install" in message
 
 
-def test_ctrl_c(command) -> None:
-    def interrupt(_arguments):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("interrupt", "said"),
+    [
+        (KeyboardInterrupt(), ""),
+        (KeyboardInterrupt("stopped, 3 of 9"), "sparsh-ros: stopped, 3 of 9\n"),
+    ],
+)
+def test_ctrl_c(command, capsys, interrupt: KeyboardInterrupt, said: str) -> None:
+    def run(_arguments):
+        raise interrupt
 
-    command.run = interrupt
+    command.run = run
     assert cli.main(["bench"]) == 130
+    assert capsys.readouterr().err == said
 
 
 def test_version(capsys) -> None:
@@ -85,13 +101,99 @@ def test_without_torch_one_sentence_says_so(monkeypatch, capsys) -> None:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
     monkeypatch.setattr(cli.importlib, "import_module", import_module)
-    assert cli.main(["train"]) == 1
+    assert cli.main(["train", "card", "--metrics", "x"]) == 1
     assert "pip install torch" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", [name for name, c in cli._COMMANDS.items() if not c.needs_ros])
-def test_every_subcommand_explains_itself(name: str, capsys) -> None:
+def _help(capsys, *words: str) -> str:
     with pytest.raises(SystemExit) as stopped:
-        cli.main([name, "--help"])
+        cli.main([*words, "--help"])
     assert stopped.value.code == 0
-    assert f"usage: sparsh-ros {name}" in capsys.readouterr().out
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", cli._COMMANDS)
+def test_every_help_has_an_example_that_parses(name: str, capsys) -> None:
+    text = _help(capsys, name)
+    assert f"usage: sparsh-ros {name}" in text
+    example = re.search(r"example:\n  sparsh-ros (.*)", text)[1]
+    assert example.split()[0] == name
+    cli._parser().parse_args(example.split())
+
+
+def test_help_tells_the_defaults_of_training(capsys) -> None:
+    from sparsh_ros.training.probes import ProbeSettings
+    from sparsh_ros.training.recipes.end_to_end import EndToEndSettings
+    from sparsh_ros.training.recipes.mae import MaeSettings
+
+    common = ["--data", "d", "--run", "r"]
+    parsed = {
+        step: cli._parser().parse_args(["train", step, *common])
+        for step in ("mae", "heads", "end-to-end")
+    }
+    for step, own in (("mae", MaeSettings(40.0)), ("end-to-end", EndToEndSettings(40.0))):
+        assert (parsed[step].batch, parsed[step].learning_rate) == (own.batch, own.rate)
+    heads, own = parsed["heads"], ProbeSettings()
+    assert (heads.epochs, heads.batch) == (own.epochs, own.batch)
+    assert (heads.learning_rates, heads.seeds) == (own.rates, own.seeds)
+    assert "at its peak (default: 0.001)" in _help(capsys, "train", "mae")
+
+
+def test_one_word_has_one_meaning() -> None:
+    """Renamed for good: an option of one command never means something else in another."""
+    options: dict[str, set[str]] = {}
+    for name, command in cli._COMMANDS.items():
+        parser = argparse.ArgumentParser()
+        command.add_arguments(parser)
+        for action in parser._actions:
+            for option in action.option_strings:
+                options.setdefault(option, set()).add(name)
+    gone = {"--rate", "--rate-hz", "--kind", "--image", "--report", "--json", "--tries"}
+    assert not gone & options.keys()
+    assert {"run", "demo", "replay", "import", "evaluate"} <= options["--sensor"]
+
+
+def test_help_is_quick_and_needs_neither_torch_nor_ros() -> None:
+    """Nothing slow is imported for it; what it imports is most of the time that it takes."""
+    program = (
+        "import sys\n"
+        f"for name in {_HEAVY}: sys.modules[name] = None\n"
+        "from sparsh_ros.cli import main\n"
+        "main(sys.argv[1:])\n"
+    )
+    for name in cli._COMMANDS:
+        done = subprocess.run(
+            [sys.executable, "-c", program, name, "--help"], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert "example:" in done.stdout
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "many"])
+def test_what_has_to_be_positive_is_checked_in_one_place(text: str) -> None:
+    for read in (positive_number, positive_count):
+        with pytest.raises(argparse.ArgumentTypeError, match=f"above 0, found '{text}'"):
+            read(text)
+    assert positive_number("0.5") == 0.5 and positive_count("3") == 3
+
+
+def test_ctrl_c_in_a_process_of_its_own_leaves_no_traceback() -> None:
+    program = (
+        "import sys, types\n"
+        "from sparsh_ros import cli\n"
+        "def run(arguments):\n"
+        "    print('running', flush=True)\n"
+        "    import time; time.sleep(60)\n"
+        "cli.importlib.import_module = lambda name: types.SimpleNamespace(run=run)\n"
+        "sys.exit(cli.main())\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "bench"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "running\n"
+    os.kill(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130 and said == ""

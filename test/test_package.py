@@ -29,7 +29,7 @@ ROS = [
 WITH_TORCH = re.compile(
     r"sparsh_ros\.(training(\..*)?|engines\.torch_engine|export\.(export|convert)|commands\.train"
     r"|models\.(vit|layers|heads|dpt|preprocess|graphs)"
-    r"|models\.checkpoints\.(checkpoints|decoders))"
+    r"|models\.loading(\..*)?)"
 )
 IMPORT_WITHOUT = """
 import importlib, sys

@@ -1,27 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stops `make` with a sentence where this interpreter cannot build the environment."""
+"""Stops `make` with a sentence where this interpreter cannot build the environment.
+
+python tools/check_python.py kilted        # or jazzy
+"""
 
 import importlib.util
 import sys
 import sysconfig
 from pathlib import Path
 
-WANTED = (3, 11)
+OLDEST = (3, 11)
+NEWEST = {"jazzy": (3, 12)}  # that the NumPy of its time has wheels for
 
 
-def problem() -> str:
+def problem(distribution: str) -> str:
     """What is wrong with this interpreter, and what to do about it; "" where nothing is."""
-    found = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    if sys.version_info < WANTED:
-        wanted = f"{WANTED[0]}.{WANTED[1]}"
-        return f"is Python {found}, wanted {wanted} or newer; try make PYTHON=/path/to/python3"
+    found, newest = sys.version_info[:2], NEWEST.get(distribution, sys.version_info[:2])
+    text = ".".join(map(str, found))
+    if not OLDEST <= found <= newest:
+        wanted = ".".join(map(str, OLDEST))
+        wanted += " or newer" if found < OLDEST else f" to {'.'.join(map(str, newest))}"
+        return f"is Python {text}, wanted {wanted}; try make PYTHON=/path/to/python3"
     if not importlib.util.find_spec("ensurepip"):
-        return f"has no venv module; install it: apt install python{found}-venv"
+        return f"has no venv module; install it: apt install python{text}-venv"
     header = Path(sysconfig.get_paths()["include"], "Python.h")
     if not header.is_file():
-        return f"has no headers ({header}); install them: apt install python{found}-dev"
+        return f"has no headers ({header}); install them: apt install python{text}-dev"
     return ""
 
 
-if problem():
-    sys.exit(f"{sys.executable} {problem()}")
+if __name__ == "__main__":
+    said = problem(*sys.argv[1:])
+    if said:
+        sys.exit(f"{sys.executable} {said}")

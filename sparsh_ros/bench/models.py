@@ -18,7 +18,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -31,7 +30,6 @@ from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.names import DEFAULT_MODEL
 
 TURNS = 5
 WARM_UP_RUNS = 3
@@ -70,14 +68,6 @@ class Timing:
         return self.total_ms / self.batch
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe `sparsh-ros bench`."""
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="name or .yaml file")
-    parser.add_argument("--weights-dir", type=Path, help="folder with the model's weights")
-    parser.add_argument("--runs", type=_positive, default=40, help="runs per case and turn")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Time the cases, print a table, write the numbers if asked.
 
@@ -93,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     gel_timings = gel_bench.measure()
     Console().print(timings_table(spec, timings, reference), "")
     Console().print(gel_bench.timings_table(gel_timings))
-    if arguments.json:
+    if arguments.out:
         report = {
             "model": spec.name,
             "machine": _machine(),
@@ -103,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
             "cases": [asdict(timing) for timing in timings],
             "gel": [asdict(timing) for timing in gel_timings],
         }
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+        arguments.out.write_text(json.dumps(report, indent=2) + "\n")
     return 0
 
 
@@ -194,10 +184,3 @@ def timings_table(spec: ModelSpec, timings: Sequence[Timing], reference: Timing 
 
 def _machine() -> str:
     return f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores"
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"wanted 1 or more, found {value}")
-    return value

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sparsh-ros doctor`: looks at sensors and machine, says what is wrong and how to mend it."""
+"""`sparsh-ros doctor`: looks at sensors and machine, says what is wrong and how to fix it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sparsh_ros.doctor import udev
 from sparsh_ros.doctor.machine import Machine
 from sparsh_ros.doctor.report import Finding, Group, Mark, problem, remedies, show
 
-# In the order in which what is wrong has to be mended: module of sparsh_ros.doctor, its function.
+# In the order in which what is wrong has to be fixed: module of sparsh_ros.doctor, its function.
 _SUBJECTS = {
     "Python packages": ("environment", "check_packages"),
     "Sensors": ("cameras", "check"),
@@ -25,15 +25,6 @@ _SUBJECTS = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe `sparsh-ros doctor`."""
-    parser.add_argument(
-        "--install-udev",
-        action="store_true",
-        help="write the udev rules of the sensors to /etc/udev/rules.d and apply them (as root)",
-    )
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Look at everything, or install the udev rules.
 
@@ -41,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         0 where nothing is wrong, 1 with a problem; to have no sensor is one.
 
     Raises:
-        SparshError: the rules cannot be installed.
+        SparshError: The rules cannot be installed.
     """
     machine, console = Machine(), Console(highlight=False)
     if arguments.install_udev:
@@ -59,7 +50,7 @@ def examine(machine: Machine) -> list[Group]:
 
 
 def next_step(groups: Iterable[Group], machine: Machine) -> str:
-    """The one thing to do first: mend the first problem, or start what is plugged in."""
+    """The one thing to do first: fix the first problem, or start what is plugged in."""
     todo = remedies(list(groups), Mark.PROBLEM)
     if todo:
         return todo[0]
@@ -76,6 +67,6 @@ def _check(module: str, function: str, machine: Machine) -> list[Finding]:
         return [
             problem(
                 f"cannot be looked at: {type(error).__name__}: {error}",
-                f"mend the other problems first; if this one stays ({module}), report it as a bug",
+                f"fix the other problems first; if this one stays ({module}), report it as a bug",
             )
         ]

@@ -13,14 +13,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
-from sparsh_ros import cli
-from sparsh_ros.engines import DEVICES
 from sparsh_ros.errors import ParameterError, RecordingError, printable
 from sparsh_ros.evaluation.compare import compare, difference_table
 from sparsh_ros.evaluation.evaluator import Source
@@ -28,53 +25,12 @@ from sparsh_ros.evaluation.metrics_file import read_metrics
 from sparsh_ros.evaluation.result import Result
 from sparsh_ros.evaluation.run import evaluate, named_bags
 from sparsh_ros.evaluation.summary import remarks, score_table
-from sparsh_ros.names import DEFAULT_MODEL
 from sparsh_ros.progress import progress_bar
 from sparsh_ros.reports.estimates import write_estimates
 from sparsh_ros.reports.evaluation.report import write_report
 from sparsh_ros.reports.evaluation.worst_frames import with_worst_frames
 
 METRICS_FILE, REPORT_FILE, ESTIMATES_FOLDER = "metrics.json", "report.html", "estimates"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `sparsh-ros evaluate`."""
-    parser.description = (
-        "Run a model on recordings as the live nodes would, compare what it says with the labels "
-        f"in them, and write {METRICS_FILE}, {REPORT_FILE} and {ESTIMATES_FOLDER}/."
-    )
-    parser.add_argument("bags", nargs="*", type=Path, metavar="BAG", help="bag, or folder of bags")
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="name, or path of a .yaml file")
-    parser.add_argument("--weights-dir", type=Path, help="folder of the model's weights files")
-    parser.add_argument("--out", type=Path, default=Path("evaluation"), help="folder to write to")
-    for name, what in (
-        ("image", "images"),
-        ("force", "labels of force"),
-        ("slip", "labels of slip"),
-        ("pose", "labels of pose"),
-    ):
-        text = f"{what}, for each sensor; default: found by type and name"
-        parser.add_argument(f"--{name}", nargs="+", default=(), metavar="TOPIC", help=text)
-    parser.add_argument(
-        "--background",
-        nargs="+",
-        type=Path,
-        default=(),
-        metavar="FILE",
-        help="image of the untouched gel, for each sensor; default: the topic `background`, else "
-        "the first half second without motion",
-    )
-    parser.add_argument("--sensor", default="", help="type of the sensors; default: found")
-    parser.add_argument("--device", choices=DEVICES, default="auto")
-    parser.add_argument("--threads", type=int, help="of the encoder; default: one per core")
-    parser.add_argument("--seed", type=int, default=0, help="of the intervals' bootstrap")
-    parser.add_argument(
-        "--compare",
-        nargs=2,
-        type=Path,
-        metavar=("A", "B"),
-        help=f"print the differences between two {METRICS_FILE} instead",
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -89,7 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if not arguments.bags:
         raise ParameterError("evaluate: wanted bags, found none; name them before the options")
-    _refuse_odd_numbers(arguments)
+    if arguments.seed < 0:
+        raise ParameterError(f"--seed: wanted 0 or more, found {arguments.seed}")
     _refuse_unwritable(arguments.out)
     bags = named_bags(arguments.bags)
     result = _evaluate(arguments, len(bags))
@@ -101,11 +58,6 @@ def run(arguments: argparse.Namespace) -> int:
     return int(bool(result.skipped))
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """The same as a program of its own, for `ros2 run`; the exit code."""
-    return cli.main(["evaluate", *(sys.argv[1:] if arguments is None else arguments)])
-
-
 def _compare(paths: list[Path], console: Console) -> None:
     found = [read_metrics(path) for path in paths]
     console.print(difference_table(compare(*found)))
@@ -114,7 +66,9 @@ def _compare(paths: list[Path], console: Console) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace, count: int) -> Result:
-    topics = (tuple(getattr(arguments, name)) for name in ("image", "force", "slip", "pose"))
+    topics = (
+        tuple(getattr(arguments, f"{name}_topics")) for name in ("image", "force", "slip", "pose")
+    )
     source = Source(*topics, tuple(arguments.background), arguments.sensor)
     begun = set()
     with progress_bar("Loading the model") as bar:
@@ -134,14 +88,6 @@ def _evaluate(arguments: argparse.Namespace, count: int) -> Result:
             arguments.seed,
             progress,
         )
-
-
-def _refuse_odd_numbers(arguments: argparse.Namespace) -> None:
-    """Before the work, not after it."""
-    if arguments.seed < 0:
-        raise ParameterError(f"--seed: wanted 0 or more, found {arguments.seed}")
-    if arguments.threads is not None and arguments.threads < 1:
-        raise ParameterError(f"--threads: wanted 1 or more, found {arguments.threads}")
 
 
 def _refuse_unwritable(folder: Path) -> None:

@@ -24,7 +24,6 @@ from sparsh_ros.recordings.bags import open_bag, profile_key
 from sparsh_ros.recordings.formats.definitions import one_line
 from sparsh_ros.recordings.importers import force_slip, plain, pose, pretraining
 from sparsh_ros.recordings.importers.recording import Options, Recording, parse_axes
-from sparsh_ros.sensors.profiles import list_profiles
 
 DEFAULT_SENSOR = "digit"
 _KNOW_NO_SENSOR = ("plain", "pretraining")
@@ -34,40 +33,6 @@ LAYOUTS = {
     "pretraining": pretraining,
     "plain": plain,
 }
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `sparsh-ros import`."""
-    parser.description = (
-        "Turn recordings into bags with labels; existing bags are kept. Layouts: force-slip "
-        "(Sparsh T1 and T2), pose (Sparsh T3), pretraining (Sparsh pickles without labels), plain "
-        "(a video or a folder of images, with a CSV file of labels)."
-    )
-    parser.add_argument("layout", choices=list(LAYOUTS))
-    parser.add_argument("source", type=Path, help="file or folder of the data set")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the bags")
-    parser.add_argument(
-        "--sensor",
-        choices=list_profiles(),
-        help=f"type of sensor; force-slip and pose know theirs; default: {DEFAULT_SENSOR}",
-    )
-    parser.add_argument("--rate", type=float, help="images per second; default: the sensor's")
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        help="plain: CSV file with columns such as index, t_s, Fx_N, Fy_N, Fz_N, slipping, x_m",
-    )
-    parser.add_argument("--background", type=Path, help="image of the untouched gel")
-    parser.add_argument(
-        "--force-axes",
-        default="x,y,z",
-        metavar="X,Y,Z",
-        help="the gel frame's x (right in the image), y (up), z (pressing) in terms of the axes "
-        "of the forces, as in --force-axes=-y,x,z",
-    )
-    parser.add_argument(
-        "--swap-red-blue", action="store_true", help="the images hold red and blue exchanged"
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -102,11 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _options(arguments: argparse.Namespace) -> Options:
     if not arguments.source.exists():
         raise DatasetError(f"{arguments.source}: not found; check the path")
-    if arguments.rate is not None and not 0 < arguments.rate < float("inf"):
-        raise DatasetError(f"--rate: wanted a number above 0, found {arguments.rate}")
     return Options(
         sensor=arguments.sensor or DEFAULT_SENSOR,
-        rate_hz=arguments.rate,
+        rate_hz=arguments.fps,
         force_axes=parse_axes(arguments.force_axes),
         swap_red_blue=arguments.swap_red_blue,
         labels=arguments.labels,

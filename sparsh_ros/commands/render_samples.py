@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contact sheet: simulated sensors, and real ones below them, for the eye to judge.
+"""Samples: simulated sensors, and real ones below them, for the eye to judge.
 
 Each sensor type gets two rows, the images and what the encoder sees of them: their difference from
 the untouched gel, which is the first column. Every further column is another unit of that type
@@ -43,44 +43,42 @@ _Shot = tuple[str, np.ndarray, np.ndarray]
 """Caption, image and background, both (320, 240, 3) uint8 RGB."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `sparsh-ros contact-sheet`."""
-    parser.add_argument("--out", type=Path, default=Path("sheet.png"), help="PNG file to write")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the first column's sensor")
-    parser.add_argument("--columns", type=int, default=COLUMNS, help="touches per sensor type")
-    parser.add_argument(
-        "--compare", type=Path, metavar="DIR", help="folder of real recordings to show as well"
-    )
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Write the sheet; 0 when done.
 
     Raises:
-        RecordingError: the folder of recordings lacks a file, or `out` cannot be written.
+        RecordingError: The folder of recordings lacks a file, or `out` cannot be written.
     """
-    sheet = contact_sheet(arguments.seed, arguments.columns, arguments.compare)
-    _, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    try:
-        arguments.out.write_bytes(data.tobytes())
-    except OSError as error:
-        raise RecordingError(f"contact sheet: cannot write {arguments.out}: {error}") from error
+    write_png(arguments.out, render_samples(arguments.seed, arguments.columns, arguments.compare))
     return 0
 
 
-def contact_sheet(seed: int, columns: int, recordings: Path | None = None) -> np.ndarray:
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write a uint8 RGB image.
+
+    Raises:
+        RecordingError: the file cannot be written.
+    """
+    _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    try:
+        path.write_bytes(data.tobytes())
+    except OSError as error:
+        raise RecordingError(f"picture: cannot write {path}: {error}") from error
+
+
+def render_samples(seed: int, columns: int, recordings: Path | None = None) -> np.ndarray:
     """Draws the sheet, (height, width, 3) uint8 RGB.
 
     Args:
-        seed: seed of the first column; the next column's is one higher.
-        columns: touches per sensor type.
-        recordings: folder of real recordings, see `_RECORDINGS`; None leaves them out.
+        seed: Seed of the first column; the next column's is one higher.
+        columns: Touches per sensor type.
+        recordings: Folder of real recordings, see `_RECORDINGS`; None leaves them out.
     """
     strips = []
     for sensor in SENSORS:
-        strips.append(_strip(_simulated(sensor, seed, columns)))
+        strips.append(draw_strip(_simulated(sensor, seed, columns)))
         if recordings is not None:
-            strips.append(_strip(_recorded(sensor, recordings, columns)))
+            strips.append(draw_strip(_recorded(sensor, recordings, columns)))
     return np.vstack(strips)
 
 
@@ -105,7 +103,7 @@ def _recorded(sensor: str, folder: Path, columns: int) -> Iterator[_Shot]:
     profile = load_profile(sensor)
     names = _RECORDINGS[sensor]
     for number, (name, still) in enumerate(names):
-        frames = [profile.to_canonical(frame, "bgr") for frame in _read(folder / name)]
+        frames = [profile.to_canonical(frame, "bgr") for frame in read_images(folder / name)]
         background = frames[min(still, len(frames) - 1)]
         if number == 0:
             yield f"real, {Path(name).parts[0]}", background, background
@@ -115,14 +113,15 @@ def _recorded(sensor: str, folder: Path, columns: int) -> Iterator[_Shot]:
             yield f"frame {index}", frames[index], background
 
 
-def _read(path: Path) -> Iterator[np.ndarray]:
+def read_images(path: Path) -> Iterator[np.ndarray]:
+    """The frames, uint8 BGR, of a video or a folder of images."""
     source = ImageFolder(path) if path.is_dir() else VideoFile(path)
     while (frame := source.read()) is not None:
         yield frame
     source.close()
 
 
-def _strip(shots: Iterator[_Shot]) -> np.ndarray:
+def draw_strip(shots: Iterator[_Shot]) -> np.ndarray:
     """One sensor's rows: captions, images, differences."""
     cells = [
         np.vstack([_caption(text), _shrink(image), _shrink(difference(image, background))])

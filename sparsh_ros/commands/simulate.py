@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
@@ -77,24 +76,6 @@ def record_bag(
             tick()
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `sparsh-ros simulate`."""
-    parser.description = "Record simulated touches with exact labels; existing ones are kept."
-    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--split", choices=sorted(episodes.SPLITS), default="train")
-    parser.add_argument("--episodes", type=int, default=100, help="how many sensor instances")
-    parser.add_argument("--seconds", type=float, default=2.5, help="length of an episode")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="0 to 99; different seeds share nothing"
-    )
-    parser.add_argument(
-        "--bags",
-        action="store_true",
-        help="write bags with the labels as topics, for `sparsh-ros evaluate`",
-    )
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Run `sparsh-ros simulate`."""
     _check(arguments)
@@ -106,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         path = folder / f"episode_{index:05d}{suffix}"
         if not path.exists():
             touch = SimulatedTouch(arguments.split, arguments.seed, index)
-            jobs.append((record, path, touch, arguments.seconds))
+            jobs.append((record, path, touch, arguments.duration))
     _run_all(jobs, arguments.workers, f"Simulating {arguments.split}")
     return 0
 

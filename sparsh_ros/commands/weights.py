@@ -20,28 +20,6 @@ from sparsh_ros.models.zoo import list_models, load_model_spec
 _LARGE = 1 << 26  # bytes from which reading a file takes long enough to show how far it is
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe `sparsh-ros weights`."""
-    commands = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    commands.add_parser("list", help="the models, and which of their weights are here")
-    inspect = commands.add_parser("inspect", help="what a weights file holds")
-    inspect.add_argument("file", type=Path, help=".onnx, .safetensors or a torch file")
-    inspect.add_argument("--keys", action="store_true", help="list every tensor")
-    get = commands.add_parser("get", help="fetch a published model from the Hugging Face Hub")
-    get.add_argument("name", help="of a model, see `weights list`")
-    get.add_argument("--out", type=Path, help="folder (default: where the model is looked for)")
-    convert = commands.add_parser("convert", help="published files to ONNX, for ONNX Runtime")
-    convert.add_argument(
-        "what", nargs="+", metavar="NAME|FILE", help="a model, or its encoder and decoders"
-    )
-    convert.add_argument("--out", type=Path, required=True, help="folder to write")
-    convert.add_argument("--model", default="", help="the model that the files belong to")
-    convert.add_argument("--weights-dir", type=Path, help="folder with the files of the model NAME")
-    convert.add_argument(
-        "--half", action="store_true", help="round weight matrices to float16, for half the size"
-    )
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked; 1 if what was inspected would not load.
 

@@ -36,7 +36,7 @@ _CAMERA_MB_S = 24.6
 def check(machine: Machine) -> Iterator[Finding]:
     """What there is to say about each sensor, and about all of them together."""
     found = find_cameras(machine.path("/sys"))
-    sensors = [camera for camera in found if camera.kind]
+    sensors = [camera for camera in found if camera.sensor_type]
     yield from check_without_camera(machine, sensors)
     if not sensors:
         yield _none(machine)
@@ -45,7 +45,7 @@ def check(machine: Machine) -> Iterator[Finding]:
     yield from _check_serials(sensors)
     yield from check_bandwidth(sensors)
     for camera in found:
-        if not camera.kind:
+        if not camera.sensor_type:
             yield note(
                 f'another camera, "{camera.name}", at {camera.path}: if it is that of a GelSight '
                 f"2017, give the driver gelsight_2017 the input {camera.path}"
@@ -54,16 +54,16 @@ def check(machine: Machine) -> Iterator[Finding]:
 
 def first_use(machine: Machine) -> str:
     """How to start what is plugged in."""
-    sensors = [camera for camera in find_cameras(machine.path("/sys")) if camera.kind]
+    sensors = [camera for camera in find_cameras(machine.path("/sys")) if camera.sensor_type]
     if not ros.has_client():
         return (
             "read the sensor from Python as examples/touch_without_ros.py does; topics need ROS 2"
         )
     if len(sensors) == 1:
-        return f"`sparsh-ros run --source camera --sensor {sensors[0].kind}`"
+        return f"`sparsh-ros run --source camera --sensor {sensors[0].sensor_type}`"
     return (
-        f"copy {config_path('hand.yaml')}, put a name and a serial number for each sensor into the "
-        "copy, then `sparsh-ros run --sensors COPY`"
+        f"copy {config_path('sensors.yaml')}, put a name and a serial number for each sensor into "
+        "the copy, then `sparsh-ros run --sensors COPY`"
     )
 
 
@@ -71,7 +71,7 @@ def check_without_camera(machine: Machine, sensors: Sequence[TactileCamera]) -> 
     """Gel sensors on USB of which the kernel made no camera."""
     ports = {sensor.port for sensor in sensors}
     for device in find_usb_sensors(machine.path("/sys")):
-        if device.kind == BOOTLOADER:
+        if device.sensor_type == BOOTLOADER:
             yield problem(
                 f"USB port {device.port}: a DIGIT in its bootloader, which gives no images",
                 f"unplug the DIGIT at port {device.port} and plug it in again; if it comes back as "
@@ -79,7 +79,7 @@ def check_without_camera(machine: Machine, sensors: Sequence[TactileCamera]) -> 
             )
         elif device.port not in ports:
             yield problem(
-                f"USB port {device.port}: a {LABELS[device.kind]} without a video device",
+                f"USB port {device.port}: a {LABELS[device.sensor_type]} without a video device",
                 "`sudo modprobe uvcvideo` (the driver of USB cameras), then unplug the sensor at "
                 f"port {device.port} and plug it in again",
             )
@@ -171,7 +171,7 @@ def _refused(machine: Machine, sensor: TactileCamera, error: OSError) -> Finding
 
 
 def _check_modes(sensor: TactileCamera, modes: Sequence[OfferedMode]) -> Finding:
-    wanted = Mode.of(load_profile(sensor.kind))
+    wanted = Mode.of(load_profile(sensor.sensor_type))
     size = f"{wanted.width}x{wanted.height}"
     usable = [
         mode
@@ -222,6 +222,6 @@ def _check_serials(sensors: Sequence[TactileCamera]) -> Iterator[Finding]:
 
 
 def _demand_mb_s(sensor: TactileCamera) -> float:
-    mode = Mode.of(load_profile(sensor.kind))
+    mode = Mode.of(load_profile(sensor.sensor_type))
     plain = 2 * mode.width * mode.height * mode.fps / 1e6
     return plain if mode.fourcc == "YUYV" else _CAMERA_MB_S

@@ -16,10 +16,9 @@ from importlib.util import find_spec
 from sparsh_ros.engines.base import Engine
 from sparsh_ros.errors import MissingDependencyError, ModelError, WeightsError
 from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.names import DEVICES
 
 __all__ = ["DEVICES", "Engine", "create_engine", "free_gpu_memory"]
-
-DEVICES = ("auto", "cpu", "cuda")
 
 
 def create_engine(
@@ -53,6 +52,11 @@ def create_engine(
         )
     if device not in DEVICES:
         raise ModelError(f"device {device!r}: unknown; choose one of {', '.join(DEVICES)}")
+    if spec.streams:
+        from sparsh_ros.engines.onnx_engine import OnnxEngine
+
+        # Half a millisecond on a core: copies to a GPU and back would cost more.
+        return OnnxEngine(spec, names, encoder, threads)
     backend = _backend(spec, device)
     if backend == "torch" or spec.files:
         return _torch_engine(spec, names, encoder, "cuda" if backend == "torch" else "cpu", threads)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from sparsh_ros.errors import FrameError, ModelError
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.models.stream_layout import STEP_SIZES
 
 Outputs = dict[str, NDArray[np.float32]]
 
@@ -43,6 +44,7 @@ class Engine(ABC):
         self.heads = tuple(head for head in heads if encoder or head not in READS_IMAGES)
         self._token_shape = (spec.tokens, spec.embed_dim)
         self._has_encoder = encoder
+        self._streams = spec.streams
 
     def encode(self, *images: NDArray[np.uint8]) -> Any:
         """Encode images to tokens.
@@ -90,12 +92,38 @@ class Engine(ABC):
             self._check_tokens(head, *inputs)
         return self._run_head(head, inputs)
 
+    def step(
+        self,
+        whole: NDArray[np.float32],
+        readings: NDArray[np.float32],
+        hidden: NDArray[np.float32],
+    ) -> Outputs:
+        """Run the heads of a streaming model, all in one and with memory, on float32 arrays.
+
+        Args:
+            whole: (B, WHOLE * CHANNELS) tokens of the whole image in a row.
+            readings: (B, F) of the friction observer.
+            hidden: (B, HIDDEN) what the heads remember.
+
+        Returns:
+            `sparsh_ros.models.stream_layout.OUTPUTS` by name.
+
+        Raises:
+            ModelError: The model does not stream.
+        """
+        if not self._streams:
+            raise ModelError("step: wanted a streaming model, found one without memory")
+        return self._step({"whole": whole, "readings": readings, "hidden": hidden})
+
     def warm_up(self) -> None:
         """Run everything once, so that the first real frame is not the slow one."""
         tokens: Any = np.zeros((1, *self._token_shape), np.float32)
         images = [np.zeros((1, *IMAGE_SHAPE), np.uint8)] * (self.frames + 1)
         if self._has_encoder:
             tokens = self.encode(*images)
+        if self._streams:
+            self.step(*(np.zeros((1, size), np.float32) for size in STEP_SIZES))
+            return
         for head in self.heads:
             self.run_head(head, *(images if head in READS_IMAGES else [tokens]))
 
@@ -104,6 +132,9 @@ class Engine(ABC):
 
     @abstractmethod
     def _run_head(self, head: str, inputs: Sequence[Any]) -> Outputs: ...
+
+    def _step(self, inputs: Mapping[str, NDArray[np.float32]]) -> Outputs:
+        raise ModelError(f"streaming models run on ONNX Runtime only, not on {self.description}")
 
     def _check_images(self, images: Sequence[NDArray[np.uint8]]) -> None:
         if len(images) != self.frames + 1:

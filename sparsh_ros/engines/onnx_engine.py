@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +56,10 @@ class OnnxEngine(Engine):
             session = _open(spec.weights / "encoder.onnx", images, threads, cuda)
             _check_outputs(session, spec, self._token_shape)
             self._sessions["encoder"] = session
-        for name in self.heads:
-            # A head that reads tokens takes a tenth of a millisecond: one thread is fastest.
+        # What reads tokens takes a tenth of a millisecond: one thread is fastest.
+        if spec.streams:
+            self._sessions["heads"] = open_session(spec.weights / "heads.onnx", 1, cuda)
+        for name in () if spec.streams else self.heads:
             needs = (images, threads) if name in READS_IMAGES else (tokens, 1)
             self._sessions[name] = _open(spec.weights / f"{name}.onnx", *needs, cuda)
         self.on_gpu = cuda
@@ -67,6 +69,11 @@ class OnnxEngine(Engine):
     def _encode(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         named = dict(zip(image_inputs(self.frames), images, strict=True))
         return self._sessions["encoder"].run(None, named)[0]
+
+    def _step(self, inputs: Mapping[str, NDArray[np.float32]]) -> Outputs:
+        session = self._sessions["heads"]
+        names = [node.name for node in session.get_outputs()]
+        return dict(zip(names, session.run(names, dict(inputs)), strict=True))
 
     def _run_head(self, head: str, inputs: Sequence[NDArray]) -> Outputs:
         session = self._sessions[head]

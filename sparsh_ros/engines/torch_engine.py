@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparsh_ros.engines.base import Engine, Outputs
-from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
-from sparsh_ros.models.checkpoints.decoders import load_model_heads
 from sparsh_ros.models.graphs import EncoderGraph, head_graph
+from sparsh_ros.models.loading.encoders import load_model_encoder
+from sparsh_ros.models.loading.heads import load_model_heads
 from sparsh_ros.models.spec import ModelSpec
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from sparsh_ros.errors import ModelError, WeightsError
 from sparsh_ros.export.export import export_model
-from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
-from sparsh_ros.models.checkpoints.decoders import load_model_heads
 from sparsh_ros.models.checkpoints.weight_files import choose_files
 from sparsh_ros.models.head_choice import choose_heads
+from sparsh_ros.models.loading.encoders import load_model_encoder
+from sparsh_ros.models.loading.heads import load_model_heads
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import (
     describe_as_yaml,

@@ -36,10 +36,10 @@ from sparsh_ros.engines.onnx_engine import OnnxEngine, image_inputs
 from sparsh_ros.engines.torch_engine import TorchEngine
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.frames import IMAGE_SHAPE
-from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
-from sparsh_ros.models.checkpoints.decoders import load_model_heads
 from sparsh_ros.models.graphs import EncoderGraph, head_graph
 from sparsh_ros.models.head_choice import READS_IMAGES
+from sparsh_ros.models.loading.encoders import load_model_encoder
+from sparsh_ros.models.loading.heads import load_model_heads
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import load_model_spec, write_trained_values
@@ -96,13 +96,18 @@ def _is_matrix(name: str, value: Tensor) -> bool:
     return name.endswith("weight") and value.ndim >= 2
 
 
-@torch.no_grad()
 def _copy(module: nn.Module, exact: bool) -> nn.Module:
     """Copy a module to the CPU for inference, its weight matrices rounded to float16 values unless
     they are to stay exact."""
     module = copy.deepcopy(module).cpu().float().eval()
+    return module if exact else round_to_float16(module)
+
+
+@torch.no_grad()
+def round_to_float16(module: nn.Module) -> nn.Module:
+    """Round weight matrices to values that float16 holds, in place; returns the module."""
     for name, parameter in module.named_parameters():
-        if _is_matrix(name, parameter) and not exact:
+        if _is_matrix(name, parameter):
             parameter.copy_(parameter.half())
     return module
 
@@ -230,17 +235,6 @@ def _check_parity(spec: ModelSpec) -> None:
             f"export of {spec.name}: ONNX Runtime and torch differ by {wrong}, wanted less than "
             f"{PARITY_TOLERANCE}; nothing was written"
         )
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe `sparsh-ros export`."""
-    parser.add_argument("model", help="name of a model, or its .yaml file")
-    parser.add_argument("--encoder", type=Path, help="encoder weights (default: the model's own)")
-    parser.add_argument("--heads", type=Path, help="head weights (default: the model's own)")
-    parser.add_argument(
-        "--exact", action="store_true", help="keep every digit of the weights, at twice the size"
-    )
-    parser.add_argument("--out", type=Path, help="weights folder (default: the model's own)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -120,7 +120,7 @@ def _inspect_tensors(file: Checkpoint, report: Inspection) -> None:
 
 
 def _inspect_encoder(file: Checkpoint, report: Inspection) -> None:
-    from sparsh_ros.models.checkpoints.checkpoints import build_on_meta, differences
+    from sparsh_ros.models.loading.encoders import build_on_meta, differences
 
     keys, config = file.encoder_keys, file.encoder_config
     report.say("encoder", describe_encoder(config))
@@ -160,8 +160,8 @@ def _untold(config: InferredConfig) -> Iterator[str]:
 
 
 def _inspect_decoder(file: Checkpoint, report: Inspection) -> None:
-    from sparsh_ros.models.checkpoints.checkpoints import differences
-    from sparsh_ros.models.checkpoints.decoders import build_on_meta
+    from sparsh_ros.models.loading.encoders import differences
+    from sparsh_ros.models.loading.heads import build_on_meta
 
     names, config = file.head_names, file.head_config
     report.say("decoder", f"{config.describe()}, {len(names)} tensors")

@@ -12,12 +12,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sparsh_ros.models.checkpoints.checkpoints import load_encoder
-    from sparsh_ros.models.checkpoints.decoders import load_head
+    from sparsh_ros.models.loading.encoders import load_encoder
+    from sparsh_ros.models.loading.heads import load_head
 
 __all__ = ["load_encoder", "load_head"]
 
-_MODULES = {"load_encoder": "checkpoints.checkpoints", "load_head": "checkpoints.decoders"}
+_MODULES = {"load_encoder": "loading.encoders", "load_head": "loading.heads"}
 
 
 def __getattr__(name: str) -> Any:

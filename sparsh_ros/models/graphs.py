@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from sparsh_ros.errors import ModelError
 from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_WIDTH
-from sparsh_ros.models.checkpoints.checkpoints import resized
 from sparsh_ros.models.dpt import ForceField, ForceFieldDecoder
 from sparsh_ros.models.head_choice import READS_IMAGES
+from sparsh_ros.models.loading.encoders import resized
 from sparsh_ros.models.preprocess import Preprocess
 from sparsh_ros.models.vit import VisionTransformer
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from sparsh_ros.errors import ModelError
 from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD, ProbeConfig
 from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.names import HEADS
 
 AUTO = "auto"
 """Stands for force, slip and pose, and whatever else the weights have."""
 _ALWAYS = ("force", "slip", "pose")
-HEADS = (*_ALWAYS, "grasp", "textile", FORCE_FIELD)
 READS_IMAGES = frozenset({FORCE_FIELD})
 """Heads that need images instead of tokens: they read the encoder at several depths."""
 

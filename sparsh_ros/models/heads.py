@@ -196,26 +196,25 @@ class PoseHead(Head):
         return {axis: self.get_submodule(f"probe_{axis}")(pooled) for axis in POSE_AXES}
 
 
-class GraspHead(Head):
-    """Tokens (B, N, D) -> {"grasp": (B, 2) logits}, in the order of `GRASPS`."""
+class ClassHead(Head):
+    """Tokens (B, N, D) -> {task: (B, classes) logits}."""
 
-    task = "grasp"
-    outputs = ("grasp",)
+    def forward(self, tokens: Tensor) -> dict[str, Tensor]:
+        return {self.task: self.probe(self.pooler(tokens))}
+
+
+class GraspHead(ClassHead):
+    """Whether the grasp will hold, in the order of `GRASPS`."""
+
+    task, outputs = "grasp", ("grasp",)
     probes: ClassVar = {"probe": (len(GRASPS), nn.ReLU)}
 
-    def forward(self, tokens: Tensor) -> dict[str, Tensor]:
-        return {"grasp": self.probe(self.pooler(tokens))}
 
+class TextileHead(ClassHead):
+    """Which textile it is, in the order of `TEXTILES`."""
 
-class TextileHead(Head):
-    """Tokens (B, N, D) -> {"textile": (B, 20) logits}, in the order of `TEXTILES`."""
-
-    task = "textile"
-    outputs = ("textile",)
+    task, outputs = "textile", ("textile",)
     probes: ClassVar = {"probe": (len(TEXTILES), nn.ReLU)}
-
-    def forward(self, tokens: Tensor) -> dict[str, Tensor]:
-        return {"textile": self.probe(self.pooler(tokens))}
 
 
 HEADS: dict[str, type[Head]] = {

@@ -13,6 +13,7 @@ from sparsh_ros.errors import ModelError
 from sparsh_ros.frames import PAIR_OFFSETS_S
 from sparsh_ros.models.checkpoints.architecture import EncoderConfig
 from sparsh_ros.models.checkpoints.weight_files import WeightFiles
+from sparsh_ros.models.stream_layout import CHANNELS, TOKENS
 from sparsh_ros.models.transforms import (
     IDENTITY,
     InputTransform,
@@ -55,7 +56,9 @@ class Architecture(NamedTuple):
     num_heads: int
 
 
+STREAM = "stream"
 SIZES = {
+    STREAM: Architecture(CHANNELS, 0, 0),  # no transformer, see `sparsh_ros.models.streaming`
     "micro": Architecture(192, 6, 3),  # not a published size: fits 60 Hz on two CPU cores
     "tiny": Architecture(192, 12, 3),
     "small": Architecture(384, 12, 6),
@@ -119,6 +122,11 @@ class ModelSpec:
         files: The published files, where the weights are such; None where the folder is our own.
         heads: Names of the heads that have trained weights.
         slip_threshold: Slip probability at and above which the slip head's answer is "slipping".
+        slip_release: Probability below which slip ends; None for the threshold itself.
+        friction_prior: Log probability of each friction hypothesis, see
+            `perception.friction_observer`; only of streaming models.
+        evidence_kept: Share of the evidence for them that outlives a step.
+        turn_anisotropy: Anisotropy of the print from which on a streaming model tells rotation.
         force_outputs: Which of `FORCE_AXES`, as the head's labels call them, is along x, y and z of
             the image that the model sees; a minus before it stands for the opposite direction.
         pose_outputs: The same of the motion: which of `POSE_AXES` is along x, along y, about z.
@@ -148,6 +156,10 @@ class ModelSpec:
     files: WeightFiles | None = None
     heads: tuple[str, ...] = ()
     slip_threshold: float = 0.4  # TacBench's
+    slip_release: float | None = None
+    friction_prior: tuple[float, ...] = ()
+    evidence_kept: float = 1.0
+    turn_anisotropy: float = 0.3
     force_outputs: tuple[str, ...] = FORCE_AXES
     pose_outputs: tuple[str, ...] = POSE_AXES
     pose_axes: tuple[str, ...] = POSE_AXES
@@ -266,6 +278,11 @@ class ModelSpec:
         )
 
     @property
+    def streams(self) -> bool:
+        """Whether it is a streaming model, which remembers the contact."""
+        return self.size == STREAM
+
+    @property
     def embed_dim(self) -> int:
         """Channels D of a token."""
         return SIZES[self.size].embed_dim
@@ -308,6 +325,8 @@ class ModelSpec:
     @property
     def tokens(self) -> int:
         """Tokens N that the encoder returns: one per patch, of a clip one per tubelet."""
+        if self.streams:
+            return TOKENS
         return self.encoder_config.tokens
 
 

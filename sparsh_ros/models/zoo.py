@@ -25,12 +25,17 @@ TRAINED_VALUES_FILE = "heads.json"
 _TRAINED_FIELDS = (
     "heads",
     "slip_threshold",
+    "slip_release",
+    "friction_prior",
+    "evidence_kept",
+    "turn_anisotropy",
     "pose_axes",
     "pose_bin_edges_mm",
     "pose_bin_edges_deg",
     "pose_bin_values_mm",
     "pose_bin_values_deg",
 )
+_ONLY_STREAMING = ("slip_release", "friction_prior", "evidence_kept", "turn_anisotropy")
 _OF_PUBLISHER = {"sources", "unverified"}
 _YAML_FIELDS = {f.name for f in fields(ModelSpec)} - {*_TRAINED_FIELDS, "files"}
 
@@ -153,7 +158,9 @@ def _with_trained_values(spec: ModelSpec) -> ModelSpec:
     path = spec.weights / TRAINED_VALUES_FILE
     try:
         values = json.loads(path.read_text())
-        return replace(spec, **{name: _as_tuple(values[name]) for name in _TRAINED_FIELDS})
+        found = {name: values[name] for name in _TRAINED_FIELDS if name not in _ONLY_STREAMING}
+        found |= {name: values[name] for name in _ONLY_STREAMING if name in values}
+        return replace(spec, **{name: _as_tuple(value) for name, value in found.items()})
     except (OSError, ValueError, KeyError, TypeError, ModelError) as error:
         raise WeightsError(
             f"{path}: cannot be used ({error}); write it again with `sparsh-ros export`"

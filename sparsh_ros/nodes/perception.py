@@ -21,9 +21,9 @@ from contextlib import suppress
 from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
-from sparsh_ros.nodes.graph.recorded import heard_entries
+from sparsh_ros.nodes.graph.recorded import input_sensors
 from sparsh_ros.nodes.runtime import spin
-from sparsh_ros.nodes.runtime.clocks import stale_clock
+from sparsh_ros.nodes.runtime.clocks import stale_clock, stamp_clock
 from sparsh_ros.nodes.runtime.diagnostics import Report
 from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode
 from sparsh_ros.nodes.sensor import SensorNode
@@ -47,16 +47,20 @@ class PerceptionNode(ManagedNode):
             SparshError: a parameter is not allowed.
         """
         super().__init__("perception", settings.PERCEPTION)
-        self._rig = heard_entries(self._params)
-        self._prefixes = prefixes([entry.name for entry in self._rig])
-        self._sensor_ios = {
-            entry.name: SensorIO(self, entry, self._prefixes[entry.name]) for entry in self._rig
-        }
+        self._make_sensors()
         self._perception: Perception | None = None
         self._features: FeaturesPublisher | None = None
         self._fields: FieldWorker | None = None
         self._stop = threading.Event()
         self._worker: threading.Thread | None = None
+
+    def _make_sensors(self) -> None:
+        self._sensor_configs = input_sensors(self._params)
+        self._prefixes = prefixes([config.name for config in self._sensor_configs])
+        self._sensor_ios = {
+            config.name: SensorIO(self, config, self._prefixes[config.name])
+            for config in self._sensor_configs
+        }
 
     def hosted_sensors(self) -> list[SensorNode]:
         """Nodes of the sensors that live in this process: none unless `in_process` is set."""
@@ -64,21 +68,23 @@ class PerceptionNode(ManagedNode):
             return []
         return [
             SensorNode(
-                entry,
-                self._prefixes[entry.name],
-                sink=self._sensor_ios[entry.name].on_frame,
-                take_background=self._sensor_ios[entry.name].use_background,
+                config,
+                self._prefixes[config.name],
+                sink=self._sensor_ios[config.name].on_frame,
+                take_background=self._sensor_ios[config.name].use_background,
             )
-            for entry in self._rig
+            for config in self._sensor_configs
         ]
 
     def _configure(self) -> None:
+        if not self._params["in_process"]:  # hosted sensors are known from the start
+            self._make_sensors()
         self._perception = perception = self._load()
         spec, engine = perception.spec, perception.engine
         for sensor_io in self._sensor_ios.values():
-            sensor_io.create_publishers(perception.heads)
+            sensor_io.create_publishers(perception.heads, self._params["nan_policy"])
         if self._params["publish_features"]:
-            self._features = FeaturesPublisher(self, self._rig, spec)
+            self._features = FeaturesPublisher(self, self._sensor_configs, spec)
         self.get_logger().info(f"{spec.name} on {engine.description}; {spec.terms}")
         for sentence in (*perception.notes, *perception.heads.missing.values()):
             self.get_logger().warning(sentence)
@@ -111,6 +117,12 @@ class PerceptionNode(ManagedNode):
     def _cleanup(self) -> None:
         self._features = None
 
+    def _on_parameters(self, names: set[str]) -> None:
+        if self._perception is not None and names & {"contact_threshold_n", "slip_threshold"}:
+            self._perception.set_thresholds(
+                self._params["contact_threshold_n"], self._params["slip_threshold"] or None
+            )
+
     def _load(self) -> Perception:
         params = self._params
         return Perception(
@@ -122,6 +134,7 @@ class PerceptionNode(ManagedNode):
             slip_threshold=params["slip_threshold"] or None,
             weights_dir=params["weights_dir"] or None,
             monotonic=stale_clock(self),
+            stamp_clock=stamp_clock(self),
         )
 
     def _work(self) -> None:

@@ -14,27 +14,33 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from sparsh_ros.frames import Frame
 from sparsh_ros.nodes import settings
-from sparsh_ros.nodes.graph.entries import own_entry
+from sparsh_ros.nodes.graph.sensors import config_for_node
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.diagnostics import Report
 from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode
 from sparsh_ros.nodes.runtime.sensor_health import sensor_report
 from sparsh_ros.nodes.topics.background import BackgroundTopic
+from sparsh_ros.nodes.topics.endpoints import LOG_THROTTLE_S
 from sparsh_ros.nodes.topics.ground_truth import GroundTruthPublisher
 from sparsh_ros.nodes.topics.images import CameraInfoPublisher, ImagePublisher
+from sparsh_ros.nodes.topics.static_frames import publish_static_frames
 from sparsh_ros.sensors import Sensor
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
 
 # Between seeing the listeners and sending: both sides must know each other by then, or the first
 # frames are missed, which are those without contact.
 _HANDSHAKE_S = 0.5
 _POLL_S = 0.05
+# A simulated clock that goes back further than this was set back.
+_TICK_NS = 100_000_000
 
 
 class SensorNode(ManagedNode):
@@ -42,7 +48,7 @@ class SensorNode(ManagedNode):
 
     def __init__(
         self,
-        entry: SensorEntry | None = None,
+        config: SensorConfig | None = None,
         prefix: str = "",
         sink: Callable[[Frame], None] | None = None,
         take_background: Callable[[np.ndarray | None], None] | None = None,
@@ -50,7 +56,7 @@ class SensorNode(ManagedNode):
         """Declare the parameters.
 
         Args:
-            entry: the sensor, in place of the parameters, where one process hosts several.
+            config: the sensor, in place of the parameters, where one process hosts several.
             prefix: of the topics in that case, such as "left/".
             sink: takes each frame within this process, so that images need not be published.
             take_background: takes each new background within this process, None for no more.
@@ -58,13 +64,16 @@ class SensorNode(ManagedNode):
         Raises:
             SparshError: a parameter is not allowed.
         """
-        super().__init__(f"{entry.name}_sensor" if entry and prefix else "sensor", settings.SENSOR)
-        self._entry = entry or own_entry(self._params)
+        super().__init__(
+            f"{config.name}_sensor" if config and prefix else "sensor", settings.SENSOR
+        )
+        self._given_config = config
+        self._config = config or config_for_node(self._params)
         self._prefix = prefix
         self._sink, self._take_background = sink, take_background
         self._sensor: Sensor | None = None
         self._background: BackgroundTopic | None = None
-        self._published = 0
+        self._published = self._last_stamp_ns = 0
         self._stop = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -75,23 +84,26 @@ class SensorNode(ManagedNode):
         What has a beginning, a recording or a simulated touch, is only tried out here. It begins
         once `listeners` listen, so that they do not miss the first frames, which show the bare gel.
         """
-        self._sensor = self._entry.open()
+        self._config = self._given_config or config_for_node(self._params)
+        self._sensor = self._config.open()
         self._sensor.start()
         if self._sensor.has_beginning:
             self._sensor.stop()
-            self._sensor = self._entry.open()
-        entry, prefix = self._entry, self._prefix
+            self._sensor = self._config.open()
+        config, prefix = self._config, self._prefix
         self._images = ImagePublisher(
-            self, prefix, entry.optical_frame, lambda: self._params["jpeg_quality"]
+            self, prefix, config.optical_frame, lambda: self._params["jpeg_quality"]
         )
-        self._camera_info = CameraInfoPublisher(self, prefix, entry)
+        self._camera_info = CameraInfoPublisher(self, prefix, config)
+        if self._params["publish_tf"]:
+            self._static_frames = publish_static_frames(self, config)
         self._truth = None
-        if entry.driver == "simulated":
-            self._truth = GroundTruthPublisher(self, prefix, entry.gel_frame)
+        if config.driver.name == "simulated":
+            self._truth = GroundTruthPublisher(self, prefix, config.gel_frame)
         self._background = BackgroundTopic(
             self,
             prefix,
-            entry,
+            config,
             lambda: self._sensor.serial,
             self._take_background,
         )
@@ -102,7 +114,7 @@ class SensorNode(ManagedNode):
             self.get_logger().info(f"{self._sensor.name}: waiting for listeners")
         else:
             self._sensor.start()
-        self._thread = threading.Thread(target=self._work, name=f"publish {self._entry.name}")
+        self._thread = threading.Thread(target=self._work, name=f"publish {self._config.name}")
         self._thread.start()
 
     def _deactivate(self) -> None:
@@ -140,7 +152,29 @@ class SensorNode(ManagedNode):
             if not self._stop.is_set():
                 self._sensor.start()
 
+    def _on_node_clock(self, frame: Frame) -> Frame | None:
+        """The frame with a stamp of the node's clock; None while simulated time has not begun."""
+        clock = self.get_clock()
+        if not clock.ros_time_is_active:
+            return frame
+        now_ns = clock.now().nanoseconds
+        if now_ns == 0:
+            self.get_logger().warning(
+                "use_sim_time: waiting for /clock", throttle_duration_sec=LOG_THROTTLE_S
+            )
+            return None
+        # Some time passed since the grab; simulated time is taken to pass as fast.
+        stamp_ns = max(0, now_ns - (time.time_ns() - frame.stamp_ns))
+        # Simulated time comes in ticks: within one, frames keep their order.
+        if 0 <= self._last_stamp_ns - stamp_ns < _TICK_NS:
+            stamp_ns = self._last_stamp_ns + 1
+        self._last_stamp_ns = stamp_ns
+        return replace(frame, stamp_ns=stamp_ns)
+
     def _publish(self, frame: Frame) -> None:
+        frame = self._on_node_clock(frame)
+        if frame is None:
+            return
         if self._sink is not None:
             self._sink(frame)
         self._images.publish(frame, for_nobody=self._sink is None)
@@ -152,16 +186,16 @@ class SensorNode(ManagedNode):
 
     def _reports(self) -> dict[str, Report]:
         values = {
-            "driver": self._entry.driver,
-            "kind": self._entry.profile.name,
+            "driver": self._config.driver.name,
+            "sensor type": self._config.profile.name,
             "images": self.resolve_topic_name(f"{self._prefix}image_raw"),
             "images published": self._published,
         }
         if self._sensor is None:
-            return {self._entry.name: Report(values=values)}
+            return {self._config.name: Report(values=values)}
         report = sensor_report(self._sensor.status(), self._sensor.serial)
         report = report.with_more(Report(values=values))
-        return {self._entry.name: report.with_more(self._background.report())}
+        return {self._config.name: report.with_more(self._background.report())}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -21,6 +21,8 @@ from sparsh_ros.sensors.profiles import SensorProfile
 # How long an estimate outlives its frame: at 60 frames/s 0.13 s, at 25 frames/s 0.32 s.
 STALE_PERIODS = 8
 LEAST_STALE_S = 0.1
+# No clock of a robot is off by so much unless it is wrong, and no image is so long on its way.
+STAMP_TOLERANCE_S = 10.0
 
 _PERIODS_MEASURED = 8  # at most; half as many at least, or a gap would count as a slow camera
 # Without background subtraction the encoder sees the plain image: image - 127 + 127.
@@ -100,11 +102,22 @@ class SensorBuffer:
         """Whether there is a frame to look at, or a silence to report."""
         return self.pending or now_s >= self.timeout_at_s
 
-    def prepare(self, now_s: float) -> tuple[EncodedFrame, list[NDArray[np.uint8]] | None]:
-        """The newest frame's encoding to be; what the encoder is to see, unless it is invalid."""
+    def prepare(
+        self, now_s: float, stamp_now_ns: int | None = None
+    ) -> tuple[EncodedFrame, list[NDArray[np.uint8]] | None]:
+        """Prepare the newest frame and its partners for the encoder.
+
+        Args:
+            now_s: The moment, by the clock given to `add`.
+            stamp_now_ns: The moment by the clock of the stamps; None trusts them.
+
+        Returns:
+            What will have been encoded, and the images that the encoder is to see, newest first and
+            the background last; None in their place if the frame is invalid.
+        """
         clip = self._ring.clip()
         newest = self._ring.newest
-        reason = self._reason(now_s)
+        reason = self._reason(now_s, stamp_now_ns)
         self._count(encoded=self.pending and not reason, unpaired=self.pending and bool(reason))
         self.pending, self.last_images, self.last_frame = False, None, newest
         if reason:
@@ -123,13 +136,27 @@ class SensorBuffer:
             clock_steps=ring.clock_steps,
         )
 
-    def _reason(self, now_s: float) -> str:
+    def _reason(self, now_s: float, stamp_now_ns: int | None) -> str:
         if now_s >= self._stale_s:
             self._timeout_reported = True
             return f"stale: no frame for {now_s - self._arrivals_s[-1]:.2f} s"
+        if stamp_now_ns is not None and (reason := self._stamp_trouble(stamp_now_ns)):
+            return reason
         if self.background is None:
             return "no background: capture one while nothing touches the gel"
         return self._ring.reason
+
+    def _stamp_trouble(self, now_ns: int) -> str:
+        """What is wrong with the newest stamp at this moment of its clock; empty if nothing is."""
+        behind_s = (now_ns - self._ring.newest.stamp_ns) * 1e-9
+        if abs(behind_s) <= STAMP_TOLERANCE_S:
+            return ""
+        side = "behind" if behind_s > 0 else "ahead of"
+        return (
+            f"stamp: wanted one within {STAMP_TOLERANCE_S:.0f} s of the clock here, found one "
+            f"{abs(behind_s):.0f} s {side} it; set the clocks of both computers, or use_sim_time "
+            "if a recording is played"
+        )
 
     def _period_s(self) -> float:
         """That of this kind of camera, or the one measured lately where that is longer."""

@@ -16,10 +16,11 @@ from sparsh_ros.errors import ParameterError
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.transforms import OutputTransform
+from sparsh_ros.names import CONTACT_THRESHOLD_N
 from sparsh_ros.perception.postprocess import Estimate, Postprocessor
+from sparsh_ros.perception.stream_postprocess import StreamPostprocessor
+from sparsh_ros.perception.stream_runner import StreamRunner
 from sparsh_ros.sensors.profiles import SensorProfile
-
-CONTACT_THRESHOLD_N = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +91,32 @@ class HeadRunner:
         Raises:
             ParameterError: a threshold is out of its range.
         """
-        slip_threshold = spec.slip_threshold if slip_threshold is None else slip_threshold
-        if not (math.isfinite(contact_threshold_n) and contact_threshold_n > 0):
-            raise ParameterError(
-                f"contact threshold: wanted a force above 0 N, found {contact_threshold_n}"
-            )
-        if not 0 < slip_threshold < 1:
-            raise ParameterError(
-                f"slip threshold: wanted a probability between 0 and 1, found {slip_threshold}"
-            )
         self._spec = spec
         self._engine = engine
-        self._thresholds = (contact_threshold_n, slip_threshold)
         self._postprocessors: dict[str, tuple[Postprocessor, OutputTransform]] = {}
+        self._stream = StreamRunner(spec, engine) if spec.streams else None
+        self.set_thresholds(contact_threshold_n, slip_threshold)
+
+    def set_thresholds(self, contact_n: float, slip: float | None) -> None:
+        """Decide by other thresholds from the next frame on; arguments and errors as above."""
+        slip = self._spec.slip_threshold if slip is None else slip
+        if not (math.isfinite(contact_n) and contact_n > 0):
+            raise ParameterError(f"contact threshold: wanted a force above 0 N, found {contact_n}")
+        if not 0 < slip < 1:
+            raise ParameterError(
+                f"slip threshold: wanted a probability between 0 and 1, found {slip}"
+            )
+        self._thresholds = (contact_n, slip)
+        for postprocessor, _ in self._postprocessors.values():
+            postprocessor.set_thresholds(contact_n, slip)
 
     def add_sensor(self, name: str, profile: SensorProfile) -> None:
         """Make a sensor known; starts it anew if it is."""
-        postprocessor = Postprocessor(name, profile, self._spec, *self._thresholds)
+        kind = StreamPostprocessor if self._spec.streams else Postprocessor
+        postprocessor = kind(name, profile, self._spec, *self._thresholds)
         self._postprocessors[name] = postprocessor, self._spec.output_transform(profile.name)
+        if self._stream is not None:
+            self._stream.add_sensor(name, profile)
 
     def run(self, features: Features) -> list[Estimate]:
         """Make an estimate of each frame, invalid ones of those without tokens.
@@ -115,6 +124,8 @@ class HeadRunner:
         Raises:
             ParameterError: a sensor is unknown; call `add_sensor` first.
         """
+        if self._stream is not None:
+            return self._run_stream(features)
         outputs = {}
         if features.tokens is not None:
             heads = [head for head in self._engine.heads if head not in READS_IMAGES]
@@ -130,12 +141,37 @@ class HeadRunner:
             row += encoded.valid
         return estimates
 
-    def _estimate(self, encoded: EncodedFrame, outputs: dict[str, dict[str, NDArray]]) -> Estimate:
-        if encoded.sensor not in self._postprocessors:
+    def _run_stream(self, features: Features) -> list[Estimate]:
+        """The same for a streaming model; what it remembers ends with contact, or when the stream
+        breaks."""
+        for encoded in features.frames:
+            self._check_known(encoded.sensor)
+        valid = [encoded for encoded in features.frames if encoded.valid]
+        pairs = [(encoded.sensor, encoded.stamp_ns, encoded.interval_s) for encoded in valid]
+        ready = bool(pairs) and features.tokens is not None
+        steps = iter(self._stream.step(pairs, features.tokens) if ready else ())
+        estimates = []
+        for encoded in features.frames:
+            postprocessor, _ = self._postprocessors[encoded.sensor]
+            step = next(steps, None) if encoded.valid else None
+            if step is None:
+                reason = encoded.reason or f"model {self._spec.name}: no tokens"
+                estimate = postprocessor.invalid(encoded.stamp_ns, reason)
+            else:
+                estimate = postprocessor.process_step(step, self._engine.heads)
+            self._stream.remember(encoded.sensor, step if estimate.in_contact else None)
+            estimates.append(estimate)
+        return estimates
+
+    def _check_known(self, sensor: str) -> None:
+        if sensor not in self._postprocessors:
             raise ParameterError(
-                f"sensor {encoded.sensor!r}: unknown to the heads, which know "
+                f"sensor {sensor!r}: unknown to the heads, which know "
                 f"{', '.join(self._postprocessors) or 'none'}"
             )
+
+    def _estimate(self, encoded: EncodedFrame, outputs: dict[str, dict[str, NDArray]]) -> Estimate:
+        self._check_known(encoded.sensor)
         postprocessor, transform = self._postprocessors[encoded.sensor]
         reason = encoded.reason
         if not (reason or outputs or self._engine.heads):

@@ -25,12 +25,11 @@ from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD
 from sparsh_ros.models.head_choice import AUTO, READS_IMAGES, choose_heads
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.names import DEFAULT_MODEL
+from sparsh_ros.names import CONTACT_THRESHOLD_N, DEFAULT_MODEL
 from sparsh_ros.perception.buffer import SensorBuffer, SensorCounters
 from sparsh_ros.perception.follow import follow
 from sparsh_ros.perception.force_field import ForceField, lay_on_image
 from sparsh_ros.perception.head_runner import (
-    CONTACT_THRESHOLD_N,
     EncodedFrame,
     Features,
     HeadRunner,
@@ -68,6 +67,7 @@ class Perception:
         contact_threshold_n: float = CONTACT_THRESHOLD_N,
         slip_threshold: float | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        stamp_clock: Callable[[], int] | None = None,
         weights_dir: str | Path | None = None,
     ) -> None:
         """Load the model and warm it up.
@@ -82,6 +82,8 @@ class Perception:
             contact_threshold_n: normal force at which contact begins, N.
             slip_threshold: slip probability that counts as slipping; None takes the model's.
             monotonic: clock in seconds, no faster than real time, by which frames go stale.
+            stamp_clock: Clock of the stamps, nanoseconds: frames that are more than 10 s off are
+                invalid. None, as for recordings, trusts the stamps.
             weights_dir: folder with the model's weights; None: where they belong, see
                 `load_model_spec`.
 
@@ -95,7 +97,7 @@ class Perception:
         self.engine = create_engine(self.spec, device, self.heads.usable, threads=threads)
         self.notes = tuple(_notes(self.spec, self.engine))
         self._head_runner = HeadRunner(self.spec, self.engine, contact_threshold_n, slip_threshold)
-        self._monotonic = monotonic
+        self._monotonic, self._stamp_clock = monotonic, stamp_clock
         self._buffers: dict[str, SensorBuffer] = {}
         self._last_frames: tuple[EncodedFrame, ...] = ()
         self._arrived = threading.Condition()
@@ -152,6 +154,14 @@ class Perception:
         """Forget a sensor: its frames, its background, its contact."""
         with self._arrived:
             self._buffers.pop(name, None)
+
+    def set_thresholds(self, contact_n: float, slip: float | None) -> None:
+        """Decide by other thresholds from the next frame on, see `__init__`.
+
+        Raises:
+            ParameterError: A threshold is out of its range.
+        """
+        self._head_runner.set_thresholds(contact_n, slip)
 
     def set_background(self, name: str, image: NDArray[np.uint8] | None) -> None:
         """Set a sensor's no-contact reference, a canonical image; None forgets the one it had.
@@ -225,8 +235,11 @@ class Perception:
         """
         with self._arrived:
             now_s = self._monotonic()
+            stamp_now_ns = None if self._stamp_clock is None else self._stamp_clock()
             prepared = [
-                buffer.prepare(now_s) for buffer in self._buffers.values() if buffer.is_ready(now_s)
+                buffer.prepare(now_s, stamp_now_ns)
+                for buffer in self._buffers.values()
+                if buffer.is_ready(now_s)
             ]
         self._last_frames = tuple(encoded for encoded, _ in prepared)
         seen = [images for _, images in prepared if images is not None]

@@ -8,6 +8,7 @@ counter-clockwise in the canonical image. What is not known is NaN.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -20,6 +21,8 @@ from sparsh_ros.sensors.profiles import SensorProfile
 
 # Contact ends at this share of the force at which it begins: noise must not make it flicker.
 _RELEASE_SHARE = 0.5
+# Longer than a slow computer takes for a frame, shorter than an object takes to be exchanged.
+_LONGEST_GAP_S = 0.5
 
 Outputs = Mapping[str, Mapping[str, NDArray[np.float32]]]
 
@@ -93,17 +96,31 @@ class Estimate:
 class Contact:
     """Whether something presses on the gel, with hysteresis on the normal force.
 
-    Contact begins at `threshold_n` and ends below half of it.
+    Contact begins at `threshold_n` and ends below half of it. It does not outlive the stream of
+    frames: where that breaks, by a gap or a step of the clock, contact has to show itself again.
     """
 
     def __init__(self, threshold_n: float) -> None:
         """Start without contact."""
-        self._threshold_n = threshold_n
+        self.threshold_n = threshold_n
+        self._updated_ns: int | None = None
         self.began_ns: int | None = None
 
-    def update(self, stamp_ns: int, normal_force_n: float) -> bool:
-        """Take the normal force (N) at a moment; whether there is contact then."""
-        limit_n = self._threshold_n * (1.0 if self.began_ns is None else _RELEASE_SHARE)
+    def end(self) -> None:
+        """Whatever there was is over: nothing is known from here on."""
+        self.began_ns = self._updated_ns = None
+
+    def update(self, stamp_ns: int, normal_force_n: float) -> bool | None:
+        """Take the normal force (N) at a moment; whether there is contact then, None if NaN."""
+        if math.isnan(normal_force_n):
+            self.end()
+            return None
+        if self._updated_ns is not None:
+            gap_s = (stamp_ns - self._updated_ns) * 1e-9
+            if not 0 <= gap_s <= _LONGEST_GAP_S:
+                self.end()
+        self._updated_ns = stamp_ns
+        limit_n = self.threshold_n * (1.0 if self.began_ns is None else _RELEASE_SHARE)
         if normal_force_n < limit_n:
             self.began_ns = None
         elif self.began_ns is None:
@@ -130,8 +147,14 @@ class Postprocessor:
         self._contact = Contact(contact_threshold_n)
         self._motion = MotionIntegrator()
 
+    def set_thresholds(self, contact_n: float, slip: float) -> None:
+        """Decide by other thresholds, newtons and a probability; a contact that began goes on."""
+        self._contact.threshold_n, self._slip_threshold = contact_n, slip
+
     def invalid(self, stamp_ns: int, reason: str) -> Estimate:
-        """An estimate of which nothing is known."""
+        """An estimate of which nothing is known, not even whether there still is contact."""
+        self._contact.end()
+        self._motion.stop()
         return Estimate(self._sensor, stamp_ns, reason=reason, slip_threshold=self._slip_threshold)
 
     def process(self, stamp_ns: int, interval_s: float, outputs: Outputs) -> Estimate:
@@ -185,11 +208,9 @@ class Postprocessor:
         moved = replace(estimate, pose_change=change, pose_change_covariance=covariance)
         if bins is not None:
             moved = replace(moved, pose_bins=bins)
-        if estimate.in_contact is None:
-            return moved
         if not estimate.in_contact:
             self._motion.stop()
-            return estimate
+            return moved if estimate.in_contact is None else estimate
         if not self._motion.follows(estimate.stamp_ns, estimate.interval_s):
             self._contact.began_ns = estimate.stamp_ns
             self._motion.start(estimate.stamp_ns)

@@ -137,7 +137,7 @@ def _give(
         raise RecordingError(
             f"bag: wanted one {role} topic for each of {len(sensors)} sensors "
             f"({', '.join(sensor.image for sensor in sensors)}), found {len(given)} "
-            f"({', '.join(given)}); name the images that are meant with --image"
+            f"({', '.join(given)}); name the images that are meant with --image-topics"
         )
     for name in given:
         _check(known, name, types)
@@ -169,7 +169,8 @@ def _find(
         return sensor
     note = (
         f"{role}: no topic {sensor.prefix}/{usual}, and {', '.join(candidates)} may belong to any "
-        f"of {', '.join(other.image for other in sensors)}; say which with --image and --{role}"
+        f"of {', '.join(other.image for other in sensors)}; "
+        f"say which with --image-topics and --{role}-topics"
     )
     return replace(sensor, notes=(*sensor.notes, note))
 

@@ -36,15 +36,15 @@ class Sensor(ABC):
     - anything else: the device is closed and opened again, after a pause that doubles from
       0.1 s to 1 s with every failure in a row.
 
-    What they raise may have a `kind`, by which it is counted.
+    What they raise may have an attribute `fault`, the name by which it is counted.
 
     Use it as a context manager, or call `start` and `stop`.
 
     Attributes:
-        name: the sensor in words.
-        profile: what is known about this kind of sensor.
-        serial: serial number of the camera; empty where it has none, or before it was found.
-        has_beginning: its first frames come only once, as those of a recording. It begins when
+        name: The sensor in words.
+        profile: What is known about this type of sensor.
+        serial: Serial number of the camera; empty where it has none, or before it was found.
+        has_beginning: Its first frames come only once, as those of a recording. It begins when
             somebody first asks for a frame, so that none is lost on who is not ready yet.
     """
 
@@ -57,9 +57,9 @@ class Sensor(ABC):
         """Prepare a sensor; nothing is opened yet.
 
         Args:
-            name: the sensor in words, used in messages.
-            profile: what is known about this kind of sensor.
-            clock: gives the stamps, in nanoseconds. Pacing never depends on it.
+            name: The sensor in words, used in messages.
+            profile: What is known about this type of sensor.
+            clock: Gives the stamps, in nanoseconds. Pacing never depends on it.
         """
         self.name = name
         self.profile = profile
@@ -104,7 +104,7 @@ class Sensor(ABC):
         come as soon as it does.
 
         Raises:
-            SparshError: what waiting does not mend, such as a missing file or a bad setting.
+            SparshError: what waiting does not fix, such as a missing file or a bad setting.
         """
         if self._thread is not None:
             return
@@ -148,8 +148,8 @@ class Sensor(ABC):
         """Take the newest frame once its sequence number is above `after_sequence`.
 
         Args:
-            after_sequence: sequence of the frame the caller already has, 0 for any.
-            timeout: seconds to wait at most; None waits as long as the sensor runs.
+            after_sequence: Sequence of the frame the caller already has, 0 for any.
+            timeout: Seconds to wait at most; None waits as long as the sensor runs.
 
         Returns:
             The frame, or None after `timeout` and when the sensor stopped or finished.
@@ -276,15 +276,15 @@ class Sensor(ABC):
             self._report(error)
 
     def _report(self, error: Exception) -> None:
-        """Keep the message for `status`; log each kind of trouble, but not again for 10 s."""
+        """Keep the message for `status`; log each fault, but not again for 10 s."""
         message = str(error) or type(error).__name__
-        kind = getattr(error, "kind", "")
+        fault = getattr(error, "fault", "")
         now_s = time.monotonic()
         with self._changed:
             self._last_error = message
-            self._faults.update([kind] if kind else [])
-        if now_s - self._reported_s.get(kind or message, -math.inf) > _REPORT_AGAIN_S:
+            self._faults.update([fault] if fault else [])
+        if now_s - self._reported_s.get(fault or message, -math.inf) > _REPORT_AGAIN_S:
             if len(self._reported_s) == _REPORTS_KEPT:
                 self._reported_s.clear()
-            self._reported_s[kind or message] = now_s
+            self._reported_s[fault or message] = now_s
             _log.warning(message if message.startswith(self.name) else f"{self.name}: {message}")

@@ -36,7 +36,7 @@ def decode_image(content: bytes, source: str) -> np.ndarray:
         (height, width, 3) uint8 BGR.
 
     Raises:
-        FrameError: the content is no image, or one of more pixels than any camera has; the message
+        FrameError: The content is no image, or one of more pixels than any camera has; the message
             begins with `source`.
     """
     width, height = image_size(content)
@@ -134,8 +134,8 @@ def read_image(path: str | Path) -> np.ndarray:
         (height, width, 3) uint8 BGR.
 
     Raises:
-        RecordingError: the file is missing.
-        FrameError: it is no image.
+        RecordingError: The file is missing.
+        FrameError: It is no image.
     """
     try:
         content = Path(path).read_bytes()

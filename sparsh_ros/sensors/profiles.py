@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known about each kind of sensor, read from config/sensors/*.yaml."""
+"""What is known about each type of sensor, read from config/sensors/*.yaml."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _ORDERS = ("rgb", "bgr")
 
 @dataclass(frozen=True, slots=True)
 class SensorProfile:
-    """One kind of gel sensor.
+    """One type of gel sensor.
 
     Attributes:
-        name: name of the kind, e.g. "digit".
-        width, height: pixels as the camera delivers them.
-        fps: nominal frame rate, 1/s.
-        turn: how a landscape frame is turned upright, "clockwise" or "counter_clockwise".
-        subtract_background: whether the encoder sees the difference from a no-contact frame.
-        maximum_load_n: hardest normal press, newtons, that estimates are made for: the simulator
+        name: Name of the type, e.g. "digit".
+        width, height: Pixels as the camera delivers them.
+        fps: Nominal frame rate, 1/s.
+        turn: How a landscape frame is turned upright, "clockwise" or "counter_clockwise".
+        subtract_background: Whether the encoder sees the difference from a no-contact frame.
+        maximum_load_n: Hardest normal press, newtons, that estimates are made for: the simulator
             presses up to it.
-        force_scale_n: newtons (x, y, z) at a force-head output of 1.
-        delta_force_scale_n: newtons (x, y, z) at a slip-head delta-force output of 1.
-        gel_width_mm, gel_height_mm: extent of gel in the canonical image along x and y.
+        force_scale_n: Newtons (x, y, z) at a force-head output of 1.
+        delta_force_scale_n: Newtons (x, y, z) at a slip-head delta-force output of 1.
+        gel_width_mm, gel_height_mm: Extent of gel in the canonical image along x and y.
     """
 
     name: str
@@ -82,7 +82,7 @@ class SensorProfile:
 
         Args:
             raw: (height, width, 3) uint8.
-            order: channel order of `raw`, "rgb" or "bgr".
+            order: Channel order of `raw`, "rgb" or "bgr".
 
         Returns:
             (320, 240, 3) uint8 RGB, contiguous, never sharing memory with `raw`.
@@ -130,7 +130,7 @@ def load_profile(name: str | Path) -> SensorProfile:
     """Read a profile by name ("digit") or from a YAML file of the same form.
 
     Raises:
-        ParameterError: no such profile, or the file does not hold one; the message names the field.
+        ParameterError: No such profile, or the file does not hold one; the message names the field.
     """
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
@@ -149,10 +149,10 @@ def load_profile(name: str | Path) -> SensorProfile:
 
 
 def override_profile(profile: SensorProfile, changes: Mapping[str, object]) -> SensorProfile:
-    """The profile with some fields changed, as one sensor may differ from its kind.
+    """The profile with some fields changed, as one sensor may differ from its type.
 
     Raises:
-        ParameterError: no such field, or a value that does not fit it; the kind itself is fixed.
+        ParameterError: No such field, or a value that does not fit it; the type itself is fixed.
     """
     known = [field.name for field in fields(SensorProfile) if field.name != "name"]
     for key in changes:

@@ -28,9 +28,9 @@ class Schedule:
         """Make a schedule whose first tick is due when first asked for.
 
         Args:
-            rate_hz: ticks per second.
-            stop: ends every wait at once when set.
-            monotonic: clock in seconds that never steps back.
+            rate_hz: Ticks per second.
+            stop: Ends every wait at once when set.
+            monotonic: Clock in seconds that never steps back.
 
         Raises:
             ParameterError: `rate_hz` is no number above 0.
@@ -66,7 +66,7 @@ class Schedule:
         return None if self._stop.is_set() else skipped
 
     def restart(self) -> None:
-        """Begin anew: the next tick is due when it is asked for."""
+        """Begin again: the next tick is due when it is asked for."""
         self._due_s = None
 
     def pause(self, seconds: float) -> None:

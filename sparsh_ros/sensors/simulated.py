@@ -11,6 +11,7 @@ import numpy as np
 
 from sparsh_ros.frames import Frame
 from sparsh_ros.sensors.base import Sensor
+from sparsh_ros.sensors.drivers import SimulatedConfig
 from sparsh_ros.sensors.profiles import SensorProfile
 from sparsh_ros.sensors.schedule import Schedule
 from sparsh_ros.simulation.simulation import TouchSample, TouchSimulation
@@ -47,26 +48,23 @@ class SimulatedSensor(Sensor):
     def __init__(
         self,
         profile: SensorProfile,
-        seed: int = 0,
-        touch: str = "random",
-        rate_hz: float | None = None,
+        config: SimulatedConfig,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         """Prepare the simulation.
 
         Args:
-            profile: kind of sensor; its name selects the simulated optics and gel.
-            seed: draws the sensor instance and the touch.
-            touch: "random", "demo" or "protocol", see gel.TouchSimulation.
-            rate_hz: frames per second, in the simulation and on the clock; None for that of the
-                profile.
-            clock: gives the stamps, nanoseconds.
+            profile: Type of sensor; its name selects the simulated optics and gel.
+            config: Its touch, see TouchSimulation, the seed of sensor and touch, and the frame
+                rate, in the simulation and on the clock.
+            clock: Gives the stamps, nanoseconds.
         """
         super().__init__(f"simulated {profile.name}", profile, clock)
-        rate_hz = profile.fps if rate_hz is None else rate_hz
+        self.config = config
+        rate_hz = config.fps or profile.fps
         self._settings = {
-            "seed": seed,
-            "touch": touch,
+            "seed": config.seed,
+            "touch": config.touch,
             "rate_hz": rate_hz,
             "maximum_load_n": profile.maximum_load_n,
             "rest_s": REST_S,

@@ -14,9 +14,10 @@ import numpy as np
 
 from sparsh_ros.errors import FrameError, RecordingError
 from sparsh_ros.files import refuse_pointer
+from sparsh_ros.names import MAX_RATE_HZ
 from sparsh_ros.sensors.images import list_images, read_image
 
-_PLAUSIBLE_FPS = (1.0, 240.0)
+_PLAUSIBLE_FPS = (1.0, MAX_RATE_HZ)
 
 
 class VideoFile:
@@ -68,7 +69,7 @@ class VideoFile:
         return image
 
     def rewind(self) -> None:
-        """Start over. Opened anew, because seeking is not exact in every container."""
+        """Start over. Opened again, because seeking is not exact in every container."""
         self._capture.release()
         self._capture = self._opened()
 
@@ -88,7 +89,7 @@ class ImageFolder:
     """The images of a folder, in natural order.
 
     Raises:
-        RecordingError: the folder cannot be listed, or holds no image that can be read.
+        RecordingError: The folder cannot be listed, or holds no image that can be read.
     """
 
     fps = None
@@ -112,7 +113,7 @@ class ImageFolder:
         """The next image; None at the end.
 
         Raises:
-            FrameError: this image is missing or broken; the next call goes on behind it.
+            FrameError: This image is missing or broken; the next call goes on behind it.
         """
         if self._next == len(self._files):
             return None

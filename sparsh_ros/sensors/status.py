@@ -21,25 +21,25 @@ class SensorStatus:
     """How a sensor is doing.
 
     Attributes:
-        name: the sensor, in words.
-        running: the capture thread is alive.
-        connected: the device or file is open.
-        finished: a recording came to its end.
-        frames: frames that reached the slot.
-        overwritten: of these, frames replaced by a newer one before any `wait` returned them.
-        skipped: frames never made, passed over or lost on the way, by the sensor's own counting.
-        refused: single frames lost because they were broken or of a wrong form.
-        errors: how often opening or reading the device failed.
-        usb_errors: frames that the kernel flagged as damaged, and transfers that failed.
-        faults: how often each kind of fault was met, see watchdog.py; only kinds that were.
-        reopened: how often it was opened again after that.
-        rate_hz: measured over the last second or so; NaN before the second frame since opening, and
+        name: The sensor, in words.
+        running: The capture thread is alive.
+        connected: The device or file is open.
+        finished: A recording came to its end.
+        frames: Frames that reached the slot.
+        overwritten: Of these, frames replaced by a newer one before any `wait` returned them.
+        skipped: Frames never made, passed over or lost on the way, by the sensor's own counting.
+        refused: Single frames lost because they were broken or of a wrong form.
+        errors: How often opening or reading the device failed.
+        usb_errors: Frames that the kernel flagged as damaged, and transfers that failed.
+        faults: How often each fault was met, see watchdog.py; only those that were.
+        reopened: How often it was opened again after that.
+        rate_hz: Measured over the last second or so; NaN before the second frame since opening, and
             while it is not connected.
-        nominal_hz: what it should be; NaN where that is not known, or not yet.
-        frame_age_s: time since the last frame; NaN before the first.
-        saturated: share of the newest frame's pixels, 0 to 1, with a channel at 250 or more; NaN
+        nominal_hz: What it should be; NaN where that is not known, or not yet.
+        frame_age_s: Time since the last frame; NaN before the first.
+        saturated: Share of the newest frame's pixels, 0 to 1, with a channel at 250 or more; NaN
             before the first frame.
-        last_error: the newest refusal or failure, empty when there was none.
+        last_error: The newest refusal or failure, empty when there was none.
     """
 
     name: str

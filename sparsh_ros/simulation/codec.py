@@ -14,8 +14,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-BLOCK = 8
-_SAMPLING = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422
+BLOCK, WIDTH = 8, 240
 # Low frequencies of the quantisation tables of ITU-T T.81, annex K, at quality 50.
 _LUMA_50 = np.array([[16, 11, 10, 16], [12, 12, 14, 19], [14, 13, 16, 24], [14, 17, 22, 29]])
 _CHROMA_50 = np.array([[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]])
@@ -49,7 +48,10 @@ class Jpeg(Codec):
     def __init__(self, quality: int) -> None:
         """Set the quality, 0 to 100."""
         self._options = [cv2.IMWRITE_JPEG_QUALITY, quality]
-        self._options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, _SAMPLING]
+        # OpenCV before 4.7, that of Ubuntu 24.04 too, halves the rows of the colours as well.
+        if hasattr(cv2, "IMWRITE_JPEG_SAMPLING_FACTOR_422"):
+            sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422
+            self._options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
 
     def pass_through(self, frame: np.ndarray) -> np.ndarray:
         """See `Codec`."""
@@ -73,18 +75,23 @@ class BlockJpeg(Codec):
         """
         size = BLOCK // downscale
         scale = 5000.0 / max(quality, 1) if quality < 50 else 200.0 - 2.0 * quality
-        tables = (_LUMA_50, _CHROMA_50, _CHROMA_50)
-        self._steps = [_step_table(t[:size, :size] * scale / 100.0, downscale) for t in tables]
+        luma, chroma = (
+            _step_table(table[:size, :size] * scale / 100.0, downscale)
+            for table in (_LUMA_50, _CHROMA_50)
+        )
+        # Beside the luma lie both chromas, each half as wide.
+        blocks = WIDTH // BLOCK
+        self._step = np.concatenate([*[luma] * blocks, *[chroma] * blocks], axis=1)
 
     def pass_through(self, frame: np.ndarray) -> np.ndarray:
         """See `Codec`."""
-        planes = _to_planes(frame, rows=1)
-        return _to_rgb(
-            [
-                _quantise(plane - _GREY, step, 0.5) + _GREY
-                for plane, step in zip(planes, self._steps, strict=True)
-            ]
-        )
+        luma, *chroma = cv2.split(cv2.cvtColor(np.minimum(frame, 255.0), cv2.COLOR_BGR2YCrCb))
+        size = frame.shape[1] // 2, frame.shape[0]
+        halves = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in chroma]
+        decoded = _quantise(cv2.hconcat([luma, *halves]) - _GREY, self._step, 0.5) + _GREY
+        width = frame.shape[1]
+        luma, first, second = np.split(decoded, [width, width + size[0]], axis=1)
+        return _to_rgb(luma, first, second)
 
     def fresh(self) -> BlockJpeg:
         """See `Codec`."""
@@ -111,36 +118,30 @@ class VideoCodec(Codec):
         size = BLOCK // downscale
         self._step = _step_table(np.full((size, size), step), downscale)
         self._count = 0
-        self._last: list[np.ndarray] = []
+        self._last = np.zeros(0, np.float32)
 
     def pass_through(self, frame: np.ndarray) -> np.ndarray:
         """See `Codec`."""
-        planes = _to_planes(frame, rows=2)
+        luma, *chroma = cv2.split(cv2.cvtColor(np.minimum(frame, 255.0), cv2.COLOR_BGR2YCrCb))
+        height, width = luma.shape
+        size = width // 2, height // 2
+        quarters = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in chroma]
+        packed = cv2.hconcat([luma, cv2.vconcat(quarters)])
         if self._count % self._settings[1] == 0:
-            decoded = [_quantise(plane, self._step, _STILL_ROUNDING) for plane in planes]
+            self._last = _quantise(packed, self._step, _STILL_ROUNDING)
         else:
-            decoded = [
-                last + _quantise(plane - last, self._step, _MOVING_ROUNDING)
-                for plane, last in zip(planes, self._last, strict=True)
-            ]
+            change = _quantise(packed - self._last, self._step, _MOVING_ROUNDING)
+            self._last = self._last + change
         self._count += 1
-        self._last = decoded
-        return _to_rgb(decoded)
+        luma, chroma = np.split(self._last, [width], axis=1)
+        return _to_rgb(luma, *np.split(chroma, 2))
 
     def fresh(self) -> VideoCodec:
         """See `Codec`."""
         return VideoCodec(*self._settings)
 
 
-def _to_planes(frame: np.ndarray, rows: int) -> list[np.ndarray]:
-    """Luma (H, W) and two chromas (H / rows, W / 2), float32."""
-    luma, *chroma = cv2.split(cv2.cvtColor(np.minimum(frame, 255.0), cv2.COLOR_BGR2YCrCb))
-    size = frame.shape[1] // 2, frame.shape[0] // rows
-    return [luma, *(cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in chroma)]
-
-
-def _to_rgb(planes: list[np.ndarray]) -> np.ndarray:
-    luma, *chroma = planes
+def _to_rgb(luma: np.ndarray, *chroma: np.ndarray) -> np.ndarray:
     size = luma.shape[::-1]
     full = [luma, *(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in chroma)]
     rgb = cv2.cvtColor(cv2.merge(full), cv2.COLOR_YCrCb2RGB)

@@ -36,8 +36,6 @@ RECOVERY = 0.8, 0.3
 RIDGE = 0.2
 RING = 0.22
 SQUEEZE = 0.12
-SKIN_STIFFNESS_MM = 0.16
-"""The reflective skin bends over about this length: it rounds every edge."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +83,7 @@ class Elastomer:
         normal_stiffness_n_per_mm3: foundation modulus k_n.
         tangential_ratio: k_t / k_n.
         friction: Coulomb coefficient mu between object and skin.
+        skin_stiffness_mm: length over which the reflective skin bends: it rounds every edge.
     """
 
     def __init__(
@@ -94,8 +93,10 @@ class Elastomer:
         normal_stiffness_n_per_mm3: float,
         tangential_ratio: float,
         friction: float,
+        skin_stiffness_mm: float = 0.16,
     ) -> None:
         self.grid = grid
+        self._skin_stiffness_mm = skin_stiffness_mm
         self.thickness_mm = thickness_mm
         self._stiffness = normal_stiffness_n_per_mm3
         self._friction = TangentialContact(
@@ -196,7 +197,7 @@ class Elastomer:
         # The object is an obstacle: the skin may be drawn deeper than its face, never less deep.
         surface = np.maximum(indentation, depth)
         self._dragged = np.where(touching, stretch, (right, up))
-        surface = _blur(surface, SKIN_STIFFNESS_MM / grid.spacing_mm[0])
+        surface = _blur(surface, self._skin_stiffness_mm / grid.spacing_mm[0])
         return SkinState(surface, self._dragged + (squeezed_right, squeezed_up))
 
     def _recover(self, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

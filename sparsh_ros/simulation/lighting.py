@@ -36,7 +36,8 @@ def rest_slope(
 ) -> np.ndarray:
     """Slope (dz/dx, dz/dy) of the undeformed gel, float32 (2, H, W): a bowl plus waviness."""
     half = np.hypot(instance.gel_width_mm, instance.gel_height_mm) / 2
-    bowl = instance.dome_slope / half * np.stack([x_mm, y_mm])
+    centre_x, centre_y = instance.dome_centre_mm
+    bowl = instance.dome_slope / half * np.stack([x_mm - centre_x, y_mm - centre_y])
     waves = _smooth_noise(x_mm.shape, 22.0, rng)
     step = instance.gel_width_mm / x_mm.shape[1]
     down, right = np.gradient(waves, step)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the gel's deformed surface to the image that the sensor's camera would send.
 
-The surface's slopes are lit by near, coloured lamps with Lambert's law, n.L, kept exact with its
-normalisation and its shadow clamp rather than linearised: rims of real contacts reach slopes near
-1, where the linear law is 40 % too bright and goes negative behind the contact. The directions and
-irradiances are fixed per pixel, so that the exact law costs one multiply-add per lamp and slope.
+The surface's slopes are lit by near, coloured lamps: n.L with its shadow clamp, between Lambert's
+law and one that is linear in the slope (`SensorInstance.dimming`). The directions and irradiances
+are fixed per pixel, so that this costs one multiply-add per lamp and slope.
 
-Differences from a real sensor: light bounces once, no lamp is blocked by a distant bump (only
-faces turned away are dark), and the camera's perspective on the raised surface is left out.
+Bumps cast shadows (`shadows`), and a press changes the whole image a little (`glow`), as on real
+sensors. Differences from a real sensor: light bounces once, and the camera's perspective on the
+raised surface is left out.
 """
 
 from __future__ import annotations
@@ -19,11 +19,16 @@ from sparsh_ros.errors import ParameterError
 from sparsh_ros.simulation import lighting
 from sparsh_ros.simulation.codec import BlockJpeg, Codec, Jpeg, VideoCodec
 from sparsh_ros.simulation.sensor_instance import SensorInstance
+from sparsh_ros.simulation.shadows import SHAPE as SHADOW_SHAPE
+from sparsh_ros.simulation.shadows import ShadowCaster
 from sparsh_ros.simulation.skin import MARGIN, paint_skin
 
 HEIGHT, WIDTH = 320, 240
 GRID = (160, 120)
 DOWNSCALES = (1, 2, 4)
+GLOW_VOLUME_MM3 = 8.0
+"""A press that pushes in this volume makes 63 % of the glow; 1 N pushes in 3 mm^3."""
+_SHADOW_MM = 0.1
 _NOISE_ROOM = 64
 # White balance amplifies the weak red and blue of a Bayer sensor; ratio measured on real DIGITs.
 _NOISE_OF_BGR = np.array([1.0, 0.6, 1.0], np.float32)
@@ -63,6 +68,8 @@ class GelOptics:
         self._skin_map = tuple(_rescale(axis + MARGIN, downscale) for axis in small)
         cell = HEIGHT // self.grid_shape[0]
         self._grid_map = tuple(_rescale(self._shrink(axis), cell) for axis in (column, row))
+        self._area_mm2 = instance.gel_width_mm * instance.gel_height_mm
+        self._glow = self._shrink(_glow_plane(instance))
         self._prepare_lights(column, row, rng)
         self._drift_phase = rng.uniform(0, 2 * np.pi, len(instance.lights))
         self._noise = self._shrink(_noise_bank(rng))
@@ -128,6 +135,11 @@ class GelOptics:
         instance = self.instance
         x_mm = (column + 0.5 - WIDTH / 2) * instance.gel_width_mm / WIDTH
         y_mm = (HEIGHT / 2 - row - 0.5) * instance.gel_height_mm / HEIGHT
+        coarse = [
+            cv2.resize(axis, SHADOW_SHAPE[::-1], interpolation=cv2.INTER_AREA)
+            for axis in (x_mm, y_mm)
+        ]
+        self._shadows = ShadowCaster(instance, *coarse)
         rest_x, rest_y = lighting.rest_slope(instance, x_mm, y_mm, rng)
         self._vignette = self._shrink(lighting.vignette(instance.vignetting, HEIGHT, WIDTH))
         self._planes = []
@@ -161,17 +173,39 @@ class GelOptics:
         slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=1, scale=-scale)
         flattened = instance.relief_depth_mm / (instance.relief_depth_mm + np.maximum(height, 0))
         gain = self._vignette * self._move_skin(displacement)
-        lit = gain / np.sqrt(1 + slope_x * slope_x + slope_y * slope_y)
+        squared = slope_x * slope_x + slope_y * slope_y
+        lit = gain / np.sqrt(1 + np.float32(instance.dimming) * squared)
+        shadows = self._cast_shadows(surface)
         planes = []
         for index, (floor, flat, rest, east, north) in enumerate(self._planes):
             shade = flat + rest * flattened
             shade += east * slope_x
             shade += north * slope_y
             np.maximum(shade, floor, out=shade)
+            if shadows:
+                shade -= floor
+                shade *= shadows[index]
+                shade += floor
             shade *= lit
             shade *= self._drift(index, time_s)
             planes.append(shade)
-        return cv2.transform(cv2.merge([*planes, gain]), self._colours)
+        frame = cv2.transform(cv2.merge([*planes, gain]), self._colours)
+        frame += self._glow * np.float32(self._press_share(surface))
+        return frame
+
+    def _press_share(self, surface: np.ndarray) -> float:
+        """How much of the glow a press has: it grows with the volume that is pushed in."""
+        return 1.0 - np.exp(-float(surface.mean()) * self._area_mm2 / GLOW_VOLUME_MM3)
+
+    def _cast_shadows(self, surface: np.ndarray) -> list[np.ndarray]:
+        """Share of direct light that arrives, for each lamp; empty where nothing casts shadows."""
+        if surface.max() < _SHADOW_MM:
+            return []
+        coarse = cv2.resize(surface, SHADOW_SHAPE[::-1], interpolation=cv2.INTER_AREA)
+        shares = self._shadows.lit_shares(coarse)
+        if self._shape == SHADOW_SHAPE:
+            return list(shares)
+        return [cv2.resize(share, self._shape[::-1]) for share in shares]
 
     def _move_skin(self, displacement: np.ndarray) -> np.ndarray:
         """Albedo seen by every pixel."""
@@ -231,6 +265,14 @@ def _camera_map(instance: SensorInstance) -> tuple[np.ndarray, np.ndarray]:
     source_x = scale * (cosine * x + sine * y) + (WIDTH - 1) / 2
     source_y = scale * (cosine * y - sine * x) + (HEIGHT - 1) / 2
     return source_x.astype(np.float32), source_y.astype(np.float32)
+
+
+def _glow_plane(instance: SensorInstance) -> np.ndarray:
+    """Change of the image under a strong press, float32 (320, 240, 3) BGR grey levels."""
+    up, right = np.mgrid[1 : -1 : HEIGHT * 1j, -1 : 1 : WIDTH * 1j]
+    (towards_right, towards_top), level = instance.glow_slope, instance.glow
+    plane = right[..., None] * towards_right + up[..., None] * towards_top + level
+    return np.ascontiguousarray(plane[..., ::-1], np.float32)
 
 
 def _noise_bank(rng: np.random.Generator) -> np.ndarray:

@@ -46,6 +46,8 @@ class Light:
         fan_tip_mm: distance of the fan's tip from the spot, towards the lamp.
         fan_azimuth_rad: direction in which the fan opens.
         fan_angle_rad: half the opening angle of the fan.
+        penumbra_mm: how deep in the shadow of a bump a point loses most of the lamp's direct light;
+            the larger the lamp, the deeper.
     """
 
     colour: tuple[float, float, float]
@@ -60,6 +62,7 @@ class Light:
     fan_tip_mm: float
     fan_azimuth_rad: float
     fan_angle_rad: float
+    penumbra_mm: float
 
 
 @dataclass(frozen=True)
@@ -75,14 +78,22 @@ class SensorInstance:
         tangential_ratio: tangential over normal foundation modulus, k_t / k_n.
         friction: Coulomb coefficient between gel and object.
         lights: the lamps.
+        dimming: how much a steep face loses of the light because it is spread over more skin: 1 for
+            Lambert's law, 0 for a brightness that is linear in the slope. Balls on real gels are as
+            bright towards the lamp as they are dark behind: the coating shines.
         scatter: share of every lamp's light that reaches the gel from all sides, having bounced
             between window and gel: it fills the shadows.
         ambient: light (red, green, blue) that does not depend on the surface's slope.
         exposure: grey levels (red, green, blue) to which exposure and white balance bring the
             mean of the untouched gel.
+        skin_stiffness_mm: length over which the reflective skin bends: it rounds every edge.
         dome_slope: slope of the undeformed gel at its corners; positive is a bowl to the camera.
+        dome_centre_mm: (x, y) of the flat middle of that bowl.
         relief_slope: root mean square slope of the undeformed gel's waviness.
         relief_depth_mm: indentation that presses dome and waviness about half flat.
+        glow: change of the whole image (red, green, blue) under a strong press, grey levels: light
+            that the print throws back into the gel, and the camera's exposure.
+        glow_slope: (2, 3) change of that glow from the centre to the right and upper edge.
         vignetting: share of the light that is lost in the image's corners.
         shift_px: (x right, y down) offset of the gel's centre in the image.
         rotation_rad: rotation of the camera about its axis.
@@ -112,12 +123,17 @@ class SensorInstance:
     tangential_ratio: float
     friction: float
     lights: tuple[Light, ...]
+    dimming: float
     scatter: float
     ambient: tuple[float, float, float]
     exposure: tuple[float, float, float]
+    skin_stiffness_mm: float
     dome_slope: float
+    dome_centre_mm: tuple[float, float]
     relief_slope: float
     relief_depth_mm: float
+    glow: tuple[float, float, float]
+    glow_slope: tuple[tuple[float, float, float], tuple[float, float, float]]
     vignetting: float
     shift_px: tuple[float, float]
     rotation_rad: float
@@ -178,7 +194,7 @@ def _draw_elastomer(sensor: str, rng: np.random.Generator) -> dict:
 
 def _draw_camera(sensor: str, rng: np.random.Generator) -> dict:
     # A GelSight's picture is shrunk from many more pixels, which sharpens it and averages noise.
-    blur, noise = ((0.8, 2.0), (0.5, 2.2)) if sensor == "digit" else ((0.5, 1.3), (0.3, 1.3))
+    blur, noise = ((0.8, 2.0), (0.5, 3.0)) if sensor == "digit" else ((0.5, 1.3), (0.3, 2.4))
     return {
         "vignetting": rng.uniform(0.03, 0.28),
         "shift_px": tuple(rng.uniform(-6, 6, 2)),
@@ -189,7 +205,7 @@ def _draw_camera(sensor: str, rng: np.random.Generator) -> dict:
         "read_noise": rng.uniform(*noise),
         "shot_noise": rng.uniform(0.02, 0.10),
         "jpeg_quality": int(rng.integers(50, 97)),
-        "video_step": _draw_log(rng, 6.0, 48.0) if rng.random() < VIDEO_SHARE else 0.0,
+        "video_step": _draw_log(rng, 3.0, 20.0) if rng.random() < VIDEO_SHARE else 0.0,
         "video_keyframe": int(rng.integers(12, 250)),
         "drift": rng.uniform(0.0, 0.015),
         "drift_period_s": rng.uniform(20, 120),
@@ -210,64 +226,78 @@ def _draw_skin(sensor: str, rng: np.random.Generator) -> dict:
 
 _DIGIT_LAMPS = (
     # azimuth, bright spot (share of width, height), weakest and strongest colour
-    (0.0, (-0.30, 0.05), (60, 4, 12), (130, 20, 50)),
-    (np.pi, (0.32, 0.0), (0, 40, 6), (10, 80, 30)),
-    (-np.pi / 2, (0.0, -0.36), (0, 6, 35), (10, 30, 80)),
+    (np.deg2rad(40), (-0.26, -0.05), (60, 2, 2), (130, 14, 18)),
+    (np.deg2rad(155), (0.28, -0.05), (0, 40, 2), (8, 80, 12)),
+    (np.deg2rad(-78), (0.0, -0.34), (0, 4, 35), (8, 24, 80)),
 )
 
 
 def _draw_digit_light(width: float, height: float, rng: np.random.Generator) -> dict:
-    """Red LED on the right, green left, blue at the bottom of the upright image.
+    """Red LED at the upper right of the upright image, green at the upper left, blue below.
 
-    The light of the two at the sides crosses the gel's bowl and is brightest on the far side, as
-    the rims of real contact prints show; where exactly differs much between units.
+    The light of the upper two crosses the gel's bowl and is brightest on the far side, as the rims
+    of real contact prints show; where exactly differs much between units. The LEDs stand close: on
+    a real unit the directions from which balls are lit meet 7 to 8 mm from the gel's centre.
     """
-    lights = []
+    lights, turn = [], rng.normal(0, 0.15)
     for side, (x, y), weakest, strongest in _DIGIT_LAMPS:
-        azimuth = side + rng.normal(0, 0.35)
+        azimuth = side + turn + rng.normal(0, 0.22)
         lights.append(
             Light(
                 colour=tuple(rng.uniform(weakest, strongest)),
                 azimuth_rad=azimuth,
-                elevation_rad=np.deg2rad(rng.uniform(12, 34)),
-                distance_mm=rng.uniform(12, 22),
+                elevation_rad=np.deg2rad(rng.uniform(18, 38)),
+                distance_mm=rng.uniform(7, 16),
                 spot_mm=((x + rng.normal(0, 0.1)) * width, (y + rng.normal(0, 0.15)) * height),
-                spot_radius_mm=(rng.uniform(4, 10), rng.uniform(3, 9)),
+                spot_radius_mm=(rng.uniform(5, 13), rng.uniform(5, 12)),
                 echo=max(0.0, rng.uniform(-0.6, 0.7)),
-                streak=rng.uniform(0.0, 1.0) ** 2 * 0.5,
-                fan=rng.uniform(0.2, 1.1) if rng.random() < 0.6 else 0.0,
+                streak=rng.uniform(0.0, 1.0) ** 2 * 0.4,
+                fan=rng.uniform(0.2, 1.1) if rng.random() < 0.5 else 0.0,
                 fan_tip_mm=rng.uniform(1, 8),
                 fan_azimuth_rad=azimuth + np.pi + rng.normal(0, 0.4),
                 fan_angle_rad=rng.uniform(0.3, 0.9),
+                penumbra_mm=_draw_log(rng, 0.05, 0.4),
             )
         )
     return {
         "lights": tuple(lights),
-        "scatter": rng.uniform(0.2, 0.5),
-        "ambient": tuple(rng.uniform((4, 32, 32), (36, 62, 62))),
-        "exposure": tuple(rng.normal((97, 108, 99), (9, 7, 8))),
-        "dome_slope": rng.uniform(0.0, 0.45),
+        "dimming": rng.uniform(0.0, 0.3),
+        "scatter": rng.uniform(0.05, 0.3),
+        "ambient": tuple(rng.uniform((3, 3, 2), (18, 20, 16))),
+        "exposure": tuple(rng.normal((100, 108, 98), (13, 12, 12))),
+        "dome_slope": rng.uniform(0.0, 0.55),
+        "dome_centre_mm": tuple(rng.normal(0, 2.0, 2)),
         "relief_slope": rng.uniform(0.01, 0.07),
+        "skin_stiffness_mm": rng.uniform(0.18, 0.5),
+        **_draw_glow(rng, 1.5),
     }
+
+
+def _draw_glow(rng: np.random.Generator, levels: float) -> dict:
+    """Change of the whole image by a press: shared by the colours and each its own."""
+    glow = levels * (0.5 + rng.normal(0, 0.5) + rng.normal(0, 0.6, 3))
+    slope = 0.5 * levels * (rng.normal(0, 1.0, (2, 1)) + rng.normal(0, 0.5, (2, 3)))
+    return {"glow": tuple(glow), "glow_slope": tuple(map(tuple, slope))}
 
 
 _GELSIGHT_LAMPS = (
     # azimuth, smallest and largest radius of the bright spot, weakest and strongest colour
-    (0.2, (4, 8), (50, 4, 8), (100, 22, 35)),
-    (-1.7, (9, 18), (4, 45, 12), (22, 90, 40)),
-    (2.9, (6, 13), (4, 12, 55), (25, 40, 100)),
+    (0.1, (4, 8), (60, 2, 4), (110, 16, 24)),
+    (-1.7, (9, 18), (2, 40, 8), (16, 80, 30)),
+    (-2.95, (6, 13), (2, 8, 55), (18, 34, 100)),
 )
+TURNED_SHARE = 0.35
+"""Share of the Minis that sit turned by half a turn in their gripper."""
 
 
 def _draw_mini_light(width: float, height: float, rng: np.random.Generator) -> dict:
-    """Red row on the right, green at the bottom, blue left of the upright image."""
+    """Red row on the right, green at the bottom, blue left of the upright image, or turned."""
+    turn = np.pi if rng.random() < TURNED_SHARE else 0.0
     return {
-        "lights": _draw_rows(0.0, width, height, rng),
-        "scatter": rng.uniform(0.15, 0.5),
-        "ambient": tuple(rng.uniform((5, 25, 18), (28, 55, 50))),
-        "exposure": tuple(rng.normal((81, 112, 126), (13, 11, 9))),
-        "dome_slope": rng.uniform(0.0, 0.15),
-        "relief_slope": rng.uniform(0.0, 0.01),
+        "lights": _draw_rows(turn, width, height, rng),
+        "exposure": tuple(rng.normal((81, 112, 126), (15, 12, 12))),
+        **_draw_gelsight_gel(rng),
+        "ambient": tuple(rng.uniform((6, 18, 18), (30, 60, 60))),
     }
 
 
@@ -275,11 +305,21 @@ def _draw_2017_light(width: float, height: float, rng: np.random.Generator) -> d
     """The same three rows turned by any angle and whiter: these sensors were built by hand."""
     return {
         "lights": _draw_rows(rng.uniform(-np.pi, np.pi), width, height, rng),
-        "scatter": rng.uniform(0.15, 0.5),
-        "ambient": tuple(rng.uniform(20, 60, 3)),
         "exposure": tuple(rng.normal(110, 12) + rng.normal(0, 9, 3)),
+        **_draw_gelsight_gel(rng),
+        "ambient": tuple(rng.uniform(20, 60, 3)),
+    }
+
+
+def _draw_gelsight_gel(rng: np.random.Generator) -> dict:
+    return {
+        "dimming": rng.uniform(0.0, 0.25),
+        "scatter": rng.uniform(0.05, 0.35),
         "dome_slope": rng.uniform(0.0, 0.15),
+        "dome_centre_mm": tuple(rng.normal(0, 2.0, 2)),
         "relief_slope": rng.uniform(0.0, 0.01),
+        "skin_stiffness_mm": rng.uniform(0.13, 0.36),
+        **_draw_glow(rng, 0.5),
     }
 
 
@@ -289,14 +329,14 @@ def _draw_rows(
     """Three rows of LEDs; where their broad spots overlap the gel looks whitish."""
     lights = []
     for side, (smallest, largest), weakest, strongest in _GELSIGHT_LAMPS:
-        azimuth = side + turn + rng.normal(0, 0.25)
+        azimuth = side + turn + rng.normal(0, 0.2)
         reach = rng.uniform(-0.35, 0.1)
         lights.append(
             Light(
                 colour=tuple(rng.uniform(weakest, strongest)),
                 azimuth_rad=azimuth,
-                elevation_rad=np.deg2rad(rng.uniform(18, 42)),
-                distance_mm=rng.uniform(12, 20),
+                elevation_rad=np.deg2rad(rng.uniform(16, 38)),
+                distance_mm=rng.uniform(10, 20),
                 spot_mm=(reach * width * np.cos(azimuth), reach * height * np.sin(azimuth)),
                 spot_radius_mm=tuple(rng.uniform(smallest, largest, 2)),
                 echo=0.0,
@@ -305,6 +345,7 @@ def _draw_rows(
                 fan_tip_mm=0.0,
                 fan_azimuth_rad=0.0,
                 fan_angle_rad=1.0,
+                penumbra_mm=_draw_log(rng, 0.2, 1.2),
             )
         )
     return tuple(lights)

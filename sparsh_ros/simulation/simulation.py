@@ -128,6 +128,7 @@ class TouchSimulation:
             self.instance.normal_stiffness_n_per_mm3,
             self.instance.tangential_ratio,
             self.instance.friction,
+            self.instance.skin_stiffness_mm,
         )
         self._indenter: Indenter | None = None
         self._hold = trajectories.Hold()

@@ -14,8 +14,8 @@ import numpy as np
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.evaluation.metrics_file import read_metrics
 from sparsh_ros.export.export import export_model
-from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
-from sparsh_ros.models.checkpoints.decoders import load_model_heads
+from sparsh_ros.models.loading.encoders import load_model_encoder
+from sparsh_ros.models.loading.heads import load_model_heads
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.names import ENCODER_FILE, HEADS_FILE
 from sparsh_ros.training.model_card import render_model_card

@@ -25,6 +25,7 @@ WARM_UP = 0.05  # share of the budget
 FLOOR = 1e-6  # learning rate at the end
 CLIP_NORM = 10.0
 BETAS = (0.9, 0.95)
+CHECKPOINT, BEST = "checkpoint.pt", "best.pt"  # of a run: to go on from, to ship
 
 
 class Budget:

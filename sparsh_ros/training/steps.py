@@ -23,7 +23,7 @@ import torch
 from safetensors.torch import save_file
 
 from sparsh_ros.evaluation.metrics import select_threshold
-from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
+from sparsh_ros.models.loading.encoders import load_model_encoder
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.names import ENCODER_FILE, HEADS_FILE
@@ -189,7 +189,7 @@ def simulation_command(dataset: Path, split: str) -> str:
     seconds = len(first) / first.meta["rate_hz"]
     return (
         f"sparsh-ros simulate --out {shlex.quote(str(dataset))} --split {split} "
-        f"--episodes {len(paths)} --seconds {seconds:g} --seed {seed}"
+        f"--episodes {len(paths)} --duration {seconds:g} --seed {seed}"
     )
 
 

@@ -167,7 +167,7 @@ def _choose_pairs(episode: Episode, chains: int) -> NDArray[np.int64]:
     if not len(pairs):
         raise DatasetError(
             f"episode {episode.path}: {len(episode)} frames hold no pair {PAIR_INTERVAL_S:.3f} s "
-            "apart; delete it and run `sparsh-ros simulate` with more --seconds"
+            "apart; delete it and run `sparsh-ros simulate` with more --duration"
         )
     step = int(np.median(pairs[:, 0] - pairs[:, 1]))
     return pairs[pairs[:, 0] % step < chains]

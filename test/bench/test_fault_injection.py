@@ -55,7 +55,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_every_row_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["faults", "--tries", "1"]) == 0
+    assert main(["faults", "--runs", "1"]) == 0
     said = capsys.readouterr().out
     rows = [line for line in said.splitlines() if line.startswith("| ")][1:]
     assert [row.split(" | ")[0] for row in rows] == [f"| {trial.fault}" for trial in TRIALS]
@@ -115,7 +115,7 @@ def test_soak_that_fails(change: dict, passed: bool) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--tries", "0"), "tries: wanted 1 or more, found 0"),
+        (("--runs", "0"), "tries: wanted 1 or more, found 0"),
         (("--soak", "nan"), "soak: wanted minutes above 0, found nan"),
     ],
 )

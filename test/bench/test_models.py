@@ -71,7 +71,7 @@ def test_the_command_writes_what_it_measured(
     monkeypatch.setattr(gel_bench, "TURNS", 1)
     monkeypatch.setattr(gel_bench, "FRAMES", 3)
     path = tmp_path / "bench.json"
-    assert main(["bench", "--runs", "1", "--json", str(path)]) == 0
+    assert main(["bench", "--runs", "1", "--out", str(path)]) == 0
     report = json.loads(path.read_text())
     assert [case["engine"] for case in report["cases"]] == ["plain", "ours"]
     assert report["baseline"] == report["cases"][0]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sparsh_ros import cli
-from sparsh_ros.commands import evaluate
+from sparsh_ros.cli import evaluate as program
 from sparsh_ros.commands.simulate import record_bag
 from sparsh_ros.evaluation.evaluator import Evaluator
 from sparsh_ros.recordings.bag_writer import BagWriter
@@ -74,7 +74,7 @@ def test_the_table_says_scores_and_speed(
 ) -> None:
     # As `ros2 run sparsh_ros evaluate` calls it.
     arguments = [str(bags / "touch_0"), "--device", "cpu", "--out", str(tmp_path)]
-    assert evaluate.main(arguments) == 0
+    assert program.main(arguments) == 0
     text = capsys.readouterr().out
     assert "sparsh-sim-micro on 1 recording" in text and "RMSE of the norm" in text
     assert "frames/s" in text and "frames without an estimate: 3 no partner frame" in text

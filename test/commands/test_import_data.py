@@ -120,7 +120,7 @@ def test_force_and_slip(tmp_path: Path, imported, name: str, profile: str, rate_
 
 def test_axes_and_rate_of_force_data(tmp_path: Path, imported) -> None:
     source = _force_slip(tmp_path / "T1")
-    result = imported("force-slip", source, "--force-axes", "y,-x,z", "--rate", "30")
+    result = imported("force-slip", source, "--force-axes", "y,-x,z", "--fps", "30")
     assert result.code == 0
     forces = _events(result.out / "sphere" / "batch_1")["tactile", "force"]
     np.testing.assert_array_equal(
@@ -352,7 +352,7 @@ def test_existing_bags_are_kept_and_one_bad_recording_does_not_stop_the_rest(
         (("pretraining", "."), ".pkl files"),
         (("plain", "."), "a video"),
         (("plain", ".", "--force-axes", "x,x,z"), "force axes"),
-        (("plain", ".", "--rate", "0"), "--rate"),
+        (("plain", ".", "--fps", "0"), "--fps"),
     ],
 )
 def test_what_is_no_data_set_is_a_sentence(
@@ -369,11 +369,11 @@ def test_bags_that_were_made_otherwise_are_not_kept_silently(tmp_path: Path, imp
     source = tmp_path / "press"
     source.mkdir()
     (source / "0.jpg").write_bytes(_jpeg(0))
-    first = imported("plain", source, "--rate", "30", "--sensor", "digit")
+    first = imported("plain", source, "--fps", "30", "--sensor", "digit")
     assert first.code == 0
-    again = imported("plain", source, "--rate", "30", "--sensor", "digit")
+    again = imported("plain", source, "--fps", "30", "--sensor", "digit")
     assert again.code == 0 and "imported before with the same options" in again.said
-    other = imported("plain", source, "--rate", "60", "--sensor", "digit")
+    other = imported("plain", source, "--fps", "60", "--sensor", "digit")
     assert other.code == 1 and "made with other options (imported_options differ)" in other.said
 
 

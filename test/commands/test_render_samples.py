@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contact sheet."""
+"""The picture of simulated samples."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from sparsh_ros.cli import data
 from sparsh_ros.commands import render_samples
 from sparsh_ros.commands.render_samples import CELL_HEIGHT, CELL_WIDTH
 from sparsh_ros.errors import RecordingError
@@ -22,7 +23,7 @@ def few_frames(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def parse(*arguments: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    render_samples.add_arguments(parser)
+    data.add_render_samples(parser)
     return parser.parse_args(arguments)
 
 
@@ -42,8 +43,8 @@ def test_real_recordings_are_shown_below(
     tactile_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(render_samples, "SENSORS", ("gelsight_2017",))
-    alone = render_samples.contact_sheet(0, 2)
-    compared = render_samples.contact_sheet(0, 2, tactile_data)
+    alone = render_samples.render_samples(0, 2)
+    compared = render_samples.render_samples(0, 2, tactile_data)
     strip = alone.shape[0]
     assert compared.shape[0] == 2 * strip
     np.testing.assert_array_equal(compared[:strip], alone[:strip])
@@ -52,7 +53,7 @@ def test_real_recordings_are_shown_below(
 
 def test_missing_recordings_are_named(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="digit_force_shear"):
-        render_samples.contact_sheet(0, 1, tmp_path)
+        render_samples.render_samples(0, 1, tmp_path)
 
 
 def test_unwritable_sheet_is_named(tmp_path: Path) -> None:

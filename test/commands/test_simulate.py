@@ -26,13 +26,13 @@ INSTALLED = Path(sys.executable).with_name("sparsh-ros")
 def _run(out: Path, *more: str) -> None:
     parser = argparse.ArgumentParser()
     simulate.add_arguments(parser)
-    command = ["--out", str(out), "--episodes", "1", "--seconds", "0.2", "--workers", "1", *more]
+    command = ["--out", str(out), "--episodes", "1", "--duration", "0.2", "--workers", "1", *more]
     assert simulate.run(parser.parse_args(command)) == 0
 
 
 @pytest.mark.skipif(not INSTALLED.is_file(), reason=f"{INSTALLED} is not installed")
 def test_workers_of_the_installed_command(tmp_path: Path) -> None:
-    command = [INSTALLED, "simulate", "--out", tmp_path, "--episodes", "2", "--seconds", "0.1"]
+    command = [INSTALLED, "simulate", "--out", tmp_path, "--episodes", "2", "--duration", "0.1"]
     subprocess.run([*command, "--workers", "2"], check=True, cwd=tmp_path, timeout=120)
     assert len(list_episodes(tmp_path, "train")) == 2
 

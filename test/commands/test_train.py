@@ -10,7 +10,7 @@ import pytest
 
 from sparsh_ros import cli
 from sparsh_ros.evaluation.metrics_file import SCHEMA
-from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
+from sparsh_ros.models.loading.encoders import load_model_encoder
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.resources import weights_path
 from sparsh_ros.training.model_card import ROWS
@@ -34,7 +34,7 @@ def test_all_steps_end_in_a_weights_folder(dataset, spec, model, tmp_path):
     assert _train("mae", *common, "--minutes", 0.02, "--batch", 8) == 0
     again = ("--minutes", 0.02, "--batch", 8, "--resume")
     assert _train("mae", *common, *again) == 0  # the budget is spent: only the encoder is written
-    assert _train("heads", *common, "--epochs", 3, "--rates", "3e-3", "--seeds", 0, 1) == 0
+    assert _train("heads", *common, "--epochs", 3, "--learning-rates", "3e-3", "--seeds", 0, 1) == 0
     assert _train("end-to-end", *common, "--minutes", 0.02, "--batch", 4) == 0
     assert _train("publish", "--model", model, "--run", run) == 0
 
@@ -55,7 +55,7 @@ def test_all_steps_end_in_a_weights_folder(dataset, spec, model, tmp_path):
     card = (out / "MODEL_CARD.md").read_text()
     assert "torus" in card and "tiny-touch" in card
     simulate = f"sparsh-ros simulate --out {dataset} --split test"
-    assert f"{simulate} --episodes 3 --seconds 0.4 --seed 0" in card
+    assert f"{simulate} --episodes 3 --duration 0.4 --seed 0" in card
     for name, rows in ROWS.items():
         for key, title in rows:
             line = next(line for line in card.splitlines() if line.startswith(f"| {title} |"))
@@ -93,7 +93,7 @@ def test_scores_of_the_live_path_go_into_the_card(model, tmp_path):
     assert "| force: MAE x | 123.5 | 100 to 0.5 | mN |" in card
     assert "force: MAE y" not in card
     assert (
-        "--seconds 2.5 --seed 0 --bags\nsparsh-ros evaluate data/test --model tiny-touch\n" in card
+        "--duration 2.5 --seed 0 --bags\nsparsh-ros evaluate data/test --model tiny-touch\n" in card
     )
     before = json.loads((weights / "scores.json").read_text())
     assert _train("card", "--model", model, "--metrics", metrics) == 0

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sparsh_ros.cli import main
-from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
+from sparsh_ros.models.loading.encoders import load_model_encoder
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import load_model_spec
 

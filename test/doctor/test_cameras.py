@@ -44,7 +44,7 @@ def test_first_use_names_the_kind_and_a_file_for_several(machine, plug, monkeypa
     plug("gelsight_mini", "28J0-AB12", "1-1")
     assert cameras.first_use(machine) == "`sparsh-ros run --source camera --sensor gelsight_mini`"
     plug("digit", "D1", "1-2")
-    assert f"copy {config_path('hand.yaml')}" in cameras.first_use(machine)
+    assert f"copy {config_path('sensors.yaml')}" in cameras.first_use(machine)
     assert "`sparsh-ros run --sensors COPY`" in cameras.first_use(machine)
     monkeypatch.setattr(ros, "has_client", lambda: False)
     assert "from Python" in cameras.first_use(machine)

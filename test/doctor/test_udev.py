@@ -161,5 +161,5 @@ def test_the_rules_know_the_sensors_that_the_drivers_know(machine) -> None:
         (device / "idVendor").write_text(vendor)
         (device / "idProduct").write_text(product)
         assert f'ATTRS{{idVendor}}=="{vendor}", ATTRS{{idProduct}}=="{product}"' in rules
-    kinds = {sensor.kind for sensor in find_usb_sensors(machine.path("/sys"))}
+    kinds = {sensor.sensor_type for sensor in find_usb_sensors(machine.path("/sys"))}
     assert kinds == {"digit", "gelsight_mini"}

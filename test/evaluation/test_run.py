@@ -66,10 +66,11 @@ def fake_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 class InOrder(BagWriter):
     """Logs messages in the order in which they are written, whatever their stamps."""
 
+    step_ns = 1_000_000
     _log_time_ns = START_NS
 
     def raw(self, topic: str, type_name: str, log_time_ns: int, cdr: bytes) -> None:
-        self._log_time_ns += 1_000_000
+        self._log_time_ns += self.step_ns
         super().raw(topic, type_name, self._log_time_ns, cdr)
 
 
@@ -221,7 +222,9 @@ def test_two_sensors_with_one_label_give_it_to_neither(tmp_path: Path) -> None:
                 bag.image(f"{prefix}/image_raw", stamp(index), picture(level(index)), "camera")
                 bag.image(f"{prefix}/background", stamp(index), picture(BACKGROUND), "camera")
             bag.wrench("/ft", stamp(index), force_n(index), "gel")
-    with pytest.raises(RecordingError, match="/ft may belong to any.*--image and --force") as told:
+    with pytest.raises(
+        RecordingError, match="/ft may belong to any.*--image-topics and --force-topics"
+    ) as told:
         run(tmp_path / "bag")
     assert "force: no label topic" not in str(told.value)
     (sensor,) = run(tmp_path / "bag", image=("/right/image_raw",), force=("/ft",)).sensors
@@ -268,13 +271,13 @@ def test_clocks_that_never_meet_are_named_with_both_spans(tmp_path: Path) -> Non
 
 def test_images_without_stamps_take_the_times_of_the_log(tmp_path: Path) -> None:
     with InOrder(tmp_path / "bag", custom=DIGIT) as bag:
+        bag.step_ns = PERIOD_NS
         bag.image("/left/background", stamp(0), picture(BACKGROUND), "camera")
         for index in range(COUNT):
             bag.image("/left/image_raw", 0, picture(level(index)), "camera")
     (sensor,) = run(tmp_path / "bag").sensors
-    assert (
-        len(sensor.estimates) == COUNT and (np.diff(sensor.estimates.stamp_ns) == 1_000_000).all()
-    )
+    assert len(sensor.estimates) == COUNT
+    assert (np.diff(sensor.estimates.stamp_ns) == PERIOD_NS).all()
     assert f"/left/image_raw: {COUNT} messages have no stamp" in " ".join(sensor.notes)
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from sparsh_ros.engines.onnx_engine import OnnxEngine
 from sparsh_ros.export.export import export_model
-from sparsh_ros.models.checkpoints.checkpoints import load_model_encoder
+from sparsh_ros.models.loading.encoders import load_model_encoder
 from sparsh_ros.models.spec import SIZES, Architecture, ModelSpec
 
 TOLERANCE = 1e-4

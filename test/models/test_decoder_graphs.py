@@ -15,8 +15,8 @@ from reference.official import doubles, random_weights, save_epoch
 from torch import Tensor, nn
 
 from sparsh_ros.export.export import write_graph
-from sparsh_ros.models.checkpoints.decoders import load_head
 from sparsh_ros.models.dpt import ForceField, ForceFieldDecoder
+from sparsh_ros.models.loading.heads import load_head
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
 

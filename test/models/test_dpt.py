@@ -14,8 +14,8 @@ from reference.official import doubles, largest_error, random_weights, save_epoc
 from torch import Tensor
 
 from sparsh_ros.errors import ModelError
-from sparsh_ros.models.checkpoints.decoders import load_head
 from sparsh_ros.models.dpt import ForceField, ForceFieldDecoder
+from sparsh_ros.models.loading.heads import load_head
 from sparsh_ros.models.vit import VisionTransformer
 
 WIDTH, CHANNELS = 32, 8

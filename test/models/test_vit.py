@@ -27,20 +27,12 @@ def test_base_has_the_published_state_dict() -> None:
     }
     block = {n.removeprefix("blocks.11."): v.shape for n, v in state.items() if "blocks.11." in n}
     assert {name: tuple(shape) for name, shape in block.items()} == {
-        "norm1.weight": (768,),
-        "norm1.bias": (768,),
-        "attn.qkv.weight": (2304, 768),
-        "attn.qkv.bias": (2304,),
-        "attn.proj.weight": (768, 768),
-        "attn.proj.bias": (768,),
-        "ls1.gamma": (768,),
-        "norm2.weight": (768,),
-        "norm2.bias": (768,),
-        "mlp.fc1.weight": (3072, 768),
-        "mlp.fc1.bias": (3072,),
-        "mlp.fc2.weight": (768, 3072),
-        "mlp.fc2.bias": (768,),
-        "ls2.gamma": (768,),
+        **{f"{norm}.{part}": (768,) for norm in ("norm1", "norm2") for part in ("weight", "bias")},
+        **{"attn.qkv.weight": (2304, 768), "attn.qkv.bias": (2304,)},
+        **{"attn.proj.weight": (768, 768), "attn.proj.bias": (768,)},
+        **{"mlp.fc1.weight": (3072, 768), "mlp.fc1.bias": (3072,)},
+        **{"mlp.fc2.weight": (768, 3072), "mlp.fc2.bias": (768,)},
+        **{"ls1.gamma": (768,), "ls2.gamma": (768,)},
     }
 
 

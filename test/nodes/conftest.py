@@ -18,10 +18,14 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from rclpy.task import Future
 
+from sparsh_ros.cli.graph import add_run
 from sparsh_ros.nodes.graph import run
+from sparsh_ros.nodes.runtime.services import ask_again_until_answered
 
 GIVE_UP_S = 60.0
+LOST_S = 20.0
 ROOT = Path(__file__).resolve().parents[2]
 FAKE_MACHINE = Path(__file__).resolve().parent / "fake_machine"
 
@@ -60,15 +64,26 @@ class Outsider:
         with self._news:
             assert self._news.wait_for(condition, GIVE_UP_S), f"never came: {what}"
 
-    def call(self, service_type: type, service: str, request: object) -> object:
-        """Calls a service and waits for the answer."""
-        client = self.node.create_client(service_type, service)
-        assert client.wait_for_service(GIVE_UP_S), service
+    def call(
+        self, service_type: type, service: str, request: object, repeatable: bool = True
+    ) -> object | None:
+        """Calls a service and waits for the answer; asks again if none comes.
+
+        What is not repeatable is asked for once; None if the answer was lost.
+        """
+
+        def wait(future: Future, seconds: float) -> None:
+            future.add_done_callback(lambda _: answered.set())
+            answered.wait(seconds if repeatable else LOST_S)
+
         answered = threading.Event()
-        future = client.call_async(request)
-        future.add_done_callback(lambda _: answered.set())
-        assert answered.wait(GIVE_UP_S), service
-        return future.result()
+        client = self.node.create_client(service_type, service)
+        answer = ask_again_until_answered(
+            client, request, GIVE_UP_S if repeatable else LOST_S, wait
+        )
+        self.between_callbacks(lambda: self.node.destroy_client(client))
+        assert answer is not None or not repeatable, service
+        return answer
 
     def destroy(self, *publishers: Publisher) -> None:
         """Destroys publishers of the node."""
@@ -116,7 +131,7 @@ class Graph:
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self._log_path = folder / "graph.log"
         parser = argparse.ArgumentParser()
-        run.add_arguments(parser)
+        add_run(parser)
         options = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
         self._log = self._log_path.open("w")
         self._running = run.RunningGraph(run.values_from(parser.parse_args(options)), self._log)

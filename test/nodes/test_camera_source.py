@@ -9,19 +9,20 @@ import pytest
 import rclpy
 
 from sparsh_ros.nodes.sensor import SensorNode
-from sparsh_ros.sensors import rig
+from sparsh_ros.sensors import Sensor, SensorProfile, config
+from sparsh_ros.sensors.drivers import DigitConfig, DriverConfig, GelSightMiniConfig
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list]:
-    """What `open_sensor` was asked for; the sensor itself is made for real."""
-    calls, open_sensor = [], rig.open_sensor
+    """What `create_sensor` was asked for; the sensor itself is made for real."""
+    calls, create_sensor = [], config.create_sensor
 
-    def spy(driver, profile, **own):
-        calls.append((driver, profile.name, own))
-        return open_sensor(driver, profile, **own)
+    def spy(driver: DriverConfig, profile: SensorProfile) -> Sensor:
+        calls.append((driver, profile.name))
+        return create_sensor(driver, profile)
 
-    monkeypatch.setattr(rig, "open_sensor", spy)
+    monkeypatch.setattr(config, "create_sensor", spy)
     yield calls
     rclpy.try_shutdown()
 
@@ -35,18 +36,17 @@ def _make(*parameters: str) -> None:
 
 
 def test_a_digit_with_its_settings(asked: list) -> None:
-    _make("source:=camera", "serial:=D20123", "stream:=VGA", "rate_hz:=15.0", "intensity:=7")
-    settings = {"serial": "D20123", "stream": "VGA", "intensity": 7, "leds": "v4l2"}
-    assert asked == [("digit", "digit", settings | {"rate_hz": 15.0})]
+    _make("source:=camera", "serial:=D20123", "stream:=VGA", "fps:=15.0", "intensity:=7")
+    config = DigitConfig(serial="D20123", stream="VGA", fps=15.0, intensity=7)
+    assert asked == [(config, "digit")]
 
 
 def test_a_gelsight_on_the_network(asked: list) -> None:
     url = "http://127.0.0.1:8080/?action=stream"
     _make("source:=camera", "sensor:=gelsight_mini", f"input:='{url}'")
-    own = {"serial": "", "input": url, "rate_hz": None}
-    assert asked == [("gelsight_mini", "gelsight_mini", own)]
+    assert asked == [(GelSightMiniConfig(input=url), "gelsight_mini")]
 
 
 def test_the_second_of_two(asked: list) -> None:
-    _make("source:=camera", "names:='thumb, index'", "serial:='D1, D2'", "name:=index")
-    assert asked[0][2]["serial"] == "D2"
+    _make("source:=camera", "names:=[thumb, index]", "serials:=[D1, D2]", "name:=index")
+    assert asked[0][0] == DigitConfig(serial="D2")

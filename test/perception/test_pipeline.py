@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures.waiting import Clock
 
 from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import FrameError, ModelError, ParameterError
@@ -69,13 +70,6 @@ class FakeEngine:
             "normal": np.broadcast_to(normal, (1, 1, 8, 8)),
             "shear": np.broadcast_to(shear, (1, 2, 8, 8)),
         }
-
-
-class Clock:
-    now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture
@@ -305,6 +299,21 @@ def test_frames_lost_to_an_engine_that_failed_can_be_invalidated(
     push(fake, "left", range(9, 10))
     (left,) = fake.infer()
     assert left.valid
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "found"),
+    [(0, ""), (9, ""), (-9, ""), (3600, "3600 s behind it"), (-3600, "3600 s ahead of it")],
+)
+def test_stamps_an_hour_off_are_invalid(
+    fake: Perception, monkeypatch: pytest.MonkeyPatch, ahead_s: int, found: str
+) -> None:
+    now_ns = START + 5 * PERIOD_NS + ahead_s * 10**9
+    monkeypatch.setattr(fake, "_stamp_clock", lambda: now_ns)
+    push(fake, "left", range(6))
+    (estimate,) = fake.infer()
+    assert estimate.valid == (not found) and found in estimate.reason
+    assert fake.engine.calls == [] or estimate.valid
 
 
 def test_wait_ends_with_silence(fake: Perception, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -566,7 +575,7 @@ def check_plausible(estimates: list[Estimate], scale_n: tuple[float, float, floa
 def test_real_recording_runs_through(
     tactile_data: Path, recording: str, background: str | None, profile: str
 ) -> None:
-    sensor = open_sensor("video", profile=profile, input=tactile_data / recording, rate_hz=30.0)
+    sensor = open_sensor("video", profile=profile, input=tactile_data / recording, fps=30.0)
     perception = Perception(device="cpu", threads=1)
     perception.add_sensor("gel", sensor.profile)
     if background is not None:
@@ -611,13 +620,13 @@ def test_tokens_on_a_torch_device_give_the_same_touches(monkeypatch: pytest.Monk
     pytest.importorskip("torch")
     from sparsh_ros.engines.torch_engine import TorchEngine
 
-    by_onnx = Perception(device="cpu", threads=1)
+    by_onnx = Perception(device="cpu", threads=1, monotonic=Clock())
     monkeypatch.setattr(
         module,
         "create_engine",
         lambda spec, device, heads, threads: TorchEngine(spec, heads, device="cpu"),
     )
-    by_torch = Perception()
+    by_torch = Perception(monotonic=Clock())
     rng = np.random.default_rng(0)
     for index in range(6):
         noise = rng.integers(0, 256, IMAGE_SHAPE, np.uint8)

@@ -156,6 +156,41 @@ def test_contact_has_hysteresis() -> None:
     assert contact.began_ns == 7
 
 
+def test_unknown_force_is_no_contact_and_not_known_to_be_none() -> None:
+    estimate = reader().process(START, INTERVAL_S, outputs(normal=np.nan))
+    assert estimate.in_contact is None and np.isnan(estimate.pose).all()
+    contact = Contact(0.1)
+    found = [contact.update(index, force) for index, force in enumerate((0.2, np.nan, 0.06, 0.2))]
+    assert found == [True, None, False, True] and contact.began_ns == 3
+
+
+def test_pose_starts_again_after_a_moment_of_unknown_contact() -> None:
+    reading = reader()
+    poses = [
+        one.pose[0] for one in read_run(reading, [0.5] * 9 + [np.nan] + [0.5] * 9, bins=(8, 5, 5))
+    ]
+    assert poses[8] > poses[5] > 0 and np.isnan(poses[9:15]).all()
+    assert poses[15] == pytest.approx(poses[5], rel=1e-5)
+
+
+@pytest.mark.parametrize("step_s", [-1e-9, -3600.0, 0.6, 3600.0])
+def test_contact_does_not_outlive_a_break_of_the_stream(step_s: float) -> None:
+    contact = Contact(0.1)
+    assert contact.update(START, 0.2)
+    assert contact.update(START + 500_000_000, 0.06)
+    assert not contact.update(START + 500_000_000 + round(step_s * 1e9), 0.06)
+
+
+def test_contact_does_not_outlive_the_loss_of_a_camera() -> None:
+    reading = reader()
+    assert read_run(reading, [0.5] * 3)[-1].in_contact
+    reading.invalid(START + 3 * PERIOD_NS, "stale")
+    # 0.06 N would hold a contact that was there, and begins none.
+    weak = 0.06 / load_profile("digit").force_scale_n[2]
+    after = reading.process(START + 4 * PERIOD_NS, INTERVAL_S, outputs(normal=weak))
+    assert after.in_contact is False
+
+
 def integrate(velocity: np.ndarray, stamps_ns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pose after motions that each report `velocity` times the interval, from the first stamp."""
     integrator = MotionIntegrator()
@@ -185,6 +220,14 @@ def test_covariance_grows_by_one_motion_per_interval() -> None:
     stamps = (START + np.arange(6) * 1e9 / 60).astype(np.int64)
     _, covariance = integrate(np.zeros(3), stamps)
     np.testing.assert_allclose(covariance, np.eye(3), rtol=1e-6)
+
+
+def test_covariance_over_a_gap_goes_by_the_square() -> None:
+    # Motion is extrapolated there: all of the error is that of one motion, times the share.
+    stamps = np.array([START, START + round(1.8 * INTERVAL_S * 1e9)])
+    pose, covariance = integrate(np.ones(3), stamps)
+    np.testing.assert_allclose(pose, 1.8 * INTERVAL_S, rtol=1e-6)
+    np.testing.assert_allclose(covariance, 1.8**2 * np.eye(3), rtol=1e-6)
 
 
 def test_integrator_does_not_follow_over_a_long_gap_or_backwards() -> None:

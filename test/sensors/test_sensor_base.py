@@ -7,18 +7,26 @@ import logging
 import math
 import queue
 import threading
-from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fixtures.waiting import LONG_S, until
 
 from sparsh_ros.errors import FrameError, ParameterError, RecordingError, SensorError
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
 from sparsh_ros.sensors import base, load_profile, open_sensor
 from sparsh_ros.sensors.base import Sensor
+from sparsh_ros.sensors.cameras.discovery import TactileCamera
+from sparsh_ros.sensors.drivers import (
+    DigitConfig,
+    GelSightMiniConfig,
+    SimulatedConfig,
+    VideoConfig,
+)
 from sparsh_ros.sensors.watchdog import TORN, VANISHED, BrokenFrameError, BrokenStreamError
 
-LONG_S = 20.0
 BLACK = np.zeros(IMAGE_SHAPE, np.uint8)
 FRAME = object()
 END = None
@@ -58,16 +66,6 @@ def sensor() -> ScriptedSensor:
     sensor = ScriptedSensor()
     yield sensor
     sensor.stop()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another thread is about to do."""
-    never = threading.Event()
-    for _ in range(int(LONG_S / 0.005)):
-        if condition():
-            return
-        never.wait(0.005)
-    raise AssertionError(f"did not happen within {LONG_S} s")
 
 
 def capture_threads() -> list[str]:
@@ -320,11 +318,51 @@ def test_device_that_refuses_to_close_does_no_harm(
 
 
 def test_open_sensor_names_what_is_wrong() -> None:
-    with pytest.raises(ParameterError, match="wanted one of simulated, video, .*found 'digitt'"):
+    with pytest.raises(ParameterError, match="wanted a driver .simulated, video, .*found 'digitt'"):
         open_sensor("digitt")
-    with pytest.raises(ParameterError, match="driver video: .*'speed'"):
+    with pytest.raises(ParameterError, match="speed: driver video has no such setting"):
         open_sensor("video", input="x.mp4", speed=2)
-    with pytest.raises(ParameterError, match="driver video: missing .*'input'"):
+    with pytest.raises(ParameterError, match="input: wanted a video file"):
         open_sensor("video")
     with pytest.raises(ParameterError, match="sensor profile: wanted one of"):
         open_sensor("video", profile="digitt", input="x.mp4")
+
+
+@pytest.mark.parametrize(
+    ("source", "config"),
+    [
+        ("digit", DigitConfig()),
+        ("simulated", SimulatedConfig()),
+        ("D20123", DigitConfig(serial="D20123")),
+        ("28J0-AB12", GelSightMiniConfig(serial="28J0-AB12")),
+        ("press.mp4", VideoConfig(input="press.mp4")),
+        (Path("some/folder"), VideoConfig(input="some/folder")),
+        (2, VideoConfig(input="2")),
+        ("http://h/stream", VideoConfig(input="http://h/stream")),
+    ],
+)
+def test_a_sensor_opens_by_what_one_knows_of_it(source: str | Path | int, config) -> None:
+    sensor = open_sensor(source)
+    assert sensor.config == config
+    assert sensor.profile.name == (config.sensor_type or "digit")
+
+
+def test_any_serial_number_that_is_plugged_in_will_do() -> None:
+    host = SimpleNamespace(
+        cameras=lambda: [TactileCamera("gelsight_mini", "odd one", "/dev/video3", "1-2", "")]
+    )
+    sensor = open_sensor("odd one", host=host)
+    assert sensor.config == GelSightMiniConfig(serial="odd one")
+    with pytest.raises(ParameterError, match="wanted a driver .*found 'odder'.*doctor"):
+        open_sensor("odder", host=host)
+
+
+def test_a_file_named_like_a_serial_number_is_a_file(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "D20123").mkdir()
+    assert open_sensor("D20123").config == VideoConfig(input="D20123")
+
+
+def test_what_the_source_says_is_not_said_twice() -> None:
+    with pytest.raises(ParameterError, match="serial: wanted once, found 'D20123' and a setting"):
+        open_sensor("D20123", serial="D20124")

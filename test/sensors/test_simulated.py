@@ -117,12 +117,12 @@ def test_background_is_known_once_started() -> None:
 
 
 def test_slower_rate() -> None:
-    frames, _ = take(4, rate_hz=25.0)
+    frames, _ = take(4, fps=25.0)
     steps = np.diff([frame.truth.time_s for frame in frames])
     np.testing.assert_allclose(steps / 0.04, np.round(steps / 0.04), atol=1e-6)
 
 
-@pytest.mark.parametrize("settings", [{"touch": "tickle"}, {"rate_hz": 0.0}, {"profile": "digitt"}])
+@pytest.mark.parametrize("settings", [{"touch": "tickle"}, {"fps": -1.0}, {"profile": "digitt"}])
 def test_bad_settings_are_refused(settings: dict) -> None:
     with pytest.raises(ParameterError):
         open_sensor("simulated", **settings).start()

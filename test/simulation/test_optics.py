@@ -100,6 +100,47 @@ def test_the_face_towards_a_lamp_takes_its_colour(azimuth: float) -> None:
     assert dark < -8
 
 
+@pytest.mark.parametrize("azimuth", [0.0, np.pi / 2, np.pi, -np.pi / 2])
+@pytest.mark.parametrize("downscale", [1, 4])
+def test_a_bump_throws_a_shadow_behind_it(azimuth: float, downscale: int) -> None:
+    unit = clean(SensorInstance.draw("digit", 0))
+    red = replace(
+        unit.lights[0],
+        colour=(100.0, 0.0, 0.0),
+        azimuth_rad=azimuth,
+        elevation_rad=0.35,
+        distance_mm=9.0,
+        spot_mm=(0, 0),
+        penumbra_mm=0.1,
+    )
+    flat_light = {"ambient": (5.0, 60.0, 60.0), "dome_slope": 0.0, "relief_slope": 0.001}
+    unit = replace(unit, lights=(red,), glow=(0, 0, 0), glow_slope=((0,) * 3,) * 2, **flat_light)
+    optics, rng = GelOptics(unit, downscale), np.random.default_rng(0)
+    surface = cv2.resize(bump(0, 0, 1.2, 1.0), optics.grid_shape[::-1])
+    still = np.zeros((2, *optics.grid_shape), np.float32)
+    difference = optics.render(surface, still, rng).astype(float) - optics.background(rng)
+    # 2.6 mm from the middle the gel is flat again: behind the bump it is dark, before it as ever.
+    reach = 2.6 * 240 / 14.3 / downscale
+    height, width = difference.shape[:2]
+    steps = reach * np.cos(azimuth), -reach * np.sin(azimuth)
+    before, behind = (
+        difference[int(height / 2 + sign * steps[1]), int(width / 2 + sign * steps[0]), 0]
+        for sign in (1, -1)
+    )
+    assert behind < -20
+    assert before > -12
+
+
+@pytest.mark.parametrize("sensor", SENSORS)
+def test_a_strong_press_tints_the_whole_image(sensor: str) -> None:
+    unit = clean(SensorInstance.draw(sensor, 1))
+    tinted = replace(unit, glow=(4.0, -3.0, 0.0), glow_slope=((0,) * 3,) * 2, marker_pitch_mm=0.0)
+    difference = change(GelOptics(tinted), bump(0, 6.0, 2.5, 1.0))
+    corner = difference[250:, 30:210].mean((0, 1))
+    share = 1 - np.exp(-np.pi * 2.5**2 / 8)  # volume of the bump over that of 63 %
+    np.testing.assert_allclose(corner, np.array([4.0, -3.0, 0.0]) * share, atol=0.8)
+
+
 @pytest.mark.parametrize(("x_mm", "y_mm"), [(0.6, 0.0), (0.0, 0.6), (-0.4, 0.5)])
 @pytest.mark.parametrize("sensor", ["digit", "gelsight_2017"])
 def test_skin_moves_with_the_displacement(sensor: str, x_mm: float, y_mm: float) -> None:

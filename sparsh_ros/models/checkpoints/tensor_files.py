@@ -15,13 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sparsh_ros.errors import MissingDependencyError, WeightsError
-from sparsh_ros.models.checkpoints.pickle_data import (
-    CallRefusedError,
-    DamagedPickleError,
-    Inert,
-    TensorRef,
-    read_pickle,
-)
+from sparsh_ros.models.checkpoints.safe_pickle import CallRefusedError, DamagedPickleError, Inert
+from sparsh_ros.models.checkpoints.torch_pickle import TensorRef, read_torch_pickle
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -204,7 +199,7 @@ class _TorchFile:
                 order = _read_stored(archive, archive.getinfo(f"{root}/byteorder"))
                 if order != b"little":
                     raise DamagedPickleError("written by a big-endian machine")
-            return root, read_pickle(_read_stored(archive, entry))
+            return root, read_torch_pickle(_read_stored(archive, entry))
         except CallRefusedError as error:
             raise WeightsError(
                 f"{self.path}: wanted tensors only, found a pickle that calls {error}; nothing "

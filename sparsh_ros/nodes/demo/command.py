@@ -17,13 +17,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sparsh_ros.arguments import Value
 from sparsh_ros.errors import ParameterError, SensorError
 from sparsh_ros.nodes.demo import table
 from sparsh_ros.nodes.demo.observer import listening
 from sparsh_ros.nodes.graph import run as graph_runner
+from sparsh_ros.nodes.graph.graph import Arguments
 from sparsh_ros.nodes.runtime.isolation import isolated_environment
 from sparsh_ros.nodes.runtime.signals import StopRequest
-from sparsh_ros.nodes.settings import RIG, Value
+from sparsh_ros.nodes.settings import SENSORS
 from sparsh_ros.reports.demo import write_report
 from sparsh_ros.reports.graph_log import Record
 
@@ -32,25 +34,13 @@ _REDRAW_S = 0.25
 _LOG_LINES_SHOWN = 12
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `sparsh-ros run`, how long to watch, and where to write."""
-    graph_runner.add_arguments(parser)
-    parser.set_defaults(touch="demo")
-    parser.add_argument(
-        "--duration", type=float, default=20.0, help="Seconds to watch. Default: 20."
-    )
-    parser.add_argument(
-        "--report", type=Path, default=Path("demo/report.html"), help="Default: demo/report.html."
-    )
-
-
 def run(options: argparse.Namespace) -> int:
     """Run the demo; 0 when estimates came and all processes ended well."""
     values = _values(options)
     isolation = isolated_environment()
     os.environ.update(isolation)
-    options.report.parent.mkdir(parents=True, exist_ok=True)
-    log_path = options.report.with_suffix(".log")
+    options.out.mkdir(parents=True, exist_ok=True)
+    report, log_path = options.out / "report.html", options.out / "report.log"
     console = Console()
     hint = " ".join(f"{name}={value}" for name, value in isolation.items())
     introduction = f"{_title(values)}. To listen from another terminal: {hint}"
@@ -69,19 +59,19 @@ def run(options: argparse.Namespace) -> int:
         raise SensorError(f"demo: {_what_went_wrong(record, exit_code)}\n{_tail(log_path)}")
     for line in table.summary_lines(record):
         console.print(line, highlight=False, soft_wrap=True)
-    write_report(record, options.report, _title(values), _facts(values, record))
-    console.print(f"report:  {options.report}", highlight=False, soft_wrap=True)
+    write_report(record, report, _title(values), _facts(values, record))
+    console.print(f"report:  {report}", highlight=False, soft_wrap=True)
     return 0
 
 
-def _values(options: argparse.Namespace) -> dict[str, Value]:
+def _values(options: argparse.Namespace) -> Arguments:
     # The encoder and the observer: none of them shall miss the beginning.
     values = graph_runner.values_from(options) | {"listeners": 2}
-    if values["sensors"] or "," in values["names"]:
+    if values["sensors"] or len(values["names"]) > 1:
         found = values["sensors"] or values["names"]
         raise ParameterError(f"demo: wanted one sensor, found {found}")
     if values["source"] != "simulated":
-        values["touch"] = RIG["touch"].value
+        values["touch"] = SENSORS["touch"].value
     recording = Path(values["input"])
     if values["source"] == "video" and recording.exists():
         values["loop"] = True

@@ -22,6 +22,7 @@ from sparsh_ros import names
 from sparsh_ros.msg import Slip
 from sparsh_ros.names import DIAGNOSTICS
 from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.messages.encodings import decode_image
 from sparsh_ros.nodes.topics import qos
 from sparsh_ros.reports.graph_log import Record, Series
 
@@ -72,7 +73,7 @@ class Observer(Node):
         stamp_ns = conversions.msg_to_stamp(message.header.stamp)
         images = self.record.images
         if not images or stamp_ns - images[-1][0] >= _IMAGE_EVERY_NS:
-            images.append((stamp_ns, conversions.msg_to_image(message)))
+            images.append((stamp_ns, decode_image(message)))
 
     def _take_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:

@@ -9,28 +9,26 @@ nor launch.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from sparsh_ros.arguments import Setting, Value
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes import settings
-from sparsh_ros.nodes.graph.entries import entries, refuse_beside_file
 from sparsh_ros.nodes.graph.recorded import need_library_for_bags
-from sparsh_ros.nodes.settings import Setting, Value
-from sparsh_ros.sensors.rig import rig_path
+from sparsh_ros.nodes.graph.sensors import refuse_beside_file, sensor_configs
+from sparsh_ros.sensors.config import sensors_file
 
 RECORDER = "record"
 """The executable that a graph can do without."""
 
 _MODULES = {"record": "record.recorder", "player": "replay.player"}  # others: as the executable
-_OF_SENSOR = ("listeners",)
-_OF_PERCEPTION = (
-    *("model", "weights_dir", "heads", "device", "threads"),
-    *("contact_threshold_n", "slip_threshold"),
-    *("publish_features", "in_process"),
-)
-_NO_RIG = {name: setting.value for name, setting in settings.RIG.items()}
+_NO_SENSORS = {name: setting.value for name, setting in settings.SENSORS.items()}
+
+Arguments = ChainMap[str, Value]
+"""Values of all arguments by name; the first of its maps holds those that were set."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +36,10 @@ class Process:
     """One process.
 
     Attributes:
-        executable: name of the installed program; `module` has its `main`.
-        name: of its node; empty where it holds several nodes, which then name themselves.
-        namespace: below the graph's own; empty for none.
-        parameters: for all nodes of the process.
+        executable: Name of the installed program; `module` has its `main`.
+        name: Of its node; empty where it holds several nodes, which then name themselves.
+        namespace: Below the graph's own; empty for none.
+        parameters: For all nodes of the process.
     """
 
     executable: str
@@ -55,7 +53,7 @@ class Process:
         return f"sparsh_ros.nodes.{_MODULES.get(self.executable, self.executable)}"
 
 
-class Survivors:
+class ProcessMonitor:
     """The processes that still run. A robot can go on with one sensor less, not without any."""
 
     def __init__(self, started: Sequence[Process]) -> None:
@@ -63,61 +61,50 @@ class Survivors:
         self._running = list(started)
         self._wanted = {process.executable for process in started} - {RECORDER}
 
-    def lose(self, process: Process, exit_code: int) -> str:
+    def on_exit(self, process: Process, exit_code: int) -> str:
         """Note that a process has ended; what follows from that, in one sentence for the log."""
         self._running.remove(process)
         who = " ".join(filter(None, (process.executable, process.namespace)))
         sensors = ", ".join(other.namespace for other in self._running if other.namespace)
         others = f"the others go on: {sensors}" if sensors else "the others go on"
-        what = others if self.suffice else "stopping the graph"
+        what = others if self.is_viable else "stopping the graph"
         return f"{who} has ended (exit code {exit_code}): {what}"
 
     @property
-    def suffice(self) -> bool:
+    def is_viable(self) -> bool:
         """Whether perception still runs and, unless it hosts them, a sensor."""
         return self._wanted <= {process.executable for process in self._running}
 
 
-def arguments(kinds: Sequence[str]) -> dict[str, Setting]:
-    """The arguments of a graph for one of these kinds of sensor; the first is the default."""
-    return {
-        **settings.RIG,
-        "sensor": replace(settings.RIG["sensor"], default=kinds[0], choices=tuple(kinds)),
-        **{name: settings.SENSOR[name] for name in _OF_SENSOR},
-        **{name: settings.PERCEPTION[name] for name in _OF_PERCEPTION},
-        "autostart": settings.AUTOSTART,
-        "record": settings.RECORDING,
-        **settings.GRAPH,
-    }
-
-
-def parse(texts: Mapping[str, str], kinds: Sequence[str]) -> dict[str, Value]:
-    """Values of all arguments, from what was typed for each.
+def parse(texts: Mapping[str, str | None], sensor_types: Sequence[str]) -> Arguments:
+    """Values of all arguments, from what was typed for some.
 
     Raises:
-        ParameterError: a value is not allowed, or values do not go together; the message names
+        ParameterError: A value is not allowed, or values do not go together; the message names
             the arguments.
     """
-    table = arguments(kinds)
+    table = settings.graph_settings(sensor_types)
     values = parse_each(texts, table)
     if values["sensors"]:
         refuse_beside_file(values, table)
     return values
 
 
-def parse_each(texts: Mapping[str, str], table: Mapping[str, Setting]) -> dict[str, Value]:
-    """Values of the arguments in `table`, from what was typed for each.
+def parse_each(texts: Mapping[str, str | None], table: Mapping[str, Setting]) -> Arguments:
+    """Values of the arguments in `table`, from what was typed for some; None is not typed.
 
     Raises:
-        ParameterError: a value is not allowed; the message names the argument.
+        ParameterError: A value is not allowed; the message names the argument.
     """
     values = {}
     for name, setting in table.items():
+        if (text := texts.get(name)) is None:
+            continue
         try:
-            values[name] = setting.parse(texts[name])
+            values[name] = setting.parse(text)
         except ParameterError as error:
             raise ParameterError(f"argument {name}: {error}") from None
-    return values
+    return ChainMap(values, {name: setting.value for name, setting in table.items()})
 
 
 def absolute(path: Value) -> str:
@@ -130,35 +117,47 @@ def prefixes(names: Sequence[str]) -> dict[str, str]:
     return {name: f"{name}/" if len(names) > 1 else "" for name in names}
 
 
-def processes(values: Mapping[str, Value]) -> list[Process]:
+def processes(values: Arguments) -> list[Process]:
     """The processes for these values of all arguments, sources first, a recorder last.
 
+    Parameters that nobody set are left to the nodes, and so to files of parameters.
+
     Raises:
-        ParameterError: what describes the sensors cannot be used.
-        MissingDependencyError: they are to be recorded, and the library for bags is missing.
+        ParameterError: What describes the sensors cannot be used.
+        MissingDependencyError: They are to be recorded, and the library for bags is missing.
     """
-    rig = _rig_parameters(values)
-    names = [entry.name for entry in entries({**_NO_RIG, **rig})]
-    sensor = {name: values[name] for name in (*_OF_SENSOR, "autostart")} | rig
-    perception = {name: values[name] for name in (*_OF_PERCEPTION, "autostart")} | rig
+    sensors = _sensor_parameters(values)
+    names = [config.name for config in sensor_configs({**_NO_SENSORS, **sensors})]
+    sensor = _set(values, settings.SENSOR) | sensors
+    perception = _set(values, settings.PERCEPTION) | sensors
     if values["weights_dir"]:
         perception["weights_dir"] = absolute(values["weights_dir"])
     recorders = []
     if values["record"]:
         need_library_for_bags()
         recorders = [Process(RECORDER, "recorder", "", {"out": absolute(values["record"])})]
-        sensor["listeners"] += 1
+        sensor["listeners"] = values["listeners"] + 1
     if values["in_process"]:
         return [Process("perception", "", "", sensor | perception), *recorders]
-    sensors = [
+    sources = [
         Process("sensor", "sensor", prefix.rstrip("/"), sensor | {"name": name})
         for name, prefix in prefixes(names).items()
     ]
-    return [*sensors, Process("perception", "perception", "", perception), *recorders]
+    return [*sources, Process("perception", "perception", "", perception), *recorders]
 
 
-def _rig_parameters(values: Mapping[str, Value]) -> dict[str, Value]:
+def _set(values: Arguments, table: Mapping[str, Setting]) -> dict[str, Value]:
+    """What was set of the parameters in `table` that do not describe sensors."""
+    given = values.maps[0]
+    return {name: given[name] for name in table if name in given and name not in _NO_SENSORS}
+
+
+def _sensor_parameters(values: Arguments) -> dict[str, Value]:
     """What tells every node of the sensors; a process may have another working folder."""
     if values["sensors"]:
-        return {"sensors": str(rig_path(values["sensors"]))}
-    return {name: values[name] for name, none in _NO_RIG.items() if values[name] != none}
+        return {"sensors": str(sensors_file(values["sensors"]))}
+    parameters = {name: values[name] for name, none in _NO_SENSORS.items() if values[name] != none}
+    for name in ("background", "input"):
+        if name in parameters and Path(parameters[name]).expanduser().exists():
+            parameters[name] = absolute(parameters[name])
+    return parameters

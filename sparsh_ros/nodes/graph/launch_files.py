@@ -11,20 +11,23 @@ from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node, PushRosNamespace
 
+from sparsh_ros.arguments import Setting, Value
+from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph import graph, replay_graph
-from sparsh_ros.nodes.settings import Setting, Value
 
 
-def describe(kinds: Sequence[str]) -> LaunchDescription:
-    """The graph for one of these kinds of sensor, with all of `graph.arguments`."""
+def describe(sensor_types: Sequence[str]) -> LaunchDescription:
+    """The graph for one of these types of sensor, with all of `settings.graph_settings`."""
     return _describe(
-        graph.arguments(kinds), lambda texts: graph.parse(texts, kinds), graph.processes
+        settings.graph_settings(sensor_types),
+        lambda texts: graph.parse(texts, sensor_types),
+        graph.processes,
     )
 
 
 def describe_replay() -> LaunchDescription:
-    """The graph that plays a recording, with all of `replay_graph.arguments`."""
-    return _describe(replay_graph.arguments(), replay_graph.parse, replay_graph.processes)
+    """The graph that plays a recording, with all of `settings.replay_settings`."""
+    return _describe(settings.replay_settings(), replay_graph.parse, replay_graph.processes)
 
 
 def _describe(
@@ -36,8 +39,8 @@ def _describe(
         texts = {name: LaunchConfiguration(name).perform(context) for name in arguments}
         values = parse(texts)
         processes = make(values)
-        survivors = graph.Survivors(processes)
-        nodes = [_node(process, survivors, values["log_level"]) for process in processes]
+        monitor = graph.ProcessMonitor(processes)
+        nodes = [_node(process, monitor, values["log_level"]) for process in processes]
         return [GroupAction([PushRosNamespace(values["namespace"]), *nodes])]
 
     declared = [_declare(name, setting) for name, setting in arguments.items()]
@@ -53,14 +56,14 @@ def _declare(name: str, setting: Setting) -> DeclareLaunchArgument:
     )
 
 
-def _node(process: graph.Process, survivors: graph.Survivors, log_level: str) -> Node:
+def _node(process: graph.Process, monitor: graph.ProcessMonitor, log_level: str) -> Node:
     def note_end(
         event: ProcessExited, context: LaunchContext
     ) -> list[LaunchDescriptionEntity] | None:
         if context.is_shutdown:
             return None
-        sentence = survivors.lose(process, event.returncode)
-        end = [] if survivors.suffice else [Shutdown(reason=sentence)]
+        sentence = monitor.on_exit(process, event.returncode)
+        end = [] if monitor.is_viable else [Shutdown(reason=sentence)]
         return [LogInfo(msg=sentence), *end]
 
     return Node(

@@ -7,6 +7,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import rclpy
 from lifecycle_msgs.msg import Transition
@@ -15,7 +16,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from sparsh_ros.errors import LifecycleError
-from sparsh_ros.nodes import settings
+from sparsh_ros.nodes.runtime.services import ASK_AGAIN_S, ask, service_client
 
 # Transition: state to start from, state to reach.
 _TRANSITIONS = {
@@ -35,34 +36,14 @@ _GIVE_UP_S = 5.0
 _ANSWER_S = 10.0
 # A large model may have to be read from a slow disk.
 _TRANSITION_S = 300.0
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The transition, and of which nodes."""
-    parser.add_argument(
-        "transition",
-        nargs="?",
-        choices=_TRANSITIONS,
-        help="What to do, sensors first; without it, only the states are shown.",
-    )
-    parser.add_argument(
-        "--node",
-        nargs="+",
-        default=(),
-        metavar="NAME",
-        help="Only these nodes, such as perception or thumb/sensor. Default: all managed nodes.",
-    )
-    default = settings.GRAPH["namespace"].text
-    parser.add_argument(
-        "--namespace", default=default, help=f"Namespace of the nodes. Default: {default}."
-    )
+_MOST_SEEN_AT_START = 2
 
 
 def run(options: argparse.Namespace) -> int:
     """Change, then show, the state of each node.
 
     Raises:
-        LifecycleError: there is no such node, or one did not do as asked; the others have.
+        LifecycleError: There is no such node, or one did not do as asked; the others have.
     """
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node("lifecycle_client")
@@ -85,7 +66,7 @@ def _find(node: Node, namespace: str, wanted: Sequence[str]) -> list[str]:
     """Full names of the managed nodes in the namespace, sensors first; only those wanted, if any.
 
     Raises:
-        LifecycleError: there are none, or one that is wanted is not among them.
+        LifecycleError: There are none, or one that is wanted is not among them.
     """
     root = f"/{namespace}/" if namespace else "/"
     names = {name if name.startswith("/") else root + name for name in wanted}
@@ -132,25 +113,44 @@ def _change(node: Node, name: str, transition: str) -> None:
         return
     if start and state != start:
         raise LifecycleError(f"{name}: {transition} wants state {start}, found {state}")
-    request = ChangeState.Request(transition=Transition(label=transition))
-    answer = _call(node, ChangeState, f"{name}{_SERVICE}", request, _TRANSITION_S)
-    if not answer.success:
+    if not _request_change(node, name, transition, goal):
         raise LifecycleError(f"{name}: {transition} failed; its log and /diagnostics say why")
 
 
+def _request_change(node: Node, name: str, transition: str, goal: str) -> bool:
+    """Ask for a transition and wait for its end; whether it succeeded.
+
+    The answer may be lost, and so may the request: the state tells then. Made twice a request would
+    be refused the second time, so it is only repeated for a node that twice was seen not to act.
+    """
+    service = f"{name}{_SERVICE}"
+    request = ChangeState.Request(transition=Transition(label=transition))
+    start = _state(node, name)
+    deadline_s = time.monotonic() + _TRANSITION_S
+    with service_client(node, ChangeState, service) as client:
+        if not client.wait_for_service(_ANSWER_S):
+            raise LifecycleError(f"{service}: not there; does its process run?")
+        futures, seen_at_start = [client.call_async(request)], 0
+        while time.monotonic() < deadline_s:
+            rclpy.spin_until_future_complete(node, futures[-1], timeout_sec=ASK_AGAIN_S)
+            for future in futures:
+                if future.done():
+                    return future.result().success
+            with suppress(LifecycleError):  # busy with the transition, a node answers nothing
+                state = _state(node, name)
+                if state == goal:
+                    return True
+                seen_at_start += state == start
+            if seen_at_start == _MOST_SEEN_AT_START:
+                futures.append(client.call_async(request))
+                seen_at_start = 0
+    raise LifecycleError(f"{service}: no answer within {_TRANSITION_S:.0f} s; does it hang?")
+
+
 def _state(node: Node, name: str) -> str:
-    answer = _call(node, GetState, f"{name}/get_state", GetState.Request(), _ANSWER_S)
+    answer = ask(node, GetState, f"{name}/get_state", GetState.Request(), _ANSWER_S)
+    if answer is None:
+        raise LifecycleError(
+            f"{name}/get_state: no answer within {_ANSWER_S:.0f} s; does its process run?"
+        )
     return answer.current_state.label
-
-
-def _call(node: Node, kind: type, service: str, request: object, patience_s: float) -> object:
-    client = node.create_client(kind, service)
-    try:
-        if client.wait_for_service(_ANSWER_S):
-            future = client.call_async(request)
-            rclpy.spin_until_future_complete(node, future, timeout_sec=patience_s)
-            if future.done():
-                return future.result()
-    finally:
-        node.destroy_client(client)
-    raise LifecycleError(f"{service}: no answer within {patience_s:.0f} s; does its process run?")

@@ -4,34 +4,42 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Protocol
+from typing import ClassVar, Protocol
 
+from sparsh_ros.arguments import Value
 from sparsh_ros.errors import MissingDependencyError, RecordingError
-from sparsh_ros.nodes.graph.entries import entries
-from sparsh_ros.nodes.settings import Value
-from sparsh_ros.sensors.rig import SensorEntry, check_rig
-
-DRIVER = "bag"
+from sparsh_ros.nodes.graph.sensors import sensor_configs
+from sparsh_ros.sensors.config import SensorConfig, check_sensors
+from sparsh_ros.sensors.drivers import DriverConfig
 
 
-class Given(Protocol):
-    """Values of settings.RIG and settings.RECORDED, by name."""
+@dataclass(frozen=True)
+class BagConfig(DriverConfig):
+    """A sensor of a recording, played by `sparsh-ros replay`."""
+
+    name: ClassVar[str] = "bag"
+
+
+class Params(Protocol):
+    """Values of settings.SENSORS and settings.RECORDED, by name."""
 
     def __getitem__(self, name: str) -> Value: ...
 
 
-def heard_entries(given: Given) -> tuple[SensorEntry, ...]:
-    """The sensors that a node listens to: of a recording, else those that settings.RIG describes.
+def input_sensors(params: Params) -> tuple[SensorConfig, ...]:
+    """The sensors that a node listens to: of a recording, else those that its settings describe.
 
     Raises:
-        RecordingError: the recording cannot be used.
-        ParameterError: settings cannot be used, or do not go together.
+        RecordingError: The recording cannot be used.
+        ParameterError: Settings cannot be used, or do not go together.
     """
-    if given["bag"]:
-        return recorded_rig(given["bag"], given["image_topics"], given["kind"])
-    return entries(given)
+    if params["bag"]:
+        return recorded_sensors(params["bag"], params["image_topics"], params["sensor"])
+    return sensor_configs(params)
 
 
 def need_library_for_bags() -> None:
@@ -42,23 +50,20 @@ def need_library_for_bags() -> None:
         )
 
 
-def image_topics(text: str) -> tuple[str, ...]:
-    """The topics in setting `image_topics`."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def recorded_rig(path: str, images: str, kind: str) -> tuple[SensorEntry, ...]:
+def recorded_sensors(
+    path: str, images: Sequence[str], sensor_type: str
+) -> tuple[SensorConfig, ...]:
     """The sensors of a recording, in the order in which an evaluation has them.
 
     Args:
-        path: of the bag.
-        images: topics of the images, separated by commas; empty: found.
-        kind: of the sensors, or the file of a profile; empty: found.
+        path: Of the bag.
+        images: Topics of the images; empty: found.
+        sensor_type: Of the sensors, or the file of a profile; empty: found.
 
     Raises:
-        MissingDependencyError: the library for bags is not installed.
-        RecordingError: it cannot be read, or does not tell what the sensors are.
-        ParameterError: there is no such kind.
+        MissingDependencyError: The library for bags is not installed.
+        RecordingError: It cannot be read, or does not tell what the sensors are.
+        ParameterError: There is no such type.
     """
     need_library_for_bags()
     # Here, because only a replay needs it.
@@ -67,20 +72,20 @@ def recorded_rig(path: str, images: str, kind: str) -> tuple[SensorEntry, ...]:
     from sparsh_ros.recordings.sensor_type import find_sensor_type
     from sparsh_ros.recordings.topics import SensorTopics, find_sensors
 
-    def entry(bag: Bag, topics: SensorTopics) -> SensorEntry:
+    def config(bag: Bag, topics: SensorTopics) -> SensorConfig:
         only_images = SensorTopics(topics.name, topics.prefix, topics.image)
         with closing(read_events(bag, [only_images])) as events:
             first = next(events, None)
         if first is None:
             raise RecordingError(f"{topics.image}: no image that can be read")
         height, width = first.value.shape[:2]
-        profile, _ = find_sensor_type(bag, topics, width, height, kind)
-        return SensorEntry(_ros_name(topics.name), DRIVER, profile, {"input": topics.image})
+        profile, _ = find_sensor_type(bag, topics, width, height, sensor_type)
+        return SensorConfig(_ros_name(topics.name), BagConfig(), profile)
 
     with open_bag(path) as bag:
-        rig = tuple(entry(bag, topics) for topics in find_sensors(bag.topics, image_topics(images)))
-    check_rig(rig)
-    return rig
+        configs = tuple(config(bag, topics) for topics in find_sensors(bag.topics, tuple(images)))
+    check_sensors(configs)
+    return configs
 
 
 def _ros_name(name: str) -> str:

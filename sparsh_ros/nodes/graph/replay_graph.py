@@ -11,28 +11,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from sparsh_ros.arguments import Value
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph import graph
-from sparsh_ros.nodes.graph.graph import Process
-from sparsh_ros.nodes.graph.recorded import recorded_rig
-from sparsh_ros.nodes.settings import Setting, Value
+from sparsh_ros.nodes.graph.graph import Arguments, Process
+from sparsh_ros.nodes.graph.recorded import recorded_sensors
 
 _OF_PERCEPTION = tuple(name for name in settings.PLAYER if name in settings.PERCEPTION)
 
 
-def arguments() -> dict[str, Setting]:
-    """The arguments of a replay."""
-    return {**settings.PLAYER, **settings.GRAPH}
-
-
-def parse(texts: Mapping[str, str]) -> dict[str, Value]:
+def parse(texts: Mapping[str, str | None]) -> Arguments:
     """Values of all arguments, from what was typed for each.
 
     Raises:
-        ParameterError: a value is not allowed, or no recording is named.
+        ParameterError: A value is not allowed, or no recording is named.
     """
-    values = graph.parse_each(texts, arguments())
+    values = graph.parse_each(texts, settings.replay_settings())
     if not values["bag"]:
         raise ParameterError("argument bag: wanted a recording to play, found none")
     values["out"] = values["out"] or f"replay_{datetime.now():%Y_%m_%d-%H_%M_%S}"
@@ -45,9 +40,9 @@ def processes(values: Mapping[str, Value]) -> list[Process]:
     """The processes for these values of all arguments, the source first.
 
     Raises:
-        SparshError: the recording cannot be played.
+        SparshError: The recording cannot be played.
     """
-    recorded_rig(*(values[name] for name in settings.RECORDED))
+    recorded_sensors(*(values[name] for name in settings.RECORDED))
     player = {name: values[name] for name in settings.PLAYER} | {"use_sim_time": True}
     perception = {name: player[name] for name in (*_OF_PERCEPTION, "use_sim_time")}
     return [

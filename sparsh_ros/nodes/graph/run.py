@@ -13,11 +13,11 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import IO
 
+from sparsh_ros.arguments import Value
 from sparsh_ros.nodes.graph import graph
 from sparsh_ros.nodes.runtime.signals import PARENT, StopRequest, block_signals
-from sparsh_ros.nodes.settings import DIGIT, GELSIGHT, Setting, Value
+from sparsh_ros.sensors.drivers import SENSOR_TYPES
 
-_SENSORS = DIGIT + GELSIGHT
 _POLL_S = 0.1
 _GRACE_S = 10.0
 
@@ -34,13 +34,13 @@ class RunningGraph:
         """Start the processes.
 
         Args:
-            values: of all arguments of the graph.
-            log: takes their output, and stays open until `stop`; None: standard error.
-            processes: what to start; none: those of `graph.processes`.
+            values: Of all arguments of the graph.
+            log: Takes their output, and stays open until `stop`; None: standard error.
+            processes: What to start; none: those of `graph.processes`.
         """
         processes = processes or graph.processes(values)
         self._log = log or sys.stderr
-        self._survivors = graph.Survivors(processes)
+        self._monitor = graph.ProcessMonitor(processes)
         self._lock, self._ended, self._stopping = threading.Lock(), threading.Event(), False
         # In a session of their own, Ctrl-C reaches them only through `stop`, in order.
         environment = os.environ | {PARENT: str(os.getpid())}
@@ -71,9 +71,9 @@ class RunningGraph:
         with self._lock:
             if self._stopping or self._ended.is_set():
                 return
-            self._log.write(f"{self._survivors.lose(process, exit_code)}\n")
+            self._log.write(f"{self._monitor.on_exit(process, exit_code)}\n")
             self._log.flush()
-            if not self._survivors.suffice:
+            if not self._monitor.is_viable:
                 self._ended.set()
 
 
@@ -90,31 +90,13 @@ def command(process: graph.Process, values: Mapping[str, Value]) -> list[str]:
     return line
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """One option per argument of the graph."""
-    add_options(parser, graph.arguments(_SENSORS))
-
-
-def add_options(parser: argparse.ArgumentParser, table: Mapping[str, Setting]) -> None:
-    """One option for each of these arguments."""
-    for name, setting in table.items():
-        flag = {"nargs": "?", "const": "true"} if isinstance(setting.default, bool) else {}
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            default=setting.text,
-            metavar="|".join(setting.choices) or name.upper(),
-            help=f"{setting.description} Default: {setting.text or 'empty'}.",
-            **flag,
-        )
-
-
-def values_from(options: argparse.Namespace) -> dict[str, Value]:
-    """Values of all arguments of the graph, from options that `add_arguments` declared.
+def values_from(options: argparse.Namespace) -> graph.Arguments:
+    """Values of all arguments of the graph, from options that `cli.graph.add_run` declared.
 
     Raises:
-        ParameterError: a value is not allowed.
+        ParameterError: A value is not allowed.
     """
-    return graph.parse(vars(options), _SENSORS)
+    return graph.parse(vars(options), SENSOR_TYPES)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -8,11 +8,14 @@ import math
 import cv2
 import numpy as np
 
+from sparsh_ros.nodes.messages.contact_area import ContactArea
 from sparsh_ros.perception.force_field import ForceField
 from sparsh_ros.perception.postprocess import Estimate
 
 _PIXELS_PER_NEWTON = 30.0
 _HOLDING, _SLIPPING = (40, 200, 90), (235, 60, 50)
+_LEGEND = f"green holds, red slips; {_PIXELS_PER_NEWTON:.0f} px/N"
+_STRIP_PX = 16
 
 _ARROWS_PX = 12  # from one arrow of a force field to the next
 _MAGNIFIED = 3.0  # the skin moves by a pixel or so
@@ -28,23 +31,67 @@ def difference(image: np.ndarray, background: np.ndarray) -> np.ndarray:
     return (change + 127).clip(0, 255).astype(np.uint8)
 
 
-def overlay(image: np.ndarray, estimate: Estimate) -> np.ndarray:
-    """The image with the shear force as an arrow and the pressing force as a circle.
+def overlay(image: np.ndarray, estimate: Estimate, area: ContactArea | None = None) -> np.ndarray:
+    """The image with the contact, the force on it and the numbers, and a legend below.
 
-    Green while the object holds, red while it slips; nothing is drawn where nothing is known.
+    The ellipse is the contact, green while the object holds, red while it slips; the arrow is the
+    shear force and the circle the pressing force, both `_PIXELS_PER_NEWTON`. Where nothing is known
+    to touch only the text is drawn.
+
+    Args:
+        image: (320, 240, 3) uint8 RGB.
+        estimate: What is known.
+        area: Where the contact is; None: not known, then the middle of the gel stands for it.
     """
     drawn = image.copy()
-    if not (estimate.valid and estimate.in_contact) or math.isnan(estimate.force_n[2]):
-        return drawn
-    height, width = image.shape[:2]
-    centre = np.array((width / 2, height / 2))
-    right, up, press = (float(newtons) * _PIXELS_PER_NEWTON for newtons in estimate.force_n)
-    tip = centre + (right, -up)
-    colour = _SLIPPING if estimate.slipping else _HOLDING
-    start, end = (tuple(int(value) for value in point.round()) for point in (centre, tip))
-    cv2.circle(drawn, start, max(1, round(press)), colour, 2, cv2.LINE_AA)
-    cv2.arrowedLine(drawn, start, end, colour, 3, cv2.LINE_AA, tipLength=0.25)
+    if estimate.valid and estimate.in_contact:
+        _draw_contact(drawn, estimate, area)
+    _draw_text(drawn, _numbers(estimate), 0)
+    _draw_text(drawn, _LEGEND, image.shape[0] - _STRIP_PX)
     return drawn
+
+
+def _draw_contact(drawn: np.ndarray, estimate: Estimate, area: ContactArea | None) -> None:
+    height, width = drawn.shape[:2]
+    centre = np.array((width / 2, height / 2) if area is None else area.center)
+    colour = _SLIPPING if estimate.slipping else _HOLDING
+    if area is not None:
+        ellipse = (
+            area.center,
+            tuple(2 * radius for radius in area.radii),
+            math.degrees(area.angle),
+        )
+        cv2.ellipse(drawn, ellipse, colour, 2, cv2.LINE_AA)
+    if not np.isfinite(estimate.force_n).all():
+        return
+    right, up, press = (float(newtons) * _PIXELS_PER_NEWTON for newtons in estimate.force_n)
+    start, end = (
+        tuple(int(value) for value in point.round()) for point in (centre, centre + (right, -up))
+    )
+    cv2.circle(drawn, start, max(1, round(press)), colour, 1, cv2.LINE_AA)
+    cv2.arrowedLine(drawn, start, end, colour, 3, cv2.LINE_AA, tipLength=0.25)
+
+
+def _numbers(estimate: Estimate) -> str:
+    if not estimate.valid:
+        return f"no estimate: {estimate.reason}"
+    words = []
+    if np.isfinite(estimate.force_n).all():
+        x, y, z = estimate.force_n
+        words.append(f"{x:+.1f} {y:+.1f} {z:+.1f} N")
+    if math.isfinite(estimate.slip_probability):
+        words.append(f"slip {100 * estimate.slip_probability:.0f} %")
+    if estimate.in_contact is not None:
+        words.append("contact" if estimate.in_contact else "free")
+    return "  ".join(words)
+
+
+def _draw_text(drawn: np.ndarray, text: str, top: int) -> None:
+    """A line of text on a dark strip across the image."""
+    strip = drawn[top : top + _STRIP_PX]
+    strip //= 3
+    where = (4, top + _STRIP_PX - 5)
+    cv2.putText(drawn, text, where, cv2.FONT_HERSHEY_SIMPLEX, 0.38, _SHEAR, 1, cv2.LINE_AA)
 
 
 def field_overlay(field: ForceField) -> np.ndarray:

@@ -24,10 +24,10 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.event_handler import QoSMessageLostInfo, SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
+from sparsh_ros.arguments import Value
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.names import DIAGNOSTICS
 from sparsh_ros.nodes import settings
@@ -36,7 +36,7 @@ from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.clocks import steady_clock
 from sparsh_ros.nodes.runtime.parameters import Parameters
 from sparsh_ros.nodes.runtime.signals import request_stop
-from sparsh_ros.nodes.settings import Value
+from sparsh_ros.nodes.topics.endpoints import LOG_THROTTLE_S, deserialize
 from sparsh_ros.recordings.bags import profile_key
 from sparsh_ros.recordings.queued_writer import QueuedWriter
 
@@ -163,16 +163,22 @@ class Recorder(Node):
                 self.writer.put(*message[:2], now_ns, message[2])
             self._before_clock.clear()
         if topic == DIAGNOSTICS:
-            self._learn_sensor_types(deserialize_message(data, DiagnosticArray))
+            self._learn_sensor_types(data)
         if self._on_message is not None:
             self._on_message(topic, message_type, data)
 
-    def _learn_sensor_types(self, message: DiagnosticArray) -> None:
+    def _learn_sensor_types(self, data: bytes) -> None:
         """Sensors tell on /diagnostics what they are; an evaluation needs to know."""
+        if (message := deserialize(data, DiagnosticArray)) is None:
+            self.get_logger().warning(
+                f"{DIAGNOSTICS}: a message cannot be read; it is recorded as it came",
+                throttle_duration_sec=LOG_THROTTLE_S,
+            )
+            return
         for status in message.status:
             values = {item.key: item.value for item in status.values}
-            if {"kind", "images"} <= values.keys():
-                self._sensor_types[values["images"].rpartition("/")[0]] = values["kind"]
+            if {"sensor type", "images"} <= values.keys():
+                self._sensor_types[values["images"].rpartition("/")[0]] = values["sensor type"]
 
     def _count_loss(self, topic: str, info: QoSMessageLostInfo) -> None:
         self.lost[topic] += info.total_count_change
@@ -221,29 +227,10 @@ def main(arguments: list[str] | None = None) -> int:
     return exit_code or recorders[0].exit_code
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `sparsh-ros record`."""
-    parser.description = "Record topics into a bag (MCAP); Ctrl-C ends it."
-    table = settings.RECORD
-    parser.add_argument("topics", nargs="*", metavar="TOPIC", help=table["topics"].description)
-    parser.add_argument("--out", required=True, metavar="PATH", help=table["out"].description)
-    parser.add_argument("--all", action="store_true", help=table["all"].description)
-    images = table["images"]
-    parser.add_argument(
-        "--images", choices=images.choices, default=images.value, help=images.description
-    )
-    duration = table["duration"]
-    parser.add_argument(
-        "--duration", type=float, default=duration.value, metavar="S", help=duration.description
-    )
-    namespace = settings.GRAPH["namespace"]
-    parser.add_argument("--namespace", default=namespace.value, help=namespace.description)
-
-
 def run(options: argparse.Namespace) -> int:
     """Run `sparsh-ros record`."""
     values = {name: getattr(options, name) for name in settings.RECORD}
-    values["topics"] = ",".join(options.topics)
+    values["topics"] = list(options.topics)
     line = ["--ros-args", "-r", f"__ns:=/{options.namespace.strip('/')}"]
     for name, value in values.items():
         line += ["-p", f"{name}:={json.dumps(value)}"]

@@ -29,11 +29,12 @@ _DEPTH = 300
 class TopicFilter:
     """Which topics to record."""
 
-    def __init__(self, namespace: str, topics: str, everything: bool, images: str) -> None:
+    def __init__(
+        self, namespace: str, topics: Sequence[str], everything: bool, images: str
+    ) -> None:
         """See settings.RECORD; names that are not absolute are relative to `namespace`."""
         self._below = f"{namespace.rstrip('/')}/"
-        names = (name.strip() for name in topics.split(","))
-        self._named = {name if name[0] == "/" else self._below + name for name in names if name}
+        self._named = {name if name[0] == "/" else self._below + name for name in topics}
         self._everything = everything
         self._endings = tuple(f"/{name}" for name in (*_OF_SENSOR, *_IMAGES[images]))
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from sparsh_ros.arguments import Value
 from sparsh_ros.errors import SparshError
 from sparsh_ros.evaluation.evaluator import Evaluator, Source, StampClock
 from sparsh_ros.evaluation.result import SensorResult
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.nodes.graph.recorded import image_topics
 from sparsh_ros.nodes.replay.difference import (
     ReplayDifference,
     compare,
@@ -25,7 +25,6 @@ from sparsh_ros.nodes.replay.difference import (
 )
 from sparsh_ros.nodes.replay.live_estimates import read_live
 from sparsh_ros.nodes.runtime.signals import StopRequest
-from sparsh_ros.nodes.settings import Value
 from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.recordings.bags import open_bag
 
@@ -90,7 +89,7 @@ def _offline(
         if stop:
             raise KeyboardInterrupt
 
-    source = Source(image=image_topics(values["image_topics"]), sensor_type=values["kind"])
+    source = Source(image=tuple(values["image_topics"]), sensor_type=values["sensor"])
     with open_bag(values["bag"]) as bag:
         name = Path(values["bag"]).name
         return perception.spec, Evaluator(perception, clock, source).run(bag, name, check_stop)

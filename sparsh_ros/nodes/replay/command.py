@@ -9,17 +9,6 @@ from sparsh_ros.nodes.graph import replay_graph
 from sparsh_ros.nodes.graph import run as graph_runner
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The recording, and one option per other argument of a replay."""
-    parser.description = (
-        "Play a recording through the live graph in simulated time, record what it estimates, and "
-        "compare that with what `sparsh-ros evaluate` computes from the same recording."
-    )
-    table = replay_graph.arguments()
-    parser.add_argument("bag", metavar="BAG", help=table.pop("bag").description)
-    graph_runner.add_options(parser, table)
-
-
 def run(options: argparse.Namespace) -> int:
     """Play to the end: 0 if live and offline are equal."""
     values = replay_graph.parse(vars(options))

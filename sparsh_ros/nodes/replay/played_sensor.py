@@ -10,8 +10,9 @@ from sensor_msgs.msg import Image
 from sparsh_ros.frames import Frame
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.topics import qos
+from sparsh_ros.nodes.topics.endpoints import create_publisher
 from sparsh_ros.nodes.topics.images import CameraInfoPublisher, ImagePublisher
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
 
 _JPEG_QUALITY = 90
 
@@ -24,12 +25,12 @@ class PlayedSensor:
         newest_ns: stamp of the frame published last, None before the first.
     """
 
-    def __init__(self, node: Node, entry: SensorEntry, prefix: str) -> None:
+    def __init__(self, node: Node, config: SensorConfig, prefix: str) -> None:
         """Make the topics, named below `prefix`."""
-        self._optical_frame = entry.optical_frame
-        self._images = ImagePublisher(node, prefix, entry.optical_frame, lambda: _JPEG_QUALITY)
-        self._camera_info = CameraInfoPublisher(node, prefix, entry)
-        self._background = node.create_publisher(Image, f"{prefix}background", qos.LATCHED)
+        self._optical_frame = config.optical_frame
+        self._images = ImagePublisher(node, prefix, config.optical_frame, lambda: _JPEG_QUALITY)
+        self._camera_info = CameraInfoPublisher(node, prefix, config)
+        self._background = create_publisher(node, Image, f"{prefix}background", qos.LATCHED)
         self.topics = node.resolve_topic_name(f"{prefix}background").rpartition("/")[0]
         self.newest_ns: int | None = None
 

@@ -19,9 +19,9 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
-from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
 
+from sparsh_ros.arguments import Value
 from sparsh_ros.errors import RecordingError, SparshError
 from sparsh_ros.frames import Frame
 from sparsh_ros.models.head_choice import choose_heads
@@ -29,7 +29,7 @@ from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.names import DIAGNOSTICS
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
-from sparsh_ros.nodes.graph.recorded import image_topics, recorded_rig
+from sparsh_ros.nodes.graph.recorded import recorded_sensors
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.record.recorder import Recorder
 from sparsh_ros.nodes.replay.check import check
@@ -38,8 +38,8 @@ from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.clocks import PlayClock, steady_clock
 from sparsh_ros.nodes.runtime.parameters import Parameters
 from sparsh_ros.nodes.runtime.signals import request_stop
-from sparsh_ros.nodes.settings import Value
 from sparsh_ros.nodes.topics import qos
+from sparsh_ros.nodes.topics.endpoints import deserialize
 from sparsh_ros.nodes.topics.estimates import topics_of
 from sparsh_ros.recordings.bag_sensor import BagSensor, read_sensor_items
 from sparsh_ros.recordings.bags import open_bag
@@ -81,15 +81,17 @@ class Player(Node):
         super().__init__("player")
         params = Parameters(self, settings.PLAYER)
         self.values = {name: params[name] for name in settings.PLAYER}
-        rig = recorded_rig(params["bag"], params["image_topics"], params["kind"])
-        names = prefixes([entry.name for entry in rig])
-        self.sensors = {entry.name: PlayedSensor(self, entry, names[entry.name]) for entry in rig}
+        configs = recorded_sensors(params["bag"], params["image_topics"], params["sensor"])
+        names = prefixes([config.name for config in configs])
+        self.sensors = {
+            config.name: PlayedSensor(self, config, names[config.name]) for config in configs
+        }
         self.perception = f"{self.get_namespace()}/perception".lstrip("/")
         self.recorder = Recorder(self._on_message, {"images": "none"})
         self._estimates = _estimate_topics(self.values)
         self.finished = False
         self.failure = ""
-        self._clock = PlayClock(params["rate"])
+        self._clock = PlayClock(params["speed"])
         self._clock_topic = self.create_publisher(Clock, "/clock", qos.LATEST)
         self._news = threading.Condition()
         self._estimated_ns: dict[str, int] = {}
@@ -121,9 +123,9 @@ class Player(Node):
     def _play(self) -> None:
         values = self.values
         with open_bag(values["bag"]) as bag:
-            found = find_sensors(bag.topics, image_topics(values["image_topics"]))
+            found = find_sensors(bag.topics, tuple(values["image_topics"]))
             sensors = [
-                BagSensor(name, _without_labels(topics), values["kind"])
+                BagSensor(name, _without_labels(topics), values["sensor"])
                 for name, topics in zip(self.sensors, found, strict=True)
             ]
             with closing(prefetch(read_sensor_items(bag, sensors), _READ_AHEAD)) as items:
@@ -221,7 +223,8 @@ class Player(Node):
         is_estimate = is_ours and name in self._estimates
         if not (is_estimate or topic == DIAGNOSTICS):
             return
-        message = deserialize_message(data, message_type)
+        if (message := deserialize(data, message_type)) is None:
+            return
         with self._news:
             if is_estimate:
                 self._estimated_ns[topic] = conversions.msg_to_stamp(message.header.stamp)

@@ -56,6 +56,15 @@ def stale_clock(node: Node) -> Callable[[], float]:
     return SlowerClock(lambda: clock.now().nanoseconds * 1e-9)
 
 
+def stamp_clock(node: Node) -> Callable[[], int] | None:
+    """The clock, in nanoseconds, that the stamps of a node's frames must agree with.
+
+    None where time is simulated: a recording's clock steps as the recorded ones did.
+    """
+    clock = node.get_clock()
+    return None if clock.ros_time_is_active else lambda: clock.now().nanoseconds
+
+
 class PlayClock:
     """Passes `rate` times as fast as real time, as long as the frames come in time.
 

@@ -17,11 +17,11 @@ from dataclasses import replace
 from rclpy.lifecycle import LifecycleNode, LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn as Result
 
+from sparsh_ros.arguments import Setting
 from sparsh_ros.errors import SparshError
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.diagnostics import ERROR, OK, Diagnostics, Report
 from sparsh_ros.nodes.runtime.parameters import Parameters
-from sparsh_ros.nodes.settings import Setting
 
 
 class ManagedNode(LifecycleNode):
@@ -42,7 +42,11 @@ class ManagedNode(LifecycleNode):
             ParameterError: a value given at start is of the wrong type or not allowed.
         """
         super().__init__(name)
-        self._params = Parameters(self, settings)
+        self._params = Parameters(
+            *(self, settings),
+            is_locked=lambda: self.state != "unconfigured",
+            on_change=self._on_parameters,
+        )
         self._failure: Exception | None = None
         self._is_starting = False
         self._diagnostics = Diagnostics(self, self._state_reports)
@@ -63,6 +67,9 @@ class ManagedNode(LifecycleNode):
     @abstractmethod
     def _cleanup(self) -> None:
         """Let go of everything."""
+
+    def _on_parameters(self, names: set[str]) -> None:
+        """Take into use what has changed at run time; for nodes that read a setting only once."""
 
     @abstractmethod
     def _reports(self) -> Mapping[str, Report]:

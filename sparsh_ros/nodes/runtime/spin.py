@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -28,6 +29,7 @@ from sparsh_ros.nodes.runtime.signals import StopRequest
 _DRAIN_S = 0.2
 # How soon a signal is noticed while no message comes in.
 _WAIT_TIMEOUT_S = 0.1
+_LOG_THROTTLE_S = 5.0
 
 
 class LiveNode(Protocol):
@@ -51,6 +53,8 @@ def run(
     A SparshError while they are made or started is logged as its one sentence; the code is then 1.
     After the signal they listen for another `shutdown_grace_s`.
     """
+    # Fast DDS then sends on a thread of its own: a listener that hangs holds up no publisher.
+    os.environ.setdefault("RMW_FASTRTPS_PUBLICATION_MODE", "ASYNCHRONOUS")
     cv2.setNumThreads(1)  # more would take the cores from the encoder, to save microseconds
     stop = StopRequest()
     logging.getLogger("sparsh_ros").addHandler(_RosLog(logging.WARNING))
@@ -106,9 +110,20 @@ def _spin(nodes: Sequence[LiveNode], stop: StopRequest, shutdown_grace_s: float)
     freeze_gc()
     try:
         while not stop:
-            executor.spin_once(timeout_sec=_WAIT_TIMEOUT_S)
+            _spin_once(executor, _WAIT_TIMEOUT_S)
         end_s = time.monotonic() + shutdown_grace_s
         while (left_s := end_s - time.monotonic()) > 0:
-            executor.spin_once(timeout_sec=left_s)
+            _spin_once(executor, left_s)
     finally:
         executor.shutdown()
+
+
+def _spin_once(executor: SingleThreadedExecutor, timeout_s: float) -> None:
+    """Run one callback. Anybody may send a message or a request: what it breaks ends no node."""
+    try:
+        executor.spin_once(timeout_sec=timeout_s)
+    except Exception as error:
+        rclpy.logging.get_logger("sparsh_ros").error(
+            f"a message or request was dropped: {type(error).__name__}: {error}",
+            throttle_duration_sec=_LOG_THROTTLE_S,
+        )

@@ -18,16 +18,19 @@ from sparsh_ros.frames import Frame
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.runtime.diagnostics import OK, WARN, Report
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.nodes.topics.endpoints import create_publisher
+from sparsh_ros.sensors.config import SensorConfig
 
 _SILENT_S = 1.0
+_COUNT_PERIOD_S = 0.5
 
 
 class BackgroundTopic:
     """Publishes `background`, latched, whenever it changes, and serves `capture_background`.
 
     An empty image, 0 x 0, means that none holds. It comes first unless there is a background at
-    once: whoever listens may know one of an earlier process, perhaps of another sensor.
+    once: whoever listens may know one of an earlier process, perhaps of another sensor. Where
+    others publish on the topic too, it is sent again whenever one of them comes or goes.
     Frames come in on one thread, requests on another.
     """
 
@@ -35,7 +38,7 @@ class BackgroundTopic:
         self,
         node: Node,
         prefix: str,
-        entry: SensorEntry,
+        config: SensorConfig,
         sensor_serial: Callable[[], str],
         on_change: Callable[[np.ndarray | None], None] | None = None,
     ) -> None:
@@ -44,25 +47,26 @@ class BackgroundTopic:
         Args:
             node: that owns them.
             prefix: of their names, such as "left/".
-            entry: the sensor.
+            config: the sensor.
             sensor_serial: gives its serial number now, "" while unknown or where it has none.
             on_change: Takes each new background within this process, (320, 240, 3) uint8 RGB, or
                 None when none holds.
 
         Raises:
-            SparshError: the image file that the entry names cannot be read.
+            SparshError: the image file that the config names cannot be read.
         """
-        self._node, self._entry, self._on_change = node, entry, on_change
+        self._node, self._config, self._on_change = node, config, on_change
         self._sensor_serial = sensor_serial
         self._lock = threading.Lock()
         self._keeper = BackgroundKeeper(
-            entry.profile, store=BackgroundStore(), file=entry.background
+            config.profile, store=BackgroundStore(), file=config.background
         )
         self._reported: set[str] = set()
         self._is_announced = False
         self._listeners = 0
+        self._publishers, self._counted_s = 1, time.monotonic()
         self._newest_s = time.monotonic()
-        self._topic = node.create_publisher(Image, f"{prefix}background", qos.LATCHED)
+        self._topic = create_publisher(node, Image, f"{prefix}background", qos.LATCHED)
         node.create_service(Trigger, f"{prefix}capture_background", self._capture)
 
     def on_frame(self, frame: Frame) -> None:
@@ -70,12 +74,12 @@ class BackgroundTopic:
         with self._lock:
             self._newest_s = time.monotonic()
             self._check_serial(self._sensor_serial())
-            has_joined = self._has_listener_joined()
+            is_wanted = self._has_listener_joined() or self._has_publisher_changed()
             if self._keeper.update(frame):
                 self._announce()
             elif not self._is_announced:
                 self._publish(None)
-            elif has_joined and self._keeper.image is not None:
+            elif is_wanted and self._keeper.image is not None:
                 self._publish(self._keeper.image)
             self._warn()
 
@@ -84,9 +88,9 @@ class BackgroundTopic:
         with self._lock:
             keeper = self._keeper
             values = {"background": keeper.origin or "none"}
-            sentences = {"start": keeper.reason} | keeper.warnings
+            sentences = {"start": keeper.reason, "others": self._objection()} | keeper.warnings
         trouble = "; ".join(filter(None, sentences.values()))
-        is_needed = self._entry.profile.subtract_background
+        is_needed = self._config.profile.subtract_background
         return Report(WARN if trouble and is_needed else OK, trouble or "running", values)
 
     def _check_serial(self, serial: str) -> None:
@@ -94,7 +98,7 @@ class BackgroundTopic:
         if self._keeper.check_serial(serial):
             self._publish(None)
             self._node.get_logger().warning(
-                f"{self._entry.name}: another sensor, {serial}: the background of the one before "
+                f"{self._config.name}: another sensor, {serial}: the background of the one before "
                 "is dropped"
             )
 
@@ -103,15 +107,31 @@ class BackgroundTopic:
         before, self._listeners = self._listeners, self._topic.get_subscription_count()
         return self._listeners > before
 
+    def _has_publisher_changed(self) -> bool:
+        now_s = time.monotonic()
+        if now_s - self._counted_s < _COUNT_PERIOD_S:
+            return False
+        before, self._counted_s = self._publishers, now_s
+        self._publishers = self._node.count_publishers(self._topic.topic_name)
+        return self._publishers != before
+
+    def _objection(self) -> str:
+        if self._publishers <= 1:
+            return ""
+        return (
+            f"background: wanted to be the only publisher on {self._topic.topic_name}, found "
+            f"{self._publishers}; stop the other"
+        )
+
     def _announce(self) -> None:
         self._publish(self._keeper.image)
-        self._node.get_logger().info(f"{self._entry.name}: background {self._keeper.origin}")
+        self._node.get_logger().info(f"{self._config.name}: background {self._keeper.origin}")
 
     def _publish(self, image: np.ndarray | None) -> None:
         self._is_announced = True
         if self._on_change is not None:
             self._on_change(image)
-        where = (self._keeper.stamp_ns, self._entry.optical_frame)
+        where = (self._keeper.stamp_ns, self._config.optical_frame)
         if image is None:
             self._topic.publish(Image(header=conversions.header(*where)))
         else:
@@ -119,13 +139,13 @@ class BackgroundTopic:
 
     def _warn(self) -> None:
         warnings = self._keeper.warnings
-        if self._entry.profile.subtract_background:
+        if self._config.profile.subtract_background:
             for topic in warnings.keys() - self._reported:
-                self._node.get_logger().warning(f"{self._entry.name}: {warnings[topic]}")
+                self._node.get_logger().warning(f"{self._config.name}: {warnings[topic]}")
         self._reported = set(warnings)
 
     def _capture(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        name = self._entry.name
+        name = self._config.name
         with self._lock:
             try:
                 self._refuse_silence()

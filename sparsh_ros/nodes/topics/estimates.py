@@ -14,7 +14,9 @@ from rclpy.node import Node
 from sparsh_ros.models.spec import GRASPS, TEXTILES
 from sparsh_ros.msg import Classification, ForceWithCovariance, PoseChange, Slip
 from sparsh_ros.nodes.messages import estimates as messages
+from sparsh_ros.nodes.messages.nan_policy import without_nan
 from sparsh_ros.nodes.topics import qos
+from sparsh_ros.nodes.topics.endpoints import create_publisher
 from sparsh_ros.perception.postprocess import Estimate
 
 
@@ -71,7 +73,14 @@ class EstimatePublisher:
     Every message carries the stamp of the newest frame it comes from.
     """
 
-    def __init__(self, node: Node, prefix: str, frame_id: str, heads: Sequence[str]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        prefix: str,
+        frame_id: str,
+        heads: Sequence[str],
+        nan_policy: str = "nan",
+    ) -> None:
         """Make the topics.
 
         Args:
@@ -79,10 +88,12 @@ class EstimatePublisher:
             prefix: What their names begin with, such as "left/".
             frame_id: Name of the sensor's gel frame.
             heads: Which heads were asked for, of `models.head_choice.HEADS`.
+            nan_policy: "nan", or "ros" for messages without NaN, see `messages.nan_policy`.
         """
+        self._is_without_nan = nan_policy == "ros"
         self._publications = [
             (
-                node.create_publisher(topic.message_type, f"{prefix}{topic.name}", qos.ESTIMATE),
+                create_publisher(node, topic.message_type, f"{prefix}{topic.name}", qos.ESTIMATE),
                 partial(topic.to_msg, frame_id=frame_id),
             )
             for topic in TOPICS
@@ -92,4 +103,8 @@ class EstimatePublisher:
     def publish(self, estimate: Estimate) -> None:
         """Publish one estimate on all topics."""
         for publisher, to_msg in self._publications:
-            publisher.publish(to_msg(estimate))
+            message = to_msg(estimate)
+            if self._is_without_nan:
+                message = without_nan(message)
+            if message is not None:
+                publisher.publish(message)

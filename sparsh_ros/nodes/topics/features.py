@@ -15,19 +15,23 @@ from sparsh_ros.msg import Features as FeaturesMessage
 from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.topics import qos
+from sparsh_ros.nodes.topics.endpoints import create_publisher
 from sparsh_ros.perception.head_runner import EncodedFrame, Features
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
+
+# The frame ring lets the older frame be half an interval off; stamps may be a little more so.
+_LONGEST_INTERVAL = 2.0
 
 
 class FeaturesPublisher:
     """Publishes the tokens of every sensor."""
 
-    def __init__(self, node: Node, rig: Sequence[SensorEntry], spec: ModelSpec) -> None:
+    def __init__(self, node: Node, configs: Sequence[SensorConfig], spec: ModelSpec) -> None:
         """Make the topics of these sensors; `spec` is the model of the tokens."""
         self._model = spec.name
-        self._frame_ids = {entry.name: entry.gel_frame for entry in rig}
+        self._frame_ids = {config.name: config.gel_frame for config in configs}
         self._publishers = {
-            name: node.create_publisher(FeaturesMessage, f"{prefix}features", qos.LATEST)
+            name: create_publisher(node, FeaturesMessage, f"{prefix}features", qos.LARGE)
             for name, prefix in prefixes(self._frame_ids).items()
         }
 
@@ -54,7 +58,8 @@ def msg_to_features(sensor: str, spec: ModelSpec, message: FeaturesMessage) -> F
     """A message as the heads take it.
 
     Raises:
-        FrameError: the tokens are of another model, or incomplete.
+        FrameError: The tokens are of another model, incomplete or not numbers, or the interval is
+            not one of this model.
     """
     stamp_ns = conversions.msg_to_stamp(message.header.stamp)
     if not message.valid:
@@ -69,5 +74,14 @@ def msg_to_features(sensor: str, spec: ModelSpec, message: FeaturesMessage) -> F
             "run the head with the model of the encoder"
         )
     tokens = np.frombuffer(message.data, "<f2").reshape(1, *message.shape).astype(np.float32)
-    encoded = EncodedFrame(sensor, stamp_ns, conversions.msg_to_interval(message.interval))
+    if not np.isfinite(tokens).all():
+        raise FrameError(f"features of sensor {sensor}: wanted numbers, found NaN or infinity")
+    interval_s = conversions.msg_to_interval(message.interval)
+    longest_s = _LONGEST_INTERVAL * spec.interval_s
+    if not 0 < interval_s <= longest_s:
+        raise FrameError(
+            f"features of sensor {sensor}: wanted an interval above 0 and up to {longest_s:.3f} s, "
+            f"found {interval_s:.3f} s"
+        )
+    encoded = EncodedFrame(sensor, stamp_ns, interval_s)
     return Features((encoded,), tokens)

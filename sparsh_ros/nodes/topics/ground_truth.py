@@ -13,6 +13,7 @@ from sparsh_ros import names
 from sparsh_ros.msg import Slip
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.topics import qos
+from sparsh_ros.nodes.topics.endpoints import create_publisher
 from sparsh_ros.simulation.ground_truth import MotionSinceContact
 from sparsh_ros.simulation.simulation import TouchSample
 
@@ -30,12 +31,14 @@ class GroundTruthPublisher:
     def __init__(self, node: Node, prefix: str, frame_id: str) -> None:
         """Make the topics, named below `prefix`, of a sensor with this gel frame."""
         self._frame_id = frame_id
-        self._force = node.create_publisher(
-            WrenchStamped, f"{prefix}{names.GROUND_TRUTH}/force", qos.ESTIMATE
+        self._force = create_publisher(
+            node, WrenchStamped, f"{prefix}{names.GROUND_TRUTH}/force", qos.ESTIMATE
         )
-        self._slip = node.create_publisher(Slip, f"{prefix}{names.GROUND_TRUTH}/slip", qos.ESTIMATE)
-        self._pose = node.create_publisher(
-            PoseWithCovarianceStamped, f"{prefix}{names.GROUND_TRUTH}/pose", qos.ESTIMATE
+        self._slip = create_publisher(
+            node, Slip, f"{prefix}{names.GROUND_TRUTH}/slip", qos.ESTIMATE
+        )
+        self._pose = create_publisher(
+            node, PoseWithCovarianceStamped, f"{prefix}{names.GROUND_TRUTH}/pose", qos.ESTIMATE
         )
         self._motion = MotionSinceContact()
 

@@ -16,7 +16,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_WIDTH, Frame
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.nodes.topics.endpoints import create_publisher
+from sparsh_ros.sensors.config import SensorConfig
 
 
 class ImagePublisher:
@@ -33,9 +34,9 @@ class ImagePublisher:
         """
         self._frame_id = frame_id
         self._quality = quality
-        self._plain = node.create_publisher(Image, f"{prefix}image_raw", qos.LATEST)
-        self._compressed = node.create_publisher(
-            CompressedImage, f"{prefix}image_raw/compressed", qos.LATEST
+        self._plain = create_publisher(node, Image, f"{prefix}image_raw", qos.IMAGE)
+        self._compressed = create_publisher(
+            node, CompressedImage, f"{prefix}image_raw/compressed", qos.IMAGE
         )
 
     @property
@@ -56,10 +57,10 @@ class ImagePublisher:
 class CameraInfoPublisher:
     """Publishes `camera_info` beside `image_raw` while somebody subscribes."""
 
-    def __init__(self, node: Node, prefix: str, entry: SensorEntry) -> None:
+    def __init__(self, node: Node, prefix: str, config: SensorConfig) -> None:
         """Make the topic, named below `prefix`, of this sensor."""
-        self._frame_id = entry.optical_frame
-        self._topic = node.create_publisher(CameraInfo, f"{prefix}camera_info", qos.ESTIMATE)
+        self._frame_id = config.optical_frame
+        self._topic = create_publisher(node, CameraInfo, f"{prefix}camera_info", qos.RELIABLE)
 
     def publish(self, stamp_ns: int) -> None:
         """Publish it for the image of this stamp."""

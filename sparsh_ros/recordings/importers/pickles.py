@@ -9,23 +9,29 @@ from their bytes, after their type and size have been checked.
 from __future__ import annotations
 
 import math
-import pickle
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sparsh_ros.errors import DatasetError
-from sparsh_ros.recordings.formats.definitions import one_line
+from sparsh_ros.models.checkpoints.safe_pickle import (
+    Budget,
+    CallRefusedError,
+    DamagedPickleError,
+    Global,
+    Unfinished,
+    Vocabulary,
+    read_pickle,
+)
 
 # Booleans, integers, floating point numbers, bytes and text; no objects, no records.
 _DTYPE = re.compile(r"b1|[iu][1248]|f[248]|c(8|16)|[SU][0-9]{1,6}", re.ASCII)
-
-
-class RefusedError(Exception):
-    """The pickle holds something else than data; the message names it."""
+_MOST_AXES = 32
+_BYTES_PER_STEP = 32  # a file of plain numbers has 9 bytes or more for each, images have thousands
+_BYTES_PER_SECOND = 5_000_000
+_SPARE_BYTES = 1 << 20  # beyond twice the file's size
 
 
 def find_pickles(source: Path) -> dict[str, Path]:
@@ -35,7 +41,7 @@ def find_pickles(source: Path) -> dict[str, Path]:
         Name, that is the path below the folder without its suffix, to path.
 
     Raises:
-        DatasetError: there are none.
+        DatasetError: There are none.
     """
     paths = [source] if source.is_file() else sorted(source.rglob("*.pkl"))
     if not paths:
@@ -48,124 +54,124 @@ def load_pickle(path: Path) -> Any:
     """Read a pickle of lists, tuples, dicts, text, bytes, numbers and NumPy arrays.
 
     Returns:
-        The same, with arrays of booleans, numbers, bytes or text.
+        The same, with arrays of booleans, numbers, bytes or text; dicts in the place of their
+        relatives in `collections`.
 
     Raises:
-        DatasetError: the file is missing or damaged, or holds anything else.
+        DatasetError: The file is missing or damaged, larger than any real one once it is read, or
+            holds anything else.
     """
     try:
+        size = path.stat().st_size
         with path.open("rb") as file:
-            loaded = _DataUnpickler(file).load()
-        return _plain(loaded, {})
+            return read_pickle(file, _ArrayWords(2 * size + _SPARE_BYTES), _budget(size))
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except RefusedError as error:
+    except CallRefusedError as error:
         raise DatasetError(
             f"{path}: wanted lists, dicts, numbers, bytes and NumPy arrays, found {error}; "
             "it was not run"
         ) from error
-    except Exception as error:  # damage shows anywhere: lengths, types, text
-        raise DatasetError(f"{path}: damaged pickle ({one_line(error)})") from error
+    except DamagedPickleError as error:
+        raise DatasetError(f"{path}: damaged pickle ({error})") from error
 
 
-class _DataUnpickler(pickle.Unpickler):
-    """Knows the names in `_NAMES` and no other."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        place = module.replace("numpy.core.", "numpy._core.").replace("__builtin__", "builtins")
-        if (place, name) not in _NAMES:
-            raise RefusedError(f"{module}.{name}")
-        return _NAMES[place, name]
-
-    def persistent_load(self, pid: Any) -> Any:
-        raise RefusedError("a reference to something outside of the file")
+def _budget(size: int) -> Budget:
+    """What a file of so many bytes may cost."""
+    usual = Budget()
+    return Budget(
+        steps=usual.steps + size // _BYTES_PER_STEP,
+        seconds=usual.seconds + size / _BYTES_PER_SECOND,
+    )
 
 
-class _Dtype:
+class _Dtype(Unfinished):
     """A NumPy type as a pickle builds it: a code, then a state with the byte order."""
 
-    def __init__(self, code: Any, *_: Any) -> None:
+    def __init__(self, code: Any, order: str = "=") -> None:
+        super().__init__()
         self._code = code
-        self._order = "="
+        self._order = order
 
-    def __setstate__(self, state: Any) -> None:
-        self._order = state[1]
+    def with_order(self, order: Any) -> _Dtype:
+        return _Dtype(self._code, order)
 
     def make(self) -> np.dtype:
         if not isinstance(self._code, str) or not _DTYPE.fullmatch(self._code):
-            raise RefusedError(f"an array of type {self._code}")
+            raise CallRefusedError(f"an array of type {self._code}")
         return np.dtype(self._order + self._code if self._order in ("<", ">") else self._code)
 
 
-class _Array:
+class _Array(Unfinished):
     """An array as a pickle builds it: empty first, then its state."""
 
-    def __init__(self, *_: Any) -> None:
-        self.value: np.ndarray | None = None
 
-    def __setstate__(self, state: Any) -> None:
+class _ArrayWords(Vocabulary):
+    """Knows arrays and plain containers, and how many bytes may be made of them."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._left = most_bytes
+        self._calls = {
+            "builtins.bytes": lambda: b"",
+            "_codecs.encode": self._encode,
+            "collections.Counter": dict,
+            "collections.OrderedDict": lambda: {},
+            "collections.defaultdict": lambda *_: {},
+            "numpy.dtype": lambda code, *_: _Dtype(code),
+            "numpy.ndarray": lambda *_: _Array(),
+            "numpy._core.multiarray._reconstruct": lambda *_: _Array(),
+            "numpy._core.multiarray.scalar": self._scalar,
+            "numpy._core.numeric._frombuffer": self._array,
+        }
+
+    def call(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        place = name.replace("numpy.core.", "numpy._core.")
+        if place not in self._calls:
+            raise CallRefusedError(name)
+        return self._calls[place](*arguments)
+
+    def build(self, made: Unfinished, state: Any) -> Any:
+        if isinstance(made, _Dtype):
+            return made.with_order(state[1])
         _, shape, dtype, by_columns, data = state
-        self.value = _array(data, dtype, shape, "F" if by_columns else "C")
+        return self._array(data, dtype, shape, "F" if by_columns else "C")
 
+    def check(self, value: Any) -> None:
+        if isinstance(value, Global):
+            raise CallRefusedError(value.name)
+        if isinstance(value, Unfinished):
+            raise CallRefusedError("an array without content")
+        if isinstance(value, set | frozenset):
+            raise CallRefusedError("a set")
 
-def _array(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
-    if not isinstance(dtype, _Dtype) or not isinstance(data, bytes | bytearray):
-        raise RefusedError("an array of Python objects")
-    if order not in ("C", "F") or not all(type(size) is int and size >= 0 for size in shape):
-        raise ValueError(f"an array of shape {shape!r} and order {order!r}")
-    made = dtype.make()
-    if math.prod(shape) * made.itemsize != len(data):
-        raise ValueError(f"an array of shape {shape} and type {made} in {len(data)} bytes")
-    return np.frombuffer(data, made).reshape(shape, order=order).copy()
+    def _array(self, data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
+        if not isinstance(dtype, _Dtype) or not isinstance(data, bytes | bytearray):
+            raise CallRefusedError("an array of Python objects")
+        if (
+            order not in ("C", "F")
+            or len(shape) > _MOST_AXES
+            or not all(type(size) is int and 0 <= size < 1 << 40 for size in shape)
+        ):
+            raise DamagedPickleError(f"an array of {len(shape)} axes and order {order!r:.9}")
+        made = dtype.make()
+        if math.prod(shape) * made.itemsize != len(data):
+            raise DamagedPickleError(
+                f"an array of shape {shape} and type {made} in {len(data)} bytes"
+            )
+        self._spend(len(data))
+        return np.frombuffer(data, made).reshape(shape, order=order).copy()
 
+    def _scalar(self, dtype: Any, data: Any = b"") -> np.generic:
+        return self._array(data, dtype, (), "C")[()]
 
-def _scalar(dtype: Any, data: Any = b"") -> np.generic:
-    return _array(data, dtype, (), "C")[()]
+    def _encode(self, text: str, encoding: str) -> bytes:
+        """How protocols before 3 hold bytes: as text of the same code points."""
+        if encoding != "latin1":
+            raise CallRefusedError(f"bytes encoded as {encoding!r:.20}")
+        self._spend(len(text))
+        return text.encode("latin1")
 
-
-def _encode(text: str, encoding: str) -> bytes:
-    """How protocols before 3 hold bytes: as text of the same code points."""
-    if encoding != "latin1":
-        raise RefusedError(f"bytes encoded as {encoding}")
-    return text.encode("latin1")
-
-
-def _empty_bytes() -> bytes:
-    return b""
-
-
-_NAMES: dict[tuple[str, str], Callable[..., Any]] = {
-    ("builtins", "bytes"): _empty_bytes,
-    ("_codecs", "encode"): _encode,
-    ("numpy", "dtype"): _Dtype,
-    ("numpy", "ndarray"): _Array,
-    ("numpy._core.multiarray", "_reconstruct"): _Array,
-    ("numpy._core.multiarray", "scalar"): _scalar,
-    ("numpy._core.numeric", "_frombuffer"): _array,
-}
-
-
-_PLAIN = (bytes, bytearray, str, int, float, complex, bool, type(None), np.generic, np.ndarray)
-
-
-def _plain(value: Any, done: dict[int, Any]) -> Any:
-    """The value with real arrays in the place of those under construction.
-
-    `done` holds containers by identity: what the pickle holds once and names often is kept once.
-    """
-    if isinstance(value, _Array):
-        if value.value is None:
-            raise RefusedError("an array without content")
-        return value.value
-    if isinstance(value, _PLAIN):
-        return value
-    if id(value) in done:
-        return done[id(value)]
-    if isinstance(value, list | tuple):
-        made: Any = type(value)(_plain(item, done) for item in value)
-    elif isinstance(value, dict):
-        made = {_plain(key, done): _plain(item, done) for key, item in value.items()}
-    else:
-        raise RefusedError(type(value).__name__)
-    done[id(value)] = made
-    return made
+    def _spend(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise DamagedPickleError("more bytes come out of it than it has")

@@ -133,12 +133,12 @@ class _Times:
         if self.guessed:
             notes.append(
                 f"{self.guessed} frames have no time of their own and follow at {rate_hz:g} "
-                "frames/s; say another with --rate"
+                "frames/s; say another with --fps"
             )
         elif not (self.own or self._by_rate):
             notes.append(
                 f"the frames have no times and are taken at {rate_hz:g} frames/s, as the sensor "
-                "has; say another rate with --rate"
+                "has; say another rate with --fps"
             )
         return notes
 

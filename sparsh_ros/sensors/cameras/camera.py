@@ -41,12 +41,12 @@ class V4l2Camera:
     """A camera that runs in a mode; a live source, see live.py.
 
     Attributes:
-        fps: the frame rate that the camera agreed to, None if it has no say in that.
-        lost: frames that it made and that never arrived, by its own numbering.
-        differences: one sentence for each setting that the camera did not take.
+        fps: The frame rate that the camera agreed to, None if it has no say in that.
+        lost: Frames that it made and that never arrived, by its own numbering.
+        differences: One sentence for each setting that the camera did not take.
 
     Raises:
-        SensorError: it is not there, may not be used, or has no pixel format that is known here.
+        SensorError: It is not there, may not be used, or has no pixel format that is known here.
     """
 
     settles = True
@@ -108,9 +108,9 @@ class V4l2Camera:
         as large as a canonical image: a GelSight Mini sends 8 megapixels.
 
         Raises:
-            BrokenFrameError: it is empty, incomplete, or of another size than agreed.
-            BrokenStreamError: the camera is gone.
-            SensorError: reading failed otherwise.
+            BrokenFrameError: It is empty, incomplete, or of another size than agreed.
+            BrokenStreamError: The camera is gone.
+            SensorError: Reading failed otherwise.
         """
         try:
             buffer = self._device.read(_PATIENCE_S)
@@ -151,8 +151,8 @@ def _patiently(setter: Callable[..., float], *arguments: float) -> float:
 def _decode_yuyv(content: bytes, width: int, height: int, path: str) -> np.ndarray:
     wanted = 2 * width * height
     if len(content) != wanted:
-        kind = TORN if len(content) < wanted else WRONG_SIZE
-        raise BrokenFrameError(kind, f"{path}: wanted {wanted} bytes, found {len(content)}")
+        fault = TORN if len(content) < wanted else WRONG_SIZE
+        raise BrokenFrameError(fault, f"{path}: wanted {wanted} bytes, found {len(content)}")
     pixels = np.frombuffer(content, np.uint8).reshape(height, width, 2)
     return cv2.cvtColor(pixels, cv2.COLOR_YUV2BGR_YUYV)
 

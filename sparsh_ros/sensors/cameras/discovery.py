@@ -16,7 +16,7 @@ from sparsh_ros.errors import SensorError
 
 SYSFS = Path("/sys")
 BOOTLOADER = "bootloader"
-LABELS = {"digit": "DIGIT", "gelsight_mini": "GelSight Mini", "": "camera"}  # kinds in words
+LABELS = {"digit": "DIGIT", "gelsight_mini": "GelSight Mini", "": "camera"}  # types in words
 
 _USB_IDS = {"2833:0209": "digit", "0c45:636d": "gelsight_mini"}
 _BOOTLOADER_ID = "0403:0fde"  # of a DIGIT that waits for new firmware
@@ -28,16 +28,16 @@ class TactileCamera:
     """A camera that is plugged in.
 
     Attributes:
-        kind: "digit", "gelsight_mini", or empty for any other camera, such as that of a home-built
-            GelSight 2017.
-        serial: serial number, empty where the camera has none.
-        path: its device node, such as "/dev/video0"; another one after every replug.
-        port: the USB port it is on, such as "1-2.4".
-        name: what the camera calls itself.
-        speed_mbit_s: of its USB connection, 480 for USB 2; 0 where it is not known.
+        sensor_type: "digit", "gelsight_mini", or empty for any other camera, such as that of a
+            home-built GelSight 2017.
+        serial: Serial number, empty where the camera has none.
+        path: Its device node, such as "/dev/video0"; another one after every replug.
+        port: The USB port it is on, such as "1-2.4".
+        name: What the camera calls itself.
+        speed_mbit_s: Of its USB connection, 480 for USB 2; 0 where it is not known.
     """
 
-    kind: str
+    sensor_type: str
     serial: str
     path: str
     port: str
@@ -46,8 +46,8 @@ class TactileCamera:
 
     @property
     def label(self) -> str:
-        """Kind and serial number in words, such as "DIGIT D20123"."""
-        return f"{LABELS[self.kind]} {self.serial}".rstrip()
+        """Type and serial number in words, such as "DIGIT D20123"."""
+        return f"{LABELS[self.sensor_type]} {self.serial}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,45 +55,47 @@ class UsbSensor:
     """A gel sensor on USB, whether or not the kernel made a camera of it.
 
     Attributes:
-        kind: "digit", "gelsight_mini", or BOOTLOADER for a DIGIT without firmware.
-        port: as in TactileCamera.
+        sensor_type: "digit", "gelsight_mini", or BOOTLOADER for a DIGIT without firmware.
+        port: As in TactileCamera.
     """
 
-    kind: str
+    sensor_type: str
     port: str
 
 
 def find_cameras(sysfs_root: Path = SYSFS) -> list[TactileCamera]:
-    """All USB cameras, sorted by kind, serial number and port.
+    """All USB cameras, sorted by type, serial number and port.
 
     A camera that is unplugged while it is looked at is left out.
     """
     nodes = (sysfs_root / "class" / "video4linux").glob("video*")
     cameras = [camera for node in nodes if (camera := _camera(node)) is not None]
-    return sorted(cameras, key=lambda camera: (camera.kind, camera.serial, camera.port))
+    return sorted(cameras, key=lambda camera: (camera.sensor_type, camera.serial, camera.port))
 
 
 def find_usb_sensors(sysfs_root: Path = SYSFS) -> list[UsbSensor]:
     """All gel sensors on USB that their vendor and product numbers tell, sorted by port."""
-    kinds = _USB_IDS | {_BOOTLOADER_ID: BOOTLOADER}
+    types = _USB_IDS | {_BOOTLOADER_ID: BOOTLOADER}
     devices = (sysfs_root / "bus" / "usb" / "devices").glob("*")
-    found = ((device.name, kinds.get(_identity(device))) for device in devices)
-    return [UsbSensor(kind, port) for port, kind in sorted(found) if kind]
+    found = ((device.name, types.get(_identity(device))) for device in devices)
+    return [UsbSensor(sensor_type, port) for port, sensor_type in sorted(found) if sensor_type]
 
 
-def choose_camera(cameras: Sequence[TactileCamera], kind: str, serial: str = "") -> TactileCamera:
-    """The camera of this kind with that serial number, or the only one of its kind.
+def choose_camera(
+    cameras: Sequence[TactileCamera], sensor_type: str, serial: str = ""
+) -> TactileCamera:
+    """The camera of this type with that serial number, or the only one of its type.
 
     Args:
-        cameras: what is plugged in, see `find_cameras`.
-        kind: as in TactileCamera.
-        serial: serial number; empty where only one such camera is plugged in.
+        cameras: What is plugged in, see `find_cameras`.
+        sensor_type: As in TactileCamera.
+        serial: Serial number; empty where only one such camera is plugged in.
 
     Raises:
-        SensorError: there is no such camera, or there are several; names the serial numbers found.
+        SensorError: There is no such camera, or there are several; names the serial numbers found.
     """
-    label = LABELS[kind]
-    candidates = [camera for camera in cameras if camera.kind == kind]
+    label = LABELS[sensor_type]
+    candidates = [camera for camera in cameras if camera.sensor_type == sensor_type]
     matches = [camera for camera in candidates if not serial or camera.serial == serial]
     if len(matches) == 1:
         return matches[0]
@@ -123,10 +125,10 @@ def _camera(node: Path) -> TactileCamera | None:
         return None
     name = _read(usb / "product") or _read(node / "name")
     mini = _MINI.search(name) or _MINI.search(_read(node / "name"))
-    kind = "gelsight_mini" if mini else _USB_IDS.get(identity, "")
+    sensor_type = "gelsight_mini" if mini else _USB_IDS.get(identity, "")
     serial = mini[1] if mini else _read(usb / "serial")
     speed = _speed(_read(usb / "speed"))
-    return TactileCamera(kind, serial, f"/dev/{node.name}", usb.name, name, speed)
+    return TactileCamera(sensor_type, serial, f"/dev/{node.name}", usb.name, name, speed)
 
 
 def _identity(usb: Path) -> str:

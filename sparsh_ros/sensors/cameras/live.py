@@ -23,8 +23,13 @@ from sparsh_ros.errors import SensorError
 from sparsh_ros.frames import Frame
 from sparsh_ros.sensors.base import Sensor
 from sparsh_ros.sensors.profiles import SensorProfile
-from sparsh_ros.sensors.settling import Settling
-from sparsh_ros.sensors.watchdog import RATE, BrokenFrameError, BrokenStreamError, Watchdog
+from sparsh_ros.sensors.watchdog import (
+    RATE,
+    BrokenFrameError,
+    BrokenStreamError,
+    ExposureCheck,
+    Watchdog,
+)
 
 _OLDEST_NS = 10**9  # no camera buffers longer; a stamp that is older is on another clock
 _RATE_FRAMES = 60
@@ -37,7 +42,7 @@ class LiveImage:
 
     Attributes:
         pixels: (height, width, 3) uint8 BGR.
-        monotonic_ns: moment of the grab on the monotonic clock, None where the camera tells none.
+        monotonic_ns: Moment of the grab on the monotonic clock, None where the camera tells none.
     """
 
     pixels: np.ndarray
@@ -63,7 +68,7 @@ class LiveSource(Protocol):
 
 
 class LiveSensor(Sensor):
-    """A live gel camera under a watchdog, opened anew whenever it fails.
+    """A live gel camera under a watchdog, opened again whenever it fails.
 
     Frames are stamped with the moment of the grab as the camera tells it, else with that of their
     arrival. The first ones, while the exposure settles, are passed over. A camera that is looked
@@ -90,7 +95,7 @@ class LiveSensor(Sensor):
         for difference in self._source.differences:
             self._report(SensorError(difference))
         self._watchdog.restart()
-        self._settling = Settling() if self._source.settles else None
+        self._exposure = ExposureCheck() if self._source.settles else None
         self._lost_before = 0
         self._made, self._made_since_ns, self._keeps_rate = 0, 0, True
 
@@ -100,7 +105,7 @@ class LiveSensor(Sensor):
             if image is not None:
                 stamp_ns = self._stamp(image.monotonic_ns)
                 self._check_rate(stamp_ns)
-                if self._settling is None or self._settling.is_over(image.pixels):
+                if self._exposure is None or self._exposure.is_settled(image.pixels):
                     return Frame(stamp_ns, self.profile.to_canonical(image.pixels, "bgr"), sequence)
                 self._skipped += 1
         return None
@@ -115,7 +120,7 @@ class LiveSensor(Sensor):
             return image
         except BrokenFrameError as error:
             self._made += 1
-            self._watchdog.wait_in_vain(error.kind)
+            self._watchdog.wait_in_vain(error.fault)
             raise
         finally:
             self._count_lost()

@@ -35,7 +35,7 @@ class MjpegStream:
     """A connection to an MJPEG server; a live source, see live.py.
 
     Raises:
-        SensorError: nothing answers at `url`, or what answers is not an MJPEG stream.
+        SensorError: Nothing answers at `url`, or what answers is not an MJPEG stream.
     """
 
     fps = None
@@ -51,9 +51,9 @@ class MjpegStream:
             raise SensorError(
                 f"{url}: no video stream ({error}); check address, network and camera server"
             ) from error
-        kind = self._response.headers.get_content_type()
-        if kind != "multipart/x-mixed-replace":
-            found = f"{kind} (http status {self._response.status})"
+        content_type = self._response.headers.get_content_type()
+        if content_type != "multipart/x-mixed-replace":
+            found = f"{content_type} (http status {self._response.status})"
             self.close()
             raise SensorError(f"{url}: wanted an MJPEG stream, found {found}; check the address")
         self._boundary = b"--" + self._boundary_name().encode("ascii", "replace")
@@ -80,15 +80,15 @@ class MjpegStream:
         """Wait for the next image.
 
         Raises:
-            BrokenFrameError: this image is broken; the stream goes on.
-            BrokenStreamError: the stream ended, or nothing came for 2 s.
+            BrokenFrameError: This image is broken; the stream goes on.
+            BrokenStreamError: The stream ended, or nothing came for 2 s.
         """
         try:
             length = self._read_headers()
             content = self._read_sized(length) if length else self._read_to_boundary()
         except (OSError, http.client.HTTPException) as error:
-            kind = HANG if isinstance(error, TimeoutError) else VANISHED
-            raise BrokenStreamError(kind, f"{self.url}: stream broke off ({error})") from error
+            fault = HANG if isinstance(error, TimeoutError) else VANISHED
+            raise BrokenStreamError(fault, f"{self.url}: stream broke off ({error})") from error
         if is_cut_off(content):
             raise BrokenFrameError(TORN, f"{self.url}: JPEG image without an end")
         try:

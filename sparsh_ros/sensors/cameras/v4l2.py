@@ -31,10 +31,10 @@ class Buffer:
     """One frame as the kernel hands it over.
 
     Attributes:
-        content: pixels or JPEG file, as the pixel format says.
-        sequence: counts the frames of the camera, so a gap is a lost frame.
-        monotonic_ns: moment of the grab on the monotonic clock; None where the driver uses another.
-        damaged: the kernel knows that data was lost.
+        content: Pixels or JPEG file, as the pixel format says.
+        sequence: Counts the frames of the camera, so a gap is a lost frame.
+        monotonic_ns: Moment of the grab on the monotonic clock; None where the driver uses another.
+        damaged: The kernel knows that data was lost.
     """
 
     content: bytes
@@ -48,10 +48,10 @@ class Mode:
     """How a camera is to run.
 
     Attributes:
-        width, height: pixels of its frames.
-        fps: frames per second.
-        fourcc: pixel format, "YUYV" or "MJPG". The camera may choose the other one.
-        controls: values by the number of the control.
+        width, height: Pixels of its frames.
+        fps: Frames per second.
+        fourcc: Pixel format, "YUYV" or "MJPG". The camera may choose the other one.
+        controls: Values by the number of the control.
     """
 
     width: int

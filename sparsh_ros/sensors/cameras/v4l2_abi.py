@@ -111,11 +111,7 @@ class SizeEntry(ctypes.Structure):
     """struct v4l2_frmsizeenum, of which width and height hold for a single size."""
 
     _fields_ = [
-        ("index", _U32),
-        ("fourcc", _U32),
-        ("type", _U32),
-        ("width", _U32),
-        ("height", _U32),
+        *((name, _U32) for name in ("index", "fourcc", "type", "width", "height")),
         ("rest", _U32 * 6),
     ]
 
@@ -134,20 +130,16 @@ class RateEntry(ctypes.Structure):
     """struct v4l2_frmivalenum: one interval, or the ends of a range."""
 
     _fields_ = [
-        ("index", _U32),
-        ("fourcc", _U32),
-        ("width", _U32),
-        ("height", _U32),
-        ("type", _U32),
+        *((name, _U32) for name in ("index", "fourcc", "width", "height", "type")),
         ("shortest", Interval),
         ("longest", Interval),
         ("rest", _U32 * 4),
     ]
 
 
-def _request(number: int, kind: type, direction: int = 3) -> int:
-    """The _IOWR ('V', number, kind) of the kernel, or with direction 1 its _IOW."""
-    return direction << 30 | ctypes.sizeof(kind) << 16 | ord("V") << 8 | number
+def _request(number: int, structure: type, direction: int = 3) -> int:
+    """The _IOWR ('V', number, structure) of the kernel, or with direction 1 its _IOW."""
+    return direction << 30 | ctypes.sizeof(structure) << 16 | ord("V") << 8 | number
 
 
 ENUMERATE_FORMATS = _request(2, FormatEntry)

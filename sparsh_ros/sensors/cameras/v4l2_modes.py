@@ -21,9 +21,9 @@ class OfferedMode:
     """A pixel format and size that a camera can deliver.
 
     Attributes:
-        fourcc: pixel format, such as "YUYV".
-        width, height: pixels.
-        rates: its frame rates, 1/s, each as (slowest, fastest); the same twice for a single rate.
+        fourcc: Pixel format, such as "YUYV".
+        width, height: Pixels.
+        rates: Its frame rates, 1/s, each as (slowest, fastest); the same twice for a single rate.
     """
 
     fourcc: str
@@ -42,7 +42,7 @@ def offered_modes(path: str) -> list[OfferedMode]:
     Sizes that are given as a range, which only virtual cameras do, are left out.
 
     Raises:
-        OSError: it cannot be opened, or is no camera.
+        OSError: It cannot be opened, or is no camera.
     """
     device = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     try:

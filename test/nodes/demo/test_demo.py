@@ -12,9 +12,9 @@ import pytest
 GIVE_UP_S = 120
 
 
-def _demo(report: Path, *options: str) -> subprocess.CompletedProcess:
+def _demo(out: Path, *options: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "sparsh_ros.cli", "demo", "--report", str(report), *options],
+        [sys.executable, "-m", "sparsh_ros.cli", "demo", "--out", str(out), *options],
         capture_output=True,
         text=True,
         timeout=GIVE_UP_S,
@@ -23,7 +23,7 @@ def _demo(report: Path, *options: str) -> subprocess.CompletedProcess:
 
 def test_simulated_touch(tmp_path: Path) -> None:
     report = tmp_path / "new" / "report.html"
-    done = _demo(report, "--duration", "3", "--rate-hz", "30")
+    done = _demo(report.parent, "--duration", "3", "--fps", "30")
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout
     counts = {
@@ -48,8 +48,8 @@ def test_simulated_touch(tmp_path: Path) -> None:
 def test_recorded_frames(tactile_data: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.html"
     frames = tactile_data / "digit_force_shear" / "frames"
-    options = ("--source", "video", "--input", str(frames), "--rate-hz", "30")
-    done = _demo(report, "--duration", "3", *options)
+    options = ("--source", "video", "--input", str(frames), "--fps", "30")
+    done = _demo(tmp_path, "--duration", "3", *options)
     assert done.returncode == 0, done.stderr
     assert "slip messages received" in done.stdout
     assert "not known" in report.read_text()
@@ -64,7 +64,7 @@ def test_recorded_frames(tactile_data: Path, tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_run_says_why(tmp_path: Path, options, sentence: str) -> None:
-    done = _demo(tmp_path / "report.html", *options)
+    done = _demo(tmp_path, *options)
     assert done.returncode == 1
     assert sentence in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "report.html").exists()

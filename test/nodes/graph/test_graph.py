@@ -10,31 +10,35 @@ from pathlib import Path
 
 import pytest
 
+from sparsh_ros.arguments import Value
+from sparsh_ros.cli.graph import add_run
 from sparsh_ros.errors import MissingDependencyError, ParameterError
 from sparsh_ros.nodes.graph import graph, recorded, run
-from sparsh_ros.nodes.graph.entries import entries
-from sparsh_ros.nodes.settings import DIGIT, GELSIGHT, RIG, Value
+from sparsh_ros.nodes.graph.sensors import sensor_configs
+from sparsh_ros.nodes.settings import DIGIT, GELSIGHT, SENSORS, graph_settings
 from sparsh_ros.resources import config_path
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
 
 
 def _values(*options: str) -> dict[str, Value]:
     parser = argparse.ArgumentParser()
-    run.add_arguments(parser)
+    add_run(parser)
     return run.values_from(parser.parse_args(options))
 
 
-def _rig(process: graph.Process) -> tuple[SensorEntry, ...]:
+def _configs(process: graph.Process) -> tuple[SensorConfig, ...]:
     """The sensors as a node of this process sees them."""
-    return entries({name: setting.value for name, setting in RIG.items()} | process.parameters)
+    return sensor_configs(
+        {name: setting.value for name, setting in SENSORS.items()} | process.parameters
+    )
 
 
 def test_the_default_is_one_simulated_digit() -> None:
     sensor, perception = graph.processes(_values())
     assert (sensor.executable, perception.executable) == ("sensor", "perception")
-    (entry,) = _rig(perception)
-    assert (entry.name, entry.driver) == ("digit", "simulated")
-    assert sensor.parameters["name"] == "digit" and _rig(sensor) == (entry,)
+    (config,) = _configs(perception)
+    assert (config.name, config.driver.name) == ("digit", "simulated")
+    assert sensor.parameters["name"] == "digit" and _configs(sensor) == (config,)
     assert not sensor.namespace and not perception.namespace
 
 
@@ -42,27 +46,27 @@ def test_several_sensors_have_namespaces_and_seeds_of_their_own() -> None:
     *sensors, perception = graph.processes(_values("--names", "thumb, index", "--seed", "7"))
     assert [sensor.namespace for sensor in sensors] == ["thumb", "index"]
     assert [sensor.parameters["name"] for sensor in sensors] == ["thumb", "index"]
-    assert [entry.settings["seed"] for entry in _rig(perception)] == [7, 8]
+    assert [config.driver.seed for config in _configs(perception)] == [7, 8]
 
 
 def test_each_camera_gets_its_serial_number() -> None:
     options = ("--names", "thumb,index", "--source", "camera")
-    *_, perception = graph.processes(_values(*options, "--serial", "D20001, D20002"))
-    rig = _rig(perception)
-    assert [entry.settings["serial"] for entry in rig] == ["D20001", "D20002"]
-    with pytest.raises(ParameterError, match="wanted 2, one for each sensor, found 1"):
-        graph.processes(_values(*options, "--serial", "D20001"))
+    *_, perception = graph.processes(_values(*options, "--serials", "D20001, D20002"))
+    configs = _configs(perception)
+    assert [config.driver.serial for config in configs] == ["D20001", "D20002"]
+    with pytest.raises(ParameterError, match="wanted 2, one for each of `names`, found 1"):
+        graph.processes(_values(*options, "--serials", "D20001"))
 
 
 def test_a_file_of_sensors_decides_for_all_processes(tmp_path: Path, monkeypatch) -> None:
-    shutil.copy(config_path("hand.yaml"), tmp_path)
+    shutil.copy(config_path("sensors.yaml"), tmp_path)
     monkeypatch.chdir(tmp_path)
-    *sensors, perception = graph.processes(_values("--sensors", "hand.yaml"))
+    *sensors, perception = graph.processes(_values("--sensors", "sensors.yaml"))
     assert [sensor.namespace for sensor in sensors] == ["thumb", "index", "palm"]
     for process in (*sensors, perception):
         # Absolute, because the processes may run in another folder.
-        assert process.parameters["sensors"] == str(tmp_path / "hand.yaml")
-        assert len(_rig(process)) == 3
+        assert process.parameters["sensors"] == str(tmp_path / "sensors.yaml")
+        assert len(_configs(process)) == 3
 
 
 def test_a_folder_of_weights_is_found_from_any_folder(tmp_path: Path, monkeypatch) -> None:
@@ -72,39 +76,49 @@ def test_a_folder_of_weights_is_found_from_any_folder(tmp_path: Path, monkeypatc
         *_, perception = graph.processes(_values("--weights-dir", given))
         assert perception.parameters["weights_dir"] == wanted
     *_, perception = graph.processes(_values())
-    assert perception.parameters["weights_dir"] == ""
+    assert "weights_dir" not in perception.parameters
 
 
 def test_a_file_goes_with_the_launch_file_of_any_kind() -> None:
-    texts = {name: setting.text for name, setting in graph.arguments(GELSIGHT).items()}
-    values = graph.parse(texts | {"sensors": "hand.yaml"}, GELSIGHT)
+    texts = {name: setting.text for name, setting in graph_settings(GELSIGHT).items()}
+    values = graph.parse(texts | {"sensors": "sensors.yaml"}, GELSIGHT)
     assert len(graph.processes(values)) == 4
     with pytest.raises(ParameterError, match=r"found both \(sensor\)"):
-        graph.parse(texts | {"sensors": "hand.yaml", "sensor": "gelsight_2017"}, GELSIGHT)
+        graph.parse(texts | {"sensors": "sensors.yaml", "sensor": "gelsight_2017"}, GELSIGHT)
 
 
 def test_a_graph_goes_on_as_long_as_it_is_of_use() -> None:
     thumb, index, perception = started = graph.processes(_values("--names", "thumb,index"))
-    survivors = graph.Survivors(started)
-    said = survivors.lose(thumb, -9)
+    monitor = graph.ProcessMonitor(started)
+    said = monitor.on_exit(thumb, -9)
     assert said == "sensor thumb has ended (exit code -9): the others go on: index"
-    assert survivors.suffice
-    assert survivors.lose(index, 1).endswith("(exit code 1): stopping the graph")
-    assert not survivors.suffice
-    survivors = graph.Survivors(started)
-    assert survivors.lose(perception, 1) == "perception has ended (exit code 1): stopping the graph"
-    assert not survivors.suffice
+    assert monitor.is_viable
+    assert monitor.on_exit(index, 1).endswith("(exit code 1): stopping the graph")
+    assert not monitor.is_viable
+    monitor = graph.ProcessMonitor(started)
+    assert (
+        monitor.on_exit(perception, 1) == "perception has ended (exit code 1): stopping the graph"
+    )
+    assert not monitor.is_viable
 
 
 def test_a_process_that_hosts_the_sensors_needs_no_other() -> None:
-    survivors = graph.Survivors(graph.processes(_values("--in-process")))
-    assert survivors.suffice
+    monitor = graph.ProcessMonitor(graph.processes(_values("--in-process")))
+    assert monitor.is_viable
 
 
 def test_in_process_is_one_process_that_names_its_own_nodes() -> None:
-    (process,) = graph.processes(_values("--in-process", "--seed", "7"))
+    (process,) = graph.processes(_values("--in-process", "--seed", "7", "--listeners", "2"))
     assert process.executable == "perception" and process.name == ""
-    assert {"seed", "listeners", "model"} <= process.parameters.keys()
+    assert {"seed", "listeners", "in_process"} <= process.parameters.keys()
+
+
+def test_nodes_are_told_only_what_was_set() -> None:
+    """Whatever else there is comes from a file of parameters, or is the nodes' own default."""
+    sensor, perception = graph.processes(_values("--threads", "0", "--heads", "slip, force"))
+    assert sensor.parameters == {"sensor": "digit", "name": "digit"}
+    told = {"threads": 0, "heads": ["slip", "force"], "sensor": "digit"}
+    assert perception.parameters == told
 
 
 @pytest.mark.parametrize(
@@ -113,8 +127,8 @@ def test_in_process_is_one_process_that_names_its_own_nodes() -> None:
         ("--source", "telepathy", "one of simulated, camera, video"),
         ("--heads", "smell", "one of auto, force, slip, pose"),
         ("--seed", "many", "a whole number"),
-        ("--rate-hz", "fast", "a number"),
-        ("--rate-hz", "1000", "0.0 to 240.0"),
+        ("--fps", "fast", "a number"),
+        ("--fps", "1000", "0 to 240"),
         ("--loop", "maybe", "true or false"),
     ],
 )
@@ -127,7 +141,7 @@ def test_bad_arguments_are_refused_by_name(option: str, value: str, wanted: str)
 
 
 def test_every_default_parses_to_itself() -> None:
-    for setting in graph.arguments(DIGIT).values():
+    for setting in graph_settings(DIGIT).values():
         value = setting.parse(setting.text)
         assert value == setting.value
 
@@ -149,7 +163,7 @@ def test_a_recorder_is_started_last_and_the_sensors_wait_for_it(
     assert (recorder.executable, perception.executable) == (graph.RECORDER, "perception")
     assert recorder.parameters == {"out": str(tmp_path / "touch")}
     assert sensor.parameters["listeners"] == 2
-    assert graph.processes(_values())[0].parameters["listeners"] == 1
+    assert "listeners" not in graph.processes(_values())[0].parameters
     hosted, _ = graph.processes(_values("--record", "touch", "--in-process"))
     assert hosted.parameters["listeners"] == 2
 
@@ -163,6 +177,6 @@ def test_a_recorder_without_its_library_is_a_sentence(monkeypatch: pytest.Monkey
 
 def test_a_graph_goes_on_without_its_recorder() -> None:
     *others, recorder = graph.processes(_values("--record", "touch"))
-    survivors = graph.Survivors([*others, recorder])
-    assert survivors.lose(recorder, 1) == "record has ended (exit code 1): the others go on"
-    assert survivors.suffice
+    monitor = graph.ProcessMonitor([*others, recorder])
+    assert monitor.on_exit(recorder, 1) == "record has ended (exit code 1): the others go on"
+    assert monitor.is_viable

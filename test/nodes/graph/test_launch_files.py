@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The launch files, run by the real launch system where it is installed."""
+"""The launch files, run by the real launch system where it is installed, else by a stand-in."""
 
 from __future__ import annotations
 
@@ -8,30 +8,37 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from fixtures import launch_stand_in
 
 from sparsh_ros.commands.simulate import record_bag
 from sparsh_ros.msg import Slip
 from sparsh_ros.training.episodes import SimulatedTouch
 
-pytest.importorskip("launch_ros", reason="the launch system comes with a ROS distribution")
-
-from launch import LaunchContext, LaunchDescription, LaunchService  # noqa: E402
-from launch.actions import IncludeLaunchDescription, RegisterEventHandler  # noqa: E402
-from launch.event_handlers import OnProcessExit  # noqa: E402
-from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
+with launch_stand_in.provided():
+    from launch import LaunchContext, LaunchDescription, LaunchService
+    from launch.actions import IncludeLaunchDescription, RegisterEventHandler
+    from launch.event_handlers import OnProcessExit
+    from launch.launch_description_sources import PythonLaunchDescriptionSource
 
 LAUNCH = Path(__file__).resolve().parents[3] / "launch"
 FILES = [LAUNCH / "digit_perception.launch.py", LAUNCH / "gelsight_perception.launch.py"]
 GIVE_UP_S = 120.0
 HAND = """
 sensors:
-  - {name: thumb, driver: simulated, rate_hz: 15}
-  - {name: palm, driver: simulated, kind: gelsight_mini, rate_hz: 15}
+  - {name: thumb, driver: simulated, fps: 15}
+  - {name: palm, driver: simulated, sensor_type: gelsight_mini, fps: 15}
 """
+
+
+@pytest.fixture(autouse=True)
+def _launch_system() -> Iterator[None]:
+    with launch_stand_in.provided():
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +107,7 @@ def test_slip_arrives_and_everything_stops_cleanly(path: Path, outsider) -> None
 
 
 def test_the_launch_outlives_one_of_two_sensors(tmp_path: Path, outsider, kill_sensor) -> None:
-    hand = tmp_path / "hand.yaml"
+    hand = tmp_path / "sensors.yaml"
     hand.write_text(HAND)
     service, exit_codes = _launch_service(FILES[0], sensors=str(hand), namespace="hand")
     slips = {name: outsider.listen(Slip, f"/hand/{name}/slip") for name in ("thumb", "palm")}

@@ -35,7 +35,7 @@ def heard(outsider, start_graph) -> dict[str, list]:
     def listen(topic: str, kind: type) -> list:
         return outsider.listen(kind, f"/tactile/{topic}", 100)
 
-    start_graph(rate_hz="30", seed="5", listeners="2")
+    start_graph(fps="30", seed="5", listeners="2")
     messages = {topic: listen(topic, kind) for topic, kind in ESTIMATES.items()}
     messages["background"] = outsider.listen(Image, "/tactile/background", LATCHED)
     outsider.wait_for(
@@ -43,7 +43,7 @@ def heard(outsider, start_graph) -> dict[str, list]:
         "the topics",
     )
     # The sensor waits for its second listener.
-    messages["image_raw"] = outsider.listen(Image, "/tactile/image_raw")
+    messages["image_raw"] = outsider.listen(Image, "/tactile/image_raw", 10)
     outsider.wait_for(
         lambda: any(math.isfinite(message.pose.pose.position.x) for message in messages["pose"]),
         "a pose",
@@ -79,7 +79,7 @@ def test_images_are_standard(heard) -> None:
 @pytest.mark.parametrize(
     ("topic", "reliability", "durability"),
     [
-        ("image_raw", ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE),
+        ("image_raw", ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE),
         ("background", ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL),
         ("force", ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE),
         ("slip", ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE),
@@ -152,8 +152,8 @@ def test_pictures_exist_once_somebody_listens(heard, outsider, topic) -> None:
     ("node", "name", "value", "reason"),
     [
         ("sensor", "jpeg_quality", 500, "range"),
-        ("sensor", "seed", 3, "read-only"),
-        ("perception", "model", "other", "read-only"),
+        ("sensor", "seed", 3, "unconfigured"),
+        ("perception", "model", "other", "unconfigured"),
     ],
 )
 def test_bad_parameters_are_refused_with_a_reason(heard, outsider, node, name, value, reason):
@@ -166,14 +166,24 @@ def test_a_good_parameter_is_taken(heard, outsider) -> None:
     assert _set_parameter(outsider, "sensor", "jpeg_quality", 50).successful
 
 
+def test_thresholds_change_at_run_time(heard, outsider) -> None:
+    for threshold in (0.125, 0.75):
+        assert _set_parameter(outsider, "perception", "slip_threshold", threshold).successful
+        outsider.wait_for(
+            lambda wanted=threshold: heard["slip"][-1].threshold == wanted, "the new threshold"
+        )
+    assert not _set_parameter(outsider, "perception", "slip_threshold", 1.5).successful
+    assert _set_parameter(outsider, "perception", "slip_threshold", 0.0).successful
+
+
 def test_parameters_are_described(heard, outsider) -> None:
     answer = outsider.call(
         DescribeParameters,
         "/tactile/sensor/describe_parameters",
-        DescribeParameters.Request(names=["source", "rate_hz"]),
+        DescribeParameters.Request(names=["source", "fps"]),
     )
     source, rate = answer.descriptors
-    assert "simulated" in source.description and source.read_only
+    assert "simulated" in source.description and not source.read_only
     assert rate.floating_point_range[0].to_value == 240.0
 
 
@@ -237,8 +247,10 @@ def test_capture_background_answers_and_publishes(heard, outsider) -> None:
         assert ("captured" if answer.success else "wanted") in answer.message
 
 
-def _set_parameter(outsider, node: str, name: str, value: int | str):
+def _set_parameter(outsider, node: str, name: str, value: float | str):
     content = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=str(value))
+    if isinstance(value, float):
+        content = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=value)
     if isinstance(value, int):
         content = ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=value)
     request = SetParameters.Request(parameters=[Parameter(name=name, value=content)])

@@ -12,8 +12,8 @@ from sparsh_ros.msg import Slip
 
 HAND = """
 sensors:
-  - {name: thumb, driver: digit, serial: D1, rate_hz: 30}
-  - {name: index, driver: digit, serial: D2, rate_hz: 30, frame: fingertip}
+  - {name: thumb, driver: digit, serial: D1, fps: 30}
+  - {name: index, driver: digit, serial: D2, fps: 30, frame: fingertip}
   - {name: palm, driver: gelsight_mini, serial: 28J0-AB12, profile: {width: 640, height: 480}}
 """
 MORE = 30
@@ -21,7 +21,7 @@ MORE = 30
 
 @pytest.fixture
 def hand(tmp_path: Path) -> str:
-    path = tmp_path / "hand.yaml"
+    path = tmp_path / "sensors.yaml"
     path.write_text(HAND)
     return str(path)
 

@@ -22,7 +22,7 @@ MODEL = "sparsh-sim-micro"
 
 def test_ctrl_c_ends_everything_cleanly(outsider, start_graph) -> None:
     slips = outsider.listen(Slip, "/clean/slip")
-    graph = start_graph(namespace="clean", rate_hz="30")
+    graph = start_graph(namespace="clean", fps="30")
     outsider.wait_for(lambda: slips, "a slip message")
     assert graph.stop() == 0
     assert "terminate called" not in graph.log
@@ -32,7 +32,7 @@ def test_ctrl_c_ends_everything_cleanly(outsider, start_graph) -> None:
 def test_the_command_run_ends_with_ctrl_c(outsider) -> None:
     slips = outsider.listen(Slip, "/command/slip")
     command = [sys.executable, "-m", "sparsh_ros.cli", "run"]
-    running = subprocess.Popen([*command, "--namespace", "command", "--rate-hz", "30"])
+    running = subprocess.Popen([*command, "--namespace", "command", "--fps", "30"])
     try:
         outsider.wait_for(lambda: slips, "a slip message")
     finally:
@@ -54,7 +54,7 @@ def test_a_command_that_is_killed_leaves_no_process_behind(outsider) -> None:
 
 def test_sensors_hosted_in_the_perception_process(outsider, start_graph) -> None:
     slips = {name: outsider.listen(Slip, f"/hosted/{name}/slip") for name in ("thumb", "index")}
-    graph = start_graph(namespace="hosted", names="thumb,index", in_process="true", rate_hz="20")
+    graph = start_graph(namespace="hosted", names="thumb,index", in_process="true", fps="20")
     for name, heard in slips.items():
         outsider.wait_for(lambda heard=heard: any(slip.valid for slip in heard), name)
         assert heard[0].header.frame_id == f"{name}_gel_frame"
@@ -67,7 +67,7 @@ def test_a_head_in_another_process_says_the_same(outsider, start_graph) -> None:
     ours = outsider.listen(Slip, "/spread/slip", 100)
     theirs = outsider.listen(Slip, "/spread/head/slip", 100)
     grasps = outsider.listen(Classification, "/spread/grasp", 100)
-    graph = start_graph(namespace="spread", publish_features="true", rate_hz="20")
+    graph = start_graph(namespace="spread", publish_features="true", fps="20")
     names = ["-r", "__ns:=/spread", "-r", "slip:=head/slip", "-r", "force:=head/force"]
     names += ["-p", "heads:=[force, slip, grasp, forcefield]"]
     command = [sys.executable, "-m", "sparsh_ros.nodes.head", "--ros-args", *names]
@@ -134,7 +134,7 @@ def test_a_broken_image_costs_only_that_frame(outsider, start_graph, tmp_path: P
     slips = outsider.listen(Slip, "/folder/slip", 100)
     # Looped, because the first round may be over before this node has found the others.
     graph = start_graph(
-        namespace="folder", source="video", input=str(tmp_path), rate_hz="30", loop="true"
+        namespace="folder", source="video", input=str(tmp_path), fps="30", loop="true"
     )
     sensor = "folder/sensor: digit"
     outsider.wait_for(
@@ -164,7 +164,7 @@ def test_a_recording_of_a_real_sensor(
         sensor=sensor,
         source="video",
         input=str(tactile_data / recording),
-        rate_hz="30",
+        fps="30",
         **given,
     )
     outsider.wait_for(

@@ -13,6 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from sparsh_ros.msg import PoseChange, Slip
 from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.messages.encodings import decode_image
 from sparsh_ros.recordings.bag_writer import BagWriter
 from sparsh_ros.recordings.bags import open_bag
 from sparsh_ros.recordings.labels import read_events
@@ -43,7 +44,7 @@ def test_what_a_bag_holds_ros_reads(tmp_path: Path) -> None:
     assert {conversions.msg_to_stamp(message.header.stamp) for message in read.values()} == {
         STAMP_NS
     }
-    assert np.array_equal(conversions.msg_to_image(read["/image"]), PICTURE)
+    assert np.array_equal(decode_image(read["/image"]), PICTURE)
     made = conversions.image_to_jpeg_msg(PICTURE, STAMP_NS, "camera", 90)
     assert read["/jpeg"] == made
     force = read["/force"].wrench

@@ -9,6 +9,7 @@ import pytest
 
 from sparsh_ros.frames import Frame
 from sparsh_ros.nodes.messages import views
+from sparsh_ros.nodes.messages.contact_area import ContactArea
 from sparsh_ros.perception.force_field import ForceField
 from sparsh_ros.perception.postprocess import Estimate
 
@@ -27,6 +28,14 @@ def test_the_difference_is_around_mid_grey_and_never_wraps() -> None:
     assert shown[0, 0, 0] == 255 and shown[0, 1, 0] == 0
 
 
+GEL = slice(views._STRIP_PX, -views._STRIP_PX)
+
+
+def _drawn(estimate: Estimate, area: ContactArea | None = None) -> np.ndarray:
+    """Which pixels between the lines of text are drawn on."""
+    return np.any(views.overlay(GREY, estimate, area)[GEL] != GREY[GEL], axis=2)
+
+
 @pytest.mark.parametrize(
     "estimate",
     [
@@ -36,15 +45,22 @@ def test_the_difference_is_around_mid_grey_and_never_wraps() -> None:
         _estimate((np.nan,) * 3),
     ],
 )
-def test_nothing_is_drawn_where_nothing_is_known(estimate: Estimate) -> None:
-    np.testing.assert_array_equal(views.overlay(GREY, estimate), GREY)
+def test_no_contact_is_drawn_where_none_is_known(estimate: Estimate) -> None:
+    assert not _drawn(estimate).any()
 
 
 def test_the_arrow_points_where_the_force_does() -> None:
-    drawn = np.any(views.overlay(GREY, _estimate((2.0, 0.0, 0.01))) != GREY, axis=2)
-    assert drawn[150:170, 140:175].any() and not drawn[:, :100].any()
-    drawn = np.any(views.overlay(GREY, _estimate((0.0, 2.0, 0.01))) != GREY, axis=2)
-    assert drawn[100:140, 110:130].any() and not drawn[190:].any()
+    drawn = _drawn(_estimate((2.0, 0.0, 0.01)))
+    assert drawn[134:154, 140:175].any() and not drawn[:, :100].any()
+    drawn = _drawn(_estimate((0.0, 2.0, 0.01)))
+    assert drawn[84:124, 110:130].any() and not drawn[174:].any()
+
+
+def test_contact_and_arrow_are_where_the_contact_is() -> None:
+    area = ContactArea((60.0, 240.0), (30.0, 15.0), 0.0)
+    rows, columns = np.nonzero(_drawn(_estimate((0.0, 0.0, 0.5)), area))
+    assert abs(columns.mean() - 60) < 3 and abs(rows.mean() + views._STRIP_PX - 240) < 3
+    assert columns.max() - columns.min() >= 58 and rows.max() - rows.min() <= 36
 
 
 def test_slip_changes_the_colour() -> None:
@@ -52,6 +68,20 @@ def test_slip_changes_the_colour() -> None:
     slips = views.overlay(GREY, _estimate((1.0, 1.0, 2.0), slipping=True))
     assert np.any(holds != slips)
     np.testing.assert_array_equal(GREY, np.full((320, 240, 3), 100, np.uint8))
+
+
+def test_numbers_and_legend_are_written() -> None:
+    numbers = [views._numbers(_estimate((0.25, -1.0, 3.0), slip_probability=0.625))]
+    numbers.append(views._numbers(Estimate("thumb", 0, reason="no background")))
+    numbers.append(views._numbers(Estimate("thumb", 0, valid=True, in_contact=False)))
+    assert numbers == [
+        "+0.2 -1.0 +3.0 N  slip 62 %  contact",
+        "no estimate: no background",
+        "free",
+    ]
+    shown = views.overlay(GREY, _estimate((1.0, 1.0, 2.0)))
+    strips = shown[: views._STRIP_PX], shown[-views._STRIP_PX :]
+    assert all((strip > 200).any() and (strip < 50).any() for strip in strips)
 
 
 def _field(shear: tuple[float, float] = (0.0, 0.0), normal: float = 0.5) -> ForceField:

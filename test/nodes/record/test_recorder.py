@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import WrenchStamped
 from rclpy.serialization import deserialize_message
 from rosbags.highlevel import AnyReader
@@ -78,7 +79,7 @@ def publishers(outsider) -> Iterator[dict]:
     """Publishers of an image, a background, a slip and a force in the namespace /lab."""
     node = outsider.node
     made = {
-        "image_raw": node.create_publisher(Image, "/lab/image_raw", qos.FRAMES),
+        "image_raw": node.create_publisher(Image, "/lab/image_raw", qos.IMAGE_INPUT),
         "background": node.create_publisher(Image, "/lab/background", qos.LATCHED),
         "slip": node.create_publisher(Slip, "/lab/slip", qos.ESTIMATE),
     }
@@ -86,10 +87,10 @@ def publishers(outsider) -> Iterator[dict]:
     outsider.destroy(*made.values())
 
 
-def _wait_for_listener(publisher) -> None:
+def _wait_for_listener(publisher, count: int = 1) -> None:
     event = threading.Event()
     for _ in range(int(GIVE_UP_S / 0.05)):
-        if publisher.get_subscription_count():
+        if publisher.get_subscription_count() >= count:
             return
         event.wait(0.05)
     raise AssertionError(f"nobody listens to {publisher.topic_name}")
@@ -143,6 +144,22 @@ def test_it_ends_by_itself_and_records_the_topics_that_are_named(
         assert [(topic.name, topic.count) for topic in bag.topics] == [("/lab/slip", 1)]
 
 
+def test_diagnostics_that_are_no_message_cost_nothing(tmp_path: Path, publishers, outsider) -> None:
+    recording = Recording("--out", str(tmp_path / "bag"), "--namespace", "lab")
+    _wait_for_listener(publishers["slip"])
+    stray = outsider.node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+    _wait_for_listener(stray, 2)  # the outsider is one
+    for data in (b"\x00\x01\x00\x00", b"\x00\x01\x00\x00" + b"\xff" * 60):
+        stray.publish(data)
+    publishers["slip"].publish(_slip(1))
+    assert recording.stop() == 0, recording.said
+    outsider.destroy(stray)
+    assert "/diagnostics: a message cannot be read; it is recorded as it came" in recording.said
+    with open_bag(tmp_path / "bag") as bag:
+        counts = {topic.name: topic.count for topic in bag.topics}
+    assert counts["/lab/slip"] == 1 and counts["/diagnostics"] >= 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -180,7 +197,7 @@ def test_a_graph_records_itself_and_tells_the_kind_of_its_sensors(
     path = tmp_path / "touch"
     slips = outsider.listen(Slip, "/self/slip")
     graph = start_graph(
-        namespace="self", sensor="gelsight_mini", record=str(path), rate_hz="20", touch="protocol"
+        namespace="self", sensor="gelsight_mini", record=str(path), fps="20", touch="protocol"
     )
     outsider.wait_for(lambda: len(slips) > 25, "slip")
     # Twice, so that the recorder has heard it too.

@@ -16,8 +16,8 @@ from rosgraph_msgs.msg import Clock
 from sparsh_ros.commands.simulate import record_bag
 from sparsh_ros.errors import ParameterError, RecordingError
 from sparsh_ros.nodes.graph import replay_graph
-from sparsh_ros.nodes.graph.entries import entries
-from sparsh_ros.nodes.graph.recorded import heard_entries, recorded_rig
+from sparsh_ros.nodes.graph.recorded import input_sensors, recorded_sensors
+from sparsh_ros.nodes.graph.sensors import sensor_configs
 from sparsh_ros.nodes.replay.check import FILE, check
 from sparsh_ros.nodes.settings import PERCEPTION, PLAYER, Setting
 from sparsh_ros.nodes.topics import qos
@@ -72,7 +72,7 @@ def touch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("rate", ["0.4", "3.0"])
 def test_live_and_offline_are_equal_at_any_rate(touch: Path, tmp_path: Path, rate: str) -> None:
-    done = replay(touch, tmp_path / "out", "--rate", rate)
+    done = replay(touch, tmp_path / "out", "--speed", rate)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "live and offline are equal" in done.stdout
     (sensor,) = difference(tmp_path / "out")["sensors"]
@@ -89,7 +89,7 @@ def test_live_and_offline_are_equal_at_any_rate(touch: Path, tmp_path: Path, rat
 def test_frames_that_are_played_slowly_do_not_go_stale(tmp_path: Path) -> None:
     record_bag(tmp_path / "touch", SimulatedTouch("test", 0, 0), 0.3)
     # One frame in 0.2 s, which is longer than a live frame of this sensor may take.
-    done = replay(tmp_path / "touch", tmp_path / "out", "--rate", "0.085")
+    done = replay(tmp_path / "touch", tmp_path / "out", "--speed", "0.085")
     assert done.returncode == 0, done.stdout + done.stderr
     with open_bag(tmp_path / "out") as bag:
         headers = [bag.decode(message).header for message in bag.messages(["/tactile/slip"])]
@@ -99,7 +99,7 @@ def test_frames_that_are_played_slowly_do_not_go_stale(tmp_path: Path) -> None:
 
 def test_two_sensors_of_one_bag_play_in_step(tmp_path: Path) -> None:
     bag = two_hands(tmp_path / "bag")
-    done = replay(bag, tmp_path / "out", "--rate", "0.5", "--namespace", "robot")
+    done = replay(bag, tmp_path / "out", "--speed", "0.5", "--namespace", "robot")
     assert done.returncode == 0, done.stdout + done.stderr
     left, right = difference(tmp_path / "out")["sensors"]
     assert (left["sensor"], right["sensor"]) == ("left", "right")
@@ -116,7 +116,7 @@ def test_two_sensors_of_one_bag_play_in_step(tmp_path: Path) -> None:
 
 
 def test_a_recording_that_tells_too_little_is_a_sentence(touch: Path, tmp_path: Path) -> None:
-    done = replay(touch, tmp_path / "out", "--kind", "no_such_sensor")
+    done = replay(touch, tmp_path / "out", "--sensor", "no_such_sensor")
     assert done.returncode == 1 and "no_such_sensor" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -147,7 +147,7 @@ def test_a_difference_is_an_exit_code(
 def test_a_second_clock_is_refused(touch: Path, tmp_path: Path, outsider) -> None:
     other = outsider.node.create_publisher(Clock, "/clock", qos.LATEST)
     # Slowly, because it may take seconds until nodes know of each other.
-    done = replay(touch, tmp_path / "out", "--rate", "0.1")
+    done = replay(touch, tmp_path / "out", "--speed", "0.1")
     outsider.destroy(other)
     assert done.returncode == 1
     assert "/clock: wanted to be the only one who tells the time" in done.stderr
@@ -161,21 +161,21 @@ def test_an_existing_folder_is_refused(touch: Path, tmp_path: Path) -> None:
 
 def test_sensors_are_found_in_the_bag(tmp_path: Path) -> None:
     bag = two_hands(tmp_path / "bag")
-    rig = recorded_rig(str(bag), "", "")
-    assert [(e.name, e.profile.name) for e in rig] == [
+    configs = recorded_sensors(str(bag), "", "")
+    assert [(e.name, e.profile.name) for e in configs] == [
         ("left", "digit"),
         ("right", "gelsight_mini"),
     ]
-    (one,) = recorded_rig(str(bag), "/hand/right/image_raw", "digit")
+    (one,) = recorded_sensors(str(bag), "/hand/right/image_raw", "digit")
     assert (one.name, one.profile.name) == ("right", "digit")
-    assert heard_entries(given(PERCEPTION, bag=str(bag))) == rig
-    assert heard_entries(given(PERCEPTION)) == entries(given(PERCEPTION))
+    assert input_sensors(given(PERCEPTION, bag=str(bag))) == configs
+    assert input_sensors(given(PERCEPTION)) == sensor_configs(given(PERCEPTION))
 
 
 def test_names_that_ros_would_refuse_are_changed(tmp_path: Path) -> None:
     with BagWriter(tmp_path / "bag", custom={profile_key("/2nd-cam"): "digit"}) as bag:
         bag.image("/2nd-cam/image_raw", START_NS, np.zeros((320, 240, 3), np.uint8), "camera")
-    (entry,) = recorded_rig(str(tmp_path / "bag"), "", "")
+    (entry,) = recorded_sensors(str(tmp_path / "bag"), "", "")
     assert entry.name == "sensor_2nd_cam" and entry.gel_frame == "sensor_2nd_cam_gel_frame"
 
 
@@ -183,7 +183,7 @@ def test_a_recording_without_images_is_refused(tmp_path: Path) -> None:
     with BagWriter(tmp_path / "bag") as bag:
         bag.wrench("/tactile/ground_truth/force", START_NS, np.zeros(3), "gel")
     with pytest.raises(RecordingError, match="wanted images"):
-        recorded_rig(str(tmp_path / "bag"), "", "")
+        recorded_sensors(str(tmp_path / "bag"), "", "")
 
 
 def test_both_processes_see_one_recording_and_one_clock(
@@ -192,7 +192,7 @@ def test_both_processes_see_one_recording_and_one_clock(
     monkeypatch.chdir(tmp_path)
     texts = {name: setting.text for name, setting in replay_graph.arguments().items()}
     values = replay_graph.parse(texts | {"bag": "touch", "rate": "2.0"})
-    monkeypatch.setattr(replay_graph, "recorded_rig", lambda *_: ())
+    monkeypatch.setattr(replay_graph, "recorded_sensors", lambda *_: ())
     player, perception = replay_graph.processes(values)
     assert (player.executable, perception.executable) == ("player", "perception")
     assert player.parameters.keys() - {"use_sim_time"} == PLAYER.keys()

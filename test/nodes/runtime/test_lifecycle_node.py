@@ -136,23 +136,30 @@ def test_close_may_follow_a_shutdown(probe: Probe) -> None:
     assert (probe.state, probe.report.message) == ("finalized", "finalized")
 
 
-def test_a_deactivated_perception_holds_no_engine_and_no_thread(ros, monkeypatch) -> None:
-    # What torch keeps for later is returned once the engine is gone, not before.
-    freed = []
-    cuda = SimpleNamespace(empty_cache=lambda: freed.append(engine() is None))
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+def activated_twice(threads: int, engines: list[weakref.ref]) -> Iterator[weakref.ref]:
+    """The engine of a perception node after each deactivation, noted in `engines` at activation;
+    active it has so many threads."""
     before = threading.active_count()
     node = PerceptionNode()
     node.trigger_configure()
     for _ in range(2):
         node.trigger_activate()
-        engine = weakref.ref(node._perception.engine)
-        assert engine() is not None and threading.active_count() == before + 1
+        engines.append(weakref.ref(node._perception.engine))
+        assert engines[-1]() is not None and threading.active_count() == before + threads
         node.trigger_deactivate()
-        assert engine() is None and threading.active_count() == before
-        assert freed.pop()
+        assert threading.active_count() == before
+        yield engines[-1]
     node.close()
     node.destroy_node()
+
+
+def test_a_deactivated_perception_holds_no_engine_and_no_thread(ros, monkeypatch) -> None:
+    # What torch keeps for later is returned once the engine is gone, not before.
+    freed, engines = [], []
+    cuda = SimpleNamespace(empty_cache=lambda: freed.append(engines[-1]() is None))
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    for engine in activated_twice(1, engines):
+        assert engine() is None and freed.pop()
 
 
 class FieldEngine:
@@ -167,17 +174,8 @@ def test_a_force_field_has_a_thread_while_perception_is_active(ros, monkeypatch)
     spec = replace(load_model_spec("sparsh-sim-micro"), heads=("forcefield",))
     monkeypatch.setattr(pipeline, "load_model_spec", lambda *_: spec)
     monkeypatch.setattr(pipeline, "create_engine", lambda *_, **__: FieldEngine())
-    before = threading.active_count()
-    node = PerceptionNode()
-    node.trigger_configure()
-    for _ in range(2):
-        node.trigger_activate()
-        engine = weakref.ref(node._perception.engine)
-        assert engine() is not None and threading.active_count() == before + 2
-        node.trigger_deactivate()
-        assert engine() is None and threading.active_count() == before
-    node.close()
-    node.destroy_node()
+    for engine in activated_twice(2, []):
+        assert engine() is None
 
 
 class FailingEngine(FieldEngine):

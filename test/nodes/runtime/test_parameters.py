@@ -10,9 +10,9 @@ import rclpy
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from sparsh_ros.arguments import Setting
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes.runtime.parameters import Parameters
-from sparsh_ros.nodes.settings import Setting
 
 TABLE = {
     "rate_hz": Setting(60.0, "Frames per second.", bounds=(1.0, 240.0), read_only=False),
@@ -90,3 +90,34 @@ def test_descriptions_name_the_choices(make_node) -> None:
     assert "simulated, video" in node.describe_parameter("source").description
     assert node.describe_parameter("loop").read_only
     assert node.describe_parameter("quality").integer_range[0].to_value == 100
+
+
+def test_what_is_in_use_changes_only_while_it_is_not(make_node) -> None:
+    node, locked = make_node(), []
+    parameters = Parameters(node, TABLE, is_locked=lambda: bool(locked))
+    assert not node.describe_parameter("loop").read_only
+    (result,) = node.set_parameters([Parameter("loop", value=True)])
+    assert result.successful and parameters["loop"]
+    locked.append(True)
+    (result,) = node.set_parameters([Parameter("loop", value=False)])
+    assert not result.successful and "only while the node is unconfigured" in result.reason
+    (result,) = node.set_parameters([Parameter("rate_hz", value=10.0)])
+    assert result.successful and parameters["rate_hz"] == 10.0
+
+
+def test_what_is_permanent_never_changes(make_node) -> None:
+    node = make_node()
+    table = {"alone": Setting(False, "Fixed.", is_permanent=True)}
+    Parameters(node, table, is_locked=lambda: False)
+    (result,) = node.set_parameters([Parameter("alone", value=True)])
+    assert not result.successful and node.describe_parameter("alone").read_only
+
+
+def test_changes_are_reported_once_they_are_made(make_node) -> None:
+    node = make_node()
+    changes = []
+    parameters = Parameters(
+        node, TABLE, on_change=lambda names: changes.append((names, parameters["rate_hz"]))
+    )
+    node.set_parameters([Parameter("rate_hz", value=30.0), Parameter("rate_hz", value=1e9)])
+    assert changes == [({"rate_hz"}, 30.0)]

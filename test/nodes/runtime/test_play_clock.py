@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+from fixtures.waiting import Clock
 
 from sparsh_ros.nodes.runtime.clocks import PlayClock
 
@@ -11,19 +12,12 @@ START_NS = 5_000_000_000
 STEP_NS = 100_000_000
 
 
-class Real:
-    now_s = 77.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
-def real() -> Real:
-    return Real()
+def real() -> Clock:
+    return Clock(77.0)
 
 
-def started(rate: float, real: Real) -> PlayClock:
+def started(rate: float, real: Clock) -> PlayClock:
     clock = PlayClock(rate, real)
     assert clock.left_s(START_NS) == 0
     assert clock.now_ns == START_NS
@@ -31,7 +25,7 @@ def started(rate: float, real: Real) -> PlayClock:
 
 
 @pytest.mark.parametrize("rate", [0.2, 1.0, 3.0])
-def test_time_passes_at_the_rate_and_waits_for_whoever_asks(rate: float, real: Real) -> None:
+def test_time_passes_at_the_rate_and_waits_for_whoever_asks(rate: float, real: Clock) -> None:
     clock = started(rate, real)
     assert clock.left_s(START_NS + STEP_NS) == pytest.approx(0.1 / rate)
     real.now_s += 0.05 / rate
@@ -41,7 +35,7 @@ def test_time_passes_at_the_rate_and_waits_for_whoever_asks(rate: float, real: R
     assert clock.now_ns == START_NS + STEP_NS
 
 
-def test_a_small_delay_is_made_up_for(real: Real) -> None:
+def test_a_small_delay_is_made_up_for(real: Clock) -> None:
     clock = started(1.0, real)
     clock.left_s(START_NS + STEP_NS)
     real.now_s += 0.115
@@ -49,7 +43,7 @@ def test_a_small_delay_is_made_up_for(real: Real) -> None:
     assert clock.left_s(START_NS + 2 * STEP_NS) == pytest.approx(0.085)
 
 
-def test_a_large_delay_is_not(real: Real) -> None:
+def test_a_large_delay_is_not(real: Clock) -> None:
     clock = started(1.0, real)
     real.now_s += 1.0
     assert clock.left_s(START_NS + STEP_NS) == 0
@@ -57,7 +51,7 @@ def test_a_large_delay_is_not(real: Real) -> None:
     assert clock.now_ns == START_NS + STEP_NS
 
 
-def test_it_stands_still_on_request(real: Real) -> None:
+def test_it_stands_still_on_request(real: Clock) -> None:
     clock = started(1.0, real)
     clock.left_s(START_NS + STEP_NS)
     real.now_s += 0.04
@@ -67,7 +61,7 @@ def test_it_stands_still_on_request(real: Real) -> None:
     assert clock.left_s(START_NS + STEP_NS) == pytest.approx(0.06)
 
 
-def test_stamps_a_little_out_of_order_are_due_and_do_not_turn_time_back(real: Real) -> None:
+def test_stamps_a_little_out_of_order_are_due_and_do_not_turn_time_back(real: Clock) -> None:
     clock = started(1.0, real)
     clock.left_s(START_NS + STEP_NS)
     real.now_s += 0.1
@@ -75,7 +69,7 @@ def test_stamps_a_little_out_of_order_are_due_and_do_not_turn_time_back(real: Re
     assert clock.now_ns == pytest.approx(START_NS + STEP_NS, abs=10)
 
 
-def test_stamps_that_step_back_take_time_with_them(real: Real) -> None:
+def test_stamps_that_step_back_take_time_with_them(real: Clock) -> None:
     clock = started(1.0, real)
     real.now_s += 2.0
     clock.left_s(START_NS + 20 * STEP_NS)

@@ -88,10 +88,10 @@ def test_estimates_end_with_each_fault_and_come_back(outsider, start_graph, came
 
     wait_until(True, "valid estimates")
     for fault in ("frozen", "hang", "torn"):
-        cameras.inject("D7", fault)
+        cameras.misbehave("D7", fault)
         wait_until(False, f"the end of estimates: {fault}")
         wait_for_health(fault)
-        cameras.inject("D7", "")
+        cameras.misbehave("D7", "")
         wait_until(True, f"valid estimates after {fault}")
     cameras.unplug("D7")
     wait_until(False, "the end of estimates: unplugged")

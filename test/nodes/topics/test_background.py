@@ -17,14 +17,18 @@ from sparsh_ros.background import BackgroundStore
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
 from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.messages.encodings import decode_image
 from sparsh_ros.nodes.runtime.diagnostics import OK, WARN
 from sparsh_ros.nodes.topics import background, qos
 from sparsh_ros.nodes.topics.background import BackgroundTopic
 from sparsh_ros.nodes.topics.sensor_io import SensorIO
 from sparsh_ros.sensors import load_profile
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
+from sparsh_ros.sensors.drivers import DigitConfig
 
 GREY = np.full(IMAGE_SHAPE, 100, np.uint8)
+GEL = GREY.copy()
+GEL[160:] = 140
 
 
 class Finger:
@@ -34,11 +38,11 @@ class Finger:
         self.serial = ""
         self.handed_over: list[np.ndarray | None] = []
         self.logged: list[str] = []
-        settings = {"driver": "digit", "profile": load_profile("digit")} | entry
+        settings = {"driver": DigitConfig(), "profile": load_profile("digit")} | entry
         self.topic = BackgroundTopic(
             outsider.node,
             "index/",
-            SensorEntry("index", **settings),
+            SensorConfig("index", **settings),
             lambda: self.serial,
             self.handed_over.append,
         )
@@ -86,7 +90,7 @@ def test_a_late_listener_gets_the_background_that_was_captured(make, outsider) -
     finger.see(GREY)
     heard = outsider.listen(Image, "index/background", qos.LATCHED)
     outsider.wait_for(lambda: heard, "background")
-    np.testing.assert_array_equal(conversions.msg_to_image(heard[0]), GREY)
+    np.testing.assert_array_equal(decode_image(heard[0]), GREY)
     assert heard[0].header.frame_id == "index_camera_optical_frame"
     assert conversions.msg_to_stamp(heard[0].header.stamp) == 500_000_000
     np.testing.assert_array_equal(finger.handed_over[1:], [GREY])
@@ -99,12 +103,12 @@ def test_whoever_joins_is_sent_the_background_anew(make, outsider) -> None:
     finger = make()
     finger.see(GREY)
     arrived = threading.Event()
-    heard = outsider.listen(Image, "index/background", qos.ESTIMATE, lambda _: arrived.set())
+    heard = outsider.listen(Image, "index/background", qos.RELIABLE, lambda _: arrived.set())
     frames = iter(range(3600))
     while not arrived.wait(1 / 60):  # this listener is sent nothing old
         finger.see(GREY, 1)
         next(frames)
-    np.testing.assert_array_equal(conversions.msg_to_image(heard[0]), GREY)
+    np.testing.assert_array_equal(decode_image(heard[0]), GREY)
     finger.see(GREY, 5)
     assert finger.logged == ["index: background captured at start"]
 
@@ -164,31 +168,61 @@ def test_another_sensor_on_the_same_plug_needs_another_background(make, outsider
     assert store.load("digit", "D1")[0, 0, 0] == 100 and store.load("digit", "D2")[0, 0, 0] == 160
 
 
+def test_whoever_publishes_backgrounds_too_is_reported_and_overruled(make, outsider) -> None:
+    finger = make()
+    finger.see(GREY)
+    heard = outsider.listen(Image, "index/background", qos.LATCHED)
+    outsider.wait_for(lambda: heard, "background")
+    stray = outsider.node.create_publisher(Image, "index/background", qos.LATCHED)
+    stray.publish(conversions.image_to_msg(GREY // 2, 1, ""))
+    outsider.wait_for(lambda: len(heard) > 1, "the stray background")
+    pause = threading.Event()
+    frames = iter(range(3600))
+    while finger.topic.report().level != WARN or heard[-1].data[0] != 100:
+        finger.see(GREY, 1)
+        pause.wait(1 / 60)
+        next(frames)
+    report = finger.topic.report()
+    assert "wanted to be the only publisher on /index/background, found 2" in report.message
+    outsider.destroy(stray)
+    while finger.topic.report().level != OK:
+        finger.see(GREY, 1)
+        pause.wait(1 / 60)
+        next(frames)
+
+
 def test_perception_forgets_the_background_of_a_sensor_that_was_replaced(make, outsider) -> None:
     used: list[np.ndarray | None] = []
     heard = threading.Event()
 
     class Listening:
         def add_sensor(self, _name: str, _profile: object) -> None: ...
+        def push(self, _name: str, _frame: Frame) -> None: ...
 
         def set_background(self, _name: str, image: np.ndarray | None) -> None:
             used.append(image)
             heard.set()
 
     finger = make()
-    sensor_io = SensorIO(
-        outsider.node, SensorEntry("index", "digit", load_profile("digit")), "index/"
-    )
+    config = SensorConfig("index", DigitConfig(), load_profile("digit"))
+    images = outsider.node.create_publisher(Image, "index/image_raw", qos.IMAGE)
+    sensor_io = SensorIO(outsider.node, config, "index/")
     sensor_io.start(Listening(), listen=True)
     heard.clear()  # so far only that there is none
     for serial, frames in (("D1", 1), ("D1", 30), ("D2", 1)):
         finger.serial = serial
-        finger.see(GREY, frames)
-        assert heard.wait(30.0)
+        finger.see(GEL, frames)
+        for _ in range(1500):  # a background is looked at when the next image comes
+            images.publish(conversions.image_to_msg(GEL, 1, ""))
+            if heard.wait(0.02):
+                break
+        assert heard.is_set()
         heard.clear()
     nothing, not_yet, image, none = used
     assert nothing is not_yet is none is None
-    np.testing.assert_array_equal(image, GREY)
+    np.testing.assert_array_equal(image, GEL)
+    outsider.between_callbacks(sensor_io._input.destroy)
+    outsider.destroy(images)
 
 
 def test_what_an_earlier_process_published_is_withdrawn_first(make, outsider) -> None:

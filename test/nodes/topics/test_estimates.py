@@ -23,7 +23,7 @@ class Wire:
     def __init__(self) -> None:
         self.sent: dict[str, object] = {}
 
-    def create_publisher(self, kind: type, topic: str, qos: object) -> SimpleNamespace:
+    def create_publisher(self, kind: type, topic: str, qos: object, **_: object) -> SimpleNamespace:
         def publish(message: object) -> None:
             assert isinstance(message, kind)
             self.sent[topic] = message

@@ -22,7 +22,7 @@ class Recorder:
         self.published: dict[str, list] = {}
         node.create_publisher = self._create
 
-    def _create(self, _kind: type, topic: str, _qos: object) -> Recorder:
+    def _create(self, _kind: type, topic: str, _qos: object, **_: object) -> Recorder:
         self.published[topic] = heard = []
         publisher = type("Publisher", (), {"publish": staticmethod(heard.append)})
         return publisher()

@@ -9,9 +9,10 @@ from sensor_msgs.msg import CameraInfo
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.topics.images import CameraInfoPublisher
 from sparsh_ros.sensors import load_profile
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
+from sparsh_ros.sensors.drivers import DigitConfig
 
-ENTRY = SensorEntry("thumb", "digit", load_profile("digit"))
+ENTRY = SensorConfig("thumb", DigitConfig(), load_profile("digit"))
 
 
 def test_each_listener_gets_an_uncalibrated_camera_with_the_stamp_of_the_image(outsider) -> None:

@@ -12,17 +12,19 @@ from rclpy.clock import ROSClock
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
 from sparsh_ros.models.head_choice import HeadChoice
 from sparsh_ros.nodes.runtime.diagnostics import OK, WARN
+from sparsh_ros.nodes.topics import sensor_io as sensor_io_module
 from sparsh_ros.nodes.topics.sensor_io import SensorIO
 from sparsh_ros.perception.buffer import SensorCounters
 from sparsh_ros.perception.force_field import ForceField
 from sparsh_ros.perception.postprocess import Estimate
 from sparsh_ros.sensors import load_profile
-from sparsh_ros.sensors.rig import SensorEntry
+from sparsh_ros.sensors.config import SensorConfig
+from sparsh_ros.sensors.drivers import SimulatedConfig
 
 FRAME = Frame(4_000_000_000, np.full(IMAGE_SHAPE, 100, np.uint8))
 FIELD = ForceField(FRAME, np.zeros((320, 240, 3), np.float32))
 ESTIMATE = Estimate("thumb", FRAME.stamp_ns, valid=True, in_contact=True, force_n=np.ones(3))
-THUMB = SensorEntry("thumb", "simulated", load_profile("digit"), {}, "thumb_gel_frame", None)
+THUMB = SensorConfig("thumb", SimulatedConfig(), load_profile("digit"))
 
 
 class Wire:
@@ -33,15 +35,23 @@ class Wire:
         self.topics: list[str] = []
         self.sent: list[str] = []
 
-    def create_subscription(self, _kind: type, topic: str, *_: object) -> str:
-        return topic
+    def create_subscription(self, _type: type, topic: str, *_: object, **__: object) -> object:
+        return SimpleNamespace(topic=topic, get_publisher_count=lambda: 1)
 
-    def destroy_subscription(self, _subscription: str) -> None: ...
+    def resolve_topic_name(self, topic: str) -> str:
+        return f"/{topic}"
+
+    def destroy_subscription(self, _subscription: object) -> None: ...
+
+    def get_logger(self) -> SimpleNamespace:
+        return SimpleNamespace(error=lambda *_, **__: None)
 
     def get_clock(self) -> ROSClock:
         return ROSClock()
 
-    def create_publisher(self, kind: type, topic: str, qos: object) -> SimpleNamespace:
+    def create_publisher(
+        self, _type: type, topic: str, _qos: object, **_: object
+    ) -> SimpleNamespace:
         self.topics.append(topic)
         return SimpleNamespace(
             publish=lambda message: self.sent.append(topic),
@@ -141,3 +151,23 @@ def test_only_a_background_that_is_told_anew_is_forgotten(wire: Wire, listen: bo
     sensor_io.start(later, listen)
     (background,) = later.backgrounds
     assert (background is None) == listen
+
+
+def test_frames_without_an_estimate_are_not_well(wire: Wire, monkeypatch) -> None:
+    sensor_io = open_sensor_io(wire, "force")
+    sensor_io.publish(ESTIMATE)
+    assert sensor_io.report().level == OK
+    monkeypatch.setattr(sensor_io_module, "_HANG_S", -1.0)
+    assert sensor_io.report().level == OK
+    sensor_io.on_frame(FRAME)
+    report = sensor_io.report()
+    assert report.level == WARN and "frames come, and no estimate for" in report.message
+
+
+def test_markers_are_made_only_while_somebody_looks(wire: Wire) -> None:
+    sensor_io = open_sensor_io(wire, "force")
+    sensor_io.publish(ESTIMATE)
+    assert "contact_markers" not in wire.sent
+    wire.listened = {"contact_markers"}
+    sensor_io.publish(ESTIMATE)
+    assert wire.sent[-1] == "contact_markers"

@@ -64,13 +64,13 @@ def test_gelsight_mini_has_its_serial_in_its_name(
     identity = {"idVendor": "1234", "idProduct": "5678"}
     write_camera(tmp_path, 0, identity | usb, name=name)
     (camera,) = find_cameras(tmp_path)
-    assert (camera.kind, camera.serial) == ("gelsight_mini", "28J0-AB12")
+    assert (camera.sensor_type, camera.serial) == ("gelsight_mini", "28J0-AB12")
 
 
 def test_gelsight_mini_by_its_usb_identity(tmp_path: Path) -> None:
     write_camera(tmp_path, 0, {"idVendor": "0c45", "idProduct": "636d", "serial": "7"})
     (camera,) = find_cameras(tmp_path)
-    assert (camera.kind, camera.serial, camera.name) == ("gelsight_mini", "7", "camera")
+    assert (camera.sensor_type, camera.serial, camera.name) == ("gelsight_mini", "7", "camera")
 
 
 def test_other_cameras_have_no_kind_and_metadata_nodes_are_left_out(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_other_cameras_have_no_kind_and_metadata_nodes_are_left_out(tmp_path: Pa
     write_camera(tmp_path, 1, DIGIT, index="1")
     write_camera(tmp_path, 2, {}, name="not on USB")
     (camera,) = find_cameras(tmp_path)
-    assert (camera.kind, camera.serial, camera.path) == ("", "", "/dev/video0")
+    assert (camera.sensor_type, camera.serial, camera.path) == ("", "", "/dev/video0")
 
 
 def test_sorted_by_kind_and_serial_whatever_their_numbers(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ import errno
 import gc
 import os
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from fixtures.waiting import LONG_S, until
 
 from sparsh_ros.bench.fault_injection.camera import FaultyCamera, FaultyHost
 from sparsh_ros.frames import Frame
@@ -28,7 +28,6 @@ from sparsh_ros.sensors.watchdog import (
     WRONG_SIZE,
 )
 
-LONG_S = 30.0
 STREAM_FAULTS = (HANG, EMPTY, TORN, GREEN, WRONG_SIZE, FROZEN, USB)
 FRAME_FAULTS = (EMPTY, TORN, GREEN, WRONG_SIZE, USB)
 
@@ -46,16 +45,6 @@ def sensor(host: FaultyHost, camera: FaultyCamera) -> Sensor:
         assert sensor.wait(0, LONG_S)
         yield sensor
     assert camera.in_use == 0
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another thread is about to do."""
-    never = threading.Event()
-    for _ in range(int(LONG_S / 0.005)):
-        if condition():
-            return
-        never.wait(0.005)
-    raise AssertionError(f"did not happen within {LONG_S} s")
 
 
 def next_frame(sensor: Sensor) -> Frame:

@@ -173,7 +173,7 @@ def test_read_that_fails(number: int, kind: str) -> None:
 
     with pytest.raises(SensorError, match="/dev/video7: .*; check ") as caught:
         camera_on(Failing()).read()
-    assert caught.value.kind == kind
+    assert caught.value.fault == kind
 
 
 def test_unknown_pixel_format_is_refused_and_the_device_closed() -> None:
@@ -250,7 +250,7 @@ SMALL_JPEG = cv2.imencode(".jpg", np.full((120, 160, 3), 90, np.uint8))[1].tobyt
 def test_broken_frames(fourcc: str, content: bytes, kind: str) -> None:
     with pytest.raises(FrameError, match="/dev/video7: ") as caught:
         camera_on(OneFrame(content), replace(QVGA, fourcc=fourcc)).read()
-    assert caught.value.kind == kind
+    assert caught.value.fault == kind
 
 
 def test_frame_that_the_kernel_knows_to_be_damaged() -> None:
@@ -258,7 +258,7 @@ def test_frame_that_the_kernel_knows_to_be_damaged() -> None:
     device.buffers = [Buffer(bytes(320 * 240 * 2), 0, None, damaged=True)]
     with pytest.raises(FrameError, match="data lost on USB") as caught:
         camera_on(device).read()
-    assert caught.value.kind == "USB error"
+    assert caught.value.fault == "USB error"
 
 
 def test_gaps_in_the_numbering_are_lost_frames() -> None:

@@ -37,7 +37,7 @@ try:
             age_ns = time.monotonic_ns() - image.monotonic_ns
             frames.append([image.pixels.shape, int(image.pixels.mean()), age_ns])
 except SensorError as caught:
-    error = f"{caught.kind}: {caught}"
+    error = f"{caught.fault}: {caught}"
 camera.close()
 print(json.dumps({
     "frames": frames, "error": error, "lost": camera.lost, "fps": camera.fps,

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of the commands that train, export, convert, inspect and time models."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from sparsh_ros.arguments import HelpFormatter, positive_count, positive_number
+from sparsh_ros.names import DEFAULT_MODEL
+
+
+def add_bench(parser: argparse.ArgumentParser) -> None:
+    """Options of `sparsh-ros bench`."""
+    _add_model(parser)
+    parser.add_argument("--weights-dir", type=Path, help="folder with the model's weights")
+    parser.add_argument("--runs", type=positive_count, default=40, help="per case and turn")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON file for the numbers")
+
+
+def add_export(parser: argparse.ArgumentParser) -> None:
+    """Options of `sparsh-ros export`."""
+    parser.add_argument("model", help="name of a model, or its .yaml file")
+    parser.add_argument("--encoder", type=Path, help="encoder weights (default: the model's own)")
+    parser.add_argument("--heads", type=Path, help="head weights (default: the model's own)")
+    parser.add_argument(
+        "--exact", action="store_true", help="keep every digit of the weights, at twice the size"
+    )
+    parser.add_argument("--out", type=Path, help="weights folder (default: the model's own)")
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """Options of `sparsh-ros weights`."""
+    commands = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    _add_step(commands, "list", "the models, and which of their weights are here")
+    inspect = _add_step(commands, "inspect", "what a weights file holds")
+    inspect.add_argument("file", type=Path, help=".onnx, .safetensors or a torch file")
+    inspect.add_argument("--keys", action="store_true", help="list every tensor")
+    get = _add_step(commands, "get", "fetch a published model from the Hugging Face Hub")
+    get.add_argument("name", help="of a model, see `weights list`")
+    get.add_argument("--out", type=Path, help="folder (default: where the model is looked for)")
+    convert = _add_step(commands, "convert", "published files to ONNX, for ONNX Runtime")
+    convert.add_argument(
+        "what", nargs="+", metavar="NAME|FILE", help="a model, or its encoder and decoders"
+    )
+    convert.add_argument("--out", type=Path, required=True, help="folder to write")
+    convert.add_argument("--model", default="", help="the model that the files belong to")
+    convert.add_argument("--weights-dir", type=Path, help="folder with the files of the model NAME")
+    convert.add_argument(
+        "--half", action="store_true", help="round weight matrices to float16, for half the size"
+    )
+
+
+def add_train(parser: argparse.ArgumentParser) -> None:
+    """Options of `sparsh-ros train`."""
+    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    mae = _add_training(steps, "mae", "pre-train an encoder without labels")
+    _add_schedule(mae, batch=64, learning_rate=1e-3)
+    mae.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    heads = _add_training(steps, "heads", "train force, slip and pose heads on the frozen encoder")
+    heads.add_argument("--epochs", type=positive_count, default=12, help="at most")
+    heads.add_argument("--batch", type=positive_count, default=128, help="pairs per step")
+    heads.add_argument(
+        "--learning-rates",
+        type=positive_number,
+        nargs="+",
+        default=(1e-3, 3e-4),
+        help="peak rates of Adam to try",
+    )
+    heads.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2), help="one head each")
+    end = _add_training(steps, "end-to-end", "train the same network from scratch, to compare")
+    _add_schedule(end, batch=32, learning_rate=5e-4)
+    out = _add_step(steps, "publish", "export the model with its scores and model card")
+    _add_model(out)
+    _add_run(out)
+    out.add_argument("--out", type=Path, help="weights folder (default: the model's own)")
+    card = _add_step(steps, "card", "put what `sparsh-ros evaluate` found into the model card")
+    _add_model(card)
+    card.add_argument("--metrics", type=Path, required=True, help="metrics.json of the evaluation")
+
+
+def _add_step(
+    commands: argparse._SubParsersAction, name: str, summary: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        formatter_class=HelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def _add_training(
+    steps: argparse._SubParsersAction, name: str, summary: str
+) -> argparse.ArgumentParser:
+    parser = _add_step(steps, name, summary)
+    _add_model(parser)
+    _add_run(parser)
+    parser.add_argument("--data", type=Path, required=True, help="from `sparsh-ros simulate`")
+    parser.add_argument(
+        "--chains",
+        type=int,
+        default=2,
+        choices=range(1, 6),
+        help="interleaved chains of frames to use; 5 uses every pair",
+    )
+    parser.add_argument(
+        "--threads", type=positive_count, default=os.cpu_count(), help="CPU threads"
+    )
+    return parser
+
+
+def _add_schedule(parser: argparse.ArgumentParser, batch: int, learning_rate: float) -> None:
+    parser.add_argument("--minutes", type=positive_number, default=40.0, help="wall clock")
+    parser.add_argument("--batch", type=positive_count, default=batch, help="pairs per step")
+    parser.add_argument(
+        "--learning-rate", type=positive_number, default=learning_rate, help="at its peak"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of weights and order")
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="name, or path of a .yaml file")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--run", dest="folder", type=Path, required=True, help="folder of this training run"
+    )

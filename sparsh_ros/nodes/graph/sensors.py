@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which sensors there are: from a file, or from settings that describe one or several of a type.
+
+All nodes of a graph are given the same description and read the same sensors from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from sparsh_ros.arguments import Setting, Value
+from sparsh_ros.errors import ParameterError
+from sparsh_ros.nodes.settings import SENSORS
+from sparsh_ros.sensors.config import SensorConfig, check_sensors, load_sensors
+from sparsh_ros.sensors.drivers import DRIVERS, SENSOR_TYPES, driver_config
+from sparsh_ros.sensors.profiles import load_profile
+
+_OF_ALL = ("sensors", "names", "sensor", "source", "background")
+
+
+class Params(Protocol):
+    """The values of settings.SENSORS, by name: parameters of a node, or arguments of a graph."""
+
+    def __getitem__(self, name: str) -> Value: ...
+
+
+def sensor_configs(params: Params) -> tuple[SensorConfig, ...]:
+    """The sensors that the settings describe.
+
+    Raises:
+        ParameterError: The file cannot be used, or settings do not go together.
+    """
+    if params["sensors"]:
+        refuse_beside_file(params, SENSORS)
+        return load_sensors(params["sensors"])
+    _refuse_foreign(params)
+    names = params["names"] or [Path(sensor_type(params)).stem]
+    if len(names) > 1 and params["background"]:
+        raise ParameterError(
+            f"background: wanted one for each sensor, as no two gels look alike, found "
+            f"{params['background']!r} for {len(names)}; name them in a file, see `sensors`"
+        )
+    configs = tuple(_config(params, index, name) for index, name in enumerate(names))
+    check_sensors(configs)
+    return configs
+
+
+def config_for_node(params: Params) -> SensorConfig:
+    """The sensor that the setting `name` picks; empty: the only one.
+
+    Raises:
+        ParameterError: There is none of that name, or several and no name; or see
+            `sensor_configs`.
+    """
+    configs = sensor_configs(params)
+    if not params["name"] and len(configs) == 1:
+        return configs[0]
+    for config in configs:
+        if config.name == params["name"]:
+            return config
+    known = ", ".join(config.name for config in configs)
+    raise ParameterError(f"name: wanted one of {known}, found {params['name']!r}")
+
+
+def refuse_beside_file(params: Params, table: Mapping[str, Setting]) -> None:
+    """Raise ParameterError if settings of sensors, which a file decides, differ from `table`."""
+    if changed := [name for name in _changed(params, table) if name != "sensors"]:
+        raise ParameterError(
+            f"sensors: wanted a file or settings of sensors, found both ({', '.join(changed)}); "
+            "write these into the file"
+        )
+
+
+def sensor_type(params: Params) -> str:
+    """The type of sensor that the settings describe: a name, or the file of a profile."""
+    return params["sensor"] or SENSOR_TYPES[0]
+
+
+def driver_name(params: Params) -> str:
+    """The driver that gives the images.
+
+    Raises:
+        ParameterError: There is none for the camera of that type of sensor.
+    """
+    if params["source"] != "camera":
+        return params["source"]
+    if sensor_type(params) not in SENSOR_TYPES:
+        raise ParameterError(
+            f"sensor: wanted one of {', '.join(SENSOR_TYPES)} for source camera, found "
+            f"{params['sensor']!r}; other cameras go with source video and an index as input"
+        )
+    return sensor_type(params)
+
+
+def _changed(params: Params, table: Mapping[str, Setting]) -> list[str]:
+    return [name for name in SENSORS if params[name] != table[name].value]
+
+
+def _refuse_foreign(params: Params) -> None:
+    """What the driver would not heed: whoever sets a serial number does not want a simulation."""
+    heeded = {*_OF_ALL, *DRIVERS[driver_name(params)].settings()}
+    if "serial" in heeded:
+        heeded.add("serials")
+    if foreign := [name for name in _changed(params, SENSORS) if name not in heeded]:
+        raise ParameterError(
+            f"{foreign[0]}: has no meaning for source {params['source']} of a "
+            f"{sensor_type(params)}, found {params[foreign[0]]!r}; leave it out or choose another "
+            "source"
+        )
+
+
+def _config(params: Params, index: int, name: str) -> SensorConfig:
+    driver = driver_name(params)
+    own = {"serial": _serial(params, index), "seed": params["seed"] + index}
+    settings = {key: own.get(key, params[key]) for key in DRIVERS[driver].settings()}
+    return SensorConfig(
+        name=name,
+        driver=driver_config(driver, **settings),
+        profile=load_profile(sensor_type(params)),
+        background=Path(params["background"]) if params["background"] else None,
+    )
+
+
+def _serial(params: Params, index: int) -> str:
+    serials, count = params["serials"], len(params["names"])
+    if serials and len(serials) != count:
+        raise ParameterError(
+            f"serials: wanted {count}, one for each of `names`, found {len(serials)}: "
+            f"{', '.join(serials)}"
+        )
+    if serials and params["serial"]:
+        raise ParameterError("serial: wanted serials or a serial, found both")
+    return serials[index] if serials else params["serial"]

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scores of the streaming model on simulated sequences, beside those of trivial answers.
+
+Everything is scored over the frames in contact, motion over those held since the partner frame.
+The perfect speedometer knows the true speed of the contact's centre and nothing else.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sparsh_ros.evaluation.metrics import average_precision
+from sparsh_ros.training.stream.batches import Batch
+from sparsh_ros.training.stream.network import Outputs
+
+MOVING_MM_S = 1.0
+"""A contact whose centre moves faster than this counts as moving."""
+FORCE_RANGE_N = 5.0
+"""Fz is also scored over loads up to this, as the official data has them."""
+
+
+def best_f1(score: NDArray, truth: NDArray) -> tuple[float, float]:
+    """Highest F1 of any threshold, and that threshold; 0 and infinity without positives."""
+    if not truth.any():
+        return 0.0, float("inf")
+    order = np.argsort(-score, kind="stable")
+    hits = np.cumsum(truth[order])
+    f1 = 2 * hits / (np.arange(1, len(order) + 1) + truth.sum())
+    ends = np.flatnonzero(np.r_[np.diff(score[order]) != 0, True])  # equal scores go together
+    top = ends[np.argmax(f1[ends])]
+    return float(f1[top]), float(score[order][top])
+
+
+def stream_scores(outputs: Outputs, batch: Batch) -> dict[str, float]:
+    """Score one batch of whole sequences; NaN where there is nothing to score."""
+    heads = {name: value.detach().numpy() for name, value in outputs.heads.items()}
+    truth = {name: value.numpy() for name, value in vars(batch).items()}
+    touch, held, turns = truth["contact"], truth["held"], truth["turns"]
+    later = held.copy()
+    later[:, 0] = False
+    light = touch & (truth["force"][..., 2] <= FORCE_RANGE_N)
+    found: dict[str, float] = {}
+    for axis, name in enumerate("xyz"):
+        _pair(
+            found, f"force_{name}_mn", heads["force"][..., axis], truth["force"][..., axis], touch
+        )
+        delta = truth["delta_force"][..., axis]
+        _pair(found, f"delta_{name}_mn", heads["delta_force"][..., axis], delta, later, False)
+    _pair(found, "force_z_light_mn", heads["force"][..., 2], truth["force"][..., 2], light)
+    for axis, name in enumerate(("x_mm", "y_mm")):
+        _pair(found, name, heads["pose"][..., axis], truth["pose"][..., axis], held, False)
+        motion = outputs.motion[..., axis].detach().numpy()
+        _pair(found, f"centre_{name}", motion, truth["motion"][..., axis], held, False)
+    turn = np.rad2deg(truth["pose"][..., 2])
+    _pair(found, "turn_deg", np.rad2deg(heads["pose"][..., 2]), turn, turns, False)
+    for name in ("share", "margin"):
+        _pair(found, name, heads[name], truth[name], touch)
+    speed = np.expm1(heads["slide"])
+    _pair(found, "slide_mm_s", speed, truth["slide"], touch)
+    found["slide_log_correlation"] = _correlation(
+        heads["slide"][touch], np.log1p(truth["slide"][touch])
+    )
+    return found | _slip(heads["slip"], truth, touch)
+
+
+def _slip(logits: NDArray, truth: dict[str, NDArray], touch: NDArray) -> dict[str, float]:
+    interval = truth["interval_s"][:, None]
+    speed = np.linalg.norm(truth["motion"][..., :2], axis=2) / interval
+    found = {}
+    for label in ("slipping", "gross_slip"):
+        wanted = truth[label]
+        for name, score in (("", logits), ("speedometer_", speed)):
+            found[f"{label}_{name}ap"] = average_precision(score[touch], wanted[touch])
+            found[f"{label}_{name}f1"] = best_f1(score[touch], wanted[touch])[0]
+        moving = touch & (speed > MOVING_MM_S)
+        found[f"{label}_moving_ap"] = average_precision(logits[moving], wanted[moving])
+        found[f"{label}_base"] = float(wanted[touch].mean())
+    return found
+
+
+def _pair(
+    found: dict[str, float],
+    name: str,
+    value: NDArray,
+    truth: NDArray,
+    mask: NDArray,
+    centred: bool = True,
+) -> None:
+    """Mean absolute error, and that of the median (or of 0)."""
+    value, truth = value[mask].astype(np.float64), truth[mask].astype(np.float64)
+    if not len(truth):
+        found[name] = found[f"{name}_trivial"] = float("nan")
+        return
+    guess = np.median(truth) if centred else 0.0
+    factor = 1e3 if name.endswith("_mn") else 1.0
+    found[name] = factor * float(np.abs(value - truth).mean())
+    found[f"{name}_trivial"] = factor * float(np.abs(guess - truth).mean())
+
+
+def _correlation(first: NDArray, second: NDArray) -> float:
+    if len(first) < 2 or not first.std() or not second.std():
+        return float("nan")
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def join_outputs(parts: list[Outputs]) -> Outputs:
+    """Outputs of several batches of equal length as one."""
+    heads = {name: torch.cat([part.heads[name] for part in parts]) for name in parts[0].heads}
+    others = zip(*(part[:-1] for part in parts), strict=True)
+    return Outputs(*(torch.cat(values) for values in others), heads)

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One input, one process, one budget: no crash, no hang, no memory, no error that is not ours.
+
+A test of a reader names a target, a function of bytes in an importable module, and feeds it:
+
+    run = Budgeted("fuzz.targets:checkpoint")
+
+    @fuzz(mutated(SEEDS))
+    def test_checkpoints(data: bytes) -> None:
+        run.check(data)
+
+The number of inputs is FUZZ_EXAMPLES, a few dozen where that is not set. They are the same in every
+run; FUZZ_SEED=7 gives others.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import multiprocessing
+import os
+import resource
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.strategies import SearchStrategy
+
+from sparsh_ros.errors import SparshError
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "20"))
+SEED = int(os.environ.get("FUZZ_SEED", "0"))
+_START_S = 120.0  # for the imports of a target
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one input: "ok", "refused" (SparshError), or what must not be.
+
+    Attributes:
+        kind: "ok", "refused", "error", "crash", "hang" or "memory".
+        text: The refusal, the traceback, or how far it went.
+    """
+
+    kind: str
+    text: str = ""
+
+    @property
+    def sound(self) -> bool:
+        """Whether the input was read or refused in a sentence."""
+        return self.kind in ("ok", "refused")
+
+
+class Budgeted:
+    """Runs a target on one input after the other, in a process that is replaced when it dies."""
+
+    def __init__(self, target: str, seconds: float = 10.0, megabytes: int = 500) -> None:
+        """Take a target "module:function"; the limits hold for each input by itself."""
+        self._target, self._seconds, self._megabytes = target, seconds, megabytes
+        self._process: Any = None
+        self._pipe: Connection | None = None
+        atexit.register(self.close)
+
+    def __call__(self, data: Any) -> Outcome:
+        """Run it on one input."""
+        if self._process is None:
+            self._start()
+        self._pipe.send(data)
+        if not self._pipe.poll(self._seconds):
+            self.close()
+            return Outcome("hang", f"more than {self._seconds} s")
+        try:
+            return self._pipe.recv()
+        except EOFError:
+            self._process.join()
+            code = self._process.exitcode
+            self.close()
+            return Outcome("crash", f"exit code {code}")
+
+    def check(self, data: Any) -> Outcome:
+        """Run it on one input and fail unless that was read or refused in a sentence."""
+        outcome = self(data)
+        assert outcome.sound, f"{outcome.kind}: {outcome.text}"
+        return outcome
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._pipe.close()
+            self._process = None
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, far_end = context.Pipe()
+        arguments = (far_end, self._target, self._megabytes)
+        self._process = context.Process(target=_work, args=arguments, daemon=True)
+        self._process.start()
+        far_end.close()
+        assert self._pipe.poll(_START_S) and self._pipe.recv() == "ready", self._target
+
+
+def fuzz(*strategies: SearchStrategy) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let a test take `EXAMPLES` inputs drawn from the strategies, the same ones in every run."""
+
+    def decorate(test: Callable[..., None]) -> Callable[..., None]:
+        chosen = settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=list(HealthCheck),
+        )
+        return chosen(seed(SEED)(given(*strategies)(test)))
+
+    return decorate
+
+
+def _work(pipe: Connection, target: str, megabytes: int) -> None:
+    module, _, name = target.partition(":")
+    run = getattr(importlib.import_module(module), name)
+    run_limit = megabytes << 20
+    in_use = _status("VmData") << 10
+    # Twice the budget: the limit keeps the machine alive, the budget is measured.
+    resource.setrlimit(resource.RLIMIT_DATA, (in_use + 2 * run_limit,) * 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    pipe.send("ready")
+    while True:
+        try:
+            data = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(_run_once(run, data, megabytes))
+
+
+def _run_once(run: Callable[[Any], Any], data: Any, megabytes: int) -> Outcome:
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
+    before = _status("VmRSS")
+    try:
+        run(data)
+        outcome = Outcome("ok")
+    except SparshError as error:
+        outcome = Outcome("refused", str(error))
+    except BaseException:
+        outcome = Outcome("error", traceback.format_exc())
+    used = (_status("VmHWM") - before) >> 10
+    return Outcome("memory", f"{used} MB") if used > megabytes else outcome
+
+
+def _status(name: str) -> int:
+    """A figure of this process in kB."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
+    raise ValueError(name)
