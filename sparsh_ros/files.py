@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a file is that is not what it seems."""
+"""Files that are not what their names say, told before a reader complains about their content."""
 
 from __future__ import annotations
 
@@ -7,19 +7,37 @@ from pathlib import Path
 
 from sparsh_ros.errors import SparshError
 
-_POINTER = b"version https://git-lfs.github.com/spec/"
+_LFS_START = b"version https://git-lfs.github.com/spec/"
+
+
+def missing_content(path: Path) -> str:
+    """Why a file cannot hold what its name says; "" where it may.
+
+    Returns:
+        What was found, and what to do: for an empty file, and for the text that a clone without
+        Git LFS leaves in the place of a large file.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        start = file.read(len(_LFS_START))
+    if not start:
+        return "an empty file; fetch or save it again"
+    if start == _LFS_START:
+        return "a Git LFS pointer, not the file itself; `git lfs pull` fetches it"
+    return ""
 
 
 def refuse_pointer(path: Path, error: type[SparshError]) -> None:
-    """Refuse what a clone without git-lfs leaves in the place of a large file.
+    """Refuse what a clone without Git LFS leaves in the place of a large file.
 
     Raises:
         SparshError: Of the given class: it is such a pointer.
     """
     try:
-        with path.open("rb") as file:
-            is_pointer = file.read(len(_POINTER)) == _POINTER
+        found = missing_content(path)
     except OSError:
         return
-    if is_pointer:
-        raise error(f"{path}: a Git LFS pointer, not the file itself; fetch it with `git lfs pull`")
+    if "Git LFS" in found:
+        raise error(f"{path}: {found}")

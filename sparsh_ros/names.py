@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 DEFAULT_MODEL = "sparsh-sim-micro"
+STREAM_MODEL = "sparsh-sim-stream"
 
 HEADS = ("force", "slip", "pose", "grasp", "textile", "forcefield")
 """Tasks that a model may have a head for."""
@@ -27,6 +28,9 @@ ENCODER_FILE, HEADS_FILE = "encoder.safetensors", "heads.safetensors"
 
 GROUND_TRUTH = "ground_truth"
 """What really happens is on topics named as the estimates are, below this one."""
+
+RESTARTS = "SPARSH_ROS_RESTARTS"
+"""In the environment of a process: how often it was started again after it had died."""
 
 DIAGNOSTICS = "/diagnostics"
 """The one topic that is not below the graph's namespace."""

@@ -179,8 +179,9 @@ def test_what_has_to_be_positive_is_checked_in_one_place(text: str) -> None:
 
 def test_ctrl_c_in_a_process_of_its_own_leaves_no_traceback() -> None:
     program = (
-        "import sys, types\n"
+        "import signal, sys, types\n"
         "from sparsh_ros import cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # not that of a background job\n"
         "def run(arguments):\n"
         "    print('running', flush=True)\n"
         "    import time; time.sleep(60)\n"

@@ -15,10 +15,11 @@ TRANSITIONS = ("configure", "activate", "deactivate", "cleanup", "shutdown")
 
 # Title of a group of options: their names.
 _GROUPS = {
-    "sensors": ("source", "sensor", "serial", "input", "background", "fps"),
+    "sensors": ("source", "sensor", "serial", "input", "background", "frame", "fps"),
     "several sensors": ("sensors", "names", "serials"),
     "camera of a DIGIT": ("stream", "intensity", "leds"),
     "recordings and simulated touch": ("loop", "touch", "seed", "listeners"),
+    "starting": ("autostart", "use_respawn", "params_file", "use_sim_time", "in_process"),
     "model": ("model", "weights_dir", "heads", "device", "threads"),
     "estimates": ("contact_threshold_n", "slip_threshold", "publish_features"),
 }
@@ -36,7 +37,7 @@ def add_demo(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("demo"), help="folder of the report and the log"
     )
     _add_settings(parser, settings.graph_settings(SENSOR_TYPES))
-    parser.set_defaults(touch="demo")
+    parser.set_defaults(source="simulated", touch="demo")
 
 
 def add_replay(parser: argparse.ArgumentParser) -> None:

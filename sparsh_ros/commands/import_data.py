@@ -39,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Run `sparsh-ros import`; exit code 1 if a recording could not be imported."""
     options = _options(arguments)
     failed = kept = 0
-    for recording in track(_find(arguments, options), "Importing"):
+    recordings = _find(arguments, options)
+    for done, recording in enumerate(track(recordings, "Importing")):
         path = arguments.out / recording.name
         made_with = _made_with(arguments, options, recording)
         try:
@@ -51,6 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
             if arguments.sensor is None and arguments.layout in _KNOW_NO_SENSOR:
                 types = ", ".join(sorted(set(recording.sensors.values())))
                 notes.append(f"taken for a {types}; if it is none, delete the bag, give --sensor")
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"stopped, {done} of {len(recordings)} looked at; run again to continue"
+            ) from None
         except SparshError as error:
             failed += 1
             notes = [f"left out: {error}"]

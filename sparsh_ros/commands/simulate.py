@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
@@ -88,7 +89,13 @@ def run(arguments: argparse.Namespace) -> int:
         if not path.exists():
             touch = SimulatedTouch(arguments.split, arguments.seed, index)
             jobs.append((record, path, touch, arguments.duration))
-    _run_all(jobs, arguments.workers, f"Simulating {arguments.split}")
+    try:
+        _run_all(jobs, arguments.workers, f"Simulating {arguments.split}")
+    except KeyboardInterrupt:
+        made = sum(path.exists() for _, path, *_ in jobs) + arguments.episodes - len(jobs)
+        raise KeyboardInterrupt(
+            f"stopped, {made} of {arguments.episodes} made; run again to continue"
+        ) from None
     return 0
 
 
@@ -115,20 +122,31 @@ def _run_all(jobs: list[tuple], workers: int, title: str) -> None:
     ):
         bar = progress.add_task(title, total=total)
         pending: set[Future] = {pool.submit(_work, *job) for job in jobs}
-        while pending:
-            finished, pending = wait(pending, _REFRESH_S, FIRST_COMPLETED)
-            progress.update(bar, completed=done_frames.value)
-            try:
+        try:
+            while pending:
+                finished, pending = wait(pending, _REFRESH_S, FIRST_COMPLETED)
+                progress.update(bar, completed=done_frames.value)
                 for job in finished:
                     job.result()
-            except OSError as error:
-                pool.shutdown(cancel_futures=True)
-                raise DatasetError(f"{error.filename}: {error.strerror}") from error
+        except OSError as error:
+            pool.shutdown(cancel_futures=True)
+            raise DatasetError(f"{error.filename}: {error.strerror}") from error
+        except BaseException:  # Ctrl-C: what is not begun never will be
+            _stop(pool)
+            raise
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """Drop what is not done. An episode is written whole or not at all, so nothing is damaged."""
+    for process in list(pool._processes.values()):
+        process.terminate()
+    pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _begin_worker(done_frames: Synchronized) -> None:
     global _frames_done
     _frames_done = done_frames
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started it
     cv2.setNumThreads(1)
 
 

@@ -16,9 +16,10 @@ from importlib.util import find_spec
 from sparsh_ros.engines.base import Engine
 from sparsh_ros.errors import MissingDependencyError, ModelError, WeightsError
 from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.names import DEVICES
 
-__all__ = ["DEVICES", "Engine", "create_engine", "free_gpu_memory"]
+__all__ = ["DEVICES", "Engine", "check_model", "create_engine", "free_gpu_memory"]
 
 
 def create_engine(
@@ -62,7 +63,13 @@ def create_engine(
         return _torch_engine(spec, names, encoder, "cuda" if backend == "torch" else "cpu", threads)
     from sparsh_ros.engines.onnx_engine import OnnxEngine
 
-    return OnnxEngine(spec, names, encoder, threads, cuda=backend == "onnxruntime")
+    if backend == "onnxruntime":
+        try:
+            return OnnxEngine(spec, names, encoder, threads, cuda=True)
+        except MissingDependencyError:
+            if device == "cuda":
+                raise
+    return OnnxEngine(spec, names, encoder, threads)
 
 
 def _backend(spec: ModelSpec, device: str) -> str | None:
@@ -77,6 +84,16 @@ def _backend(spec: ModelSpec, device: str) -> str | None:
             "or use device cpu"
         )
     return backend
+
+
+def check_model(name: str, weights_dir: str | None = None) -> None:
+    """Find out, without loading them, whether a model's weights are there.
+
+    Raises:
+        ModelError: There is no such model.
+        WeightsError: A file of its weights is missing.
+    """
+    _check_here(load_model_spec(name, weights_dir))
 
 
 def _check_here(spec: ModelSpec) -> None:

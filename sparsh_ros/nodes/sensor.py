@@ -24,12 +24,11 @@ from sparsh_ros.frames import Frame
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.sensors import config_for_node
 from sparsh_ros.nodes.runtime import spin
-from sparsh_ros.nodes.runtime.diagnostics import Report
+from sparsh_ros.nodes.runtime.diagnostics import WARN, Report
 from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode
 from sparsh_ros.nodes.runtime.sensor_health import sensor_report
 from sparsh_ros.nodes.topics.background import BackgroundTopic
 from sparsh_ros.nodes.topics.endpoints import LOG_THROTTLE_S
-from sparsh_ros.nodes.topics.ground_truth import GroundTruthPublisher
 from sparsh_ros.nodes.topics.images import CameraInfoPublisher, ImagePublisher
 from sparsh_ros.nodes.topics.static_frames import publish_static_frames
 from sparsh_ros.sensors import Sensor
@@ -41,6 +40,10 @@ _HANDSHAKE_S = 0.5
 _POLL_S = 0.05
 # A simulated clock that goes back further than this was set back.
 _TICK_NS = 100_000_000
+_STAND_IN = (
+    "SIMULATED: no camera of this sensor was found, so what is published is no touch at all; plug "
+    "it in and start again, or ask for source:=simulated"
+)
 
 
 class SensorNode(ManagedNode):
@@ -85,6 +88,8 @@ class SensorNode(ManagedNode):
         once `listeners` listen, so that they do not miss the first frames, which show the bare gel.
         """
         self._config = self._given_config or config_for_node(self._params)
+        if self._config.is_stand_in:
+            self.get_logger().warning(_STAND_IN)
         self._sensor = self._config.open()
         self._sensor.start()
         if self._sensor.has_beginning:
@@ -99,6 +104,9 @@ class SensorNode(ManagedNode):
             self._static_frames = publish_static_frames(self, config)
         self._truth = None
         if config.driver.name == "simulated":
+            # Here, because a real camera needs no simulation.
+            from sparsh_ros.nodes.topics.ground_truth import GroundTruthPublisher
+
             self._truth = GroundTruthPublisher(self, prefix, config.gel_frame)
         self._background = BackgroundTopic(
             self,
@@ -195,6 +203,8 @@ class SensorNode(ManagedNode):
             return {self._config.name: Report(values=values)}
         report = sensor_report(self._sensor.status(), self._sensor.serial)
         report = report.with_more(Report(values=values))
+        if self._config.is_stand_in:
+            report = report.with_more(Report(WARN, _STAND_IN))
         return {self._config.name: report.with_more(self._background.report())}
 
 

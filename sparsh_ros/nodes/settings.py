@@ -36,11 +36,13 @@ SENSORS: Mapping[str, Setting] = {
         "", f"Type of gel camera: {', '.join(SENSOR_TYPES)}; empty: that of a DIGIT."
     ),
     "source": Setting(
-        "simulated",
-        "Where the images come from: a simulated gel, which needs no hardware and is therefore the "
-        "default; the camera of the sensor; or the video named by `input`.",
-        choices=("simulated", "camera", "video"),
+        "auto",
+        "Where the images come from: the camera of the sensor; the video named by `input`; a "
+        "simulated gel. auto: what the other settings speak of, else a camera that is plugged in, "
+        "else a simulated gel, with a warning.",
+        choices=("auto", "camera", "video", "simulated"),
     ),
+    "frame": Setting("", "Frame id of the estimates of a single sensor; empty: NAME_gel_frame."),
     **_OF_DRIVERS,
     "serials": Setting((), "Serial numbers of the cameras of `names`, in the same order."),
     "background": Setting(
@@ -95,6 +97,11 @@ HEAD: Mapping[str, Setting] = {
         choices=("auto", *HEADS),
     ),
     "device": Setting("auto", "What computes; auto: CUDA if there is a GPU.", choices=DEVICES),
+    "calibration": Setting(
+        "auto",
+        "File that `sparsh-ros calibrate` wrote; auto: the one stored for the serial number of the "
+        "camera, if there is one; none: the force as the model gives it.",
+    ),
     "contact_threshold_n": Setting(
         CONTACT_THRESHOLD_N,
         "Normal force at which contact begins, N.",
@@ -177,6 +184,17 @@ _OF_PERCEPTION = (
 )
 
 
+STARTING: Mapping[str, Setting] = {
+    "params_file": Setting(
+        "", "YAML file of ROS parameters for the nodes; what is set beside it counts more."
+    ),
+    "use_sim_time": Setting(False, "Take the time from the topic /clock."),
+    "use_respawn": Setting(
+        True, "Start a sensor or perception again that has died, after 1 s, then 2, 4, at most 30."
+    ),
+}
+
+
 def graph_settings(sensor_types: Sequence[str]) -> dict[str, Setting]:
     """The arguments of a graph for one of these types of sensor; the first is the default."""
     return {
@@ -187,6 +205,7 @@ def graph_settings(sensor_types: Sequence[str]) -> dict[str, Setting]:
         **{name: PERCEPTION[name] for name in _OF_PERCEPTION},
         "autostart": AUTOSTART,
         "record": RECORDING,
+        **STARTING,
         **GRAPH,
     }
 

@@ -43,6 +43,7 @@ class SensorConfig:
         profile: Of its type, with what is special about this one.
         gel_frame: Frame of the estimates; "<name>_gel_frame" where none is given.
         background: Image file of the untouched gel; None: captured at start.
+        is_stand_in: It is simulated only because no camera was found, and nobody asked for that.
     """
 
     name: str
@@ -50,6 +51,7 @@ class SensorConfig:
     profile: SensorProfile
     gel_frame: str = ""
     background: Path | None = None
+    is_stand_in: bool = False
 
     def __post_init__(self) -> None:
         if not self.gel_frame:
@@ -59,6 +61,19 @@ class SensorConfig:
     def optical_frame(self) -> str:
         """Frame of the images: z into the gel's back, x right, y down."""
         return names.optical_frame(self.name)
+
+    def find_serial(self) -> str:
+        """Serial number of its camera: as configured, else that of the only one of its type here.
+
+        Empty where neither tells, or where the images come from no camera.
+        """
+        serial = getattr(self.driver, "serial", None)
+        if serial is None or serial:
+            return serial or ""
+        from sparsh_ros.sensors.cameras.discovery import find_cameras
+
+        found = [c.serial for c in find_cameras() if c.sensor_type == self.profile.name]
+        return found[0] if len(found) == 1 else ""
 
     def open(self) -> Sensor:
         """Make the sensor; it opens its device or file when started.

@@ -23,6 +23,11 @@ STREAMS = {"QVGA": (320, 240, (60.0, 30.0)), "VGA": (640, 480, (30.0, 15.0))}
 """Of a DIGIT: width and height in pixels, frame rates in 1/s, the default first."""
 
 
+def hide_password(text: str) -> str:
+    """The same text, with *** for the password in a URL: for all that is shown or logged."""
+    return re.sub(r"(://[^/@:]*):[^/]*@", r"\1:***@", text)
+
+
 def _setting(default: Any, description: str, **limits: Any) -> Any:
     return field(default=default, metadata={"setting": Setting(default, description, **limits)})
 
@@ -127,7 +132,7 @@ class VideoConfig(_InputConfig):
         if not self.input or ("://" in self.input and not self.url):
             raise ParameterError(
                 "input: wanted a video file, a folder of images, a camera index or an http URL, "
-                f"found {self.input!r}"
+                f"found {hide_password(self.input)!r}"
             )
         if not self.is_recording and (self.fps or self.loop):
             raise ParameterError("fps and loop are for recordings; a live input sets its own pace")
@@ -181,7 +186,7 @@ class GelSightConfig(_InputConfig):
         super().__post_init__()
         if self.input and not (self.url or self.device or self.input.startswith("/dev/")):
             raise ParameterError(
-                f"input: wanted an http URL or a video device, found {self.input!r}"
+                f"input: wanted an http URL or a video device, found {hide_password(self.input)!r}"
             )
         if self.input and self.serial:
             raise ParameterError("wanted a serial number or an input, found both")

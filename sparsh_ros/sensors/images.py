@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Single image files."""
+"""Single images: decoded without passing over damage, listed in the order that their names mean."""
 
 from __future__ import annotations
 
 import re
-import struct
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,19 +12,67 @@ import numpy as np
 
 from sparsh_ros.errors import FrameError, RecordingError
 
+try:
+    import simplejpeg
+except ImportError:  # damage is then told by a missing end alone
+    simplejpeg = None
+
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
-MOST_PIXELS = 64_000_000
-"""More than the camera of any gel sensor has; the largest have 8 million."""
-
-_TIFF_IMAGES = 16
-_NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:[eE][-+]\d{1,3}(?!\d))?)", re.ASCII)
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _JPEG_TAIL = 4096  # bytes that some cameras put behind the end of an image
+_PNG_START = b"\x89PNG"
+_LARGEST_PIXELS = 64_000_000  # a GelSight Mini has 8 million
+_LFS_POINTER = b"version https://git-lfs"
+_NUMBER = re.compile(r"(.*?)(\d+(?:\.\d+)?(?:e[-+]?\d+)?)", re.IGNORECASE)
+
+
+def decode_jpeg(content: bytes, source: str, height: int = 0, width: int = 0) -> np.ndarray:
+    """Decode a JPEG image, if nothing in it is damaged as far as a decoder can tell.
+
+    OpenCV fills what it cannot read with grey or with whatever it takes it for, and says nothing.
+
+    Args:
+        content: The file's bytes; the tables that MJPEG leaves out are known.
+        source: Where it comes from, in words.
+        height, width: The smallest size that will do, pixels: the image is shrunk to 1/2, 1/4 or
+            1/8 of its size as it is decoded, where that is still as large. 0: the image as it is.
+
+    Returns:
+        (height, width, 3) uint8 BGR.
+
+    Raises:
+        FrameError: It is no JPEG image, has no end, is too large or damaged; the message begins
+            with `source`.
+    """
+    if is_cut_off(content):
+        raise FrameError(f"{source}: JPEG image without an end ({len(content)} bytes)")
+    if simplejpeg is None:
+        return _decode_jpeg_with_opencv(content, source, height)
+    try:
+        found_height, found_width, *_ = simplejpeg.decode_jpeg_header(content)
+        _check_pixels(found_height * found_width, source)
+        factor = _factor(found_height, found_width, height, width)
+        smallest = (-(-found_height // factor), -(-found_width // factor))
+        return simplejpeg.decode_jpeg(content, "BGR", False, False, *smallest)
+    except ValueError as error:
+        raise FrameError(f"{source}: damaged JPEG image ({len(content)} bytes; {error})") from None
+
+
+def jpeg_size(content: bytes) -> tuple[int, int] | None:
+    """Height and width that a JPEG image says it has; None where it does not say."""
+    position = 2
+    while content[position : position + 1] == b"\xff" and position + 9 <= len(content):
+        marker = content[position + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            sides = content[position + 5 : position + 9]
+            return int.from_bytes(sides[:2], "big"), int.from_bytes(sides[2:], "big")
+        position += 2 + int.from_bytes(content[position + 2 : position + 4], "big")
+    return None
 
 
 def is_cut_off(content: bytes) -> bool:
-    """Whether a JPEG file lacks its end, which OpenCV 4 fills up with grey and lets pass."""
+    """Whether a JPEG file lacks its end."""
     return content.startswith(_JPEG_START) and content.rfind(_JPEG_END, -_JPEG_TAIL) < 0
 
 
@@ -36,89 +83,23 @@ def decode_image(content: bytes, source: str) -> np.ndarray:
         (height, width, 3) uint8 BGR.
 
     Raises:
-        FrameError: The content is no image, or one of more pixels than any camera has; the message
-            begins with `source`.
+        FrameError: The content is no image, or a damaged or too large one; the message begins
+            with `source`.
     """
-    width, height = image_size(content)
-    if width * height > MOST_PIXELS:
-        raise FrameError(
-            f"{source}: wanted an image of up to {MOST_PIXELS:,} pixels, found {width} x {height}"
-        )
+    if content.startswith(_JPEG_START):
+        image = decode_jpeg(content, source)
+        if b"Exif" not in content[:64]:  # which may say how the image is to be turned
+            return image
+    if content.startswith(_PNG_START):
+        _check_pixels(_product(content[16:20], content[20:24]), source)
+    _check_pixels(_stated_pixels(content), source)
+    if content.startswith(_LFS_POINTER):
+        raise FrameError(f"{source}: {lfs_sentence(content)}")
     buffer = np.frombuffer(content, np.uint8)
     image = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if buffer.size else None
     if image is None:
         raise FrameError(f"{source}: not a readable image ({len(content)} bytes)")
     return image
-
-
-def image_size(content: bytes) -> tuple[int, int]:
-    """Width and height that the head of a PNG, JPEG, WebP, TIFF or BMP file states; (0, 0) where it
-    states none. A small file may state any size."""
-    if content.startswith(b"\x89PNG"):
-        return _integers(">II", content, 16)
-    if content.startswith(_JPEG_START):
-        return _jpeg_size(content)
-    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
-        return _webp_size(content)
-    if content[:4] in (b"II*\0", b"MM\0*"):
-        return _tiff_size(content)
-    if content.startswith(b"BM"):
-        width, height = _integers("<ii", content, 18)
-        return abs(width), abs(height)
-    return 0, 0
-
-
-def _integers(form: str, content: bytes, at: int) -> tuple[int, int]:
-    if len(content) < at + struct.calcsize(form):
-        return 0, 0
-    first, second = struct.unpack_from(form, content, at)
-    return first, second
-
-
-def _jpeg_size(content: bytes) -> tuple[int, int]:
-    at = 2
-    while at + 9 <= len(content):
-        if content[at] != 0xFF:
-            at += 1
-            continue
-        marker = content[at + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = _integers(">HH", content, at + 5)
-            return width, height
-        bare = marker == 0xFF or marker == 0x01 or 0xD0 <= marker <= 0xD8
-        at += 1 + (marker != 0xFF) if bare else 2 + _integers(">HH", content, at + 2)[0]
-    return 0, 0
-
-
-def _webp_size(content: bytes) -> tuple[int, int]:
-    if content[12:16] == b"VP8X" and len(content) >= 30:
-        width, height = (int.from_bytes(content[at : at + 3], "little") for at in (24, 27))
-        return width + 1, height + 1
-    if content[12:16] == b"VP8L" and len(content) >= 25:
-        bits = int.from_bytes(content[21:25], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    width, height = _integers("<HH", content, 26)
-    return width & 0x3FFF, height & 0x3FFF
-
-
-def _tiff_size(content: bytes) -> tuple[int, int]:
-    """The largest of all images in the file."""
-    order = "<" if content[:2] == b"II" else ">"
-    largest, at = (0, 0), _integers(f"{order}II", content, 4)[0]
-    for _ in range(_TIFF_IMAGES):
-        count = _integers(f"{order}HH", content, at)[0]
-        found = {}
-        for entry in range(at + 2, min(at + 2 + 12 * count, len(content) - 11), 12):
-            tag, form = _integers(f"{order}HH", content, entry)
-            if tag in (256, 257):
-                wide = f"{order}II" if form == 4 else f"{order}HH"
-                found[tag] = _integers(wide, content + bytes(8), entry + 8)[0]
-        size = found.get(256, 0), found.get(257, 0)
-        largest = max(largest, size, key=lambda pair: pair[0] * pair[1])
-        at = _integers(f"{order}II", content + bytes(8), at + 2 + 12 * count)[0]
-        if not at:
-            break
-    return largest
 
 
 def encode_jpeg(rgb: np.ndarray, quality: int) -> np.ndarray:
@@ -144,25 +125,90 @@ def read_image(path: str | Path) -> np.ndarray:
     return decode_image(content, str(path))
 
 
+def lfs_sentence(head: bytes) -> str:
+    """What is wrong with a file that begins so, where it only stands for another; else empty."""
+    if not head.startswith(_LFS_POINTER):
+        return ""
+    return "a Git LFS pointer, not the file itself; `git lfs pull` brings it"
+
+
 def list_images(folder: Path) -> list[Path]:
-    """Image files of a folder in natural order: frame2 before frame10, and 0.5 before 0.25e1.
+    """Image files of a folder, in the order of the numbers in their names.
 
-    Hidden files are none, such as the `._` files of macOS, nor are folders and dangling links.
+    frame2 comes before frame10, and 0.5 before 0.75. Hidden files, such as the "._1.jpg" of macOS,
+    and folders are left out; a link that leads nowhere is not, because its place counts.
     """
-    files = (
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-    )
-    return sorted((path for path in files if path.is_file()), key=_natural)
+    files = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    shown = (path for path in files if not path.name.startswith(".") and not path.is_dir())
+    return sorted(shown, key=_natural)
 
 
-def _natural(path: Path) -> list[tuple[int, Decimal, str]]:
-    parts = _NUMBER.split(path.stem)
-    numbers = (bool(_NUMBER.fullmatch(part)) for part in parts)
-    keys = [
-        (0, Decimal(part), part) if number else (1, Decimal(0), part)
-        for part, number in zip(parts, numbers, strict=True)
-        if part
-    ]
-    return [*keys, (1, Decimal(0), path.suffix)]
+def _natural(path: Path) -> list[tuple[str, Decimal]]:
+    """Text and number in turn: a point between digits is a decimal one."""
+    parts = [(text, Decimal(number)) for text, number in _NUMBER.findall(path.stem)]
+    rest = _NUMBER.sub("", path.stem)
+    return [*parts, (rest + path.suffix, Decimal(0))]
+
+
+def _decode_jpeg_with_opencv(content: bytes, source: str, height: int) -> np.ndarray:
+    size = jpeg_size(content)
+    if size is not None:
+        _check_pixels(size[0] * size[1], source)
+    factor = _factor(*size, height, 0) if size else 1
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED[factor])
+    if image is None:
+        raise FrameError(f"{source}: not a readable JPEG image ({len(content)} bytes)")
+    return image
+
+
+def _factor(found_height: int, found_width: int, height: int, width: int) -> int:
+    """By how much an image can be shrunk: 1, 2, 4 or 8."""
+    if not (height or width):
+        return 1
+    fits = (n for n in (8, 4, 2) if found_height >= height * n and found_width >= width * n)
+    return next(fits, 1)
+
+
+def _check_pixels(count: int, source: str) -> None:
+    if count > _LARGEST_PIXELS:
+        raise FrameError(f"{source}: wanted at most {_LARGEST_PIXELS} pixels, found {count}")
+
+
+def _stated_pixels(content: bytes) -> int:
+    """Pixels that the head of a WebP or TIFF file states, of which a small one may state any
+    number; 0 for others."""
+    if content[8:12] == b"WEBP":
+        extended = content[12:16] == b"VP8X"
+        sides = (content[24:27], content[27:30]) if extended else (content[26:28], content[28:30])
+        if content[12:16] == b"VP8L":
+            bits = int.from_bytes(content[21:25], "little")
+            return ((bits & 0x3FFF) + 1) * ((bits >> 14 & 0x3FFF) + 1)
+        mask = 0xFFFFFF if extended else 0x3FFF
+        width, height = ((int.from_bytes(side, "little") & mask) for side in sides)
+        return (width + extended) * (height + extended)
+    order = {b"II*\0": "little", b"MM\0*": "big"}.get(content[:4])
+    if order is None:
+        return 0
+    at = int.from_bytes(content[4:8], order)
+    sides = {}
+    for entry in range(at + 2, at + 2 + 12 * int.from_bytes(content[at : at + 2], order), 12):
+        tag, form = (int.from_bytes(content[k : k + 2], order) for k in (entry, entry + 2))
+        if tag in (256, 257):
+            size = 4 if form == 4 else 2
+            sides[tag] = int.from_bytes(content[entry + 8 : entry + 8 + size], order)
+    return sides.get(256, 0) * sides.get(257, 0)
+
+
+def _product(*numbers: bytes) -> int:
+    product = 1
+    for number in numbers:
+        product *= int.from_bytes(number, "big")
+    return product
+
+
+_REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}

@@ -2,20 +2,21 @@
 """Where recorded video comes from: a file or a folder of images. (Cameras: see live.py.)
 
 A source opens when made, and then has `fps` (its own rate, None where it knows none), `read` (the
-next image, (height, width, 3) uint8 BGR, None at the end), `rewind` and `close`.
+next image, (height, width, 3) uint8 BGR, None at the end), `time_s` (of the image read last,
+seconds since the first; None where it knows none), `rewind` and `close`.
 """
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from sparsh_ros.errors import FrameError, RecordingError
-from sparsh_ros.files import refuse_pointer
 from sparsh_ros.names import MAX_RATE_HZ
-from sparsh_ros.sensors.images import list_images, read_image
+from sparsh_ros.sensors.images import lfs_sentence, list_images, read_image
 
 _PLAUSIBLE_FPS = (1.0, MAX_RATE_HZ)
 
@@ -29,16 +30,13 @@ class VideoFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.position_s = 0.0
         self._capture = self._opened()
         slowest, fastest = _PLAUSIBLE_FPS
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if slowest <= fps <= fastest else None
 
     def _opened(self) -> cv2.VideoCapture:
-        if not self.path.is_file():
-            raise RecordingError(f"{self.path}: no such file; check the path")
-        refuse_pointer(self.path, RecordingError)
+        _check_file(self.path)
         capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
         found, self._first = capture.read()
         if not found:
@@ -50,23 +48,30 @@ class VideoFile:
                     f"`ffmpeg -i {self.path.name} -c:v libx264 -crf 15 converted.mp4`"
                 )
             raise RecordingError(
-                f"{self.path}: not a readable video ({self.path.stat().st_size} bytes); "
-                f"check it with `ffprobe {self.path}`"
+                f"{self.path}: not a readable video ({self.path.stat().st_size} bytes): cut off "
+                "before its end was written, or in a format that is not known here; check it with "
+                f"`ffprobe {self.path}`"
             )
+        self._begins_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
+        self.time_s: float | None = 0.0
         return capture
 
     def read(self) -> np.ndarray | None:
-        """The next image; None at the end, or where the file is cut off.
-
-        `position_s` is then its time in the file, seconds.
-        """
-        image, self._first = self._first, None
-        if image is None:
-            found, image = self._capture.read()
-            if not found:
-                return None
-        self.position_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1e-3
+        """The next image; None at the end, or where the file is cut off."""
+        if self._first is not None:
+            image, self._first = self._first, None
+            return image
+        found, image = self._capture.read()
+        if not found:
+            return None
+        self.time_s = self._later(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3 - self._begins_s)
         return image
+
+    def _later(self, time_s: float) -> float | None:
+        """The time of a frame; None from there on where the file's times do not rise."""
+        if self.time_s is None or not (math.isfinite(time_s) and time_s > self.time_s):
+            return None
+        return time_s
 
     def rewind(self) -> None:
         """Start over. Opened again, because seeking is not exact in every container."""
@@ -81,7 +86,7 @@ class VideoFile:
 def _codec(capture: cv2.VideoCapture) -> str:
     """The codec of a file that is a video all the same; empty if it is none."""
     code = int(capture.get(cv2.CAP_PROP_FOURCC)) if capture.isOpened() else 0
-    text = code.to_bytes(4, "little", signed=False).decode("ascii", "replace") if code > 0 else ""
+    text = code.to_bytes(4, "little").decode("ascii", "replace") if 0 < code < 2**32 else ""
     return text.strip("\0 ") if text.isprintable() else ""
 
 
@@ -93,6 +98,7 @@ class ImageFolder:
     """
 
     fps = None
+    time_s = None
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -130,6 +136,21 @@ class ImageFolder:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _check_file(path: Path) -> None:
+    """Raise RecordingError unless there is a file that can be opened, and that is the video."""
+    try:
+        if not path.is_file():
+            link = f"it is a link to {path.readlink()}, which" if path.is_symlink() else "it"
+            found = "is a folder without images" if path.is_dir() else "does not exist"
+            raise RecordingError(f"{path}: wanted a video file, but {link} {found}; check the path")
+        with path.open("rb") as file:
+            sentence = lfs_sentence(file.read(64))
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be opened ({error.strerror})") from error
+    if sentence:
+        raise RecordingError(f"{path}: {sentence}")
 
 
 def _is_readable(path: Path) -> bool:

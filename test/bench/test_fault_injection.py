@@ -115,12 +115,13 @@ def test_soak_that_fails(change: dict, passed: bool) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--runs", "0"), "tries: wanted 1 or more, found 0"),
-        (("--soak", "nan"), "soak: wanted minutes above 0, found nan"),
+        (("--runs", "0"), "--runs: wanted a whole number above 0, found '0'"),
+        (("--soak", "nan"), "--soak: wanted a number above 0, found 'nan'"),
     ],
 )
 def test_nothing_to_measure_is_refused(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, str], message: str
 ) -> None:
-    assert main(["faults", *arguments]) == 1
+    with pytest.raises(SystemExit):
+        main(["faults", *arguments])
     assert message in capsys.readouterr().err

@@ -84,4 +84,4 @@ def test_the_command_writes_what_it_measured(
 def test_no_runs_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["bench", "--runs", "0"])
-    assert "wanted 1 or more, found 0" in capsys.readouterr().err
+    assert "--runs: wanted a whole number above 0" in capsys.readouterr().err

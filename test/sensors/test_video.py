@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -21,9 +23,10 @@ from sparsh_ros.sensors import Sensor, open_sensor
 from sparsh_ros.sensors.cameras.mjpeg import MjpegStream
 from sparsh_ros.sensors.images import list_images, read_image
 from sparsh_ros.sensors.schedule import Schedule
-from sparsh_ros.sensors.watchdog import EMPTY, HANG, TORN, VANISHED
+from sparsh_ros.sensors.sources import VideoFile
+from sparsh_ros.sensors.watchdog import EMPTY, HANG, TORN, VANISHED, BrokenStreamError
 
-FAST_HZ = 500.0
+FAST_HZ = 240.0
 
 
 def picture(level: int) -> np.ndarray:
@@ -147,6 +150,43 @@ def test_rate_is_the_given_one_else_that_of_the_file_else_that_of_the_sensor(
         assert rates[-1] == wanted_hz
 
 
+class TimedRecording:
+    """Frames at times of their own, as a camera of an uneven rate leaves them."""
+
+    fps = 25.0
+
+    def __init__(self, _path: Path) -> None:
+        self._left = iter([(0.0, 10), (0.1, 20), (0.5, 30), (1.0, 40)])
+        self.time_s = 0.0
+
+    def read(self) -> np.ndarray | None:
+        self.time_s, level = next(self._left, (0.0, None))
+        return None if level is None else picture(level)
+
+    def close(self) -> None:
+        pass
+
+
+def test_frames_of_a_video_come_and_are_stamped_at_their_own_times(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("sparsh_ros.sensors.video.VideoFile", TimedRecording)
+    monkeypatch.setattr("sparsh_ros.sensors.video._LATE_S", LONG_S)  # on a busy machine
+    stamps_ns, last = {}, 0
+    with open_sensor("video", input=tmp_path / "v.avi") as sensor:
+        while (frame := sensor.wait(last, LONG_S)) is not None:
+            stamps_ns[round(frame.image.mean(), -1)] = frame.stamp_ns
+            last = frame.sequence
+    times_s = [(stamp_ns - stamps_ns[10]) * 1e-9 for stamp_ns in stamps_ns.values()]
+    assert times_s == pytest.approx([0.0, 0.1, 0.5, 1.0], abs=0.09)
+
+
+def test_a_video_knows_the_times_of_its_frames(tmp_path: Path) -> None:
+    video = VideoFile(write_video(tmp_path / "v.avi", [10, 20, 30], fps=50.0))
+    times_s = []
+    while video.read() is not None:
+        times_s.append(video.time_s)
+    assert times_s == pytest.approx([0.0, 0.02, 0.04], abs=1e-4)
+
+
 def test_video_file_loops(tmp_path: Path) -> None:
     path = write_video(tmp_path / "v.avi", [40, 120, 200])
     sensor = open_sensor("video", input=path, fps=100.0, loop=True)
@@ -191,8 +231,8 @@ def unreadable_folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (missing, "none.mp4: no such file; check the path"),
-        (garbage, r"garbage.mp4: not a readable video \(10240 bytes\); check it with"),
+        (missing, "none.mp4: wanted a video file, but it does not exist"),
+        (garbage, r"garbage.mp4: not a readable video \(10240 bytes\): cut off .*; check it with"),
         (empty_file, r"not a readable video \(0 bytes\)"),
         (empty_folder, "no images in this folder; check the path"),
         (unreadable_folder, "none of the 2 images can be read; open 0.jpg"),
@@ -375,7 +415,7 @@ def test_server_that_is_no_camera_or_not_there() -> None:
 def test_network_gelsight_that_falls_silent_is_connected_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sparsh_ros.sensors.cameras.mjpeg.TIMEOUT_S", 0.2)
+    monkeypatch.setattr("sparsh_ros.sensors.cameras.mjpeg.FRAME_TIMEOUT_S", 0.2)
     released = threading.Event()
 
     def script(handler: http.server.BaseHTTPRequestHandler) -> None:
@@ -390,6 +430,60 @@ def test_network_gelsight_that_falls_silent_is_connected_anew(
     assert status.reopened >= 2 and status.faults[HANG] >= 2
 
 
+def _byte_by_byte(handler: http.server.BaseHTTPRequestHandler) -> None:
+    for byte in part(jpeg(100)):
+        handler.wfile.write(bytes([byte]))
+        time.sleep(0.1)
+
+
+def _endless_headers(handler: http.server.BaseHTTPRequestHandler) -> None:
+    while True:
+        handler.wfile.write(b"X-A: b\r\n")
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("cheat", [_byte_by_byte, _endless_headers])
+def test_a_stream_that_trickles_is_noticed_in_half_a_second(cheat: Script) -> None:
+    """Each read gets something: no read ever times out."""
+
+    def script(handler: http.server.BaseHTTPRequestHandler) -> None:
+        start_stream(handler)
+        handler.wfile.write(part(jpeg(100)))
+        with suppress(OSError):
+            cheat(handler)
+
+    with server(script) as url:
+        stream = MjpegStream(url)
+        assert stream.read().pixels.shape == picture(0).shape
+        begun_s = time.monotonic()
+        with pytest.raises(BrokenStreamError, match="no whole image for 0.5 s") as caught:
+            stream.read()
+        assert 0.4 < time.monotonic() - begun_s < 2.0
+        stream.close()
+    assert caught.value.fault == HANG
+
+
+def test_a_password_is_sent_and_never_shown(caplog: pytest.LogCaptureFixture) -> None:
+    logins = []
+
+    def script(handler: http.server.BaseHTTPRequestHandler) -> None:
+        logins.append(handler.headers["Authorization"])
+        handler.send_response(401)
+        handler.end_headers()
+
+    with server(script) as url:
+        secret = url.replace("://", "://me:s3cret%21@")
+        for driver in ("video", "gelsight_mini"):
+            with open_sensor(driver, input=secret) as sensor:
+                status = sensor.status()
+                assert "me:***@127.0.0.1" in status.last_error and "me:***@" in sensor.name
+                assert "s3cret" not in f"{status} {sensor.name} {caplog.text}"
+    assert base64.b64decode(logins[0].removeprefix("Basic ")) == b"me:s3cret!"
+    with pytest.raises(ParameterError, match=r"found 'rtsp://me:\*\*\*@host/x'") as caught:
+        open_sensor("rtsp://me:s3cret@host/x")
+    assert "s3cret" not in str(caught.value)
+
+
 def test_absurd_length_is_refused_without_reading_it() -> None:
     def script(handler: http.server.BaseHTTPRequestHandler) -> None:
         start_stream(handler)
@@ -400,7 +494,7 @@ def test_absurd_length_is_refused_without_reading_it() -> None:
 
 
 def test_stop_while_the_server_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sparsh_ros.sensors.cameras.mjpeg.TIMEOUT_S", 3_600.0)
+    monkeypatch.setattr("sparsh_ros.sensors.cameras.mjpeg.FRAME_TIMEOUT_S", 3_600.0)
     released = threading.Event()
 
     def script(handler: http.server.BaseHTTPRequestHandler) -> None:

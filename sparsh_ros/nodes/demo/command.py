@@ -23,11 +23,14 @@ from sparsh_ros.nodes.demo import table
 from sparsh_ros.nodes.demo.observer import listening
 from sparsh_ros.nodes.graph import run as graph_runner
 from sparsh_ros.nodes.graph.graph import Arguments
+from sparsh_ros.nodes.graph.sensors import find_source
 from sparsh_ros.nodes.runtime.isolation import isolated_environment
 from sparsh_ros.nodes.runtime.signals import StopRequest
 from sparsh_ros.nodes.settings import SENSORS
 from sparsh_ros.reports.demo import write_report
 from sparsh_ros.reports.graph_log import Record
+from sparsh_ros.sensors.cameras.v4l2 import Host
+from sparsh_ros.sensors.drivers import hide_password
 
 _STARTUP_S = 60.0
 _REDRAW_S = 0.25
@@ -70,6 +73,9 @@ def _values(options: argparse.Namespace) -> Arguments:
     if values["sensors"] or len(values["names"]) > 1:
         found = values["sensors"] or values["names"]
         raise ParameterError(f"demo: wanted one sensor, found {found}")
+    if values["source"] == "auto":
+        unasked = values | {"touch": SENSORS["touch"].value}
+        values["source"] = find_source(unasked, Host().cameras)
     if values["source"] != "simulated":
         values["touch"] = SENSORS["touch"].value
     recording = Path(values["input"])
@@ -108,7 +114,7 @@ def _watch(
 def _title(values: Mapping[str, Value]) -> str:
     source = "simulated touch"
     if values["source"] == "video":
-        source = f"recording {values['input']}"
+        source = f"recording {hide_password(values['input'])}"
     return f"Force, slip and motion from a {values['sensor']} sensor: {source}"
 
 
@@ -117,7 +123,7 @@ def _facts(values: Mapping[str, Value], record: Record) -> dict[str, str]:
         (values for name, values in record.counters.items() if "perception:" in name), {}
     )
     return {
-        "source": f"{values['source']} {values['input'] or values['touch']}",
+        "source": f"{values['source']} {hide_password(values['input']) or values['touch']}",
         "model": perception.get("model", ""),
         "weights": perception.get("weights", ""),
         "engine": perception.get("device", ""),

@@ -9,17 +9,26 @@ nor launch.
 
 from __future__ import annotations
 
+import time
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sparsh_ros.arguments import Setting, Value
+from sparsh_ros.engines import check_model
 from sparsh_ros.errors import ParameterError
+from sparsh_ros.names import RESTARTS
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.recorded import need_library_for_bags
 from sparsh_ros.nodes.graph.sensors import refuse_beside_file, sensor_configs
 from sparsh_ros.sensors.config import sensors_file
+from sparsh_ros.sensors.drivers import VideoConfig
+from sparsh_ros.sensors.images import read_image
+
+_RESPAWNED = ("sensor", "perception")
+_FIRST_DELAY_S, _LONGEST_DELAY_S = 1.0, 30.0
+_LONG_LIFE_S = 20.0  # longer than it takes to start on a busy machine
 
 RECORDER = "record"
 """The executable that a graph can do without."""
@@ -52,28 +61,76 @@ class Process:
         """Dotted name of the module with the program's `main`."""
         return f"sparsh_ros.nodes.{_MODULES.get(self.executable, self.executable)}"
 
+    @property
+    def ros_parameters(self) -> dict[str, Value]:
+        """The parameters as ROS can carry them: it has no empty list of words."""
+        return {
+            name: [""] if value in ((), []) else value for name, value in self.parameters.items()
+        }
+
 
 class ProcessMonitor:
-    """The processes that still run. A robot can go on with one sensor less, not without any."""
+    """The processes that still run, and when one that died is to be started again.
 
-    def __init__(self, started: Sequence[Process]) -> None:
-        """All of these run."""
+    A robot can go on with one sensor less, not without any.
+    """
+
+    def __init__(
+        self,
+        started: Sequence[Process],
+        use_respawn: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """All of these run.
+
+        Args:
+            started: The processes.
+            use_respawn: Sensors and perception are to be started again.
+            monotonic: Clock in seconds.
+        """
+        self._use_respawn, self._monotonic = use_respawn, monotonic
         self._running = list(started)
         self._wanted = {process.executable for process in started} - {RECORDER}
+        self._began_s = {id(process): monotonic() for process in started}
+        self._restarts = {id(process): 0 for process in started}
+        self._tries = dict(self._restarts)
 
     def on_exit(self, process: Process, exit_code: int) -> str:
         """Note that a process has ended; what follows from that, in one sentence for the log."""
-        self._running.remove(process)
         who = " ".join(filter(None, (process.executable, process.namespace)))
+        ended = f"{who} has ended (exit code {exit_code})"
+        if self._is_worth_it(process, exit_code):
+            self._tries[id(process)] += 1
+            return f"{ended}: starting it again in {self.delay_s(process):g} s"
+        self._running.remove(process)
         sensors = ", ".join(other.namespace for other in self._running if other.namespace)
         others = f"the others go on: {sensors}" if sensors else "the others go on"
-        what = others if self.is_viable else "stopping the graph"
-        return f"{who} has ended (exit code {exit_code}): {what}"
+        return f"{ended}: {others if self.is_viable else 'stopping the graph'}"
+
+    def delay_s(self, process: Process) -> float | None:
+        """Seconds until to start a process again that has ended; None: it is not to be."""
+        if not any(process is other for other in self._running):
+            return None
+        return min(_FIRST_DELAY_S * 2 ** (self._tries[id(process)] - 1), _LONGEST_DELAY_S)
+
+    def on_restart(self, process: Process) -> dict[str, str]:
+        """Note that it is started again; what to add to its environment."""
+        self._began_s[id(process)] = self._monotonic()
+        self._restarts[id(process)] += 1
+        return {RESTARTS: str(self._restarts[id(process)])}
 
     @property
     def is_viable(self) -> bool:
         """Whether perception still runs and, unless it hosts them, a sensor."""
         return self._wanted <= {process.executable for process in self._running}
+
+    def _is_worth_it(self, process: Process, exit_code: int) -> bool:
+        """What ended by itself at once, with a reason, would do so again."""
+        lived_s = self._monotonic() - self._began_s[id(process)]
+        if lived_s > _LONG_LIFE_S:
+            self._tries[id(process)] = 0
+        never_began = exit_code >= 0 and lived_s < _LONG_LIFE_S and not self._restarts[id(process)]
+        return self._use_respawn and process.executable in _RESPAWNED and not never_began
 
 
 def parse(texts: Mapping[str, str | None], sensor_types: Sequence[str]) -> Arguments:
@@ -117,6 +174,29 @@ def prefixes(names: Sequence[str]) -> dict[str, str]:
     return {name: f"{name}/" if len(names) > 1 else "" for name in names}
 
 
+def check_files(values: Arguments) -> None:
+    """Find out what is wrong before anything is started.
+
+    Raises:
+        SparshError: The model, its weights, a background, an input or a file of parameters is
+            missing or cannot be used, or what is to be recorded to is there already.
+    """
+    check_model(values["model"], values["weights_dir"] or None)
+    for config in sensor_configs({**_NO_SENSORS, **_sensor_parameters(values)}):
+        if config.background is not None:
+            read_image(config.background)
+        if isinstance(config.driver, VideoConfig) and config.driver.is_recording:
+            config.open().check_input()
+    if values["params_file"] and not Path(values["params_file"]).expanduser().is_file():
+        raise ParameterError(
+            f"params_file: wanted a YAML file of parameters, found none at {values['params_file']}"
+        )
+    if values["record"] and Path(absolute(values["record"])).exists():
+        raise ParameterError(
+            f"record: wanted a folder to make, found one at {values['record']}; name another one"
+        )
+
+
 def processes(values: Arguments) -> list[Process]:
     """The processes for these values of all arguments, sources first, a recorder last.
 
@@ -127,6 +207,8 @@ def processes(values: Arguments) -> list[Process]:
         MissingDependencyError: They are to be recorded, and the library for bags is missing.
     """
     sensors = _sensor_parameters(values)
+    if values["use_sim_time"]:
+        sensors["use_sim_time"] = True
     names = [config.name for config in sensor_configs({**_NO_SENSORS, **sensors})]
     sensor = _set(values, settings.SENSOR) | sensors
     perception = _set(values, settings.PERCEPTION) | sensors
@@ -135,7 +217,8 @@ def processes(values: Arguments) -> list[Process]:
     recorders = []
     if values["record"]:
         need_library_for_bags()
-        recorders = [Process(RECORDER, "recorder", "", {"out": absolute(values["record"])})]
+        out = {"out": absolute(values["record"])}
+        recorders = [Process(RECORDER, "recorder", "", out)]
         sensor["listeners"] = values["listeners"] + 1
     if values["in_process"]:
         return [Process("perception", "", "", sensor | perception), *recorders]

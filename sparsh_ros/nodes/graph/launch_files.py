@@ -3,26 +3,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from difflib import get_close_matches
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, GroupAction, LogInfo, OpaqueFunction, Shutdown
+from launch.actions import (
+    DeclareLaunchArgument,
+    GroupAction,
+    LogInfo,
+    OpaqueFunction,
+    Shutdown,
+    TimerAction,
+)
 from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node, PushRosNamespace
 
-from sparsh_ros.arguments import Setting, Value
+from sparsh_ros.arguments import Setting
+from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph import graph, replay_graph
+from sparsh_ros.nodes.runtime.signals import PARENT
+
+_CLOSE = 0.7  # of difflib's ratio: "sorce" for "source" has 0.91
 
 
 def describe(sensor_types: Sequence[str]) -> LaunchDescription:
     """The graph for one of these types of sensor, with all of `settings.graph_settings`."""
-    return _describe(
-        settings.graph_settings(sensor_types),
-        lambda texts: graph.parse(texts, sensor_types),
-        graph.processes,
-    )
+
+    def make(values: graph.Arguments) -> list[graph.Process]:
+        graph.check_files(values)
+        return graph.processes(values)
+
+    arguments = settings.graph_settings(sensor_types)
+    return _describe(arguments, lambda texts: graph.parse(texts, sensor_types), make)
 
 
 def describe_replay() -> LaunchDescription:
@@ -32,20 +47,40 @@ def describe_replay() -> LaunchDescription:
 
 def _describe(
     arguments: Mapping[str, Setting],
-    parse: Callable[[Mapping[str, str]], Mapping[str, Value]],
-    make: Callable[[Mapping[str, Value]], list[graph.Process]],
+    parse: Callable[[Mapping[str, str | None]], graph.Arguments],
+    make: Callable[[graph.Arguments], list[graph.Process]],
 ) -> LaunchDescription:
+    known: set[str] = set()
+
+    def note_set(context: LaunchContext) -> None:
+        """What is set before the arguments are declared was set by somebody."""
+        known.update(name for name in arguments if name in context.launch_configurations)
+        refuse_misspelt([text.partition(":=")[0] for text in context.argv], arguments)
+
     def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-        texts = {name: LaunchConfiguration(name).perform(context) for name in arguments}
-        values = parse(texts)
+        values = parse({name: LaunchConfiguration(name).perform(context) for name in known})
         processes = make(values)
-        monitor = graph.ProcessMonitor(processes)
-        nodes = [_node(process, monitor, values["log_level"]) for process in processes]
+        monitor = graph.ProcessMonitor(processes, values.get("use_respawn", False))
+        nodes = [part for process in processes for part in _node(process, monitor, values, {})]
         return [GroupAction([PushRosNamespace(values["namespace"]), *nodes])]
 
     declared = [_declare(name, setting) for name, setting in arguments.items()]
     # The number of sensors is known only once the arguments are.
-    return LaunchDescription([*declared, OpaqueFunction(function=start)])
+    return LaunchDescription(
+        [OpaqueFunction(function=note_set), *declared, OpaqueFunction(function=start)]
+    )
+
+
+def refuse_misspelt(names: Sequence[str], known: Collection[str]) -> None:
+    """Raise ParameterError for a name that is not known and looks like one that is.
+
+    Others may be for the launch file that includes this one.
+    """
+    for name in names:
+        meant = get_close_matches(name, known, 1, _CLOSE)
+        if name not in known and meant:
+            wanted = f"wanted {meant[0]}, found {name}"
+            raise ParameterError(f"argument: {wanted}; --show-args lists all")
 
 
 def _declare(name: str, setting: Setting) -> DeclareLaunchArgument:
@@ -56,23 +91,49 @@ def _declare(name: str, setting: Setting) -> DeclareLaunchArgument:
     )
 
 
-def _node(process: graph.Process, monitor: graph.ProcessMonitor, log_level: str) -> Node:
+def _node(
+    process: graph.Process,
+    monitor: graph.ProcessMonitor,
+    values: graph.Arguments,
+    environment: Mapping[str, str],
+) -> list[LaunchDescriptionEntity]:
+    """A process, and before it what notes below which namespace it stands."""
+    scope: dict[str, object] = {}
+
     def note_end(
         event: ProcessExited, context: LaunchContext
     ) -> list[LaunchDescriptionEntity] | None:
         if context.is_shutdown:
             return None
         sentence = monitor.on_exit(process, event.returncode)
+        delay_s = monitor.delay_s(process)
+        if delay_s is not None:
+            again = OpaqueFunction(function=start_again)
+            return [LogInfo(msg=sentence), TimerAction(period=delay_s, actions=[again])]
         end = [] if monitor.is_viable else [Shutdown(reason=sentence)]
         return [LogInfo(msg=sentence), *end]
 
-    return Node(
+    def note_scope(context: LaunchContext) -> None:
+        scope.update(context.launch_configurations)
+
+    def start_again(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        # Below the same namespace, with the same remappings: what the launch files above say.
+        restore = OpaqueFunction(function=lambda inner: inner.launch_configurations.update(scope))
+        return [
+            GroupAction([restore, *_node(process, monitor, values, monitor.on_restart(process))])
+        ]
+
+    files = [graph.absolute(values["params_file"])] if values.get("params_file") else []
+    node = Node(
         package="sparsh_ros",
         executable=process.executable,
         name=process.name or None,
         namespace=process.namespace or None,
-        parameters=[dict(process.parameters)],
-        arguments=["--ros-args", "--log-level", log_level],
+        parameters=[*files, process.ros_parameters],
+        arguments=["--ros-args", "--log-level", values["log_level"]],
+        # A node ends when the launch system does, however that ends.
+        additional_env={PARENT: str(os.getpid()), **environment},
         output="screen",
         on_exit=note_end,
     )
+    return [OpaqueFunction(function=note_scope), node]

@@ -39,18 +39,23 @@ class RunningGraph:
             processes: What to start; none: those of `graph.processes`.
         """
         processes = processes or graph.processes(values)
-        self._log = log or sys.stderr
-        self._monitor = graph.ProcessMonitor(processes)
+        self._log, self._values = log or sys.stderr, values
+        self._monitor = graph.ProcessMonitor(processes, values.get("use_respawn", False))
         self._lock, self._ended, self._stopping = threading.Lock(), threading.Event(), False
+        self._wake = threading.Event()
+        self._children = [self._start(process) for process in processes]
+        for index, process in enumerate(processes):
+            threading.Thread(target=self._look_after, args=(index, process), daemon=True).start()
+
+    def _start(
+        self, process: graph.Process, extra: Mapping[str, str] | None = None
+    ) -> subprocess.Popen:
+        environment = os.environ | {PARENT: str(os.getpid())} | (extra or {})
+        out = None if self._log is sys.stderr else self._log
         # In a session of their own, Ctrl-C reaches them only through `stop`, in order.
-        environment = os.environ | {PARENT: str(os.getpid())}
-        own = {"stdout": log, "stderr": log, "start_new_session": True, "env": environment}
+        own = {"stdout": out, "stderr": out, "start_new_session": True, "env": environment}
         with block_signals():  # until the child is ready to be asked to stop
-            self._children = [
-                subprocess.Popen(command(process, values), **own) for process in processes
-            ]
-        for of_one in zip(processes, self._children, strict=True):
-            threading.Thread(target=self._note_end, args=of_one, daemon=True).start()
+            return subprocess.Popen(command(process, self._values), **own)
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait for the end of perception or of the last sensor; True if it came."""
@@ -60,21 +65,32 @@ class RunningGraph:
         """Stop all, each after its sources so that nothing in flight is lost; worst exit code."""
         with self._lock:
             self._stopping = True
+            self._wake.set()
         for child in self._children:
             if child.poll() is None:
                 child.send_signal(signal.SIGINT)
                 _wait_or_kill(child)
         return max(abs(child.returncode) for child in self._children)
 
-    def _note_end(self, process: graph.Process, child: subprocess.Popen) -> None:
-        exit_code = child.wait()
-        with self._lock:
-            if self._stopping or self._ended.is_set():
+    def _look_after(self, index: int, process: graph.Process) -> None:
+        """Wait for the end of a process, and start it again if it is worth it."""
+        while True:
+            exit_code = self._children[index].wait()
+            with self._lock:
+                if self._stopping or self._ended.is_set():
+                    return
+                self._log.write(f"{self._monitor.on_exit(process, exit_code)}\n")
+                self._log.flush()
+                delay_s = self._monitor.delay_s(process)
+                if not self._monitor.is_viable:
+                    self._ended.set()
+            if delay_s is None or self._wake.wait(delay_s):
                 return
-            self._log.write(f"{self._monitor.on_exit(process, exit_code)}\n")
-            self._log.flush()
-            if not self._monitor.is_viable:
-                self._ended.set()
+            with self._lock:
+                if self._stopping:
+                    return
+                again = self._start(process, self._monitor.on_restart(process))
+                self._children[index] = again
 
 
 def command(process: graph.Process, values: Mapping[str, Value]) -> list[str]:
@@ -82,9 +98,11 @@ def command(process: graph.Process, values: Mapping[str, Value]) -> list[str]:
     namespace = "/".join(part for part in (values["namespace"], process.namespace) if part)
     line = [sys.executable, "-m", process.module, "--ros-args"]
     line += ["--log-level", values["log_level"], "-r", f"__ns:=/{namespace}"]
+    if values.get("params_file"):
+        line += ["--params-file", graph.absolute(values["params_file"])]
     if process.name:
         line += ["-r", f"__node:={process.name}"]
-    for key, value in process.parameters.items():
+    for key, value in process.ros_parameters.items():
         # JSON is YAML, and its quotes keep a word like `on` or `12` a string.
         line += ["-p", f"{key}:={json.dumps(value)}"]
     return line
@@ -100,8 +118,14 @@ def values_from(options: argparse.Namespace) -> graph.Arguments:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Start the graph and wait: 0 after Ctrl-C, else the exit code of the process that failed."""
-    return watch(RunningGraph(values_from(options)))
+    """Start the graph and wait: 0 after Ctrl-C, else the exit code of the process that failed.
+
+    Raises:
+        SparshError: Something that it needs is missing; nothing is started.
+    """
+    values = values_from(options)
+    graph.check_files(values)
+    return watch(RunningGraph(values))
 
 
 def watch(running: RunningGraph) -> int:

@@ -6,18 +6,22 @@ All nodes of a graph are given the same description and read the same sensors fr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from sparsh_ros.arguments import Setting, Value
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes.settings import SENSORS
+from sparsh_ros.sensors.cameras.discovery import TactileCamera
+from sparsh_ros.sensors.cameras.v4l2 import Host
 from sparsh_ros.sensors.config import SensorConfig, check_sensors, load_sensors
 from sparsh_ros.sensors.drivers import DRIVERS, SENSOR_TYPES, driver_config
 from sparsh_ros.sensors.profiles import load_profile
 
-_OF_ALL = ("sensors", "names", "sensor", "source", "background")
+_OF_ALL = ("sensors", "names", "sensor", "source", "background", "frame")
+_OF_CAMERAS = ("serial", "serials", "stream", "intensity", "leds")
+_OF_SIMULATION = ("touch", "seed")
 
 
 class Params(Protocol):
@@ -35,14 +39,24 @@ def sensor_configs(params: Params) -> tuple[SensorConfig, ...]:
     if params["sensors"]:
         refuse_beside_file(params, SENSORS)
         return load_sensors(params["sensors"])
-    _refuse_foreign(params)
+    source = find_source(params, Host().cameras)
+    driver = driver_name(params, source)
+    _refuse_foreign(params, source, driver)
     names = params["names"] or [Path(sensor_type(params)).stem]
     if len(names) > 1 and params["background"]:
         raise ParameterError(
             f"background: wanted one for each sensor, as no two gels look alike, found "
             f"{params['background']!r} for {len(names)}; name them in a file, see `sensors`"
         )
-    configs = tuple(_config(params, index, name) for index, name in enumerate(names))
+    if len(names) > 1 and params["frame"]:
+        raise ParameterError(
+            f"frame: wanted one for each sensor, found {params['frame']!r} for {len(names)}; name "
+            "them in a file, see `sensors`"
+        )
+    unasked = source == "simulated" and params["source"] == "auto" and not _speaks_of(params)
+    configs = tuple(
+        _config(params, driver, index, name, unasked) for index, name in enumerate(names)
+    )
     check_sensors(configs)
     return configs
 
@@ -78,14 +92,35 @@ def sensor_type(params: Params) -> str:
     return params["sensor"] or SENSOR_TYPES[0]
 
 
-def driver_name(params: Params) -> str:
+def find_source(params: Params, cameras: Callable[[], Sequence[TactileCamera]]) -> str:
+    """What `source` stands for: "camera", "video" or "simulated".
+
+    Args:
+        params: See `Params`.
+        cameras: Looks for the cameras that are plugged in; called only where that decides.
+    """
+    if params["source"] != "auto":
+        return params["source"]
+    changed = _changed(params, SENSORS)
+    if params["input"]:
+        is_camera = sensor_type(params) != "digit" and "://" in params["input"]
+        return "camera" if is_camera else "video"
+    if any(name in changed for name in _OF_CAMERAS):
+        return "camera"
+    if any(name in changed for name in _OF_SIMULATION):
+        return "simulated"
+    is_there = any(camera.sensor_type == sensor_type(params) for camera in cameras())
+    return "camera" if is_there else "simulated"
+
+
+def driver_name(params: Params, source: str) -> str:
     """The driver that gives the images.
 
     Raises:
         ParameterError: There is none for the camera of that type of sensor.
     """
-    if params["source"] != "camera":
-        return params["source"]
+    if source != "camera":
+        return source
     if sensor_type(params) not in SENSOR_TYPES:
         raise ParameterError(
             f"sensor: wanted one of {', '.join(SENSOR_TYPES)} for source camera, found "
@@ -98,28 +133,33 @@ def _changed(params: Params, table: Mapping[str, Setting]) -> list[str]:
     return [name for name in SENSORS if params[name] != table[name].value]
 
 
-def _refuse_foreign(params: Params) -> None:
+def _speaks_of(params: Params) -> bool:
+    return any(name in _changed(params, SENSORS) for name in _OF_SIMULATION)
+
+
+def _refuse_foreign(params: Params, source: str, driver: str) -> None:
     """What the driver would not heed: whoever sets a serial number does not want a simulation."""
-    heeded = {*_OF_ALL, *DRIVERS[driver_name(params)].settings()}
+    heeded = {*_OF_ALL, *DRIVERS[driver].settings()}
     if "serial" in heeded:
         heeded.add("serials")
     if foreign := [name for name in _changed(params, SENSORS) if name not in heeded]:
         raise ParameterError(
-            f"{foreign[0]}: has no meaning for source {params['source']} of a "
+            f"{foreign[0]}: has no meaning for source {source} of a "
             f"{sensor_type(params)}, found {params[foreign[0]]!r}; leave it out or choose another "
             "source"
         )
 
 
-def _config(params: Params, index: int, name: str) -> SensorConfig:
-    driver = driver_name(params)
+def _config(params: Params, driver: str, index: int, name: str, unasked: bool) -> SensorConfig:
     own = {"serial": _serial(params, index), "seed": params["seed"] + index}
     settings = {key: own.get(key, params[key]) for key in DRIVERS[driver].settings()}
     return SensorConfig(
         name=name,
         driver=driver_config(driver, **settings),
         profile=load_profile(sensor_type(params)),
+        gel_frame=params["frame"],
         background=Path(params["background"]) if params["background"] else None,
+        is_stand_in=unasked,
     )
 
 

@@ -10,6 +10,8 @@ the parameter `autostart` a node goes through the first two by itself.
 
 from __future__ import annotations
 
+import os
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -19,9 +21,12 @@ from rclpy.lifecycle import TransitionCallbackReturn as Result
 
 from sparsh_ros.arguments import Setting
 from sparsh_ros.errors import SparshError
+from sparsh_ros.names import RESTARTS
 from sparsh_ros.nodes.runtime import spin
-from sparsh_ros.nodes.runtime.diagnostics import ERROR, OK, Diagnostics, Report
+from sparsh_ros.nodes.runtime.diagnostics import ERROR, OK, WARN, Diagnostics, Report
 from sparsh_ros.nodes.runtime.parameters import Parameters
+
+_RESTART_SHOWN_S = 60.0
 
 
 class ManagedNode(LifecycleNode):
@@ -47,6 +52,7 @@ class ManagedNode(LifecycleNode):
             is_locked=lambda: self.state != "unconfigured",
             on_change=self._on_parameters,
         )
+        self._created_s = time.monotonic()
         self._failure: Exception | None = None
         self._is_starting = False
         self._diagnostics = Diagnostics(self, self._state_reports)
@@ -180,10 +186,20 @@ class ManagedNode(LifecycleNode):
 
     def _with_state(self, report: Report) -> Report:
         state = self.state
-        report = replace(report, values={"state": state} | dict(report.values))
+        report = replace(report, values={"state": state} | dict(report.values) | _restarts())
         if self._failure is not None:
             return replace(report, level=ERROR, message=f"{state}: {_sentence(self._failure)}")
-        return report if state == "active" else replace(report, level=OK, message=state)
+        if state != "active":
+            return replace(report, level=OK, message=state)
+        if _restarts() and time.monotonic() - self._created_s < _RESTART_SHOWN_S:
+            return report.with_more(Report(WARN, "started again after its process had died"))
+        return report
+
+
+def _restarts() -> dict[str, object]:
+    """How often the process died and was started again by what watches over it."""
+    count = os.environ.get(RESTARTS, "")
+    return {"restarts": int(count)} if count.isdecimal() else {}
 
 
 def _sentence(error: Exception) -> str:

@@ -92,7 +92,9 @@ def _folder(folder: Path) -> Iterator[tuple[str, float | None, bytes]]:
     in_names = all(_SECONDS.fullmatch(path.stem) for path in paths)
     first_s = float(paths[0].stem) if in_names and paths else 0.0
     for path in paths:
-        yield path.name, float(path.stem) - first_s if in_names else None, path.read_bytes()
+        # A link that leads nowhere is an image that cannot be read: its place counts.
+        content = path.read_bytes() if path.is_file() else b""
+        yield path.name, float(path.stem) - first_s if in_names else None, content
 
 
 def _video(path: Path) -> Iterator[tuple[str, float | None, bytes]]:
@@ -100,7 +102,7 @@ def _video(path: Path) -> Iterator[tuple[str, float | None, bytes]]:
     try:
         while (image := video.read()) is not None:
             rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-            yield "", video.position_s, encode_jpeg(rgb, JPEG_QUALITY).tobytes()
+            yield "", video.time_s, encode_jpeg(rgb, JPEG_QUALITY).tobytes()
     finally:
         video.close()
 

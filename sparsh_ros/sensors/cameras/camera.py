@@ -9,10 +9,11 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from sparsh_ros.errors import SensorError
+from sparsh_ros.errors import FrameError, SensorError
+from sparsh_ros.frames import IMAGE_HEIGHT
 from sparsh_ros.sensors.cameras.live import LiveImage
 from sparsh_ros.sensors.cameras.v4l2 import Host, Mode
-from sparsh_ros.sensors.images import is_cut_off
+from sparsh_ros.sensors.images import decode_jpeg, jpeg_size
 from sparsh_ros.sensors.watchdog import (
     EMPTY,
     TORN,
@@ -158,27 +159,16 @@ def _decode_yuyv(content: bytes, width: int, height: int, path: str) -> np.ndarr
 
 
 def _decode_jpeg(content: bytes, width: int, height: int, path: str) -> np.ndarray:
-    if is_cut_off(content):
-        raise BrokenFrameError(TORN, f"{path}: JPEG image without an end ({len(content)} bytes)")
-    factor = next(n for n in (8, 4, 2, 1) if n == 1 or min(width, height) >= 320 * n)
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED[factor])
-    if image is None:
-        raise BrokenFrameError(TORN, f"{path}: not a readable JPEG image ({len(content)} bytes)")
-    wanted = (-(-height // factor), -(-width // factor))
-    if image.shape[:2] != wanted:
-        found_height, found_width = (factor * size for size in image.shape[:2])
-        raise BrokenFrameError(
-            WRONG_SIZE, f"{path}: wanted {width}x{height}, found {found_width}x{found_height}"
-        )
-    return image
+    found = jpeg_size(content)
+    if found not in (None, (height, width)):
+        sizes = f"wanted {width}x{height}, found {found[1]}x{found[0]}"
+        raise BrokenFrameError(WRONG_SIZE, f"{path}: {sizes}")
+    try:
+        return decode_jpeg(content, path, IMAGE_HEIGHT, IMAGE_HEIGHT)
+    except FrameError as error:
+        raise BrokenFrameError(TORN, str(error)) from None
 
 
-_REDUCED = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
 _DECODERS = {"YUYV": _decode_yuyv, "MJPG": _decode_jpeg}
 
 

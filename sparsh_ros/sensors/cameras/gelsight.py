@@ -12,7 +12,7 @@ from sparsh_ros.sensors.cameras.discovery import choose_camera
 from sparsh_ros.sensors.cameras.live import LiveSensor, LiveSource
 from sparsh_ros.sensors.cameras.mjpeg import MjpegStream
 from sparsh_ros.sensors.cameras.v4l2 import Host, Mode
-from sparsh_ros.sensors.drivers import GelSightConfig
+from sparsh_ros.sensors.drivers import GelSightConfig, hide_password
 from sparsh_ros.sensors.profiles import SensorProfile
 
 
@@ -44,7 +44,8 @@ class GelSightSensor(LiveSensor):
             clock: Gives the stamps, nanoseconds.
             host: The machine that it is plugged into, None for this one.
         """
-        super().__init__(f"{self._label} {config.serial or config.input}".rstrip(), profile, clock)
+        which = config.serial or hide_password(config.input)
+        super().__init__(f"{self._label} {which}".rstrip(), profile, clock)
         self.config = config
         self._path = config.device or config.input
         self._mode = Mode.of(profile, config.fps or None)

@@ -7,16 +7,23 @@ does not tell a broken image from a broken stream.
 
 from __future__ import annotations
 
+import base64
 import http.client
+import math
 import socket
+import threading
+import time
 from contextlib import suppress
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from sparsh_ros.errors import FrameError, SensorError
 from sparsh_ros.sensors.cameras.live import LiveImage
-from sparsh_ros.sensors.images import decode_image, is_cut_off
+from sparsh_ros.sensors.drivers import hide_password
+from sparsh_ros.sensors.images import decode_jpeg
 from sparsh_ros.sensors.watchdog import (
     EMPTY,
+    FIRST_FRAME_TIMEOUT_S,
+    FRAME_TIMEOUT_S,
     HANG,
     TORN,
     VANISHED,
@@ -24,8 +31,8 @@ from sparsh_ros.sensors.watchdog import (
     BrokenStreamError,
 )
 
-TIMEOUT_S = 2.0
-
+_CONNECT_TIMEOUT_S = 2.0
+_CHECK_S = 0.05
 _CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
 _LONGEST_LINE = 8192
 _LARGEST_PART = 32 * 2**20
@@ -44,32 +51,54 @@ class MjpegStream:
     settles = False  # the camera ran before
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        """Connect to `url`, which may hold a name and a password."""
+        self._target = url
+        self.url = hide_password(url)
+        self._connection: http.client.HTTPConnection | None = None
+        self._response: http.client.HTTPResponse | None = None
+        # A server that sends byte by byte never lets a read time out: a thread watches the time.
+        self._deadline_s = time.monotonic() + FIRST_FRAME_TIMEOUT_S
+        self._is_late = False
+        self._timeout_s = FIRST_FRAME_TIMEOUT_S
+        self._closed = threading.Event()
+        threading.Thread(target=self._watch, name=f"watch {self.url}", daemon=True).start()
         try:
             self._connect()
         except (OSError, ValueError, http.client.HTTPException) as error:
+            self.close()
             raise SensorError(
-                f"{url}: no video stream ({error}); check address, network and camera server"
+                f"{self.url}: no video stream ({error}); check address, network and camera server"
             ) from error
         content_type = self._response.headers.get_content_type()
         if content_type != "multipart/x-mixed-replace":
             found = f"{content_type} (http status {self._response.status})"
             self.close()
-            raise SensorError(f"{url}: wanted an MJPEG stream, found {found}; check the address")
+            raise SensorError(
+                f"{self.url}: wanted an MJPEG stream, found {found}; check the address"
+            )
         self._boundary = b"--" + self._boundary_name().encode("ascii", "replace")
 
     def _connect(self) -> None:
-        parts = urlsplit(self.url)
-        self._connection = _CONNECTIONS[parts.scheme](parts.netloc, timeout=TIMEOUT_S)
+        parts = urlsplit(self._target)
+        _, _, host = parts.netloc.rpartition("@")
+        headers = {}
+        if parts.username is not None:
+            login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+        self._connection = _CONNECTIONS[parts.scheme](host, timeout=_CONNECT_TIMEOUT_S)
         target = parts._replace(scheme="", netloc="", fragment="").geturl()
-        try:
-            self._connection.request("GET", target or "/")
-            # Kept, because the connection lets go of it when the answer has no known length.
-            self._socket = self._connection.sock
-            self._response = self._connection.getresponse()
-        except BaseException:
-            self._connection.close()
-            raise
+        self._connection.connect()
+        # Kept, because the connection lets go of it when the answer has no known length.
+        self._socket = self._connection.sock
+        self._connection.request("GET", target or "/", headers=headers)
+        self._response = self._connection.getresponse()
+
+    def _watch(self) -> None:
+        while not self._closed.wait(_CHECK_S):
+            if time.monotonic() > self._deadline_s:
+                self._is_late = True
+                self.interrupt()
+                return
 
     def _boundary_name(self) -> str:
         # Some servers announce the boundary with the leading dashes that belong to the body.
@@ -81,30 +110,38 @@ class MjpegStream:
 
         Raises:
             BrokenFrameError: This image is broken; the stream goes on.
-            BrokenStreamError: The stream ended, or nothing came for 2 s.
+            BrokenStreamError: The stream ended, or no whole image came for 0.5 s (3 s for the
+                first).
         """
+        self._deadline_s = time.monotonic() + self._timeout_s
         try:
             length = self._read_headers()
             content = self._read_sized(length) if length else self._read_to_boundary()
-        except (OSError, http.client.HTTPException) as error:
-            fault = HANG if isinstance(error, TimeoutError) else VANISHED
-            raise BrokenStreamError(fault, f"{self.url}: stream broke off ({error})") from error
-        if is_cut_off(content):
-            raise BrokenFrameError(TORN, f"{self.url}: JPEG image without an end")
+        except (OSError, http.client.HTTPException, BrokenStreamError) as error:
+            if self._is_late or isinstance(error, TimeoutError):
+                sentence = f"{self.url}: no whole image for {self._timeout_s:g} s"
+                raise BrokenStreamError(HANG, sentence) from error
+            raise BrokenStreamError(VANISHED, f"{self.url}: stream broke off ({error})") from error
+        finally:
+            self._deadline_s = math.inf
+        self._timeout_s = FRAME_TIMEOUT_S
         try:
-            return LiveImage(decode_image(content, self.url))
+            return LiveImage(decode_jpeg(content, self.url))
         except FrameError as error:
             raise BrokenFrameError(TORN if content else EMPTY, str(error)) from None
 
     def interrupt(self) -> None:
         """Make a waiting `read` fail at once; called from another thread."""
-        with suppress(OSError):
+        with suppress(OSError, AttributeError):  # not connected yet
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the connection."""
-        self._response.close()
-        self._connection.close()
+        self._closed.set()
+        if self._response is not None:
+            self._response.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def _read_line(self) -> bytes:
         line = self._response.readline(_LONGEST_LINE)

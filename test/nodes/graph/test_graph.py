@@ -12,7 +12,7 @@ import pytest
 
 from sparsh_ros.arguments import Value
 from sparsh_ros.cli.graph import add_run
-from sparsh_ros.errors import MissingDependencyError, ParameterError
+from sparsh_ros.errors import MissingDependencyError, ParameterError, SparshError
 from sparsh_ros.nodes.graph import graph, recorded, run
 from sparsh_ros.nodes.graph.sensors import sensor_configs
 from sparsh_ros.nodes.settings import DIGIT, GELSIGHT, SENSORS, graph_settings
@@ -102,6 +102,62 @@ def test_a_graph_goes_on_as_long_as_it_is_of_use() -> None:
     assert not monitor.is_viable
 
 
+def test_what_died_is_started_again_later_and_later() -> None:
+    sensor, perception, recorder = started = graph.processes(_values("--record", "touch"))
+    now_s = [0.0]
+    monitor = graph.ProcessMonitor(started, True, lambda: now_s[0])
+    delays_s = []
+    for _ in range(7):
+        assert "starting it again in" in monitor.on_exit(sensor, -9)
+        delays_s.append(monitor.delay_s(sensor))
+        assert monitor.on_restart(sensor) == {"SPARSH_ROS_RESTARTS": str(len(delays_s))}
+    assert delays_s == [1, 2, 4, 8, 16, 30, 30]
+    now_s[0] += 60.0
+    monitor.on_exit(sensor, 1)
+    assert monitor.delay_s(sensor) == 1 and monitor.is_viable
+    monitor.on_exit(recorder, -9)  # what it has written is there already
+    assert monitor.delay_s(recorder) is None and monitor.is_viable
+    assert "starting it again" in monitor.on_exit(perception, -11)
+
+
+def test_what_says_at_once_why_it_cannot_run_is_not_started_again() -> None:
+    _, perception = started = graph.processes(_values())
+    monitor = graph.ProcessMonitor(started, True)
+    assert monitor.on_exit(perception, 1).endswith("(exit code 1): stopping the graph")
+    assert monitor.delay_s(perception) is None and not monitor.is_viable
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--model", "sparsh-dinosaur"), "sparsh-dinosaur"),
+        (
+            ("--model", "sparsh-mae-base", "--weights-dir", "nowhere"),
+            "nowhere: wanted a folder with weights",
+        ),
+        (("--background", "bare.png", "--source", "simulated"), "bare.png: cannot be read"),
+        (("--input", "press.mp4"), "press.mp4: wanted a video file"),
+        (("--params-file", "robot.yaml"), "params_file: .* none at robot.yaml"),
+        (("--record", "."), "record: wanted a folder to make, found one at"),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_starts(options, message: str) -> None:
+    with pytest.raises(SparshError, match=message):
+        graph.check_files(_values(*options))
+
+
+def test_what_is_there_passes() -> None:
+    graph.check_files(_values())
+
+
+def test_files_of_parameters_and_simulated_time_reach_every_node(tmp_path: Path) -> None:
+    values = _values("--params-file", str(tmp_path / "robot.yaml"), "--use-sim-time")
+    for process in graph.processes(values):
+        line = run.command(process, values)
+        assert line[line.index("--params-file") + 1] == str(tmp_path / "robot.yaml")
+        assert "use_sim_time:=true" in line
+
+
 def test_a_process_that_hosts_the_sensors_needs_no_other() -> None:
     monitor = graph.ProcessMonitor(graph.processes(_values("--in-process")))
     assert monitor.is_viable
@@ -124,7 +180,7 @@ def test_nodes_are_told_only_what_was_set() -> None:
 @pytest.mark.parametrize(
     ("option", "value", "wanted"),
     [
-        ("--source", "telepathy", "one of simulated, camera, video"),
+        ("--source", "telepathy", "one of auto, camera, video, simulated"),
         ("--heads", "smell", "one of auto, force, slip, pose"),
         ("--seed", "many", "a whole number"),
         ("--fps", "fast", "a number"),

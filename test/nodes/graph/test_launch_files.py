@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def test_every_argument_of_a_replay_is_described() -> None:
     path = str(LAUNCH / "replay.launch.py")
     description = PythonLaunchDescriptionSource(path).get_launch_description(LaunchContext())
     arguments = {argument.name: argument for argument in description.get_launch_arguments()}
-    assert {"bag", "rate", "out", "model", "namespace"} <= arguments.keys()
+    assert {"bag", "speed", "out", "model", "namespace"} <= arguments.keys()
     assert all(argument.description for argument in arguments.values())
 
 
@@ -106,17 +106,19 @@ def test_slip_arrives_and_everything_stops_cleanly(path: Path, outsider) -> None
     assert set(exit_codes.values()) == {0}
 
 
-def test_the_launch_outlives_one_of_two_sensors(tmp_path: Path, outsider, kill_sensor) -> None:
+def test_the_launch_outlives_one_of_two_sensors(tmp_path: Path, outsider, kill_node) -> None:
     hand = tmp_path / "sensors.yaml"
     hand.write_text(HAND)
-    service, exit_codes = _launch_service(FILES[0], sensors=str(hand), namespace="hand")
+    service, exit_codes = _launch_service(
+        FILES[0], sensors=str(hand), namespace="hand", use_respawn="false"
+    )
     slips = {name: outsider.listen(Slip, f"/hand/{name}/slip") for name in ("thumb", "palm")}
 
     def kill_the_thumb_and_wait() -> None:
         try:
             for name, heard in slips.items():
                 outsider.wait_for(lambda heard=heard: any(s.valid for s in heard), name)
-            kill_sensor("/hand/thumb")
+            kill_node("/hand/thumb", "sensor")
             outsider.wait_for(lambda: not slips["thumb"][-1].valid, "the end of the thumb")
             before = len(slips["palm"])
             outsider.wait_for(lambda: len(slips["palm"]) > before + 10, "more from the palm")
@@ -130,7 +132,44 @@ def test_the_launch_outlives_one_of_two_sensors(tmp_path: Path, outsider, kill_s
     assert sorted(exit_codes.values()) == [-signal.SIGKILL, 0, 0]
 
 
-def _launch_service(path: Path, **arguments: str) -> tuple[LaunchService, dict[str, int]]:
+def test_a_name_that_is_misspelt_starts_nothing(capfd) -> None:
+    service, exit_codes = _launch_service(FILES[0], argv=["sorce:=camera"], sorce="camera")
+    assert service.run() == 1 and exit_codes == {}
+    assert "argument: wanted source, found sorce" in capfd.readouterr().err
+
+
+def test_what_is_missing_is_said_before_anything_starts() -> None:
+    service, exit_codes = _launch_service(FILES[0], model="sparsh-dinosaur")
+    assert service.run() == 1 and exit_codes == {}
+
+
+def test_perception_that_dies_is_started_again(outsider, kill_node) -> None:
+    service, exit_codes = _launch_service(FILES[0], source="simulated", namespace="phoenix")
+    slips = outsider.listen(Slip, "/phoenix/slip")
+    restarts = "phoenix/perception: digit"
+
+    def kill_and_wait() -> None:
+        try:
+            outsider.wait_for(lambda: any(s.valid for s in slips), "slip")
+            kill_node("/phoenix", "perception")
+            outsider.wait_for(
+                lambda: outsider.diagnostics.get(restarts, {}).get("restarts") == "1", "restart"
+            )
+            before = len(slips)
+            outsider.wait_for(lambda: len(slips) > before + 5, "slip again")
+        finally:
+            service.shutdown()
+
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(kill_and_wait)
+        service.run()
+        done.result()
+    assert sorted(exit_codes.values()) == [-signal.SIGKILL, 0, 0]
+
+
+def _launch_service(
+    path: Path, argv: Sequence[str] = (), **arguments: str
+) -> tuple[LaunchService, dict[str, int]]:
     """A service that runs this launch file, and the exit codes of its processes as they end."""
     exit_codes: dict[str, int] = {}
     note_exit = OnProcessExit(
@@ -138,7 +177,7 @@ def _launch_service(path: Path, **arguments: str) -> tuple[LaunchService, dict[s
     )
     source = PythonLaunchDescriptionSource(str(path))
     include = IncludeLaunchDescription(source, launch_arguments=arguments.items())
-    service = LaunchService(noninteractive=True)
+    service = LaunchService(argv=list(argv), noninteractive=True)
     service.include_launch_description(
         LaunchDescription([RegisterEventHandler(note_exit), include])
     )

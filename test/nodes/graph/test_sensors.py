@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from sparsh_ros.errors import ParameterError
+from sparsh_ros.nodes.graph import sensors
 from sparsh_ros.nodes.graph.sensors import config_for_node, sensor_configs
 from sparsh_ros.nodes.settings import SENSOR
-from sparsh_ros.sensors.drivers import SimulatedConfig
+from sparsh_ros.sensors.cameras.discovery import TactileCamera
+from sparsh_ros.sensors.drivers import DigitConfig, SimulatedConfig
 
 DEFAULTS = {name: setting.value for name, setting in SENSOR.items()}
 
@@ -23,6 +26,48 @@ def test_the_default_is_a_simulated_digit_named_after_its_kind() -> None:
     (config,) = sensor_configs(_params())
     assert (config.name, config.driver.name, config.profile.name) == ("digit", "simulated", "digit")
     assert config.driver == SimulatedConfig()
+
+
+@pytest.fixture
+def plugged(monkeypatch: pytest.MonkeyPatch) -> list[TactileCamera]:
+    """The cameras that this machine has."""
+    cameras: list[TactileCamera] = []
+    monkeypatch.setattr(sensors, "Host", lambda: SimpleNamespace(cameras=lambda: cameras))
+    return cameras
+
+
+@pytest.mark.parametrize(
+    ("changed", "driver"),
+    [
+        ({}, "digit"),
+        ({"sensor": "gelsight_mini"}, "simulated"),
+        ({"source": "simulated"}, "simulated"),
+        ({"touch": "demo"}, "simulated"),
+        ({"input": "press.mp4"}, "video"),
+        ({"sensor": "gelsight_mini", "input": "http://h/stream"}, "gelsight_mini"),
+    ],
+)
+def test_a_sensor_that_is_plugged_in_wins(plugged, changed, driver: str) -> None:
+    plugged.append(TactileCamera("digit", "D1", "/dev/video0", "1-1", ""))
+    (config,) = sensor_configs(_params(**changed))
+    assert config.driver.name == driver
+
+
+def test_without_a_sensor_it_is_simulated_and_that_is_known(plugged) -> None:
+    (config,) = sensor_configs(_params())
+    assert config.driver == SimulatedConfig() and config.is_stand_in
+    (config,) = sensor_configs(_params(serial="D1"))
+    assert config.driver == DigitConfig(serial="D1") and not config.is_stand_in
+    for asked in ({"source": "simulated"}, {"touch": "demo"}):
+        (config,) = sensor_configs(_params(**asked))
+        assert config.driver.name == "simulated" and not config.is_stand_in
+
+
+def test_a_single_sensor_may_have_a_frame_of_its_own() -> None:
+    (config,) = sensor_configs(_params(frame="fingertip", source="simulated"))
+    assert config.gel_frame == "fingertip"
+    with pytest.raises(ParameterError, match="frame: wanted one for each sensor"):
+        sensor_configs(_params(frame="fingertip", names=["a", "b"], source="simulated"))
 
 
 def test_several_of_a_kind() -> None:
@@ -63,7 +108,7 @@ def test_a_node_finds_its_own() -> None:
     ("changed", "message"),
     [
         ({"sensors": "sensors.yaml", "seed": 3, "serial": "D1"}, r"found both \(seed, serial\)"),
-        ({"serial": "D1"}, "serial: has no meaning for source simulated of a digit, found 'D1'"),
+        ({"source": "simulated", "serial": "D1"}, "serial: has no meaning for source simulated"),
         ({"source": "camera", "touch": "demo"}, "touch: has no meaning for source camera"),
         ({"source": "camera", "sensor": "gelsight_mini", "leds": "digit-interface"}, "leds: has"),
         (
