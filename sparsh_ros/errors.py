@@ -16,21 +16,7 @@ def printable(text: str) -> str:
 
 
 class SparshError(Exception):
-    """Root of all errors of this package: catch it to catch them all.
-
-    Names in files and messages come from strangers, so its text holds no control characters, which
-    a terminal would obey.
-    """
-
-    def __str__(self) -> str:
-        return printable(super().__str__())
-
-
-def printable(text: str) -> str:
-    """A text whose control characters are written out, such as `\\x1b`; line breaks stay."""
-    return "".join(
-        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text
-    )
+    """Root of all errors of this package: catch it to catch them all."""
 
     def __init__(self, message: str = "") -> None:
         """Take the message, which may quote what stands in a file."""
