@@ -27,9 +27,9 @@ ROS = [
 ]
 # The only modules that may import torch: training, official checkpoints, the CUDA engine.
 WITH_TORCH = re.compile(
-    r"sparsh_ros\.(training(\..*)?|engines\.torch_engine|export\.(export|convert)|commands\.train"
-    r"|models\.(vit|layers|heads|dpt|preprocess|graphs)"
-    r"|models\.loading(\..*)?)"
+    r"sparsh_ros\.(training(\..*)?|engines\.torch_engine|export\.(export|convert)"
+    r"|commands\.train(_stream)?|models\.(vit|layers|heads|dpt|preprocess|graphs)"
+    r"|models\.streaming\.network|models\.loading(\..*)?)"
 )
 IMPORT_WITHOUT = """
 import importlib, sys

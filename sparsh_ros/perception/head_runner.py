@@ -19,8 +19,8 @@ from sparsh_ros.models.transforms import OutputTransform
 from sparsh_ros.names import CONTACT_THRESHOLD_N
 from sparsh_ros.perception.calibration import Calibration
 from sparsh_ros.perception.postprocess import Estimate, Postprocessor
-from sparsh_ros.perception.stream_postprocess import StreamPostprocessor
-from sparsh_ros.perception.stream_runner import StreamRunner
+from sparsh_ros.perception.streaming.postprocess import StreamPostprocessor
+from sparsh_ros.perception.streaming.runner import StreamRunner
 from sparsh_ros.sensors.profiles import SensorProfile
 
 
