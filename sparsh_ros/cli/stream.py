@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options of `sparsh-ros train stream`, `stream-publish` and `stream-scores`."""
+"""Options of `sparsh-ros train stream`, `stream-publish`, `stream-scores` and `stream-card`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AddStep = Callable[[argparse._SubParsersAction, str, str], argparse.ArgumentPars
 
 
 def add_stream_steps(steps: argparse._SubParsersAction, add_step: AddStep) -> None:
-    """Describe the three steps of the streaming model."""
+    """Describe the steps of the streaming model."""
     _add_train(add_step(steps, "stream", "train the streaming model end to end, with memory"))
     publish = add_step(steps, "stream-publish", "export the run that is best on validation")
     publish.add_argument("--runs", type=Path, nargs="+", required=True, help="training runs")
@@ -29,6 +29,10 @@ def add_stream_steps(steps: argparse._SubParsersAction, add_step: AddStep) -> No
     scores.add_argument("--weights-dir", type=Path, help="of the streaming model")
     scores.add_argument("--beside", nargs="*", default=[DEFAULT_MODEL], help="other models")
     scores.add_argument("--out", type=Path, metavar="FILE", help="JSON file for the numbers")
+    card = add_step(steps, "stream-card", "write the model card of the streaming model")
+    card.add_argument("--scores", type=Path, required=True, help="of `train stream-scores --out`")
+    card.add_argument("--notes", type=Path, required=True, help="how it was made, Markdown")
+    card.add_argument("--weights-dir", type=Path, help="folder (default: the model's own)")
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:

@@ -18,13 +18,14 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from sparsh_ros.errors import DatasetError
+from sparsh_ros.errors import DatasetError, WeightsError
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.names import STREAM_MODEL
 from sparsh_ros.training.recipes.stream import StreamTraining
+from sparsh_ros.training.stream.card import render_card
 from sparsh_ros.training.stream.episodes import EpisodeFolder, StreamEpisode, start_worker
 from sparsh_ros.training.stream.live import LiveModel, score_models
-from sparsh_ros.training.stream.publish import publish_best
+from sparsh_ros.training.stream.publish import CHOSEN_FILE, publish_best
 from sparsh_ros.training.stream.settings import (
     LONG_SECONDS,
     SECONDS,
@@ -34,15 +35,20 @@ from sparsh_ros.training.stream.settings import (
 from sparsh_ros.training.stream.zero_shot import score_recordings
 
 WORKER_AHEAD = 20_000
+SCORES_FILE = "scores.json"
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run one of the steps."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    {"stream": _train, "stream-publish": _publish, "stream-scores": _score}[arguments.step](
-        arguments
-    )
+    steps = {
+        "stream": _train,
+        "stream-publish": _publish,
+        "stream-scores": _score,
+        "stream-card": _write_card,
+    }
+    steps[arguments.step](arguments)
     return 0
 
 
@@ -92,6 +98,21 @@ def _score(arguments: argparse.Namespace) -> None:
         _show(title, columns)
     if arguments.out is not None:
         arguments.out.write_text(json.dumps({"episodes": len(paths), **found}, indent=2) + "\n")
+
+
+def _write_card(arguments: argparse.Namespace) -> None:
+    folder = arguments.weights_dir or load_model_spec(STREAM_MODEL).weights
+    try:
+        scores = json.loads(arguments.scores.read_text())
+        chosen = json.loads((folder / CHOSEN_FILE).read_text())
+        notes = arguments.notes.read_text()
+    except (OSError, ValueError) as error:
+        raise WeightsError(
+            f"model card: cannot read {error}; `sparsh-ros train stream-publish`, then "
+            "`stream-scores --out`, write what it needs"
+        ) from error
+    (folder / SCORES_FILE).write_text(json.dumps(scores, indent=2) + "\n")
+    (folder / "MODEL_CARD.md").write_text(render_card(scores, chosen, notes))
 
 
 def _show(title: str, columns: dict[str, dict[str, float]]) -> None:

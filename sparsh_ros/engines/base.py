@@ -45,8 +45,8 @@ class Engine(ABC):
         self.heads = tuple(head for head in heads if encoder or head not in READS_IMAGES)
         self._token_shape = (spec.tokens, spec.embed_dim)
         self._has_encoder = encoder
-        self._streams = spec.streams
         self._model, self._weights = spec.name, spec.weights
+        self._streams = spec.streams
 
     def encode(self, *images: NDArray[np.uint8]) -> Any:
         """Encode images to tokens.
@@ -129,14 +129,16 @@ class Engine(ABC):
             tokens = self.encode(*images)
             self._check_finite("encoder", tokens)
         if self._streams:
-            blank = (np.zeros((1, size), np.float32) for size in STEP_SIZES)
-            for values in self.step(*blank).values():
-                self._check_finite("heads", values)
+            outputs = self.step(*(np.zeros((1, size), np.float32) for size in STEP_SIZES))
+            self._check_outputs("heads", outputs)
             return
         for head in self.heads:
             outputs = self.run_head(head, *(images if head in READS_IMAGES else [tokens]))
-            for values in outputs.values():
-                self._check_finite(head, values)
+            self._check_outputs(head, outputs)
+
+    def _check_outputs(self, part: str, outputs: Outputs) -> None:
+        for values in outputs.values():
+            self._check_finite(part, values)
 
     def _check_finite(self, part: str, values: Any) -> None:
         if not math.isfinite(float(abs(values).max())):

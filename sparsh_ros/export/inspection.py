@@ -137,13 +137,13 @@ def _inspect_tensors(file: Checkpoint, report: Inspection) -> None:
         _inspect_decoder(file, report)
     if file.has_encoder:
         _inspect_encoder(file, report)
-    if not report.problems:
-        report.add_problems([(_NOT_FINITE, _not_finite(file, heads))])
     elif not heads and not file.task:
         raise WeightsError(
             f"{file.path}: wanted the encoder, the decoder or the heads of a touch model, found "
             f"{describe_groups(file.tensors)}; give another file"
         )
+    if not report.problems:
+        report.add_problems([(_NOT_FINITE, _not_finite(file, heads))])
 
 
 def _not_finite(file: Checkpoint, heads: Sequence[str]) -> list[str]:

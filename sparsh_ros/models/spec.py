@@ -58,12 +58,12 @@ class Architecture(NamedTuple):
 
 STREAM = "stream"
 SIZES = {
-    STREAM: Architecture(CHANNELS, 0, 0),  # no transformer, see `sparsh_ros.models.streaming`
     "micro": Architecture(192, 6, 3),  # not a published size: fits 60 Hz on two CPU cores
     "tiny": Architecture(192, 12, 3),
     "small": Architecture(384, 12, 6),
     "base": Architecture(768, 12, 12),
     "large": Architecture(1024, 24, 16),
+    STREAM: Architecture(CHANNELS, 0, 0),  # no transformer, see `sparsh_ros.models.streaming`
 }
 
 _EDGES_MM = (-5.0, -2.0, -1.0, -0.5, -0.1, 0.1, 0.5, 1.0, 2.0, 5.0)

@@ -206,16 +206,16 @@ def without_torch(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def kill_sensor() -> Callable[[str], None]:
-    """Kills this run's process of the sensor in a namespace, such as "/hand/thumb"."""
+def kill_node() -> Callable[[str, str], None]:
+    """Kills this run's process of a node in a namespace, such as "/hand/thumb" and "sensor"."""
 
-    def kill(namespace: str) -> None:
-        word = f"__ns:={namespace}".encode()
+    def kill(namespace: str, node: str) -> None:
+        words = {f"__ns:={namespace}".encode(), f"__node:={node}".encode()}
         ours = f"ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']}".encode()
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # processes come and go
                 is_ours = ours in (process / "environ").read_bytes().split(b"\0")
-                if is_ours and word in (process / "cmdline").read_bytes().split(b"\0"):
+                if is_ours and words <= set((process / "cmdline").read_bytes().split(b"\0")):
                     os.kill(int(process.name), signal.SIGKILL)
 
     return kill

@@ -57,4 +57,4 @@ def some(names: Sequence[str]) -> str:
 
 def _shortened(name: str) -> str:
     shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
-    return printable(shown)
+    return printable(shown).replace("\n", "\\n")

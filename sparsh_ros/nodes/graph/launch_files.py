@@ -61,7 +61,7 @@ def _describe(
         values = parse({name: LaunchConfiguration(name).perform(context) for name in known})
         processes = make(values)
         monitor = graph.ProcessMonitor(processes, values.get("use_respawn", False))
-        nodes = [_node(process, monitor, values, {}) for process in processes]
+        nodes = [part for process in processes for part in _node(process, monitor, values, {})]
         return [GroupAction([PushRosNamespace(values["namespace"]), *nodes])]
 
     declared = [_declare(name, setting) for name, setting in arguments.items()]
@@ -79,7 +79,9 @@ def refuse_misspelt(names: Sequence[str], known: Collection[str]) -> None:
     for name in names:
         meant = get_close_matches(name, known, 1, _CLOSE)
         if name not in known and meant:
-            raise ParameterError(f"argument {name}: wanted {meant[0]}?; see --show-args")
+            raise ParameterError(
+                f"argument: wanted {meant[0]}, found {name}; --show-args lists all"
+            )
 
 
 def _declare(name: str, setting: Setting) -> DeclareLaunchArgument:
@@ -95,7 +97,8 @@ def _node(
     monitor: graph.ProcessMonitor,
     values: graph.Arguments,
     environment: Mapping[str, str],
-) -> GroupAction:
+) -> list[LaunchDescriptionEntity]:
+    """A process, and before it what notes below which namespace it stands."""
     scope: dict[str, object] = {}
 
     def note_end(
@@ -118,7 +121,7 @@ def _node(
         # Below the same namespace, with the same remappings: what the launch files above say.
         restore = OpaqueFunction(function=lambda inner: inner.launch_configurations.update(scope))
         return [
-            GroupAction([restore, _node(process, monitor, values, monitor.on_restart(process))])
+            GroupAction([restore, *_node(process, monitor, values, monitor.on_restart(process))])
         ]
 
     files = [graph.absolute(values["params_file"])] if values.get("params_file") else []
@@ -134,4 +137,4 @@ def _node(
         output="screen",
         on_exit=note_end,
     )
-    return GroupAction([OpaqueFunction(function=note_scope), node], scoped=False)
+    return [OpaqueFunction(function=note_scope), node]

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pytest
 from fixtures import launch_stand_in
 
 from sparsh_ros.commands.simulate import record_bag
+from sparsh_ros.errors import ParameterError
 from sparsh_ros.msg import Slip
 from sparsh_ros.training.episodes import SimulatedTouch
 
@@ -106,7 +107,7 @@ def test_slip_arrives_and_everything_stops_cleanly(path: Path, outsider) -> None
     assert set(exit_codes.values()) == {0}
 
 
-def test_the_launch_outlives_one_of_two_sensors(tmp_path: Path, outsider, kill_sensor) -> None:
+def test_the_launch_outlives_one_of_two_sensors(tmp_path: Path, outsider, kill_node) -> None:
     hand = tmp_path / "sensors.yaml"
     hand.write_text(HAND)
     service, exit_codes = _launch_service(
@@ -118,7 +119,7 @@ def test_the_launch_outlives_one_of_two_sensors(tmp_path: Path, outsider, kill_s
         try:
             for name, heard in slips.items():
                 outsider.wait_for(lambda heard=heard: any(s.valid for s in heard), name)
-            kill_sensor("/hand/thumb")
+            kill_node("/hand/thumb", "sensor")
             outsider.wait_for(lambda: not slips["thumb"][-1].valid, "the end of the thumb")
             before = len(slips["palm"])
             outsider.wait_for(lambda: len(slips["palm"]) > before + 10, "more from the palm")
@@ -132,7 +133,53 @@ def test_the_launch_outlives_one_of_two_sensors(tmp_path: Path, outsider, kill_s
     assert sorted(exit_codes.values()) == [-signal.SIGKILL, 0, 0]
 
 
-def _launch_service(path: Path, **arguments: str) -> tuple[LaunchService, dict[str, int]]:
+def test_a_name_that_is_misspelt_starts_nothing() -> None:
+    service, exit_codes = _launch_service(FILES[0], argv=["sorce:=camera"], sorce="camera")
+    assert service.run() == 1 and exit_codes == {}
+
+
+def test_names_that_are_no_misspelling_are_for_somebody_else() -> None:
+    from sparsh_ros.nodes.graph.launch_files import refuse_misspelt
+
+    known = {"source", "serial", "sensor", "namespace"}
+    refuse_misspelt(["source", "robot", "use_gripper"], known)
+    with pytest.raises(ParameterError, match="wanted source, found sorce"):
+        refuse_misspelt(["sorce"], known)
+
+
+def test_what_is_missing_is_said_before_anything_starts() -> None:
+    service, exit_codes = _launch_service(FILES[0], model="sparsh-dinosaur")
+    assert service.run() == 1 and exit_codes == {}
+
+
+def test_perception_that_dies_is_started_again(outsider, kill_node) -> None:
+    service, exit_codes = _launch_service(FILES[0], source="simulated", namespace="phoenix")
+    slips = outsider.listen(Slip, "/phoenix/slip")
+    restarts = "phoenix/perception: digit"
+
+    def kill_and_wait() -> None:
+        try:
+            outsider.wait_for(lambda: any(s.valid for s in slips), "slip")
+            kill_node("/phoenix", "perception")
+            outsider.wait_for(
+                lambda: outsider.diagnostics.get(restarts, {}).get("restarts") == "1", "restart"
+            )
+            before = len(slips)
+            outsider.wait_for(lambda: len(slips) > before + 5, "slip again")
+        finally:
+            service.shutdown()
+
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(kill_and_wait)
+        service.run()
+        done.result()
+    # On a busy machine the launch system does not wait for the others to end by themselves.
+    assert len(exit_codes) == 3 and -signal.SIGKILL in exit_codes.values()
+
+
+def _launch_service(
+    path: Path, argv: Sequence[str] = (), **arguments: str
+) -> tuple[LaunchService, dict[str, int]]:
     """A service that runs this launch file, and the exit codes of its processes as they end."""
     exit_codes: dict[str, int] = {}
     note_exit = OnProcessExit(
@@ -140,7 +187,7 @@ def _launch_service(path: Path, **arguments: str) -> tuple[LaunchService, dict[s
     )
     source = PythonLaunchDescriptionSource(str(path))
     include = IncludeLaunchDescription(source, launch_arguments=arguments.items())
-    service = LaunchService(noninteractive=True)
+    service = LaunchService(argv=list(argv), noninteractive=True)
     service.include_launch_description(
         LaunchDescription([RegisterEventHandler(note_exit), include])
     )

@@ -44,7 +44,7 @@ def _reopened(outsider, name: str) -> str:
 
 
 def test_sensors_come_and_go_without_each_other(
-    outsider, start_graph, cameras, kill_sensor, hand, slips
+    outsider, start_graph, cameras, kill_node, hand, slips
 ) -> None:
     cameras.plug("digit", "D1", "1-1")
     cameras.plug("gelsight_mini", "28J0-AB12", "1-3")
@@ -62,7 +62,7 @@ def test_sensors_come_and_go_without_each_other(
     outsider.wait_for(lambda: images, "an image of the palm")
     assert images[0].header.frame_id == "palm_camera_optical_frame"
 
-    kill_sensor("/hand/thumb")
+    kill_node("/hand/thumb", "sensor")
     outsider.wait_for(lambda: not slips["thumb"][-1].valid, "the end of the thumb's estimates")
     for name in ("index", "palm"):
         before = len(slips[name])
@@ -71,8 +71,8 @@ def test_sensors_come_and_go_without_each_other(
     outsider.wait_for(lambda: _reopened(outsider, "index") == "1", "the index opened once again")
     assert _reopened(outsider, "palm") == "0"
 
-    kill_sensor("/hand/index")
-    kill_sensor("/hand/palm")
+    kill_node("/hand/index", "sensor")
+    kill_node("/hand/palm", "sensor")
     assert graph.wait() == 9
     assert "has ended (exit code -9): stopping the graph" in graph.log
     assert "Traceback" not in graph.log
