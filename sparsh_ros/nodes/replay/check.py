@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -60,7 +60,7 @@ def check(values: Mapping[str, Value], topics: Mapping[str, str], perception: st
     for line in (line for one in differences for line in remarks(one)):
         console.print(escape(line), soft_wrap=True)
     equal = all(one.equal for one in differences)
-    console.print("live and offline are equal" if equal else "live and offline DIFFER")
+    console.print(_verdict(differences))
     document = {"schema": 1, "equal": equal, "settings": dict(values)}
     document["sensors"] = [one.document() for one in differences]
     text = json.dumps(document, indent=1)
@@ -68,6 +68,17 @@ def check(values: Mapping[str, Value], topics: Mapping[str, str], perception: st
     path.write_text(f"{text}\n", encoding="utf-8")
     console.print(f"written to {escape(str(path))}", soft_wrap=True)
     return int(not equal)
+
+
+def _verdict(differences: Sequence[ReplayDifference]) -> str:
+    if all(one.equal for one in differences):
+        return "live and offline are equal"
+    if any(found.different for one in differences for found in one.quantities.values()):
+        return "live and offline DIFFER"
+    return (
+        "live and offline cannot be compared: too few frames have a live estimate; play more "
+        "slowly with --speed"
+    )
 
 
 def _offline(

@@ -21,6 +21,7 @@ from sparsh_ros.evaluation.result import UNKNOWN, Estimates
 from sparsh_ros.nodes.replay.live_estimates import LiveEstimates
 
 FORCE_N, MOTION_M_RAD = 1e-4, 1e-6
+_MOST_LEFT_OUT = 0.5
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,13 @@ them in batches of all sensors."""
 
 @dataclass(frozen=True)
 class Compared:
-    """One quantity: frames compared, how many differ, and the largest difference, SI."""
+    """One quantity.
+
+    Attributes:
+        frames: of which both sides say something.
+        different: of which they say something else, or only one says anything.
+        largest: difference between two numbers, SI.
+    """
 
     frames: int
     different: int
@@ -82,9 +89,16 @@ class ReplayDifference:
 
     @property
     def equal(self) -> bool:
-        """Whether something was compared, and all that was is equal."""
+        """Whether most frames were compared, and all that were are equal."""
         found = self.quantities.values()
-        return any(one.frames for one in found) and not any(one.different for one in found)
+        says_something = any(one.frames for one in found)
+        return self.is_covered and says_something and not any(one.different for one in found)
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether at most half of the frames are left out, so that a comparison means something."""
+        left_out = self.repeated + self.passed_over + self.other_pair
+        return left_out <= _MOST_LEFT_OUT * self.frames
 
     def document(self) -> dict[str, Any]:
         """For a JSON file; differences and tolerances in SI units."""
@@ -247,5 +261,6 @@ def _compared(
     apart = np.abs(one - other)
     only_one = np.isnan(one) != np.isnan(other)
     different = (only_one | (apart > tolerance)).any(axis=1)
+    both = (np.isfinite(one) & np.isfinite(other)).any(axis=1)
     largest = float(np.nanmax(apart)) if np.isfinite(apart).any() else 0.0
-    return Compared(int(rows.sum()), int(different.sum()), largest)
+    return Compared(int(both.sum()), int(different.sum()), largest)

@@ -8,6 +8,7 @@ code is 0 if these are equal, see evaluation/difference.py.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
@@ -22,7 +23,7 @@ from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 
 from sparsh_ros.arguments import Value
-from sparsh_ros.errors import RecordingError, SparshError
+from sparsh_ros.errors import ParameterError, RecordingError, SparshError
 from sparsh_ros.frames import Frame
 from sparsh_ros.models.head_choice import choose_heads
 from sparsh_ros.models.zoo import load_model_spec
@@ -33,6 +34,7 @@ from sparsh_ros.nodes.graph.recorded import recorded_sensors
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.record.recorder import Recorder
 from sparsh_ros.nodes.replay.check import check
+from sparsh_ros.nodes.replay.played_labels import PlayedLabels
 from sparsh_ros.nodes.replay.played_sensor import PlayedSensor
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.clocks import PlayClock, steady_clock
@@ -57,6 +59,13 @@ _BACKGROUND_DELAY_S = 0.2
 _DISCOVERY_PERIOD_S = 0.5
 _READ_AHEAD = 32
 
+# How long others are looked for before the start: nodes know of each other within it.
+_LOOK_FOR_CLOCKS_S = 1.5
+_OTHER_CLOCK = (
+    "/clock: wanted to be the only one who tells the time, found another node that does; stop it, "
+    "or choose another ROS_DOMAIN_ID"
+)
+
 Item = tuple[BagSensor, str, int, object]
 
 
@@ -80,6 +89,7 @@ class Player(Node):
         """
         super().__init__("player")
         params = Parameters(self, settings.PLAYER)
+        self._refuse_running_player()
         self.values = {name: params[name] for name in settings.PLAYER}
         configs = recorded_sensors(params["bag"], params["image_topics"], params["sensor"])
         names = prefixes([config.name for config in configs])
@@ -128,7 +138,15 @@ class Player(Node):
                 BagSensor(name, _without_labels(topics), values["sensor"])
                 for name, topics in zip(self.sensors, found, strict=True)
             ]
-            with closing(prefetch(read_sensor_items(bag, sensors), _READ_AHEAD)) as items:
+            prefixes = {
+                topics.prefix: self.sensors[name].topics
+                for name, topics in zip(self.sensors, found, strict=True)
+            }
+            self._labels = PlayedLabels(self, values["bag"], prefixes)
+            with (
+                closing(self._labels),
+                closing(prefetch(read_sensor_items(bag, sensors), _READ_AHEAD)) as items,
+            ):
                 self._publish_all(item for item in items if item[1] != "profile")
             for warning in bag.warnings:
                 self.get_logger().warning(warning)
@@ -141,7 +159,7 @@ class Player(Node):
             raise RecordingError(f"bag {self.values['bag']}: no image that can be read")
         self._clock.left_s(first[2])
         self._await_listeners()
-        self.get_logger().info(f"playing {self.values['bag']} at rate {self.values['rate']}")
+        self.get_logger().info(f"playing {self.values['bag']} at speed {self.values['speed']}")
         for sensor, event, stamp_ns, value in chain([first], items):
             if self._stop.is_set():
                 return
@@ -156,6 +174,7 @@ class Player(Node):
             self._publish_time()
         self._publish_time()
         sensor.publish(frame)
+        self._labels.publish_until(frame.stamp_ns)
 
     def _change_background(
         self, sensor: PlayedSensor, stamp_ns: int, image: np.ndarray | None
@@ -186,12 +205,17 @@ class Player(Node):
         self._stop.wait(_HANDSHAKE_S)
         self._clock.stand_still()
 
+    def _refuse_running_player(self) -> None:
+        """Leave a graph alone in which somebody plays already, before anything is sent to it."""
+        give_up_s = time.monotonic() + _LOOK_FOR_CLOCKS_S
+        while time.monotonic() < give_up_s:
+            if self.count_publishers("/clock"):
+                raise ParameterError(_OTHER_CLOCK)
+            time.sleep(_POLL_S)
+
     def _refuse_other_clocks(self) -> None:
         if self.count_publishers("/clock") > 1 and not self.failure:
-            self.failure = (
-                "/clock: wanted to be the only one who tells the time, found another node that "
-                "does; stop it, or choose another ROS_DOMAIN_ID"
-            )
+            self.failure = _OTHER_CLOCK
             request_stop()
 
     def _has_listeners(self) -> bool:
@@ -262,6 +286,8 @@ def main(arguments: list[str] | None = None) -> int:
     player = players[0]
     if player.failure:
         rclpy.logging.get_logger("sparsh_ros").fatal(player.failure)
+        if player.recorder.writer is not None:  # then the folder is of this run
+            shutil.rmtree(player.values["out"], ignore_errors=True)
         return 1
     if not player.finished:
         return 0

@@ -43,6 +43,9 @@ def offline() -> Estimates:
         in_contact=contact,
         slip_probability=rng.random(COUNT).astype(np.float32),
         slipping=contact.copy(),
+        slide_speed_m_s=np.full(COUNT, np.nan, np.float32),
+        slip_share=np.full(COUNT, np.nan, np.float32),
+        friction_margin=np.full(COUNT, np.nan, np.float32),
         delta_force_n=rng.normal(size=(COUNT, 3)).astype(np.float32),
         pose_change=motion,
         pose_bins=np.full((COUNT, 3), 5, np.int8),
@@ -84,9 +87,10 @@ def difference(
 def test_the_same_is_equal(offline: Estimates) -> None:
     found = difference(offline, same(offline))
     assert found.equal and found.passed_over == found.other_pair == found.after_gap == 0
-    assert {name: one.frames for name, one in found.quantities.items()} == dict.fromkeys(
-        ("force", "slip probability", "in contact", "motion"), COUNT
-    )
+    frames = {name: one.frames for name, one in found.quantities.items()}
+    assert frames == dict.fromkeys(("force", "slip probability", "in contact"), COUNT) | {
+        "motion": CONTACT.stop - CONTACT.start
+    }
 
 
 def test_a_number_too_far_off_is_different(offline: Estimates) -> None:
@@ -113,7 +117,7 @@ def test_contact_is_left_out_from_a_gap_to_the_next_moment_without(offline: Esti
     found = difference(offline, live)
     assert found.equal
     assert (found.passed_over, found.after_gap) == (1, 14)
-    assert found.quantities["motion"].frames == COUNT - 15
+    assert found.quantities["motion"].frames == 5
     assert found.quantities["force"].frames == COUNT - 1
 
 
@@ -156,7 +160,7 @@ def test_a_message_that_was_lost_after_all_is_no_difference(offline: Estimates) 
     found = difference(offline, live)
     assert found.equal
     assert found.quantities["force"].frames == COUNT - 1
-    assert found.quantities["motion"].frames == COUNT
+    assert found.quantities["motion"].frames == CONTACT.stop - CONTACT.start
 
 
 def test_nothing_compared_is_not_equal(offline: Estimates) -> None:
@@ -195,3 +199,19 @@ def test_table_and_sentences_tell_all_of_it(offline: Estimates) -> None:
     document = json.loads(json.dumps(found.document()))
     assert document["quantities"]["force"]["tolerance"] == 1e-4
     assert document["passed_over"] == 1
+
+
+def test_frames_of_which_nobody_says_anything_are_not_compared(offline: Estimates) -> None:
+    unknown = replace(offline, pose_change=np.full_like(offline.pose_change, np.nan))
+    found = difference(unknown, same(unknown))
+    assert found.quantities["motion"].frames == found.quantities["motion"].different == 0
+    assert found.equal
+
+
+@pytest.mark.parametrize(("lost", "equal"), [(COUNT // 2, True), (COUNT // 2 + 1, False)])
+def test_what_was_mostly_passed_over_is_not_equal(offline, lost: int, equal: bool) -> None:
+    live = same(offline)
+    passed_over(live, *range(lost))
+    found = difference(offline, live)
+    assert found.equal is found.is_covered is equal
+    assert not any(one.different for one in found.quantities.values())
