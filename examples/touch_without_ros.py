@@ -2,6 +2,7 @@
 """Force and slip of a gel sensor in plain Python, no ROS.
 
 python examples/touch_without_ros.py                         # the simulated DIGIT
+python examples/touch_without_ros.py digit                   # or its serial number
 python examples/touch_without_ros.py recording.mp4           # or a folder of images
 """
 
@@ -10,10 +11,7 @@ from itertools import islice
 
 from sparsh_ros import Perception, open_sensor
 
-if len(sys.argv) > 1:
-    sensor = open_sensor("video", input=sys.argv[1])
-else:
-    sensor = open_sensor("simulated", touch="demo")
+sensor = open_sensor(sys.argv[1] if len(sys.argv) > 1 else "simulated")
 
 with sensor, Perception() as perception:
     for number, estimate in enumerate(islice(perception.follow(sensor), 180)):

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sparsh_ros.errors import SparshError
+
 _LFS_START = b"version https://git-lfs.github.com/spec/"
 
 
@@ -25,3 +27,17 @@ def missing_content(path: Path) -> str:
     if start == _LFS_START:
         return "a Git LFS pointer, not the file itself; `git lfs pull` fetches it"
     return ""
+
+
+def refuse_pointer(path: Path, error: type[SparshError]) -> None:
+    """Refuse what a clone without Git LFS leaves in the place of a large file.
+
+    Raises:
+        SparshError: Of the given class: it is such a pointer.
+    """
+    try:
+        found = missing_content(path)
+    except OSError:
+        return
+    if "Git LFS" in found:
+        raise error(f"{path}: {found}")

@@ -41,9 +41,9 @@ class Frame:
     """One canonical image of a gel.
 
     Attributes:
-        stamp_ns: the moment of the grab, nanoseconds.
+        stamp_ns: The moment of the grab, nanoseconds.
         image: (320, 240, 3) uint8 RGB, portrait. Not to be written to.
-        sequence: running number given by the sensor, 1 for its first frame; 0 where unknown.
+        sequence: Running number given by the sensor, 1 for its first frame; 0 where unknown.
 
     Raises:
         FrameError: `image` has another shape or type.
@@ -83,20 +83,20 @@ class FrameRing:
     frames come faster than 240 Hz, some between the newest and its partners are left out.
 
     Attributes:
-        duplicates: frames ignored because their stamp was held already.
-        late: frames that came after their successor.
-        clock_steps: how often the clock stepped back.
+        duplicates: Frames ignored because their stamp was held already.
+        late: Frames that came after their successor.
+        clock_steps: How often the clock stepped back.
     """
 
     def __init__(self, offsets_s: Sequence[float] = PAIR_OFFSETS_S) -> None:
         """Make an empty ring.
 
         Args:
-            offsets_s: how much older than the newest frame each frame of a clip is to be, seconds:
+            offsets_s: How much older than the newest frame each frame of a clip is to be, seconds:
                 0 for the newest itself, then ascending.
 
         Raises:
-            FrameError: the offsets are not such.
+            FrameError: The offsets are not such.
         """
         _check_offsets(offsets_s)
         self._offsets_ns = [round(offset * 1e9) for offset in offsets_s[1:]]

@@ -10,6 +10,8 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sparsh_ros.errors import printable
+
 Item = TypeVar("Item")
 
 
@@ -19,7 +21,7 @@ class ProgressBar:
     def __init__(self, progress: Progress, title: str, total: float | None) -> None:
         """Begin at 0 of `total`; None until the total is known."""
         self._progress = progress
-        self._task = progress.add_task(title, total=total, note="")
+        self._task = progress.add_task(printable(title), total=total, note="")
 
     def advance(self, steps: float = 1) -> None:
         """So many more steps are done."""
@@ -40,7 +42,8 @@ class ProgressBar:
             title: Text before the bar; None leaves it.
             total: Steps of the whole work; None leaves it.
         """
-        changes = {"note": note, "description": title, "total": total}
+        description = None if title is None else printable(title)
+        changes = {"note": note, "description": description, "total": total}
         known = {name: value for name, value in changes.items() if value is not None}
         self._progress.update(self._task, completed=done, **known)
 

@@ -23,13 +23,13 @@ ROS = [
     *("rclpy", "launch", "launch_ros", "ament_index_python", "builtin_interfaces"),
     *("rcl_interfaces", "std_msgs", "std_srvs", "sensor_msgs", "geometry_msgs", "diagnostic_msgs"),
     "lifecycle_msgs",
-    *("cv_bridge", "tf_transformations", "sparsh_ros.msg", "sparsh_ros.nodes"),
+    *("cv_bridge", "tf_transformations", "sparsh_ros.msg"),
 ]
 # The only modules that may import torch: training, official checkpoints, the CUDA engine.
 WITH_TORCH = re.compile(
-    r"sparsh_ros\.(training(\..*)?|engines\.torch_engine|export\.(export|convert)|commands\.train"
-    r"|models\.(vit|layers|heads|dpt|preprocess|graphs)"
-    r"|models\.loading(\..*)?)"
+    r"sparsh_ros\.(training(\..*)?|engines\.torch_engine|export\.(export|convert)"
+    r"|commands\.train(_stream)?|models\.(vit|layers|heads|dpt|preprocess|graphs)"
+    r"|models\.streaming\.network|models\.loading(\..*)?)"
 )
 IMPORT_WITHOUT = """
 import importlib, sys

@@ -33,7 +33,7 @@ def read_background(path: str | Path, profile: SensorProfile) -> np.ndarray:
     """Read an image of the untouched gel, as the camera delivers it or upright.
 
     Returns:
-        (320, 240, 3) uint8 RGB, the standard image.
+        (320, 240, 3) uint8 RGB, the canonical image.
 
     Raises:
         RecordingError: The file is missing.

@@ -73,7 +73,7 @@ class StillFrames:
         """Mean of the blocks of all frames of a still gel, float32 (20, 15, 3).
 
         Raises:
-            FrameError: there are too few frames yet, or they differ.
+            FrameError: There are too few frames yet, or they differ.
         """
         if len(self._frames) < MINIMUM_FRAMES or self._span_ns(0) < _WINDOW_NS:
             span_s = self._span_ns(0) * 1e-9 if self._frames else 0.0
@@ -95,7 +95,7 @@ class StillFrames:
         """Mean image of a still gel, (320, 240, 3) uint8 RGB.
 
         Raises:
-            FrameError: as `blocks`.
+            FrameError: As `blocks`.
         """
         self.blocks()
         total = np.zeros(IMAGE_SHAPE, np.float32)

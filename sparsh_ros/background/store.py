@@ -24,7 +24,7 @@ class BackgroundStore:
         """File of the sensor of this kind with this serial number.
 
         Raises:
-            SparshError: the user has no data folder.
+            SparshError: The user has no data folder.
         """
         name = f"{quote(kind, safe='')}-{quote(serial, safe='')}.png"
         return user_data_path("backgrounds", name)
@@ -33,8 +33,8 @@ class BackgroundStore:
         """The background of a sensor, (320, 240, 3) uint8 RGB; None where there is none.
 
         Raises:
-            SparshError: the user has no data folder, or the file cannot be read.
-            FrameError: the file holds no canonical image.
+            SparshError: The user has no data folder, or the file cannot be read.
+            FrameError: The file holds no canonical image.
         """
         path = self.path(kind, serial)
         if not os.path.exists(path):  # unlike Path.exists it bears a folder that is closed to us
@@ -48,7 +48,7 @@ class BackgroundStore:
         """Put the background of a sensor, whole or not at all, in place of the one before.
 
         Raises:
-            SparshError: the user has no data folder, or the file cannot be written.
+            SparshError: The user has no data folder, or the file cannot be written.
         """
         path = self.path(kind, serial)
         partial = path.with_suffix(f".{os.getpid()}.partial")

@@ -30,7 +30,7 @@ from sparsh_ros.frames import IMAGE_SHAPE, PAIR_OFFSETS_S
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.perception.stream_runner import StreamRunner
+from sparsh_ros.perception.streaming.runner import StreamRunner
 from sparsh_ros.sensors.profiles import load_profile
 
 TURNS = 5

@@ -65,15 +65,16 @@ def add_gap(parser: argparse.ArgumentParser) -> None:
 def add_import(parser: argparse.ArgumentParser) -> None:
     """Options of `sparsh-ros import`."""
     parser.description = (
-        "Turn recordings into bags with labels; existing bags are kept.\nLayouts: force-slip "
-        "(Sparsh T1 and T2), pose (Sparsh T3), pretraining (Sparsh\npickles without labels), plain "
-        "(a video or a folder of images, with a CSV file of\nlabels)."
+        "Turn recordings into bags with labels; bags that were made with the same options\n"
+        "are kept.\nLayouts: force-slip (Sparsh T1 and T2), pose (Sparsh T3), pretraining (Sparsh\n"
+        "pickles without labels), plain (a video or a folder of images, with a CSV file of "
+        "labels)."
     )
     parser.add_argument("layout", choices=LAYOUTS, help="of the data set")
     parser.add_argument("source", type=Path, help="file or folder of the data set")
     parser.add_argument("--out", type=Path, required=True, help="folder of the bags")
     parser.add_argument(
-        "--sensor", default="digit", help="type of sensor; force-slip and pose know theirs"
+        "--sensor", help="type of sensor; force-slip and pose know theirs (default: digit)"
     )
     parser.add_argument(
         "--fps", type=positive_number, help="images per second (default: the sensor's)"

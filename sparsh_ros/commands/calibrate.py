@@ -27,8 +27,8 @@ from sparsh_ros.background.still import block_means
 from sparsh_ros.errors import FrameError, ParameterError, RecordingError
 from sparsh_ros.evaluation.evaluator import StampClock
 from sparsh_ros.frames import Frame
-from sparsh_ros.perception.calibration import CalibrationStore, Floats, save_calibration
-from sparsh_ros.perception.calibration_fit import (
+from sparsh_ros.perception.calibration import CalibrationStore, save_calibration
+from sparsh_ros.perception.calibration.fit import (
     MOST_FRAMES,
     CalibrationData,
     Choice,
@@ -43,6 +43,8 @@ from sparsh_ros.recordings.bags import Bag, list_bags, open_bag
 from sparsh_ros.recordings.label_series import LabelLog
 from sparsh_ros.recordings.topics import find_sensors
 from sparsh_ros.sensors.cameras.discovery import find_cameras
+
+Floats = NDArray[np.float64]
 
 _KEY = "sensor"
 _TOUCHED_LEVELS = 9.0  # see background.keeper: above it something touches

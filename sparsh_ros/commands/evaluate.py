@@ -4,7 +4,8 @@
     sparsh-ros evaluate BAG... --model NAME --out FOLDER
     sparsh-ros evaluate --compare A/metrics.json B/metrics.json
 
-The first writes `metrics.json`, scores apart from runtime, and `report.html`.
+The first writes `metrics.json`, scores apart from runtime, `report.html`, and the estimates
+themselves as CSV and MCAP files, also of recordings without labels.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from sparsh_ros.errors import ParameterError, RecordingError
+from sparsh_ros.errors import ParameterError, RecordingError, printable
 from sparsh_ros.evaluation.compare import compare, difference_table
 from sparsh_ros.evaluation.evaluator import Source
 from sparsh_ros.evaluation.metrics_file import read_metrics
@@ -25,14 +26,19 @@ from sparsh_ros.evaluation.result import Result
 from sparsh_ros.evaluation.run import evaluate, named_bags
 from sparsh_ros.evaluation.summary import remarks, score_table
 from sparsh_ros.progress import progress_bar
+from sparsh_ros.reports.estimates import write_estimates
 from sparsh_ros.reports.evaluation.report import write_report
 from sparsh_ros.reports.evaluation.worst_frames import with_worst_frames
 
-METRICS_FILE, REPORT_FILE = "metrics.json", "report.html"
+METRICS_FILE, REPORT_FILE, ESTIMATES_FOLDER = "metrics.json", "report.html", "estimates"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run `sparsh-ros evaluate`; raises where there is no result, so that the exit code is 1."""
+    """Run `sparsh-ros evaluate`; the exit code is 1 if a recording gave nothing, which is named.
+
+    Raises:
+        RecordingError: No recording gave anything.
+    """
     console = Console(highlight=False)
     if arguments.compare:
         _compare(arguments.compare, console)
@@ -46,10 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
     result = _evaluate(arguments, len(bags))
     console.print(score_table(result.metrics))
     for line in remarks(result):
-        console.print(escape(line), soft_wrap=True)
+        console.print(escape(printable(line)), soft_wrap=True)
     _write(with_worst_frames(result, bags), arguments.out)
     console.print(f"Written to {escape(str(arguments.out))}", soft_wrap=True)
-    return 0
+    return int(bool(result.skipped))
 
 
 def _compare(paths: list[Path], console: Console) -> None:
@@ -97,5 +103,7 @@ def _write(result: Result, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / METRICS_FILE).write_text(text + "\n", encoding="utf-8")
         write_report(result, folder / REPORT_FILE)
+        for sensor in result.sensors:
+            write_estimates(sensor, folder / ESTIMATES_FOLDER)
     except OSError as error:
         raise RecordingError(f"{folder}: cannot be written to ({error.strerror})") from error

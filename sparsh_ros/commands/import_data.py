@@ -11,16 +11,22 @@ plain. Pickles are read as data; nothing in them runs.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
-from sparsh_ros.errors import DatasetError, SparshError
+from sparsh_ros.errors import DatasetError, SparshError, printable
 from sparsh_ros.progress import track
 from sparsh_ros.recordings.bag_writer import BagWriter, whole_or_nothing
-from sparsh_ros.recordings.bags import profile_key
+from sparsh_ros.recordings.bags import open_bag, profile_key
+from sparsh_ros.recordings.formats.definitions import one_line
 from sparsh_ros.recordings.importers import force_slip, plain, pose, pretraining
 from sparsh_ros.recordings.importers.recording import Options, Recording, parse_axes
 
+DEFAULT_SENSOR = "digit"
+_KNOW_NO_SENSOR = ("plain", "pretraining")
 LAYOUTS = {
     "force-slip": force_slip,
     "pose": pose,
@@ -30,45 +36,81 @@ LAYOUTS = {
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run `sparsh-ros import`; exit code 1 if nothing could be imported."""
-    recordings = _find(arguments)
-    failures = 0
+    """Run `sparsh-ros import`; exit code 1 if a recording could not be imported."""
+    options = _options(arguments)
+    failed = kept = 0
+    recordings = _find(arguments, options)
     for done, recording in enumerate(track(recordings, "Importing")):
         path = arguments.out / recording.name
-        if path.exists():
-            continue
+        made_with = _made_with(arguments, options, recording)
         try:
-            notes = _import(recording, path, arguments.layout)
+            if path.exists():
+                _refuse_others(path, made_with)
+                kept += 1
+                continue
+            notes = _import(recording, path, made_with)
+            if arguments.sensor is None and arguments.layout in _KNOW_NO_SENSOR:
+                types = ", ".join(sorted(set(recording.sensors.values())))
+                notes.append(f"taken for a {types}; if it is none, delete the bag, give --sensor")
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"stopped, {done} of {len(recordings)} looked at; run again to continue"
             ) from None
         except SparshError as error:
-            failures += 1
+            failed += 1
             notes = [f"left out: {error}"]
+        except Exception as error:  # whatever it is, the other recordings are not to blame
+            failed += 1
+            notes = [f"left out: {type(error).__name__}: {one_line(error)}"]
         for note in notes:
-            sys.stderr.write(f"{recording.name}: {note}\n")
-    return 1 if failures == len(recordings) else 0
+            sys.stderr.write(f"{printable(recording.name)}: {printable(note)}\n")
+    if kept:
+        sys.stderr.write(f"{kept} recordings were imported before with the same options\n")
+    return int(failed > 0)
 
 
-def _find(arguments: argparse.Namespace) -> list[Recording]:
+def _options(arguments: argparse.Namespace) -> Options:
     if not arguments.source.exists():
         raise DatasetError(f"{arguments.source}: not found; check the path")
-    options = Options(
-        sensor=arguments.sensor,
+    return Options(
+        sensor=arguments.sensor or DEFAULT_SENSOR,
         rate_hz=arguments.fps,
         force_axes=parse_axes(arguments.force_axes),
         swap_red_blue=arguments.swap_red_blue,
         labels=arguments.labels,
         background=arguments.background,
     )
+
+
+def _find(arguments: argparse.Namespace, options: Options) -> list[Recording]:
     return LAYOUTS[arguments.layout].find(arguments.source, options)
 
 
-def _import(recording: Recording, path: Path, layout: str) -> list[str]:
+def _made_with(
+    arguments: argparse.Namespace, options: Options, recording: Recording
+) -> dict[str, str]:
+    """What the bag says of how it was made: that is how a second import knows it again."""
+    given = {name: str(value) for name, value in asdict(options).items() if name != "official"}
     custom = {profile_key(prefix): sensor for prefix, sensor in recording.sensors.items()}
-    with (
-        whole_or_nothing(path) as partial,
-        BagWriter(partial, custom=custom | {"imported": layout}) as bag,
-    ):
+    return custom | {
+        "imported": arguments.layout,
+        "imported_from": str(arguments.source.resolve()),
+        "imported_options": json.dumps(given, sort_keys=True),
+    }
+
+
+def _refuse_others(path: Path, made_with: Mapping[str, str]) -> None:
+    """Refuse to keep a bag that was made in another way."""
+    with open_bag(path) as bag:
+        found = bag.custom
+    others = [name for name, text in made_with.items() if found.get(name) != text]
+    if others:
+        raise DatasetError(
+            f"{path}: exists already, made with other options ({', '.join(others)} differ); delete "
+            "it, or give another folder with --out"
+        )
+
+
+def _import(recording: Recording, path: Path, made_with: Mapping[str, str]) -> list[str]:
+    with whole_or_nothing(path) as partial, BagWriter(partial, custom=made_with) as bag:
         return recording.write(bag)

@@ -15,7 +15,7 @@ from sparsh_ros.errors import FrameError, ModelError, WeightsError
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.models.stream_layout import STEP_SIZES
+from sparsh_ros.models.streaming.layout import STEP_SIZES
 
 Outputs = dict[str, NDArray[np.float32]]
 
@@ -108,7 +108,7 @@ class Engine(ABC):
             hidden: (B, HIDDEN) what the heads remember.
 
         Returns:
-            `sparsh_ros.models.stream_layout.OUTPUTS` by name.
+            `sparsh_ros.models.streaming.layout.OUTPUTS` by name.
 
         Raises:
             ModelError: The model does not stream.

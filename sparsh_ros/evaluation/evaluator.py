@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from sparsh_ros.recordings.bag_sensor import LABELS, BagSensor, read_sensor_item
 from sparsh_ros.recordings.bags import Bag
 from sparsh_ros.recordings.label_series import LabelLog
 from sparsh_ros.recordings.prefetch import prefetch
+from sparsh_ros.recordings.sensor_type import ASSUMED
 from sparsh_ros.recordings.topics import find_sensors
 
 _DEPTH = 32  # items read ahead; a canonical image has 230 kB
@@ -213,9 +214,31 @@ class _SensorLog:
             for name, log in self.labels.items()
             if not len(log)
         ]
+        if self.sensor.sensor_type_source.startswith(ASSUMED):
+            notes.append(
+                f"taken for a {self.sensor.profile.name}, {self.sensor.sensor_type_source}; if it "
+                "is none, all estimates are wrong: say it with --sensor"
+            )
+        notes += self._other_clocks()
         if trouble := self.sensor.trouble():
             notes.append(trouble)
         return notes
+
+    def _other_clocks(self) -> Iterator[str]:
+        """What labels lie wholly before or after the images, in sentences."""
+        stamps = self.estimates.arrays().stamp_ns
+        for name, log in self.labels.items():
+            if not (len(log) and len(stamps)):
+                continue
+            begin_ns, end_ns = log.span_ns
+            if begin_ns <= stamps.max() and end_ns >= stamps.min():
+                continue
+            yield (
+                f"{name}: the images are from {stamps.min() * 1e-9:.1f} s to "
+                f"{stamps.max() * 1e-9:.1f} s, the labels of {getattr(self.sensor.topics, name)} "
+                f"from {begin_ns * 1e-9:.1f} s to {end_ns * 1e-9:.1f} s: no label belongs to an "
+                "image; their clocks differ, so stamp both by one clock"
+            )
 
 
 def _missing(stamp_ns: np.ndarray, segment: np.ndarray, period_ns: float) -> int:

@@ -261,17 +261,6 @@ class SensorResult:
         """Such as "digit"; empty where it cannot be determined."""
         return self.profile.name if self.profile else ""
 
-    @property
-    def has_pairs(self) -> bool:
-        """Whether any estimate has a label."""
-        said, true = self.estimates, self.labels
-        pairs = (
-            np.isfinite(said.force_n) & np.isfinite(true.force_n),
-            (said.slipping != UNKNOWN) & (true.slipping != UNKNOWN),
-            np.isfinite(said.pose_change) & np.isfinite(true.pose_change),
-        )
-        return any(bool(both.any()) for both in pairs)
-
 
 @dataclass(frozen=True, eq=False)
 class Runtime:

@@ -19,6 +19,7 @@ from sparsh_ros.evaluation.result import Result, Runtime, SensorResult
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.recordings.bags import list_bags, open_bag
+from sparsh_ros.recordings.formats.definitions import one_line
 
 TASKS = ("force", "slip", "pose")
 
@@ -38,8 +39,8 @@ def evaluate(
 ) -> Result:
     """Evaluate a model on recordings.
 
-    A recording that gives nothing is skipped, with a sentence. The same recordings, model, device
-    and seed give the same scores.
+    A recording that gives nothing is skipped, with a sentence; one without labels has estimates
+    and no scores. The same recordings, model, device and seed give the same scores.
 
     Args:
         paths: bags, or folders with bags.
@@ -52,7 +53,7 @@ def evaluate(
         progress: called after each frame.
 
     Raises:
-        RecordingError: no recording gives a result; the message says why.
+        RecordingError: no recording gives a valid estimate; the message says why.
         SparshError: the model cannot be used.
     """
     bags = named_bags(paths)
@@ -79,12 +80,18 @@ def evaluate(
 def named_bags(paths: Iterable[Path]) -> dict[str, Path]:
     """Name -> bag, sorted: the last part of its path, or all of it where that is not unique.
 
-    Raises:
-        RecordingError: a path holds no bag.
+    A path that holds no bag stands for itself, so that opening it says why.
     """
-    found = sorted({bag for path in paths for bag in list_bags(path)})
+    found = sorted({bag for path in paths for bag in _bags_of(path)})
     names = [bag.name for bag in found]
     return {bag.name if names.count(bag.name) == 1 else str(bag): bag for bag in found}
+
+
+def _bags_of(path: Path) -> list[Path]:
+    try:
+        return list_bags(path)
+    except RecordingError:
+        return [path]
 
 
 def describe(spec: ModelSpec) -> dict[str, Any]:
@@ -112,26 +119,26 @@ def _run_all(
                 sensors += evaluator.run(bag, name, partial(progress, name))
         except SparshError as error:
             skipped[name] = str(error)
+        except Exception as error:  # whatever it is, the other recordings are not to blame
+            skipped[name] = f"{type(error).__name__}: {one_line(error)}"
     return sensors, skipped
 
 
 def _why_nothing(sensors: list[SensorResult], skipped: Mapping[str, str]) -> str:
-    """Why nothing can be scored, in one sentence; empty if something can."""
-    if any(sensor.has_pairs for sensor in sensors):
+    """Why there is no estimate, in one sentence; empty if there is one."""
+    if any(sensor.estimates.valid.any() for sensor in sensors):
         return ""
     reasons = [f"{name}: {reason}" for name, reason in skipped.items()]
     for sensor in sensors:
-        reasons.append(f"{sensor.recording}, {sensor.sensor}: {_why_no_pairs(sensor)}")
-    return f"no estimate can be compared with a label; {'; '.join(reasons)}"
+        reasons.append(f"{sensor.recording}, {sensor.sensor}: {_why_invalid(sensor)}")
+    return f"no frame has an estimate; {'; '.join(reasons)}"
 
 
-def _why_no_pairs(sensor: SensorResult) -> str:
+def _why_invalid(sensor: SensorResult) -> str:
     estimates = sensor.estimates
-    if not estimates.valid.any():
-        numbers = np.bincount(estimates.reason[estimates.reason >= 0], minlength=1)
-        reasons = [
-            f"{reason} ({number} frames)"
-            for reason, number in zip(estimates.reasons, numbers, strict=False)
-        ]
-        return "; ".join([*reasons, *sensor.notes])
-    return "; ".join(sensor.notes) or "no label lies near an estimate"
+    numbers = np.bincount(estimates.reason[estimates.reason >= 0], minlength=1)
+    reasons = [
+        f"{reason} ({number} frames)"
+        for reason, number in zip(estimates.reasons, numbers, strict=False)
+    ]
+    return "; ".join([*reasons, *sensor.notes])

@@ -13,7 +13,7 @@ from sparsh_ros.errors import ModelError
 from sparsh_ros.frames import PAIR_OFFSETS_S
 from sparsh_ros.models.checkpoints.architecture import EncoderConfig
 from sparsh_ros.models.checkpoints.weight_files import WeightFiles
-from sparsh_ros.models.stream_layout import CHANNELS, TOKENS
+from sparsh_ros.models.streaming.layout import CHANNELS, TOKENS
 from sparsh_ros.models.transforms import (
     IDENTITY,
     InputTransform,
@@ -58,12 +58,14 @@ class Architecture(NamedTuple):
 
 STREAM = "stream"
 SIZES = {
-    STREAM: Architecture(CHANNELS, 0, 0),  # no transformer, see `sparsh_ros.models.streaming`
     "micro": Architecture(192, 6, 3),  # not a published size: fits 60 Hz on two CPU cores
     "tiny": Architecture(192, 12, 3),
     "small": Architecture(384, 12, 6),
     "base": Architecture(768, 12, 12),
     "large": Architecture(1024, 24, 16),
+    STREAM: Architecture(
+        CHANNELS, 0, 0
+    ),  # no transformer, see `sparsh_ros.models.streaming.network`
 }
 
 _EDGES_MM = (-5.0, -2.0, -1.0, -0.5, -0.1, 0.1, 0.5, 1.0, 2.0, 5.0)
@@ -127,7 +129,7 @@ class ModelSpec:
             `perception.friction_observer`; only of streaming models.
         evidence_kept: Share of the evidence for them that outlives a step.
         turn_anisotropy: Anisotropy of the print from which on a streaming model tells rotation.
-        unshipped: Outputs of a streaming model, of `stream_layout.OUTPUTS`, that were no better
+        unshipped: Outputs of a streaming model, of `streaming.layout.OUTPUTS`, that were no better
             than a guess on validation data: they stay unknown.
         force_outputs: Which of `FORCE_AXES`, as the head's labels call them, is along x, y and z of
             the image that the model sees; a minus before it stands for the opposite direction.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The frames of one sensor on their way to the encoder: partners, background, silence, counts."""
+"""The frames of one sensor until they are encoded: partners, background, timeout, counts."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class SensorCounters:
     """What became of the frames of one sensor.
 
     Attributes:
-        received: frames taken in.
-        encoded: frames that were encoded, with their partners.
-        unpaired: frames reported invalid: no background, no partner, or stale.
-        replaced: frames that a newer one replaced before they were looked at.
-        duplicates: frames ignored because their stamp was known.
-        late: frames that came after their successor; they serve as partners only.
-        clock_steps: how often the stamps stepped back.
+        received: Frames taken in.
+        encoded: Frames that were encoded, with their partners.
+        unpaired: Frames reported invalid: no background, no partner, or stale.
+        replaced: Frames that a newer one replaced before they were looked at.
+        duplicates: Frames ignored because their stamp was known.
+        late: Frames that came after their successor; they serve as partners only.
+        clock_steps: How often the stamps stepped back.
     """
 
     received: int = 0
@@ -57,17 +57,17 @@ class SensorBuffer:
     """The frames of one sensor on their way to the encoder.
 
     Attributes:
-        background: no-contact reference, None while there is none.
-        first_background: the one it starts with: none, or where none is taken away a neutral one.
-        pending: whether the newest frame was not looked at yet.
-        transform: from the canonical image to what the model wants of this type of sensor.
-        output_transform: back again, for what the heads say.
-        encoded: the images last given to the encoder, None if the last look was invalid.
-        last_frame: the newest frame at the last look, None before.
+        background: No-contact reference, None while there is none.
+        first_background: The one it starts with: None, or a neutral one where none is subtracted.
+        pending: Whether the newest frame was not prepared yet.
+        transform: From the canonical image to what the model wants of this type of sensor.
+        output_transform: Back again, for what the heads say.
+        last_images: What `prepare` gave last; None if that was invalid.
+        last_frame: The newest frame at that moment; None before.
     """
 
     def __init__(self, name: str, profile: SensorProfile, spec: ModelSpec) -> None:
-        """Start without frames, for images of this kind of sensor and this model."""
+        """Start without frames, for images of this type of sensor and this model."""
         self.first_background = None if profile.subtract_background else _NO_BACKGROUND
         self.background = self.first_background
         self.pending = False
@@ -95,11 +95,11 @@ class SensorBuffer:
 
     @property
     def timeout_at_s(self) -> float:
-        """Moment from which it is to be reported silent; infinite once that was done."""
+        """Moment at which the sensor counts as silent; infinite once that was reported."""
         return math.inf if self._timeout_reported else self._stale_s
 
     def is_ready(self, now_s: float) -> bool:
-        """Whether there is a frame to look at, or a silence to report."""
+        """Whether there is a frame to prepare, or a timeout to report."""
         return self.pending or now_s >= self.timeout_at_s
 
     def prepare(

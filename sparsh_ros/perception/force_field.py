@@ -23,7 +23,7 @@ class ForceField:
     it without measured forces.
 
     Attributes:
-        frame: the newest frame used.
+        frame: The newest frame used.
         values: (320, 240, 3) float32, a value for each pixel of the canonical image: shear along x
             (right) and along y (up), in pixels of the canonical image, as far as the skin of the
             gel moved between the two frames; normal, 0 to 1. NaN where the model lacks that map.

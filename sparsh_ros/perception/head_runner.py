@@ -19,8 +19,8 @@ from sparsh_ros.models.transforms import OutputTransform
 from sparsh_ros.names import CONTACT_THRESHOLD_N
 from sparsh_ros.perception.calibration import Calibration
 from sparsh_ros.perception.postprocess import Estimate, Postprocessor
-from sparsh_ros.perception.stream_postprocess import StreamPostprocessor
-from sparsh_ros.perception.stream_runner import StreamRunner
+from sparsh_ros.perception.streaming.postprocess import StreamPostprocessor
+from sparsh_ros.perception.streaming.runner import StreamRunner
 from sparsh_ros.sensors.profiles import SensorProfile
 
 
@@ -29,10 +29,10 @@ class EncodedFrame:
     """One pair of frames of one sensor that was encoded, or the reason why none was.
 
     Attributes:
-        sensor: name of the sensor.
-        stamp_ns: stamp of its newest frame, nanoseconds.
-        interval_s: seconds between the frames of the pair; NaN without a pair.
-        reason: why there are no tokens; empty when there are.
+        sensor: Name of the sensor.
+        stamp_ns: Stamp of its newest frame, nanoseconds.
+        interval_s: Seconds between the frames of the pair; NaN without a pair.
+        reason: Why there are no tokens; empty when there are.
     """
 
     sensor: str
@@ -51,7 +51,7 @@ class Features:
     """What one batched call of the encoder gave.
 
     Attributes:
-        frames: one for each sensor with something new to say.
+        frames: One for each sensor with something new to say.
         tokens: (B, N, D) float32 for the B valid frames, in their order, as a NumPy array or on
             the device that made them; None if none is valid or nobody wanted them.
     """
@@ -84,13 +84,13 @@ class HeadRunner:
         """Prepare for the heads that `engine` has.
 
         Args:
-            spec: the model whose tokens will come.
-            engine: runs the heads; may have been made without an encoder.
-            contact_threshold_n: normal force at which contact begins, N; it ends at half of that.
-            slip_threshold: slip probability that counts as slipping; None takes the model's.
+            spec: The model whose tokens will come.
+            engine: Runs the heads; may have been made without an encoder.
+            contact_threshold_n: Normal force at which contact begins, N; it ends at half of that.
+            slip_threshold: Slip probability that counts as slipping; None takes the model's.
 
         Raises:
-            ParameterError: a threshold is out of its range.
+            ParameterError: A threshold is out of its range.
         """
         self._spec = spec
         self._engine = engine

@@ -53,10 +53,10 @@ class Perception:
     or `encode` and `run_heads`, from one.
 
     Attributes:
-        spec: the model in use.
-        engine: what runs it.
-        heads: what was asked for, and why some of it cannot be estimated.
-        notes: sentences on the weights that a user should read once.
+        spec: The model in use.
+        engine: What runs it.
+        heads: What was asked for, and why some of it cannot be estimated.
+        notes: Sentences on the weights that a user should read once.
     """
 
     def __init__(
@@ -74,24 +74,24 @@ class Perception:
         """Load the model and warm it up.
 
         Args:
-            model: name of a model, or path of its description.
-            heads: what to estimate, of "force", "slip", "pose", "grasp", "textile", "forcefield";
+            model: Name of a model, or path of its description.
+            heads: What to estimate, of "force", "slip", "pose", "grasp", "textile", "forcefield";
                 "auto": the first three, and whatever else there are weights for. Contact is known
                 by force alone.
             device: "auto", "cpu" or "cuda".
             threads: CPU threads of the encoder; None takes one per core.
-            contact_threshold_n: normal force at which contact begins, N.
-            slip_threshold: slip probability that counts as slipping; None takes the model's.
-            monotonic: clock in seconds, no faster than real time, by which frames go stale.
+            contact_threshold_n: Normal force at which contact begins, N.
+            slip_threshold: Slip probability that counts as slipping; None takes the model's.
+            monotonic: Clock in seconds, no faster than real time, by which frames go stale.
             stamp_clock: Clock of the stamps, nanoseconds: frames that are more than 10 s off are
                 invalid. None, as for recordings, trusts the stamps.
-            weights_dir: folder with the model's weights; None: where they belong, see
+            weights_dir: Folder with the model's weights; None: where they belong, see
                 `load_model_spec`.
 
         Raises:
-            ModelError: model, head or device is unknown.
-            WeightsError: the weights are missing or cannot be used.
-            ParameterError: a threshold is out of its range.
+            ModelError: Model, head or device is unknown.
+            WeightsError: The weights are missing or cannot be used.
+            ParameterError: A threshold is out of its range.
         """
         self.spec = load_model_spec(model, weights_dir)
         self.heads = choose_heads(self.spec, heads)
@@ -177,8 +177,8 @@ class Perception:
         """Set a sensor's no-contact reference, a canonical image; None forgets the one it had.
 
         Raises:
-            FrameError: the image is no canonical image.
-            ParameterError: the sensor is unknown.
+            FrameError: The image is no canonical image.
+            ParameterError: The sensor is unknown.
         """
         if image is not None:
             check_image(image)
@@ -190,16 +190,16 @@ class Perception:
         """Take a frame in; never waits for the encoder.
 
         Raises:
-            ParameterError: the sensor is unknown.
+            ParameterError: The sensor is unknown.
         """
         with self._arrived:
             self._buffer(name).add(frame, self._monotonic())
             self._arrived.notify_all()
 
     def wait(self, timeout: float) -> bool:
-        """Wait at most `timeout` seconds for news; whether there is any.
+        """Wait at most `timeout` seconds until `infer` has something to do; whether it has.
 
-        News is a frame that was not looked at, or a sensor that went silent.
+        That is a frame that was not estimated yet, or a sensor that sends no more frames.
         """
         with self._arrived:
             until_s = time.monotonic() + timeout
@@ -222,7 +222,7 @@ class Perception:
         """What became of a sensor's frames so far.
 
         Raises:
-            ParameterError: the sensor is unknown.
+            ParameterError: The sensor is unknown.
         """
         with self._arrived:
             return self._buffer(name).counters()
@@ -231,17 +231,17 @@ class Perception:
         """Make estimates of all frames that are new, in one batched call of the encoder.
 
         Returns:
-            One estimate per sensor with a new frame, and one, invalid, for each that went silent.
-            A frame is looked at once; where several came since, the newest.
+            One estimate for each sensor with a new frame, of the newest one, and one invalid
+            estimate for each sensor that has just stopped sending frames.
         """
         wanted = not READS_IMAGES.issuperset(self.engine.heads)
         return self.run_heads(self.encode(tokens=wanted))
 
     def encode(self, tokens: bool = True) -> Features:
-        """The first half of `infer`: encode whatever is new, with its partners.
+        """The first half of `infer`: encode the newest frame of each sensor, with its partners.
 
         Args:
-            tokens: False, where nobody reads them, only says what there is to encode.
+            tokens: Whether to run the encoder; False where no head reads the tokens.
         """
         with self._arrived:
             now_s = self._monotonic()
@@ -263,9 +263,10 @@ class Perception:
         return self._head_runner.run(features)
 
     def invalidate_last(self, reason: str) -> list[Estimate]:
-        """Invalid estimates of the frames that `encode` took last, which came to nothing.
+        """Give invalid estimates for the frames that `encode` took last.
 
-        For who goes on after an engine has failed: what was estimated before must not stand.
+        A caller that goes on after the engine failed publishes them: otherwise the estimates before
+        the failure would still look valid.
         """
         lost = (replace(encoded, reason=encoded.reason or reason) for encoded in self._last_frames)
         return self._head_runner.run(Features(tuple(lost), None))
@@ -276,8 +277,8 @@ class Perception:
         Unlike `encode`, it may be called from any thread. It costs two passes of the encoder.
 
         Raises:
-            ModelError: the model runs without a force-field decoder.
-            ParameterError: the sensor is unknown.
+            ModelError: The model runs without a force-field decoder.
+            ParameterError: The sensor is unknown.
         """
         with self._arrived:
             buffer = self._buffer(name)

@@ -36,27 +36,27 @@ class Estimate:
     """What one pair of frames says about the contact.
 
     Attributes:
-        sensor: name of the sensor.
-        stamp_ns: stamp of the newest frame used, nanoseconds.
-        interval_s: seconds between the two frames; NaN if there was no pair.
+        sensor: Name of the sensor.
+        stamp_ns: Stamp of the newest frame used, nanoseconds.
+        interval_s: Seconds between the two frames; NaN if there was no pair.
         valid: False if nothing at all is known; then `reason` says why.
-        reason: one sentence, empty while valid.
+        reason: One sentence, empty while valid.
         force_n: (3,) force of the world on the gel, newtons.
         force_covariance: (3, 3) of `force_n`, N^2; NaN where the model does not know, as below.
-        in_contact: whether something presses on the gel; None where no force head tells.
+        in_contact: Whether something presses on the gel; None where no force head tells.
         slip_probability: 0 to 1.
-        slipping: probability at or above the threshold, and not known to be without contact.
-        slip_threshold: the threshold in use.
-        slide_speed_m_s: how fast the contact slides over the gel, mean over its area; its variance,
+        slipping: Probability at or above the threshold, and not known to be without contact.
+        slip_threshold: The threshold in use.
+        slide_speed_m_s: How fast the contact slides over the gel, mean over its area; its variance,
             m^2/s^2.
-        slip_share: share of the contact that slides, 0 to 1; between the two it slips at the rim
+        slip_share: Share of the contact that slides, 0 to 1; between the two it slips at the rim
             only (incipient slip); its variance.
-        friction_margin: how far shear is from the limit of friction: 1 without shear, 0 where all
+        friction_margin: How far shear is from the limit of friction: 1 without shear, 0 where all
             of the contact slides; NaN without contact; its variance.
         delta_force_n: (3,) change of `force_n` over the interval, newtons.
         delta_force_covariance: (3, 3) of `delta_force_n`, N^2.
         pose_change: (3,) motion of the object over the interval: x (m), y (m), rotation (rad).
-            NaN unless the contact lasted all that time: what does not touch has no motion.
+            NaN unless the contact lasted all that time: What does not touch has no motion.
         pose_change_covariance: (3, 3) of `pose_change`; m^2, m rad, rad^2.
         pose_bins: (3,) most probable bin of each axis of `pose_change`; -1 where that is NaN.
         pose: (3,) motion of the object since contact began: x (m), y (m), rotation (rad).
@@ -162,9 +162,9 @@ class Postprocessor:
         """Make an estimate of the raw outputs for one pair.
 
         Args:
-            stamp_ns: stamp of the pair's newest frame.
-            interval_s: time between the frames of the pair.
-            outputs: by head, the head's outputs without the batch axis. Heads may be missing.
+            stamp_ns: Stamp of the pair's newest frame.
+            interval_s: Time between the frames of the pair.
+            outputs: By head, the head's outputs without the batch axis. Heads may be missing.
         """
         estimate = Estimate(
             self._sensor, stamp_ns, interval_s, valid=True, slip_threshold=self._slip_threshold

@@ -11,25 +11,37 @@ Messages come one at a time; memory holds a chunk of the file and its index, wha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from heapq import merge
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from rosbags.interfaces import Connection, MessageDefinition
-from rosbags.rosbag1 import Reader as Reader1
-from rosbags.rosbag2 import Reader as Reader2
+import yaml
 
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.recordings.formats import mcap, sqlite
+from sparsh_ros.files import refuse_pointer
+from sparsh_ros.recordings.formats.compression import ZSTD_SUFFIXES, plain_file
 from sparsh_ros.recordings.formats.definitions import Decoder, decoder, one_line
-from sparsh_ros.recordings.formats.mcap import McapStream, custom_data, has_index
+from sparsh_ros.recordings.formats.mcap import McapFile, custom_texts
+from sparsh_ros.recordings.formats.part import Part, TopicType
+from sparsh_ros.recordings.formats.ros1 import Ros1File
+from sparsh_ros.recordings.formats.sqlite import SqliteFile
 
-SUFFIXES = (".mcap", ".db3", ".bag")
 METADATA = "metadata.yaml"
-_WRITTEN_ORDER = {".mcap": mcap.written_order, ".db3": sqlite.written_order}
+
+_FORMATS: dict[str, Callable[[Path], Part]] = {
+    ".mcap": McapFile,
+    ".db3": SqliteFile,
+    ".bag": Ros1File,
+    ".active": Ros1File,
+}
+SUFFIXES = (".mcap", ".db3", ".bag")
+
+_METADATA_BYTES = 4 << 20
 _NUMBER = re.compile(r"_\d+$")
 
 
@@ -67,21 +79,28 @@ class Bag:
         warnings: what cannot be read, in sentences; more may come while messages are read.
     """
 
-    def __init__(self, path: Path, parts: Iterable[_Part], warnings: Iterable[str]) -> None:
-        """Read from `parts`, whose messages are merged by log time."""
+    def __init__(
+        self,
+        path: Path,
+        parts: Iterable[Part],
+        warnings: Iterable[str],
+        custom: Mapping[str, str],
+        in_sequence: bool,
+        opened: ExitStack,
+    ) -> None:
+        """Read from `parts`, one after the other or merged by log time; `opened` closes them."""
         self.path = path
-        self._parts = list(parts)
+        self._parts, self._in_sequence, self._opened = list(parts), in_sequence, opened
         self.warnings = [*warnings, *(text for part in self._parts for text in part.warnings)]
-        self.custom = {k: v for part in self._parts for k, v in part.custom.items()}
-        self._definitions: dict[str, tuple[str, MessageDefinition]] = {}
-        counts: dict[str, int] = {}
+        self.custom = {k: v for part in self._parts for k, v in part.custom.items()} | dict(custom)
+        self._types: dict[str, TopicType] = {}
+        counts: Counter[str] = Counter()
         for part in self._parts:
-            for topic, definition in part.definitions.items():
-                self._definitions.setdefault(topic, definition)
-                counts[topic] = counts.get(topic, 0) + part.counts[topic]
-        self._ros1 = any(part.ros1 for part in self._parts)
+            for topic, found in part.types.items():
+                self._types.setdefault(topic, found)
+                counts[topic] += part.counts[topic]
         self.topics = tuple(
-            Topic(name, self._definitions[name][0], counts[name]) for name in sorted(counts)
+            Topic(name, self._types[name].name, counts[name]) for name in sorted(self._types)
         )
 
     def __enter__(self) -> Bag:
@@ -92,19 +111,23 @@ class Bag:
 
     def close(self) -> None:
         """Close the files."""
-        for part in self._parts:
-            part.close()
+        self._opened.close()
 
     def messages(self, names: Iterable[str]) -> Iterator[Message]:
         """Messages of some topics in the order of the log.
 
-        That is the order of writing in rosbag2 files, of log times in others and among separate
-        files. Where a file turns out to be damaged, its messages end there and `warnings` says so.
+        That is the order of writing, and of log times among separate files. What turns out to be
+        damaged is left out, and `warnings` says so.
         """
         wanted = set(names)
         streams = [self._guarded(part, wanted) for part in self._parts]
-        for topic, log_time_ns, data in merge(*streams, key=lambda message: message[1]):
-            yield Message(topic, self._definitions[topic][0], log_time_ns, data)
+        joined = (
+            chain.from_iterable(streams)
+            if self._in_sequence
+            else merge(*streams, key=lambda message: message[1])
+        )
+        for topic, log_time_ns, data in joined:
+            yield Message(topic, self._types[topic].name, log_time_ns, data)
 
     def warn(self, text: str) -> None:
         """Add to `warnings`; what is found again in a second reading is reported once."""
@@ -132,118 +155,60 @@ class Bag:
 
     def _decoder(self, topic: str) -> Decoder:
         try:
-            return decoder(*self._definitions[topic], self._ros1)
+            return decoder(*self._types[topic])
         except RecordingError as error:
             raise RecordingError(f"{topic}: {error}") from error
 
-    def _guarded(self, part: _Part, wanted: set[str]) -> Iterator[tuple[str, int, bytes]]:
-        messages = part.messages(wanted & part.definitions.keys())
+    def _guarded(self, part: Part, wanted: set[str]) -> Iterator[tuple[str, int, bytes]]:
+        damage: Counter[str] = Counter()
+        # Of a topic with two types in two files, the messages of the first type alone.
+        topics = {t for t in wanted & part.types.keys() if part.types[t] == self._types[t]}
+        messages = part.messages(topics, damage)
         last_ns = None
         while True:
             try:
                 topic, last_ns, data = next(messages)
             except StopIteration:
-                return
+                break
             except Exception as error:  # a damaged file can fail anywhere in the library
                 where = "its beginning" if last_ns is None else f"{last_ns * 1e-9:.3f} s"
                 self.warn(
                     f"{part.path.name}: damaged after {where} ({one_line(error)}); read up to there"
                 )
-                return
+                break
             yield topic, last_ns, data
-
-
-class _Indexed:
-    """A bag that `rosbags` reads: a file, or a folder with its metadata.yaml."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.ros1 = path.suffix == ".bag"
-        self.warnings: list[str] = []
-        self._reader = Reader1(path) if self.ros1 else Reader2(path)
-        self._reader.open()
-        self.definitions = {c.topic: (c.msgtype, c.msgdef) for c in self._reader.connections}
-        self.counts = dict.fromkeys(self.definitions, 0)
-        for connection in self._reader.connections:
-            self.counts[connection.topic] += self._reads(connection) * connection.msgcount
-        self.custom = self._custom()
-
-    def _custom(self) -> Mapping[str, str]:
-        if self.ros1:
-            return {}
-        if self.path.suffix == ".mcap":
-            return custom_data(self.path)
-        return self._reader.storage.metadata.custom or {}
-
-    def messages(self, topics: set[str]) -> Iterator[tuple[str, int, bytes]]:
-        if files := self._plain_files():
-            types = {topic: self.definitions[topic][0] for topic in topics}
-            for file in files:
-                yield from _WRITTEN_ORDER[file.suffix](file, types)
-            return
-        connections = [
-            connection
-            for connection in self._reader.connections
-            if connection.topic in topics and self._reads(connection)
-        ]
-        # To the library, no connections would mean all.
-        if connections:
-            for connection, log_time_ns, data in self._reader.messages(connections):
-                yield connection.topic, log_time_ns, bytes(data)
-
-    def close(self) -> None:
-        self._reader.close()
-
-    def _plain_files(self) -> list[Path]:
-        """Its rosbag2 files, as they follow each other; none where only the library reads them."""
-        if self.ros1 or self._reader.compression_mode == "message":
-            return []
-        storage = self._reader.storage
-        return [part.path for part in getattr(storage, "storages", [storage])]
-
-    def _reads(self, connection: Connection) -> bool:
-        """A topic has one type here, though a bag may hold two under one name."""
-        return self.definitions[connection.topic][0] == connection.msgtype
-
-
-class _Streamed(McapStream):
-    """An MCAP file without an index."""
-
-    ros1 = False
-    custom: Mapping[str, str] = {}
-
-
-_Part = _Indexed | _Streamed
+        for what, count in damage.items():
+            self.warn(f"{part.path.name}: {count} {what}")
 
 
 def open_bag(path: str | Path) -> Bag:
     """Open a recording: a rosbag2 folder, a folder of bag files, or one .mcap, .db3 or .bag file.
 
-    zstd is read, of files and of messages. Of an MCAP file that was not ended, as by a recorder
-    that was killed, what is there is read, and `Bag.warnings` says how far.
+    zstd is read, of files and of messages. Of a file that was not ended, as by a recorder that was
+    killed, what is there is read, and `Bag.warnings` says how far. Which files are opened is what
+    lies in the folder; no text in a file says it.
 
     Raises:
-        RecordingError: there is no such file, or it holds no bag that can be read.
+        RecordingError: There is no such file, or it holds no bag that can be read.
     """
     path = Path(path).expanduser()
     if not path.exists():
         raise RecordingError(f"bag {path}: not found; check the path")
     warnings: list[str] = []
-    files = [path] if path.is_file() else _files(path, warnings)
+    files, custom, in_sequence = [path], {}, False
+    if path.is_dir():
+        files, custom, in_sequence = _files(path, warnings)
     with ExitStack() as opened:
         parts = []
         for file in files:
             try:
-                parts.append(_open(file))
+                parts.append(_open(file, opened))
             except Exception as error:  # a damaged file can fail anywhere in the library
                 reason = one_line(error)
                 warnings.append(reason if str(file) in reason else f"{file}: {reason}")
-            else:
-                opened.callback(parts[-1].close)
         if not parts:
             raise RecordingError(f"bag {path}: cannot be read ({'; '.join(warnings)})")
-        opened.pop_all()
-    return Bag(path, parts, warnings)
+        return Bag(path, parts, warnings, custom, in_sequence, opened.pop_all())
 
 
 def list_bags(path: str | Path) -> list[Path]:
@@ -277,27 +242,67 @@ def _hidden(folder: Path, root: Path) -> bool:
 def _bags_in(folder: Path) -> list[Path]:
     if (folder / METADATA).is_file():
         return [folder]
-    files = [file for file in folder.iterdir() if file.suffix in SUFFIXES]
+    files = _listed(folder)
     bags = {f.name if f.suffix == ".bag" else _NUMBER.sub("", f.stem) for f in files}
     return [folder] if len(bags) == 1 else files
 
 
-def _files(folder: Path, warnings: list[str]) -> list[Path]:
-    """What to open of a folder: itself if it is a whole rosbag2, else its files one by one."""
-    files = sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES)
-    whole = (folder / METADATA).is_file()
-    if whole and all(has_index(file) for file in files if file.suffix == ".mcap"):
-        return [folder]
+def _listed(folder: Path) -> list[Path]:
+    """The files of a folder that hold recordings, sorted; none that are hidden."""
+    return sorted(
+        file
+        for file in folder.iterdir()
+        if _plain_name(file).suffix in _FORMATS and not file.name.startswith(".") and file.is_file()
+    )
+
+
+def _plain_name(file: Path) -> Path:
+    """Its name without the suffix of a compression."""
+    return file.with_suffix("") if file.suffix in ZSTD_SUFFIXES else file
+
+
+def _files(folder: Path, warnings: list[str]) -> tuple[list[Path], dict[str, str], bool]:
+    """What to open of a folder, the recorder's texts, and whether the files follow each other."""
+    files = _listed(folder)
     if not files:
         raise RecordingError(
             f"bag {folder}: wanted {METADATA} or {', '.join(SUFFIXES)} files, found neither"
         )
-    if not whole and files[0].suffix != ".bag":
-        warnings.append(f"{folder.name}: no {METADATA}, so its recorder was not ended properly")
-    return files
+    text = _metadata(folder)
+    names = _relative_names(text)
+    if sorted(names) == [file.name for file in files]:
+        return [folder / name for name in names], custom_texts(text), True
+    if _plain_name(files[0]).suffix in (".mcap", ".db3"):
+        lacking = f"{METADATA} is damaged" if text or (folder / METADATA).exists() else ""
+        lacking = lacking or f"no {METADATA}"
+        if names:
+            lacking = f"{METADATA} names other files than there are"
+        warnings.append(f"{folder.name}: {lacking}, so its recorder was not ended properly")
+    return files, custom_texts(text), False
 
 
-def _open(path: Path) -> _Part:
-    if path.suffix == ".mcap" and not has_index(path):
-        return _Streamed(path)
-    return _Indexed(path)
+def _metadata(folder: Path) -> str:
+    path = folder / METADATA
+    if not path.is_file() or path.stat().st_size > _METADATA_BYTES:
+        return ""
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _relative_names(text: str) -> list[str]:
+    """Names of the files that rosbag2 metadata list, in their order."""
+    try:
+        bag = yaml.safe_load(text)["rosbag2_bagfile_information"]
+        return [str(name) for name in bag["relative_file_paths"]]
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError, KeyError):
+        return []
+
+
+def _open(path: Path, opened: ExitStack) -> Part:
+    refuse_pointer(path, RecordingError)
+    if path.suffix in ZSTD_SUFFIXES:
+        path = opened.enter_context(plain_file(path))
+    if path.suffix not in _FORMATS:
+        raise RecordingError(f"{path}: wanted a {', '.join(SUFFIXES)} file, found {path.suffix!r}")
+    part = _FORMATS[path.suffix](path)
+    opened.callback(part.close)
+    return part

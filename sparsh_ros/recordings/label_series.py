@@ -28,6 +28,11 @@ class LabelLog:
     def __len__(self) -> int:
         return len(self._stamps)
 
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """The lowest and the highest stamp of all."""
+        return min(self._stamps), max(self._stamps)
+
     def add(self, stamp_ns: int, values: NDArray[np.float64], segment_of_frames: int) -> None:
         """Add a label; NaN where it says that nothing is known.
 

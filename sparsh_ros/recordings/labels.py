@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sparsh_ros.errors import SparshError
+from sparsh_ros.errors import RecordingError, SparshError
 from sparsh_ros.recordings.bags import Bag, Message
+from sparsh_ros.recordings.formats.definitions import one_line
 from sparsh_ros.recordings.images import compressed_image, raw_image
 from sparsh_ros.recordings.topics import SensorTopics
 
@@ -81,6 +82,7 @@ def read_events(bag: Bag, sensors: Sequence[SensorTopics]) -> Iterator[Event]:
     routes = _routes(bag, sensors)
     broken: Counter[str] = Counter()
     first_trouble: dict[str, str] = {}
+    unstamped: Counter[str] = Counter()
     clock = _Clock()
     for message in bag.messages(routes):
         try:
@@ -89,6 +91,9 @@ def read_events(bag: Bag, sensors: Sequence[SensorTopics]) -> Iterator[Event]:
             broken[message.topic] += 1
             first_trouble.setdefault(message.topic, str(error))
             continue
+        if stamp_ns == 0:  # to ROS, that there is no time
+            stamp_ns = message.log_time_ns
+            unstamped[message.topic] += 1
         clock.watch(message.topic, stamp_ns)
         for event_type, sensor in routes[message.topic]:
             if value is not None or event_type == "background":
@@ -97,6 +102,8 @@ def read_events(bag: Bag, sensors: Sequence[SensorTopics]) -> Iterator[Event]:
         bag.warn(
             f"{topic}: {count} messages could not be decoded (the first: {first_trouble[topic]})"
         )
+    for topic, count in unstamped.items():
+        bag.warn(f"{topic}: {count} messages have no stamp; the times of the log are used instead")
     for warning in clock.warnings():
         bag.warn(warning)
 
@@ -109,10 +116,10 @@ def read_frames(
     for message in bag.messages([topic]):
         try:
             decoded = bag.decode(message)
-            stamp_ns = _stamp(message, decoded)
+            stamp_ns = _stamp(message, decoded) or message.log_time_ns
             if stamp_ns not in left:
                 continue
-            value = _VALUES[message.type](decoded)
+            value = _value(message, decoded)
         except SparshError:
             continue  # reported when the events were read
         left.discard(stamp_ns)
@@ -165,14 +172,32 @@ def _routes(bag: Bag, sensors: Sequence[SensorTopics]) -> dict[str, list[tuple[s
 def _read(bag: Bag, message: Message) -> tuple[int, Any]:
     """Stamp and value of a message; the value is None if it says that it knows nothing."""
     decoded = bag.decode(message)
-    return _stamp(message, decoded), _VALUES[message.type](decoded)
+    return _stamp(message, decoded), _value(message, decoded)
 
 
 def _stamp(message: Message, decoded: Any) -> int:
     header = getattr(decoded, "header", None)
     if header is None:
         return message.log_time_ns
-    return header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
+    try:
+        return header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
+    except (AttributeError, TypeError) as error:
+        raise _unlike(message, error) from error
+
+
+def _value(message: Message, decoded: Any) -> Any:
+    """What a message says; a definition in the bag may lack the fields of its type."""
+    try:
+        return _VALUES[message.type](decoded)
+    except (AttributeError, TypeError, ValueError, IndexError, OverflowError) as error:
+        raise _unlike(message, error) from error
+
+
+def _unlike(message: Message, error: Exception) -> RecordingError:
+    return RecordingError(
+        f"{message.topic}: the definition of {message.type} in the bag is not the usual one "
+        f"({one_line(error)})"
+    )
 
 
 def _image(message: Any) -> np.ndarray | None:

@@ -92,6 +92,7 @@ def decode_image(content: bytes, source: str) -> np.ndarray:
             return image
     if content.startswith(_PNG_START):
         _check_pixels(_product(content[16:20], content[20:24]), source)
+    _check_pixels(_stated_pixels(content), source)
     if content.startswith(_LFS_POINTER):
         raise FrameError(f"{source}: {lfs_sentence(content)}")
     buffer = np.frombuffer(content, np.uint8)
@@ -171,6 +172,31 @@ def _factor(found_height: int, found_width: int, height: int, width: int) -> int
 def _check_pixels(count: int, source: str) -> None:
     if count > _LARGEST_PIXELS:
         raise FrameError(f"{source}: wanted at most {_LARGEST_PIXELS} pixels, found {count}")
+
+
+def _stated_pixels(content: bytes) -> int:
+    """Pixels that the head of a WebP or TIFF file states, of which a small one may state any
+    number; 0 for others."""
+    if content[8:12] == b"WEBP":
+        extended = content[12:16] == b"VP8X"
+        sides = (content[24:27], content[27:30]) if extended else (content[26:28], content[28:30])
+        if content[12:16] == b"VP8L":
+            bits = int.from_bytes(content[21:25], "little")
+            return ((bits & 0x3FFF) + 1) * ((bits >> 14 & 0x3FFF) + 1)
+        mask = 0xFFFFFF if extended else 0x3FFF
+        width, height = ((int.from_bytes(side, "little") & mask) for side in sides)
+        return (width + extended) * (height + extended)
+    order = {b"II*\0": "little", b"MM\0*": "big"}.get(content[:4])
+    if order is None:
+        return 0
+    at = int.from_bytes(content[4:8], order)
+    sides = {}
+    for entry in range(at + 2, at + 2 + 12 * int.from_bytes(content[at : at + 2], order), 12):
+        tag, form = (int.from_bytes(content[k : k + 2], order) for k in (entry, entry + 2))
+        if tag in (256, 257):
+            size = 4 if form == 4 else 2
+            sides[tag] = int.from_bytes(content[entry + 8 : entry + 8 + size], order)
+    return sides.get(256, 0) * sides.get(257, 0)
 
 
 def _product(*numbers: bytes) -> int:

@@ -40,7 +40,13 @@ class VideoFile:
         capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
         found, self._first = capture.read()
         if not found:
+            codec = _codec(capture)
             capture.release()
+            if codec:
+                raise RecordingError(
+                    f"{self.path}: its codec, {codec}, cannot be decoded here; convert it with "
+                    f"`ffmpeg -i {self.path.name} -c:v libx264 -crf 15 converted.mp4`"
+                )
             raise RecordingError(
                 f"{self.path}: not a readable video ({self.path.stat().st_size} bytes): cut off "
                 "before its end was written, or in a format that is not known here; check it with "
@@ -75,6 +81,13 @@ class VideoFile:
     def close(self) -> None:
         """Close the file."""
         self._capture.release()
+
+
+def _codec(capture: cv2.VideoCapture) -> str:
+    """The codec of a file that is a video all the same; empty if it is none."""
+    code = int(capture.get(cv2.CAP_PROP_FOURCC)) if capture.isOpened() else 0
+    text = code.to_bytes(4, "little").decode("ascii", "replace") if 0 < code < 2**32 else ""
+    return text.strip("\0 ") if text.isprintable() else ""
 
 
 class ImageFolder:

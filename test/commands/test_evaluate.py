@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 from sparsh_ros import cli
 from sparsh_ros.cli import evaluate as program
 from sparsh_ros.commands.simulate import record_bag
+from sparsh_ros.evaluation.evaluator import Evaluator
 from sparsh_ros.recordings.bag_writer import BagWriter
+from sparsh_ros.recordings.bags import open_bag, profile_key
 from sparsh_ros.training.episodes import SimulatedTouch
 
 SECONDS = 0.5
@@ -122,3 +125,57 @@ def test_a_place_that_cannot_be_written_to_is_said(
     blocked.touch()
     arguments = [str(bags / "touch_0"), "--device", "cpu", "--out", str(blocked)]
     assert "wanted a folder that can be written to" in refusal(arguments, capsys)
+
+
+def test_one_bad_bag_does_not_lose_the_others(
+    bags: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
+) -> None:
+    bad = tmp_path / "bad\x1b[2J.mcap"
+    bad.write_bytes(b"no bag")
+    paths = [str(bags / "touch_0"), str(bad), "/nowhere", str(bags / "touch_3")]
+    arguments = ["evaluate", *paths, "--device", "cpu", "--out", str(tmp_path / "out")]
+    assert cli.main(arguments) == 1
+    text = capsys.readouterr().out
+    assert "skipped bad" in text and "skipped nowhere: bag /nowhere: not found" in text
+    assert "\x1b[2J" not in text
+    metrics = read(tmp_path / "out")
+    assert [entry["name"] for entry in metrics["recordings"]] == ["touch_0", "touch_3"]
+
+
+def test_an_error_that_nobody_expected_costs_one_recording(
+    bags: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
+) -> None:
+    run = Evaluator.run
+
+    def fail_once(self, bag, name, progress):
+        if name == "touch_0":
+            raise ZeroDivisionError("oops")
+        return run(self, bag, name, progress)
+
+    monkeypatch.setattr(Evaluator, "run", fail_once)
+    assert cli.main(["evaluate", str(bags), "--device", "cpu", "--out", str(tmp_path)]) == 1
+    assert "skipped touch_0: ZeroDivisionError: oops" in capsys.readouterr().out
+    assert [entry["name"] for entry in read(tmp_path)["recordings"]] == ["touch_3"]
+
+
+def test_without_labels_there_are_estimates_and_plots(
+    bags: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_bag(bags / "touch_0") as bag, BagWriter(tmp_path / "bare") as bare:
+        images = [topic.name for topic in bag.topics if "image" in topic.name]
+        images += [topic.name for topic in bag.topics if "background" in topic.name]
+        for message in bag.messages(images):
+            bare.raw(message.topic, message.type, message.log_time_ns, message.data)
+        bare.note(profile_key("/tactile"), "digit")
+    out = tmp_path / "out"
+    assert cli.main(["evaluate", str(tmp_path / "bare"), "--device", "cpu", "--out", str(out)]) == 0
+    assert read(out)["scores"] == {}
+    assert "No recording has a label of force" in (out / "report.html").read_text()
+    with (out / "estimates" / "bare_tactile.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 30 and rows[0]["reason"] == "no partner frame"
+    with open_bag(out / "estimates" / "bare_tactile.mcap") as bag:
+        messages = bag.messages(["/tactile/force"])
+        forces = {m.log_time_ns: bag.decode(m).wrench.force.z for m in messages}
+    last = rows[-1]
+    assert forces[int(last["stamp_ns"])] == pytest.approx(float(last["Fz_N"]), rel=1e-5)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import pickle
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -114,7 +115,7 @@ def test_force_and_slip(tmp_path: Path, imported, name: str, profile: str, rate_
     assert [event.stamp_ns for event in forces] == stamps[3:6]
     assert [event.stamp_ns for event in slips] == stamps[3:6]
     assert np.array_equal([event.value for event in forces], FORCES)
-    assert [event.value for event in slips] == [(False, True), (False, True), (True, True)]
+    assert [event.value[:2] for event in slips] == [(False, True), (False, True), (True, True)]
 
 
 def test_axes_and_rate_of_force_data(tmp_path: Path, imported) -> None:
@@ -241,7 +242,8 @@ def test_pretraining(tmp_path: Path, imported) -> None:
     (source / "bgs" / "bg_3.jpg").write_bytes(_jpeg(77))
     result = imported("pretraining", source)
     assert result.code == 0
-    assert result.said == "touch_go/a: /tactile: 1 images could not be decoded and were left out\n"
+    assert "touch_go/a: /tactile: 1 images could not be decoded and were left out" in result.said
+    assert "021_bleach/dataset_0: taken for a digit" in result.said
     digit, gelsight = result.out / "021_bleach" / "dataset_0", result.out / "touch_go" / "a"
     assert [_profile(bag, "/tactile") for bag in (digit, gelsight)] == ["digit", "gelsight_2017"]
     said = _events(digit)
@@ -274,10 +276,10 @@ def test_a_folder_of_images_with_labels(tmp_path: Path, imported) -> None:
     forces = said["tactile", "force"]
     assert [event.stamp_ns for event in forces] == stamps[:2]
     assert forces[1].value.tolist() == [0.5, 0.25, 2.0]
-    slips = [event.value for event in said["tactile", "slip"]]
+    slips = [event.value[:2] for event in said["tactile", "slip"]]
     assert slips == [(False, False), (False, True), (True, True)]
     (pose,) = said["tactile", "pose"]
-    assert pose.value == pytest.approx([0.001, 0.002, 0.5]) and pose.stamp_ns == stamps[1]
+    assert pose.value == pytest.approx([0.001, 0.002, 0.5, 1]) and pose.stamp_ns == stamps[1]
 
 
 def test_a_video_with_labels(tmp_path: Path, imported) -> None:
@@ -308,8 +310,9 @@ def test_a_video_with_labels(tmp_path: Path, imported) -> None:
     [
         ("a,b\n1,2\n", "wanted the columns"),
         ("index,slipping\n0,maybe\n", "row 1.*maybe"),
-        ("index,Fx_N,Fy_N,Fz_N\n0,1,nan,3\n", "nan"),
-        ("index,t_s,slipping\n0,1.0,0\n1,0.5,0\n", "times that grow"),
+        ("index,Fx_N,Fy_N,Fz_N\n0,1,inf,3\n", "row 1.*inf"),
+        ("index,slipping\n1.5,0\n", "row 1.*whole number"),
+        ("index,t_s,slipping\n0,1.0,0\n1,0.5,0\n", "wanted them to grow"),
         ("index,t_s,slipping\n0,-3,0\n1,1,0\n", "wanted seconds from 0"),
         ("index,t_s,slipping\n0,1.7e12,0\n", "wanted seconds from 0"),
     ],
@@ -332,7 +335,7 @@ def test_existing_bags_are_kept_and_one_bad_recording_does_not_stop_the_rest(
         _dump(source / f"{name}.pkl", [_jpeg(0)])
     (source / "a.pkl").write_bytes(b"damaged")
     result = imported("pretraining", source)
-    assert result.code == 0 and "a: left out:" in result.said
+    assert result.code == 1 and "a: left out:" in result.said
     before = (result.out / "b" / "metadata.yaml").stat().st_mtime_ns
     _dump(source / "a.pkl", [_jpeg(1)])
     assert imported("pretraining", source).code == 0
@@ -359,3 +362,74 @@ def test_what_is_no_data_set_is_a_sentence(
     monkeypatch.chdir(empty)
     result = imported(*argv)
     assert result.code == 1 and named in result.said
+
+
+def test_bags_that_were_made_otherwise_are_not_kept_silently(tmp_path: Path, imported) -> None:
+    source = tmp_path / "press"
+    source.mkdir()
+    (source / "0.jpg").write_bytes(_jpeg(0))
+    first = imported("plain", source, "--fps", "30", "--sensor", "digit")
+    assert first.code == 0
+    again = imported("plain", source, "--fps", "30", "--sensor", "digit")
+    assert again.code == 0 and "imported before with the same options" in again.said
+    other = imported("plain", source, "--fps", "60", "--sensor", "digit")
+    assert other.code == 1 and "made with other options (imported_options differ)" in other.said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",index,t_s,Fx_N,Fy_N,Fz_N,slipping\n0,0,0.0,1.5,2,3,0.0\n1,1,0.5,,nan,3,1.0\n",
+        "index;t_ms;fx_n;fy_n;fz_n;Slipping\r\n0;0;1,5;2;3;false\r\n1;500;;;;true\r\n",
+        "# index\tt_us\tFx_N\tFy_N\tFz_N\tslipping\n"
+        "0.000e+00\t0.0e+00\t1.5e+00\t2e0\t3e0\t0.000e+00\n"
+        "1.000e+00\t5.0e+05\tnan\tnan\tnan\t1.000e+00\n",
+    ],
+)
+def test_tables_of_pandas_spreadsheets_and_numpy_are_read(tmp_path, imported, text) -> None:
+    source = tmp_path / "press"
+    source.mkdir()
+    for name in ("0.jpg", "1.jpg"):
+        (source / name).write_bytes(_jpeg(0))
+    (source / "labels.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    result = imported("plain", source)
+    assert result.code == 0 and "1 rows of labels.csv have no force" in result.said
+    said = _events(result.out / "press")
+    (force,) = said["tactile", "force"]
+    assert force.value.tolist() == [1.5, 2, 3]
+    assert [event.value[0] for event in said["tactile", "slip"]] == [False, True]
+    stamps = [event.stamp_ns for event in said["tactile", "frame"]]
+    assert stamps[1] - stamps[0] == 500_000_000
+
+
+def test_images_named_by_their_time_have_it(tmp_path: Path, imported) -> None:
+    source = tmp_path / "press"
+    source.mkdir()
+    for name in ("1732795999.5.jpg", "1732795999.25.jpg", "1732796001.0.jpg"):
+        (source / name).write_bytes(_jpeg(0))
+    result = imported("plain", source)
+    frames = _events(result.out / "press")["tactile", "frame"]
+    assert np.diff([frame.stamp_ns for frame in frames]).tolist() == [250_000_000, 1_500_000_000]
+
+
+def test_hidden_files_shift_no_label_and_labels_without_images_are_said(tmp_path, imported) -> None:
+    source = tmp_path / "press"
+    source.mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (source / name).write_bytes(_jpeg(0))
+        (source / f"._{name}").write_bytes(b"AppleDouble")
+    (source / "labels.csv").write_text("file,slipping\nb.jpg,1\nc.jpg,1\n")
+    result = imported("plain", source)
+    assert "1 rows of" in result.said and "could not be decoded" not in result.said
+    said = _events(result.out / "press")
+    assert said["tactile", "slip"][0].stamp_ns == said["tactile", "frame"][1].stamp_ns
+    (source / "labels.csv").write_text("file,slipping\nnone.jpg,1\n")
+    shutil.rmtree(result.out)
+    assert "gave no label at all" in imported("plain", source).said
+
+
+def test_a_pointer_of_git_lfs_is_named(tmp_path: Path, imported) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    (tmp_path / "press.mp4").write_text(pointer)
+    result = imported("plain", tmp_path / "press.mp4")
+    assert result.code == 1 and "git lfs pull" in result.said

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures.waiting import LONG_S, until
 
 from sparsh_ros.commands import simulate
 from sparsh_ros.errors import DatasetError
@@ -100,3 +103,27 @@ def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
     in_the_way.mkdir(parents=True)
     with pytest.raises(DatasetError, match=str(in_the_way)):
         _run(tmp_path)
+
+
+def test_ctrl_c_keeps_what_is_done_and_drops_the_rest(tmp_path: Path) -> None:
+    program = (
+        "import signal, sys\n"
+        "from sparsh_ros.cli import main\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # not that of a background job\n"
+        "if __name__ == '__main__': sys.exit(main())\n"
+    )
+    (tmp_path / "program.py").write_text(program)
+    options = ("--episodes", "500", "--duration", "0.1", "--workers", "1")
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "program.py", "simulate", "--out", tmp_path, *options],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.getcwd()},
+    )
+    until(lambda: list((tmp_path / "train").glob("episode_*.npz")))
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=LONG_S)
+    assert process.returncode == 130
+    made = len(list((tmp_path / "train").iterdir()))  # and nothing is left behind half written
+    assert said == f"sparsh-ros: stopped, {made} of 500 made; run again to continue\n"

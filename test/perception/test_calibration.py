@@ -19,7 +19,7 @@ from sparsh_ros.perception.calibration import (
     read_calibration,
     save_calibration,
 )
-from sparsh_ros.perception.calibration_fit import (
+from sparsh_ros.perception.calibration.fit import (
     MOST_FRAMES,
     CalibrationData,
     fit_calibration,

@@ -41,14 +41,16 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FaultyHost:
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A simulated touch as a DIGIT's video file: 0.7 s of the free gel, then a press above 2 N."""
+    """A simulated touch as a DIGIT's video file: 1 s of the free gel, then a press held for 1 s."""
     path = tmp_path_factory.mktemp("video") / "touch.avi"
-    simulation = TouchSimulation("digit", seed=1, touch="demo", rest_s=0.7)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 60.0, (240, 320))
+    simulation = TouchSimulation("digit", seed=1, touch="demo", rest_s=1.0, rate_hz=20.0)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 20.0, (240, 320))
     for sample in iter(simulation.step, None):
         writer.write(cv2.cvtColor(sample.image, cv2.COLOR_RGB2BGR))
         if sample.force_n[2] > 2.0:
             break
+    for _ in range(20):
+        writer.write(cv2.cvtColor(sample.image, cv2.COLOR_RGB2BGR))
     writer.release()
     return path
 
@@ -73,7 +75,7 @@ def test_six_lines_feel_a_simulated_touch() -> None:
 
 
 def test_six_lines_feel_a_video_file_and_end_with_it(video: Path) -> None:
-    with open_sensor("video", input=video) as sensor, Perception() as perception:
+    with open_sensor(video) as sensor, Perception() as perception:
         estimates = list(perception.follow(sensor))
         status = sensor.status()
     assert status.finished and len(estimates) <= status.frames
@@ -84,7 +86,7 @@ def test_six_lines_feel_a_video_file_and_end_with_it(video: Path) -> None:
 
 
 def test_a_recording_waits_for_who_follows_it(video: Path) -> None:
-    with open_sensor("video", input=video) as sensor:
+    with open_sensor(video) as sensor:
         threading.Event().wait(0.3)  # as long as a model takes to load
         assert sensor.status().frames == 0
         assert sensor.wait(timeout=30.0).sequence == 1
@@ -97,7 +99,7 @@ def test_a_recording_that_begins_in_contact_needs_an_image(
     capture = cv2.VideoCapture(str(video))
     cv2.imwrite(str(file), capture.read()[1])
     capture.release()
-    with open_sensor("video", input=video) as sensor:
+    with open_sensor(video) as sensor:
         estimates = perception.follow(sensor, background=file)
         assert "no partner frame" in next(estimates).reason
         assert until(estimates, valid=True).valid
@@ -110,7 +112,7 @@ def test_a_camera_that_breaks_says_so_once_and_goes_on(
 ) -> None:
     camera = FaultyCamera("digit", "D1")
     host.plug(camera, "1-1")
-    with open_sensor("digit", host=host) as sensor:
+    with open_sensor("D1", host=host) as sensor:
         estimates = perception.follow(sensor)
         assert until(estimates, valid=True).stamp_ns
         host.unplug(camera)
@@ -152,7 +154,7 @@ def test_several_sensors_are_followed_at_once(perception: Perception) -> None:
 
 def test_what_was_followed_before_is_forgotten(perception: Perception, video: Path) -> None:
     for _ in range(2):
-        with open_sensor("video", input=video) as sensor:
+        with open_sensor(video) as sensor:
             names = {one.sensor for one in perception.follow(sensor)}
         assert names == {sensor.name}
     with open_sensor("simulated") as sensor:

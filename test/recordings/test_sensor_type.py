@@ -28,7 +28,10 @@ def test_what_is_given_wins_then_what_is_written_then_the_name_then_the_size() -
     assert found(image, size, "gelsight_2017", WRITTEN) == ("gelsight_2017", "given")
     assert found(image, size, custom=WRITTEN) == ("gelsight_mini", "written in the bag")
     assert found(image, size) == ("digit", "named in the topic")
-    assert found("/left/raw", size) == ("gelsight_mini", "by the size of the images, 3280 x 2464")
+    assert found("/left/raw", size) == (
+        "gelsight_mini",
+        "assumed by the size of the images, 3280 x 2464",
+    )
     assert found("/left/raw", (320, 240))[0] == "digit"
 
 
@@ -41,3 +44,18 @@ def test_standard_images_and_vga_may_be_of_several_kinds(size: tuple[int, int]) 
 def test_unknown_kinds_are_refused() -> None:
     with pytest.raises(ParameterError, match="sensor profile: wanted one of digit"):
         found("/left/raw", given="finger")
+
+
+@pytest.mark.parametrize("topic", ["/gelsight_capture/image", "/gelsight/image_raw"])
+def test_a_gelsight_topic_is_never_a_digit(topic: str) -> None:
+    with pytest.raises(RecordingError, match="--sensor gelsight_2017 or gelsight_mini"):
+        found(topic, (320, 240))
+    assert found("/gsmini/image", (320, 240)) == ("gelsight_mini", "named in the topic")
+
+
+def test_what_a_bag_says_is_a_name_and_no_file(tmp_path) -> None:
+    secret = tmp_path / "secret.yaml"
+    secret.write_text("password: hunter2")
+    with pytest.raises(RecordingError, match="which is none of digit") as caught:
+        found("/left/raw", custom={"sensor_profile:/left": str(secret)})
+    assert "hunter2" not in str(caught.value)

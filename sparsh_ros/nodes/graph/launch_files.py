@@ -79,8 +79,9 @@ def refuse_misspelt(names: Sequence[str], known: Collection[str]) -> None:
     for name in names:
         meant = get_close_matches(name, known, 1, _CLOSE)
         if name not in known and meant:
-            wanted = f"wanted {meant[0]}, found {name}"
-            raise ParameterError(f"argument: {wanted}; --show-args lists all")
+            raise ParameterError(
+                f"argument: wanted {meant[0]}, found {name}; --show-args lists all"
+            )
 
 
 def _declare(name: str, setting: Setting) -> DeclareLaunchArgument:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -18,13 +19,27 @@ OWN = "sparsh_ros/msg/"
 """How the names of this package's types begin: read as this version or an earlier one has them."""
 
 _IDL_RULER = "=" * 80 + "\n"
+_SENTENCE = 500  # characters of a library's error that are passed on
+
+# What a definition may hold; the largest of ROS has 30 kB. The parser looks back over blanks, and
+# computes what constants and sizes say.
+_DEFINITION_BYTES = 1 << 18
+_BLANKS = re.compile(r"[ \t]{32,}")
+_LONG_NUMBER = re.compile(r"\d{21,}|<<\s*\d{3,}|\*\*|\[(?:<=)?\s*\d{9,}")
 
 Decoder = Callable[[bytes], Any]
 
 
 def one_line(error: Exception) -> str:
     """What a library's error says, on one line; the name of its class where it says nothing."""
-    return " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _SENTENCE else f"{text[:_SENTENCE]} ..."
+
+
+def ros2_name(name: str) -> str:
+    """The name of a message type as ROS 2 has it: ROS 1 leaves out "msg/"."""
+    package, _, rest = name.partition("/")
+    return name if "/" in rest or not rest else f"{package}/msg/{rest}"
 
 
 @lru_cache(maxsize=1)
@@ -75,11 +90,12 @@ def _store(type_name: str, definition: MessageDefinition) -> Typestore:
 
 
 def _parse(type_name: str, definition: MessageDefinition) -> dict[str, Any]:
+    text = _checked(type_name, definition.data)
     try:
         if definition.format == MessageDefinitionFormat.MSG:
-            types = get_types_from_msg(definition.data, type_name)
+            types = get_types_from_msg(text, type_name)
         else:
-            types = _parse_idl(definition.data)
+            types = _parse_idl(text)
     except Exception as error:  # whatever the parser trips over, the definition is unreadable
         raise RecordingError(
             f"{type_name}: its definition in the bag is unreadable ({one_line(error)})"
@@ -87,6 +103,25 @@ def _parse(type_name: str, definition: MessageDefinition) -> dict[str, Any]:
     if type_name not in types:
         raise RecordingError(f"{type_name}: its definition in the bag is of {sorted(types)}")
     return types
+
+
+def _checked(type_name: str, text: str) -> str:
+    """A definition that can be parsed in a moment.
+
+    Raises:
+        RecordingError: It is too long, or holds numbers that no message has.
+    """
+    if len(text) > _DEFINITION_BYTES:
+        raise RecordingError(
+            f"{type_name}: wanted a definition of up to {_DEFINITION_BYTES:,} characters, "
+            f"found {len(text):,}"
+        )
+    text = _BLANKS.sub(" ", text)
+    if number := _LONG_NUMBER.search(text):
+        raise RecordingError(
+            f"{type_name}: its definition in the bag holds {number[0]}, which no message has"
+        )
+    return text
 
 
 def _parse_idl(text: str) -> dict[str, Any]:

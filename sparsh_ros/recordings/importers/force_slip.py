@@ -46,11 +46,19 @@ def find(source: Path, options: Options) -> list[Recording]:
         raise DatasetError(f"{source}: wanted batches with {LABELS}, found none below it")
     recordings = []
     for batch in batches:
-        sensor, paths = _images(batch)
         name = batch.relative_to(source).as_posix() if batch != source else batch.resolve().name
+        try:
+            sensor, paths = _images(batch)
+        except DatasetError as error:  # the other batches are not to blame
+            recordings.append(Recording(name, {}, partial(_fail, error)))
+            continue
         write = partial(_write, batch, sensor, paths, options)
         recordings.append(Recording(name, {PREFIX: sensor}, write))
     return recordings
+
+
+def _fail(error: DatasetError, _: BagWriter) -> list[str]:
+    raise error
 
 
 def _images(batch: Path) -> tuple[str, list[Path]]:

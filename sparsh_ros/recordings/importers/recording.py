@@ -85,13 +85,13 @@ class SensorWriter:
         self._bag = bag
         self._prefix = prefix
         self._options = options
-        self._rate_hz = options.rate_hz or self._profile.fps
+        self.rate_hz = options.rate_hz or self._profile.fps
         name = prefix.strip("/").replace("/", "_")
         self._camera, self._gel = names.optical_frame(name), names.gel_frame(name)
 
     def stamp_ns(self, index: int) -> int:
         """Stamp of the frame with this running number."""
-        return START_NS + round(index * 1e9 / self._rate_hz)
+        return START_NS + round(index * 1e9 / self.rate_hz)
 
     def background(self, content: bytes) -> None:
         """The content of an image file of the untouched gel, stored like the frames.
@@ -151,7 +151,7 @@ class SensorWriter:
     def pose_change(self, stamp_ns: int, frames: int, change: np.ndarray) -> None:
         """Motion x (m), y (m), rotation (rad) over the last so many frames."""
         topic = f"{self._prefix}/{names.GROUND_TRUTH}/pose_change"
-        self._bag.pose_change(topic, stamp_ns, frames / self._rate_hz, change, self._gel)
+        self._bag.pose_change(topic, stamp_ns, frames / self.rate_hz, change, self._gel)
 
     def notes(self) -> list[str]:
         """What is worth knowing about what was written, in sentences.

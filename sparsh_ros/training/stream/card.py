@@ -64,7 +64,7 @@ the simulated gel of this package alone. Licence: Apache-2.0.
 Files: `encoder.onnx` (preprocessing inside), `heads.onnx`, the same weights as `.safetensors`,
 `heads.json` (thresholds, prior of friction), `chosen.json` (what was chosen on validation),
 `scores.json` (every number below and more). The observer between the two graphs is
-`sparsh_ros/perception/friction_observer.py`, on NumPy live and on torch in training."""
+`sparsh_ros/perception/streaming/friction_observer.py`, on NumPy live and on torch in training."""
 
 
 def _simulated(scores: Mapping[str, Any]) -> str:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparsh_ros.models.streaming import PRESSURE, STRETCH, TURN_MM
-from sparsh_ros.perception.friction_observer import LIMITS_MM3_PER_N
+from sparsh_ros.models.streaming.network import PRESSURE, STRETCH, TURN_MM
+from sparsh_ros.perception.streaming.friction_observer import LIMITS_MM3_PER_N
 from sparsh_ros.training.stream.batches import Batch
 from sparsh_ros.training.stream.network import Outputs
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sparsh_ros.models import streaming
-from sparsh_ros.models.stream_layout import (
+from sparsh_ros.models.streaming import network
+from sparsh_ros.models.streaming.layout import (
     CELLS,
     CHANNELS,
     COLUMNS,
@@ -23,7 +23,7 @@ from sparsh_ros.models.stream_layout import (
     READINGS,
     ROWS,
 )
-from sparsh_ros.perception.friction_observer import (
+from sparsh_ros.perception.streaming.friction_observer import (
     Prior,
     Sight,
     State,
@@ -68,8 +68,8 @@ class StreamNetwork(nn.Module):
             memory: False starts observer and heads again each step.
         """
         super().__init__()
-        self.encoder = streaming.StreamingEncoder()
-        self.heads = streaming.StreamingHeads(len(READINGS))
+        self.encoder = network.StreamingEncoder()
+        self.heads = network.StreamingHeads(len(READINGS))
         self.log_weight = nn.Parameter(torch.zeros(HYPOTHESES))
         self.memory = nn.Parameter(torch.tensor(3.0))
         self._observes, self._remembers = observer and memory, memory

@@ -22,10 +22,10 @@ from sparsh_ros.errors import WeightsError
 from sparsh_ros.export.export import compact_state, round_to_float16, write_graph
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.models.stream_layout import CHANNELS, HIDDEN, OUTPUTS, READINGS, WHOLE
+from sparsh_ros.models.streaming.layout import CHANNELS, HIDDEN, OUTPUTS, READINGS, WHOLE
 from sparsh_ros.models.zoo import write_trained_values
-from sparsh_ros.perception.friction_observer import Prior
-from sparsh_ros.perception.stream_runner import anisotropy
+from sparsh_ros.perception.streaming.friction_observer import Prior
+from sparsh_ros.perception.streaming.runner import anisotropy
 from sparsh_ros.training.schedule import BEST, load_checkpoint
 from sparsh_ros.training.stream.batches import Batch, collate, cut_sequence
 from sparsh_ros.training.stream.episodes import StreamEpisode

@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
-from sparsh_ros.models.stream_layout import HYPOTHESES, READINGS
-from sparsh_ros.perception.friction_observer import (
+from sparsh_ros.models.streaming.layout import HYPOTHESES, READINGS
+from sparsh_ros.perception.streaming.friction_observer import (
     COLUMNS,
     LIMITS_MM3_PER_N,
     NOMINAL_STIFFNESS,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.perception.calibration import LIMIT_SHARE, Calibration, Floats
+from sparsh_ros.perception.calibration.layer import LIMIT_SHARE, Calibration, Floats
 
 FEWEST_FRAMES = 30
 MOST_FRAMES = 1500

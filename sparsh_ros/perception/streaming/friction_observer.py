@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sparsh_ros.models.stream_layout import COLUMNS, HYPOTHESES, ROWS
+from sparsh_ros.models.streaming.layout import COLUMNS, HYPOTHESES, ROWS
 
 LIMITS_MM3_PER_N = tuple(np.geomspace(2.7, 16.0, HYPOTHESES).round(3).tolist())
 """gamma = mu / k_t: friction .4 to 1.1 over springs of .07 to .15 N/mm^3."""

@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sparsh_ros.models.stream_layout import HIDDEN, TURN_MM
+from sparsh_ros.models.streaming.layout import HIDDEN, TURN_MM
 from sparsh_ros.models.zoo import describe_model
 from sparsh_ros.names import STREAM_MODEL
-from sparsh_ros.perception.contact_memory import Remembered
-from sparsh_ros.perception.friction_observer import fresh_state
 from sparsh_ros.perception.postprocess import Estimate
-from sparsh_ros.perception.stream_postprocess import StreamPostprocessor
-from sparsh_ros.perception.stream_runner import Step
+from sparsh_ros.perception.streaming.contact_memory import Remembered
+from sparsh_ros.perception.streaming.friction_observer import fresh_state
+from sparsh_ros.perception.streaming.postprocess import StreamPostprocessor
+from sparsh_ros.perception.streaming.runner import Step
 from sparsh_ros.sensors.profiles import load_profile
 
 INTERVAL_S = 5 / 60

@@ -59,6 +59,6 @@ READINGS = (
     "pace",
     *(f"weight_{index}" for index in range(HYPOTHESES)),
 )
-"""What the friction observer tells the heads, see `sparsh_ros.perception.friction_observer`."""
+"""What the friction observer tells the heads, see `perception.streaming.friction_observer`."""
 STEP_SIZES = (WHOLE * CHANNELS, len(READINGS), HIDDEN)
 """Values of each input of the heads: tokens of the whole image, readings, memory."""

@@ -13,9 +13,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.models.stream_layout import TURN_MM
+from sparsh_ros.models.streaming.layout import TURN_MM
 from sparsh_ros.perception.postprocess import Estimate, Postprocessor
-from sparsh_ros.perception.stream_runner import Step
+from sparsh_ros.perception.streaming.runner import Step
 
 _TOUCHES, _RELEASED = 0.5, 0.3  # probability of contact at which it may begin, and must end
 _MM = 1e-3

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_WIDTH
-from sparsh_ros.models.stream_layout import (
+from sparsh_ros.models.streaming.layout import (
     CHANNELS,
     COLUMNS,
     HIDDEN,

@@ -14,9 +14,15 @@ from numpy.typing import NDArray
 
 from sparsh_ros.engines import Engine
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.models.stream_layout import CELLS, CHANNELS, COLUMNS, HIDDEN, NOMINAL_MM, ROWS
-from sparsh_ros.perception.contact_memory import ContactMemory, Remembered
-from sparsh_ros.perception.friction_observer import Prior, Sight, State, fresh_state, observe
+from sparsh_ros.models.streaming.layout import CELLS, CHANNELS, COLUMNS, HIDDEN, NOMINAL_MM, ROWS
+from sparsh_ros.perception.streaming.contact_memory import ContactMemory, Remembered
+from sparsh_ros.perception.streaming.friction_observer import (
+    Prior,
+    Sight,
+    State,
+    fresh_state,
+    observe,
+)
 from sparsh_ros.sensors.profiles import SensorProfile
 
 

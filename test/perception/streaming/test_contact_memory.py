@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sparsh_ros.models.stream_layout import HIDDEN
-from sparsh_ros.perception.contact_memory import ContactMemory, Remembered
-from sparsh_ros.perception.friction_observer import fresh_state
+from sparsh_ros.models.streaming.layout import HIDDEN
+from sparsh_ros.perception.streaming.contact_memory import ContactMemory, Remembered
+from sparsh_ros.perception.streaming.friction_observer import fresh_state
 
 INTERVAL_S = 5 / 60
 FRAME_NS = round(1e9 / 60)

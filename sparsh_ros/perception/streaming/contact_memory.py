@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.perception.friction_observer import State
+from sparsh_ros.perception.streaming.friction_observer import State
 
 _TOLERANCE = 0.5  # of an interval; further off, the stream is broken
 _KEPT = 2.5  # intervals
