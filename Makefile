@@ -3,8 +3,8 @@
 # that is not there yet; stamp files in the environment remember what is done.
 
 PYTHON ?= python3
-# The oldest OpenCV has wheels for no newer Python.
-PYTHON_3_10 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python3.10) python3.10)
+# For `make test-oldest`: the oldest OpenCV has wheels for no newer Python.
+PYTHON_3_10 ?= python3.10
 ROS ?= kilted
 SOURCE ?= simulated
 INPUT ?=

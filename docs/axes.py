@@ -19,7 +19,7 @@ from sparsh_ros.sensors import load_profile
 from sparsh_ros.simulation import indenters
 from sparsh_ros.simulation.contact import GelGrid
 from sparsh_ros.simulation.elastomer import Elastomer
-from sparsh_ros.simulation.optics import GelOptics
+from sparsh_ros.simulation.optics.gel_optics import GelOptics
 from sparsh_ros.simulation.sensor_instance import SensorInstance
 
 OUT = Path(__file__).with_name("axes.png")

@@ -5,8 +5,22 @@ A message names the object, the wanted value, the found value and what to do nex
 """
 
 
+def printable(text: str) -> str:
+    """A text from a file or message as it can be shown: what controls a terminal is spelled out."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
 class SparshError(Exception):
     """Root of all errors of this package: catch it to catch them all."""
+
+    def __init__(self, message: str = "") -> None:
+        """Take the message, which may quote what stands in a file."""
+        super().__init__(printable(message))
 
 
 class FrameError(SparshError):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 DEFAULT_MODEL = "sparsh-sim-micro"
+STREAM_MODEL = "sparsh-sim-stream"
 
 HEADS = ("force", "slip", "pose", "grasp", "textile", "forcefield")
 """Tasks that a model may have a head for."""

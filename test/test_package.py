@@ -23,7 +23,7 @@ ROS = [
     *("rclpy", "launch", "launch_ros", "ament_index_python", "builtin_interfaces"),
     *("rcl_interfaces", "std_msgs", "std_srvs", "sensor_msgs", "geometry_msgs", "diagnostic_msgs"),
     "lifecycle_msgs",
-    *("cv_bridge", "tf_transformations", "sparsh_ros.msg", "sparsh_ros.nodes"),
+    *("cv_bridge", "tf_transformations", "sparsh_ros.msg"),
 ]
 # The only modules that may import torch: training, official checkpoints, the CUDA engine.
 WITH_TORCH = re.compile(

@@ -18,7 +18,7 @@ MINIMUM_FRAMES = 5
 _WINDOW_NS = round(WINDOW_S * 1e9)
 _BLOCKS = (15, 20)
 # Standard deviation of the worst block. Untouched gels: 0.9 to 1.5 (20 recordings of GelSight
-# Minis), at most 2.0 (48 simulated sensors). A touch that begins passes this at 0.1 to 0.5 N; one
+# Minis), at most 2.1 (48 simulated sensors). A touch that begins passes this at 0.1 to 0.5 N; one
 # that does not yet (48 simulated onsets) spoils the mean by at most 2.8 grey levels.
 _STILL_LEVELS = 3.0
 

@@ -26,10 +26,12 @@ from rich.table import Table
 from sparsh_ros.bench import simulation as gel_bench
 from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.engines.onnx_engine import OnnxEngine
-from sparsh_ros.frames import IMAGE_SHAPE
+from sparsh_ros.frames import IMAGE_SHAPE, PAIR_OFFSETS_S
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
+from sparsh_ros.perception.stream_runner import StreamRunner
+from sparsh_ros.sensors.profiles import load_profile
 
 TURNS = 5
 WARM_UP_RUNS = 3
@@ -38,10 +40,11 @@ LARGE_BATCH = 4  # a hand with four sensors
 
 @dataclass(frozen=True)
 class Case:
-    """One engine at one batch size."""
+    """One engine at one batch size; of a streaming model also what observes and remembers."""
 
     engine: Engine
     batch: int = 1
+    runner: StreamRunner | None = None
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def baseline_case(spec: ModelSpec) -> Case | None:
-    """Plain torch on the CPU; None where torch is not installed."""
-    if find_spec("torch") is None:
+    """Plain torch on the CPU; None where torch is not installed, or cannot run the model."""
+    if find_spec("torch") is None or spec.streams:
         return None
     from sparsh_ros.engines.torch_engine import TorchEngine
 
@@ -114,6 +117,9 @@ def candidate_cases(spec: ModelSpec) -> list[Case]:
     if spec.files is not None:
         best = create_engine(spec, "auto")
         return [Case(best), Case(best, LARGE_BATCH)]
+    if spec.streams:
+        engine = OnnxEngine(spec, spec.heads, threads=1)
+        return [Case(engine, batch, StreamRunner(spec, engine)) for batch in (1, LARGE_BATCH)]
     cores = len(os.sched_getaffinity(0))
     threads = sorted({1, min(2, cores), cores})
     cases = [Case(OnnxEngine(spec, spec.heads, threads=count)) for count in threads]
@@ -147,7 +153,11 @@ def _time_turn(case: Case, runs: int) -> tuple[float, float]:
     rng = np.random.default_rng(0)
     shape = (case.engine.frames + 1, case.batch, *IMAGE_SHAPE)
     images = rng.integers(0, 256, shape, dtype=np.uint8)
-    samples = [_time_run(case.engine, images) for _ in range(WARM_UP_RUNS + runs)]
+    count = WARM_UP_RUNS + runs
+    if case.runner is None:
+        samples = [_time_run(case.engine, images) for _ in range(count)]
+    else:
+        samples = [_time_step(case, images, index) for index in range(count)]
     encode_ms, total_ms = zip(*samples[WARM_UP_RUNS:], strict=True)
     return statistics.median(encode_ms), statistics.median(total_ms)
 
@@ -158,6 +168,22 @@ def _time_run(engine: Engine, images: np.ndarray) -> tuple[float, float]:
     encoded = time.perf_counter()
     for head in engine.heads:
         engine.run_head(head, *(images if head in READS_IMAGES else [tokens]))
+    return 1e3 * (encoded - started), 1e3 * (time.perf_counter() - started)
+
+
+def _time_step(case: Case, images: np.ndarray, index: int) -> tuple[float, float]:
+    """The same for a streaming model: encoder, friction observer and heads, in one long contact."""
+    interval_s = PAIR_OFFSETS_S[-1]
+    names = [f"sensor {row}" for row in range(case.batch)]
+    for name in names if index == 0 else ():
+        case.runner.add_sensor(name, load_profile("digit"))
+    stamp_ns = round((1 + index) * interval_s * 1e9)
+    started = time.perf_counter()
+    tokens = case.engine.encode(*images)
+    encoded = time.perf_counter()
+    steps = case.runner.step([(name, stamp_ns, interval_s) for name in names], tokens)
+    for name, step in zip(names, steps, strict=True):
+        case.runner.remember(name, step)
     return 1e3 * (encoded - started), 1e3 * (time.perf_counter() - started)
 
 

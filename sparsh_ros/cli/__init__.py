@@ -94,6 +94,12 @@ _COMMANDS = {
         "score a model on recordings, compare two evaluations",
         "sparsh-ros evaluate bags --model sparsh-mae-base --out scores",
     ),
+    "calibrate": _Command(
+        "sparsh_ros.commands.calibrate",
+        data.add_calibrate,
+        "adapt the force of a model to your sensor",
+        "sparsh-ros calibrate press --weight 200g --serial D20123",
+    ),
     "import": _Command(
         "sparsh_ros.commands.import_data",
         data.add_import,

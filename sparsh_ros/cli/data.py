@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from pathlib import Path
 
 from sparsh_ros.arguments import positive_count, positive_number
 from sparsh_ros.names import DEFAULT_MODEL, DEVICES
 from sparsh_ros.sensors.drivers import SENSOR_TYPES
 
+_NEWTONS = {"g": 9.80665e-3, "kg": 9.80665, "N": 1.0}
 LAYOUTS = ("force-slip", "pose", "pretraining", "plain")
 SPLITS = ("test", "train", "validation")
 
@@ -94,6 +96,45 @@ def add_import(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def weight_n(text: str) -> float:
+    """The force, N, of a weight such as "200g", "0.2kg" or "2N"."""
+    found = re.fullmatch(r"([0-9]*\.?[0-9]+) *(g|kg|N)", text.strip())
+    value = float(found[1]) * _NEWTONS[found[2]] if found else 0.0
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"wanted a weight such as 200g or 2N, found {text!r}")
+    return value
+
+
+def add_calibrate(parser: argparse.ArgumentParser) -> None:
+    """Options of `sparsh-ros calibrate`."""
+    parser.description = (
+        "Adapt the force of a model to one sensor, from recordings in which the force is known:\n"
+        "by a topic, or by a weight that is put on the gel and taken off some times. Half of the\n"
+        "frames are fitted to; the errors that are printed are those of the other half."
+    )
+    parser.add_argument("recordings", nargs="+", type=Path, metavar="BAG", help="of one sensor")
+    parser.add_argument(
+        "--weight", type=weight_n, metavar="200g", help="what was put on the gel: g, kg or N"
+    )
+    parser.add_argument(
+        "--serial", default="", help="of the sensor (default: that of the only one on USB)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="where to write (default: where nodes look)"
+    )
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="name, or path of a .yaml file")
+    parser.add_argument("--weights-dir", type=Path, help="folder of the model's weights files")
+    for name in ("image", "force"):
+        text = f"{name}s of the sensor (default: found by type and name)"
+        parser.add_argument(f"--{name}-topics", nargs=1, default=(), metavar="TOPIC", help=text)
+    parser.add_argument("--background", type=Path, metavar="FILE", help="image of the free gel")
+    parser.add_argument("--sensor", default="", help="type of the sensor (default: found)")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="what computes")
+    parser.add_argument(
+        "--threads", type=positive_count, help="of the encoder (default: one per core)"
+    )
+
+
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
     """Options of `sparsh-ros evaluate`."""
     parser.description = (
@@ -122,6 +163,9 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         "the first half second without motion)",
     )
     parser.add_argument("--sensor", default="", help="type of the sensors (default: found)")
+    parser.add_argument(
+        "--calibration", type=Path, metavar="FILE", help="that `sparsh-ros calibrate --out` wrote"
+    )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="what computes")
     parser.add_argument(
         "--threads", type=positive_count, help="of the encoder (default: one per core)"

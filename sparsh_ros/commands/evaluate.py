@@ -63,7 +63,7 @@ def _evaluate(arguments: argparse.Namespace, count: int) -> Result:
     topics = (
         tuple(getattr(arguments, f"{name}_topics")) for name in ("image", "force", "slip", "pose")
     )
-    source = Source(*topics, tuple(arguments.background), arguments.sensor)
+    source = Source(*topics, tuple(arguments.background), arguments.sensor, arguments.calibration)
     begun = set()
     with progress_bar("Loading the model") as bar:
 

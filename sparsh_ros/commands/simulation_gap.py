@@ -16,12 +16,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from sparsh_ros.bench.simulation_gap import FIGURES, Shot, measure, separability
 from sparsh_ros.commands.render_samples import draw_strip, read_images, write_png
 from sparsh_ros.errors import RecordingError
+from sparsh_ros.progress import track
 from sparsh_ros.sensors.images import read_image
 from sparsh_ros.sensors.profiles import SensorProfile, load_profile
 from sparsh_ros.simulation.shapes import KINDS
@@ -106,7 +106,7 @@ def simulated_shots(sensor: str, count: int, kinds: list[str] | None, seed: int)
     """One touch of each of `count` simulated sensors, shapes in turn."""
     maximum = load_profile(sensor).maximum_load_n
     names, shots = list(kinds or KINDS), []
-    for index in track(range(count), "Simulating", transient=True):
+    for index in track(range(count), "Simulating"):
         kind = names[index % len(names)]
         simulation = TouchSimulation(
             sensor,

@@ -6,6 +6,8 @@ sparsh-ros train heads --data data --run runs/micro
 sparsh-ros train end-to-end --data data --run runs/micro --minutes 40
 sparsh-ros train publish --run runs/micro
 sparsh-ros train card --metrics evaluation/metrics.json
+
+The steps of the streaming model are in `train_stream`.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from sparsh_ros.commands import train_stream
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.training import steps
@@ -28,6 +31,8 @@ from sparsh_ros.training.recipes.mae import MaeSettings
 
 def run(arguments: argparse.Namespace) -> int:
     """Run one step of `sparsh-ros train`."""
+    if arguments.step.startswith("stream"):
+        return train_stream.run(arguments)
     spec = load_model_spec(arguments.model)
     if arguments.step == "publish":
         _show(publish(arguments.folder, spec, arguments.out or spec.weights))

@@ -63,7 +63,13 @@ def create_engine(
         return _torch_engine(spec, names, encoder, "cuda" if backend == "torch" else "cpu", threads)
     from sparsh_ros.engines.onnx_engine import OnnxEngine
 
-    return OnnxEngine(spec, names, encoder, threads, cuda=backend == "onnxruntime")
+    if backend == "onnxruntime":
+        try:
+            return OnnxEngine(spec, names, encoder, threads, cuda=True)
+        except MissingDependencyError:
+            if device == "cuda":
+                raise
+    return OnnxEngine(spec, names, encoder, threads)
 
 
 def _backend(spec: ModelSpec, device: str) -> str | None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.errors import FrameError, ModelError
+from sparsh_ros.errors import FrameError, ModelError, WeightsError
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
@@ -44,6 +45,7 @@ class Engine(ABC):
         self.heads = tuple(head for head in heads if encoder or head not in READS_IMAGES)
         self._token_shape = (spec.tokens, spec.embed_dim)
         self._has_encoder = encoder
+        self._model, self._weights = spec.name, spec.weights
         self._streams = spec.streams
 
     def encode(self, *images: NDArray[np.uint8]) -> Any:
@@ -116,16 +118,35 @@ class Engine(ABC):
         return self._step({"whole": whole, "readings": readings, "hidden": hidden})
 
     def warm_up(self) -> None:
-        """Run everything once, so that the first real frame is not the slow one."""
+        """Run everything once, so that the first real frame is not the slow one.
+
+        Raises:
+            WeightsError: The weights hold NaN or infinity: some of what comes out is no number.
+        """
         tokens: Any = np.zeros((1, *self._token_shape), np.float32)
         images = [np.zeros((1, *IMAGE_SHAPE), np.uint8)] * (self.frames + 1)
         if self._has_encoder:
             tokens = self.encode(*images)
+            self._check_finite("encoder", tokens)
         if self._streams:
-            self.step(*(np.zeros((1, size), np.float32) for size in STEP_SIZES))
+            outputs = self.step(*(np.zeros((1, size), np.float32) for size in STEP_SIZES))
+            self._check_outputs("heads", outputs)
             return
         for head in self.heads:
-            self.run_head(head, *(images if head in READS_IMAGES else [tokens]))
+            outputs = self.run_head(head, *(images if head in READS_IMAGES else [tokens]))
+            self._check_outputs(head, outputs)
+
+    def _check_outputs(self, part: str, outputs: Outputs) -> None:
+        for values in outputs.values():
+            self._check_finite(part, values)
+
+    def _check_finite(self, part: str, values: Any) -> None:
+        if not math.isfinite(float(abs(values).max())):
+            raise WeightsError(
+                f"{self._weights}: wanted finite numbers of the {part} of model {self._model}, "
+                "found NaN or infinity for a black image; its weights are damaged, fetch or train "
+                "them again"
+            )
 
     @abstractmethod
     def _encode(self, images: Sequence[NDArray[np.uint8]]) -> Any: ...

@@ -12,10 +12,13 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from sparsh_ros.engines.base import Engine, Outputs
-from sparsh_ros.errors import WeightsError
+from sparsh_ros.errors import MissingDependencyError, WeightsError
+from sparsh_ros.files import missing_content
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
+
+_CUDA = "CUDAExecutionProvider"
 
 
 def image_inputs(frames: int) -> tuple[str, ...]:
@@ -46,6 +49,7 @@ class OnnxEngine(Engine):
 
         Raises:
             WeightsError: A file is missing, broken or of another architecture.
+            MissingDependencyError: ONNX Runtime would compute on the CPU in spite of ``cuda``.
         """
         super().__init__(spec, heads, encoder)
         threads = threads or len(os.sched_getaffinity(0))
@@ -62,6 +66,8 @@ class OnnxEngine(Engine):
         for name in () if spec.streams else self.heads:
             needs = (images, threads) if name in READS_IMAGES else (tokens, 1)
             self._sessions[name] = _open(spec.weights / f"{name}.onnx", *needs, cuda)
+        if cuda:
+            _check_cuda(self._sessions)
         self.on_gpu = cuda
         place = "CUDA" if cuda else f"CPU, {threads} thread{'s' if threads > 1 else ''}"
         self.description = f"ONNX Runtime {ort.__version__} on {place}, float32"
@@ -77,11 +83,25 @@ class OnnxEngine(Engine):
 
     def _run_head(self, head: str, inputs: Sequence[NDArray]) -> Outputs:
         session = self._sessions[head]
-        named = (node.name for node in session.get_inputs())
+        feed = {node.name: x for node, x in zip(session.get_inputs(), inputs, strict=True)}
         names = [node.name for node in session.get_outputs()]
-        return dict(
-            zip(names, session.run(names, dict(zip(named, inputs, strict=True))), strict=True)
-        )
+        return dict(zip(names, session.run(names, feed), strict=True))
+
+
+def _check_cuda(sessions: Mapping[str, ort.InferenceSession]) -> None:
+    """ONNX Runtime goes on with the CPU where the libraries of CUDA cannot be loaded; refuse that.
+
+    Raises:
+        MissingDependencyError: A session has no CUDA.
+    """
+    for name, session in sessions.items():
+        found = session.get_providers()
+        if _CUDA not in found:
+            raise MissingDependencyError(
+                f"device cuda: wanted ONNX Runtime to run {name} with {_CUDA}, found "
+                f"{', '.join(found)}; install the CUDA and cuDNN that onnxruntime-gpu "
+                f"{ort.__version__} was built for, or use device cpu"
+            )
 
 
 def open_session(path: Path, threads: int, cuda: bool = False) -> ort.InferenceSession:
@@ -94,13 +114,15 @@ def open_session(path: Path, threads: int, cuda: bool = False) -> ort.InferenceS
         raise WeightsError(
             f"{path}: not found; `sparsh-ros weights list` shows which models have weights here"
         )
+    if problem := missing_content(path):
+        raise WeightsError(f"{path}: wanted an ONNX graph, found {problem}")
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors; they are raised as well
     # Waiting threads sleep: on few cores, spinning ones starve the sensors and the executor.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    providers = ["CUDAExecutionProvider"] if cuda else []
+    providers = [_CUDA] if cuda else []
     try:
         return ort.InferenceSession(path, options, [*providers, "CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions share no base class of their own

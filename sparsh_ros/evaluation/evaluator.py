@@ -16,6 +16,7 @@ from sparsh_ros.errors import RecordingError
 from sparsh_ros.evaluation.alignment import align
 from sparsh_ros.evaluation.result import EstimateLog, SensorResult
 from sparsh_ros.frames import Frame
+from sparsh_ros.perception.calibration import Calibration, read_calibration
 from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.recordings.bag_sensor import LABELS, BagSensor, read_sensor_items
 from sparsh_ros.recordings.bags import Bag
@@ -35,6 +36,7 @@ class Source:
         image, force, slip, pose: names of topics, as `topics.find_sensors` takes them.
         background: image files of the untouched gel, one for each sensor.
         sensor_type: type of all sensors, or the file of a profile.
+        calibration: file of a calibration of all sensors; None: the force as the model gives it.
     """
 
     image: tuple[str, ...] = ()
@@ -43,6 +45,7 @@ class Source:
     pose: tuple[str, ...] = ()
     background: tuple[Path, ...] = ()
     sensor_type: str = ""
+    calibration: Path | None = None
 
 
 class StampClock:
@@ -79,6 +82,9 @@ class Evaluator:
         """Evaluate with `perception`, which must go by `clock`."""
         self.latency_ms = array("f")
         self._perception, self._clock, self._source = perception, clock, source
+        self._calibration: Calibration | None = None
+        if source.calibration is not None:
+            self._calibration = read_calibration(source.calibration)
         self._step_back_ns = round(perception.spec.interval_s * 0.5e9)
 
     def run(
@@ -105,6 +111,7 @@ class Evaluator:
                 log = logs[sensor.key]
                 if item_type == "profile":
                     self._perception.add_sensor(sensor.key, value)
+                    self._perception.set_calibration(sensor.key, self._calibration)
                 elif item_type == "background":
                     self._perception.set_background(sensor.key, value)
                 elif item_type == "frame":

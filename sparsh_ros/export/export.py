@@ -113,18 +113,19 @@ def round_to_float16(module: nn.Module) -> nn.Module:
 
 
 def _write_safetensors(encoder: nn.Module, heads: Mapping[str, nn.Module], spec: ModelSpec) -> None:
-    (spec.weights / ENCODER_FILE).write_bytes(save(_compact_state(encoder)))
+    (spec.weights / ENCODER_FILE).write_bytes(save(compact_state(encoder)))
     tensors = {
         f"{name}.{key}": value
         for name, head in heads.items()
-        for key, value in _compact_state(head).items()
+        for key, value in compact_state(head).items()
     }
     (spec.weights / HEADS_FILE).write_bytes(save(tensors))
 
 
-def _compact_state(module: nn.Module) -> dict[str, Tensor]:
+def compact_state(module: nn.Module) -> dict[str, Tensor]:
+    """The state of a module, matrices that float16 holds exactly as such."""
     return {
-        name: value.half() if _fits_half(name, value) else value
+        name: value.half() if _fits_half(name, value) else value.contiguous()
         for name, value in module.state_dict().items()
     }
 

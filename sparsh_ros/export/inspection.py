@@ -7,20 +7,31 @@ The report is made of what loading uses, so a file without problems in it loads.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from sparsh_ros.engines.onnx_engine import open_session
-from sparsh_ros.errors import MissingDependencyError, WeightsError
+from sparsh_ros.errors import MissingDependencyError, WeightsError, printable
 from sparsh_ros.models.checkpoints.architecture import InferredConfig
 from sparsh_ros.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from sparsh_ros.models.checkpoints.encoder_keys import describe_groups, describe_module
 from sparsh_ros.models.checkpoints.head_config import TASK_PREFIX
 from sparsh_ros.models.zoo import describe_encoder
 
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
 _CHUNK = 1 << 20
+_READ_AT_ONCE = 64  # tensors
+_NOT_FINITE = "NaN or infinite"
+_ONNX_TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
+_MOST_VALUES = 1 << 24
 _POOLER = ".pooler.query_tokens"
 
 
@@ -40,13 +51,13 @@ class Inspection:
 
     def say(self, label: str, text: str) -> None:
         """Add a fact."""
-        self.facts.append((label, text))
+        self.facts.append((label, printable(text)))
 
     def add_problems(self, found: Iterable[tuple[str, list[str]]]) -> None:
         """Add the kinds of problems that have names."""
         for kind, names in found:
             if names:
-                self.problems.setdefault(kind, []).extend(names)
+                self.problems.setdefault(kind, []).extend(printable(name) for name in names)
 
 
 def inspect_file(path: Path, progress: Callable[[int], None] = lambda _: None) -> Inspection:
@@ -97,6 +108,20 @@ def _inspect_graph(path: Path, report: Inspection) -> None:
             shape = ", ".join(str(size) for size in node.shape)
             kind = node.type.removeprefix("tensor(").removesuffix(")")
             report.say(way, f"{node.name} ({shape}) {kind}")
+    report.add_problems([(f"{_NOT_FINITE} for inputs of zeros", _not_finite_outputs(session))])
+
+
+def _not_finite_outputs(session: InferenceSession) -> list[str]:
+    """Names of a graph's outputs that are no numbers where all inputs are zero."""
+    feed = {}
+    for node in session.get_inputs():
+        shape = [size if isinstance(size, int) else 1 for size in node.shape]
+        if node.type not in _ONNX_TYPES or math.prod(shape) > _MOST_VALUES:
+            return []
+        feed[node.name] = np.zeros(shape, _ONNX_TYPES[node.type])
+    names = [node.name for node in session.get_outputs()]
+    outputs = session.run(names, feed)
+    return [n for n, values in zip(names, outputs, strict=True) if not np.isfinite(values).all()]
 
 
 def _inspect_tensors(file: Checkpoint, report: Inspection) -> None:
@@ -117,6 +142,24 @@ def _inspect_tensors(file: Checkpoint, report: Inspection) -> None:
             f"{file.path}: wanted the encoder, the decoder or the heads of a touch model, found "
             f"{describe_groups(file.tensors)}; give another file"
         )
+    if not report.problems:
+        report.add_problems([(_NOT_FINITE, _not_finite(file, heads))])
+
+
+def _not_finite(file: Checkpoint, heads: Sequence[str]) -> list[str]:
+    """Names of the tensors that loading would refuse for their values."""
+    from sparsh_ros.models.loading.encoders import not_finite
+
+    wanted = {name for name in file.tensors if name.split(".")[0] in heads}
+    if file.task:
+        wanted |= set(file.head_names.values())
+    if file.has_encoder:
+        wanted |= set(file.encoder_keys.names.values())
+    names = [name for name in sorted(wanted) if "float" in file.tensors[name].dtype]
+    found = []
+    for first in range(0, len(names), _READ_AT_ONCE):
+        found += not_finite(file.read(names[first : first + _READ_AT_ONCE]))
+    return found
 
 
 def _inspect_encoder(file: Checkpoint, report: Inspection) -> None:

@@ -116,6 +116,7 @@ class Head(nn.Module):
         fingers: int = 1,
     ) -> None:
         super().__init__()
+        self.fingers = fingers
         self.pooler = AttentivePooler(embed_dim, num_heads, mlp_dim)
         inputs = fingers * embed_dim
         hidden = hidden or inputs // 4
@@ -173,17 +174,6 @@ class PoseHead(Head):
     task = "pose"
     outputs = POSE_AXES
     probes: ClassVar = {f"probe_{axis}": (POSE_BINS, nn.ReLU) for axis in POSE_AXES}
-
-    def __init__(
-        self,
-        embed_dim: int,
-        num_heads: int,
-        mlp_dim: int | None = None,
-        hidden: int | None = None,
-        fingers: int = 1,
-    ) -> None:
-        super().__init__(embed_dim, num_heads, mlp_dim, hidden, fingers)
-        self.fingers = fingers
 
     def forward(self, tokens: Tensor | Sequence[Tensor]) -> dict[str, Tensor]:
         tokens = [tokens] if isinstance(tokens, Tensor) else tokens

@@ -127,6 +127,8 @@ class ModelSpec:
             `perception.friction_observer`; only of streaming models.
         evidence_kept: Share of the evidence for them that outlives a step.
         turn_anisotropy: Anisotropy of the print from which on a streaming model tells rotation.
+        unshipped: Outputs of a streaming model, of `stream_layout.OUTPUTS`, that were no better
+            than a guess on validation data: they stay unknown.
         force_outputs: Which of `FORCE_AXES`, as the head's labels call them, is along x, y and z of
             the image that the model sees; a minus before it stands for the opposite direction.
         pose_outputs: The same of the motion: which of `POSE_AXES` is along x, along y, about z.
@@ -160,6 +162,7 @@ class ModelSpec:
     friction_prior: tuple[float, ...] = ()
     evidence_kept: float = 1.0
     turn_anisotropy: float = 0.3
+    unshipped: tuple[str, ...] = ()
     force_outputs: tuple[str, ...] = FORCE_AXES
     pose_outputs: tuple[str, ...] = POSE_AXES
     pose_axes: tuple[str, ...] = POSE_AXES

@@ -12,8 +12,6 @@ Lengths within the network are millimetres on a gel of `NOMINAL_MM`: other gels 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -39,7 +37,8 @@ SCALED = ("force", "delta_force", "pose", "slide", "share", "margin")
 _SOLVED = 9  # values of one registration: motion, log information, residual
 _MOTION = 6
 _FEATURES = WHOLE * CHANNELS - _MOTION - 2 * _SOLVED
-_CONTRAST, _CHANGE = 1 / 32, 1 / 8
+_CONTRAST, _CHANGE, _RELATIVE = 1 / 32, 1 / 8, 4.0
+_DARK = 16.0
 
 
 class StreamingEncoder(nn.Module):
@@ -60,7 +59,7 @@ class StreamingEncoder(nn.Module):
         super().__init__()
         a, b, c, d = width, 3 * width // 2, 3 * width, 4 * width
         self.shrink = Shrink()
-        self.stem = nn.Sequential(_convolve(6, a, 2), _convolve(a, b, 2))
+        self.stem = nn.Sequential(_convolve(9, a, 2), _convolve(a, b, 2))
         self.middle = nn.Sequential(_convolve(b, c, 2), _convolve(c, c, 1))
         self.deep = _convolve(c, d, 2)
         self.whole = nn.Sequential(nn.Flatten(), nn.Linear(d * 20, _FEATURES), nn.ReLU())
@@ -82,7 +81,10 @@ class StreamingEncoder(nn.Module):
         now = (current - background) * _CONTRAST
         before = (previous - background) * _CONTRAST
         change = (current - previous) * _CHANGE
-        seen = torch.cat([now, change], 1).to(memory_format=torch.channels_last)
+        # The untouched gel is as bright as its light is strong there: relative to it, slopes count
+        # alike everywhere and on every unit.
+        relative = (current - background) * (_RELATIVE / (background + _DARK))
+        seen = torch.cat([now, change, relative], 1).to(memory_format=torch.channels_last)
         shallow = self.stem(seen)
         middle = self.middle(shallow)
         features = self.whole(self.deep(middle))
@@ -127,8 +129,8 @@ class Shrink(nn.Module):
 class Registration(nn.Module):
     """Rigid motion between two frames by weighted least squares (Lucas and Kanade, 1981).
 
-    Solves g . u = -dI/dt over all cells for one rigid u, at two resolutions; the encoder's maps say
-    which cells count. Its inverse covariance tells which motion the print shows at all.
+    Solves g . u = -dI/dt over all cells for one rigid u, at two resolutions, the coarse one twice;
+    the encoder's maps say which cells count. Its information tells which motion the print shows.
     """
 
     def __init__(self) -> None:
@@ -153,28 +155,37 @@ class Registration(nn.Module):
         total = pressure.sum((1, 2)) + 1e-4
         centre_x = (pressure.sum(1) * self.x).sum(1) / total
         centre_y = (pressure.sum(2) * self.y).sum(1) / total
-        arm_x = (self.x - centre_x[:, None])[:, None, :] / TURN_MM
-        arm_y = (self.y - centre_y[:, None])[:, :, None] / TURN_MM
-        found = []
-        with torch.no_grad():
-            products = list(self._products(now, before))
-        for level in range(2):
-            found.append(self._solve(level, products[level], weights[:, level], arm_x, arm_y))
-        return torch.stack(found, 1)
+        arms = (
+            (self.x - centre_x[:, None])[:, None, :] / TURN_MM,
+            (self.y - centre_y[:, None])[:, :, None] / TURN_MM,
+        )
+        centre = torch.stack([centre_x, centre_y], 1).detach()
+        now, before = _halve(now), _halve(before)
+        coarse, solved = None, []
+        # From coarse to fine, each on what the one before left over: fast motion is many pixels.
+        for level, images in ((1, (_halve(now), _halve(before))), (1, None), (0, (now, before))):
+            images = images or (_halve(now), _halve(before))
+            moved = images[1] if coarse is None else _warp(images[1], coarse, centre)
+            with torch.no_grad():
+                products = self._products(images[0], moved)
+            found = self._solve(level, products, weights[:, level], *arms)
+            if coarse is not None:
+                found = torch.cat([found[:, :3] + coarse, found[:, 3:]], 1)
+            coarse = found[:, :3].detach()
+            solved.append(found)
+        return torch.stack([solved[2], solved[1]], 1)
 
-    def _products(self, now: Tensor, before: Tensor) -> Iterator[list[Tensor]]:
-        """At either resolution the products of the derivatives per mm, summed over colours and over
-        a cell: xx, xy, yy, xt, yt, each (B, 20, 15)."""
-        for factor in (2, 1):
-            now, before = _halve(now), _halve(before)
-            step = 2 * NOMINAL_MM[0] / now.shape[3]
-            mean = F.pad(0.5 * (now + before), (1, 1, 1, 1), mode="replicate")
-            right = (mean[:, :, 1:-1, 2:] - mean[:, :, 1:-1, :-2]) / step
-            up = (mean[:, :, :-2, 1:-1] - mean[:, :, 2:, 1:-1]) / step
-            later = now - before
-            pairs = ((right, right), (right, up), (up, up), (right, later), (up, later))
-            sums = [(first * second).sum(1, keepdim=True) for first, second in pairs]
-            yield [(_halve(value) if factor == 2 else value)[:, 0] for value in sums]
+    def _products(self, now: Tensor, before: Tensor) -> list[Tensor]:
+        """Products of the derivatives per mm, summed over colours and over a cell: xx, xy, yy, xt,
+        yt, each (B, 20, 15)."""
+        step = 2 * NOMINAL_MM[0] / now.shape[3]
+        mean = F.pad(0.5 * (now + before), (1, 1, 1, 1), mode="replicate")
+        right = (mean[:, :, 1:-1, 2:] - mean[:, :, 1:-1, :-2]) / step
+        up = (mean[:, :, :-2, 1:-1] - mean[:, :, 2:, 1:-1]) / step
+        later = now - before
+        pairs = ((right, right), (right, up), (up, up), (right, later), (up, later))
+        sums = [(first * second).sum(1, keepdim=True) for first, second in pairs]
+        return [(_halve(value) if now.shape[3] > COLUMNS else value)[:, 0] for value in sums]
 
     def _solve(
         self, level: int, products: list[Tensor], weight: Tensor, arm_x: Tensor, arm_y: Tensor
@@ -265,6 +276,19 @@ class StreamingHeads(nn.Module):
             "margin": torch.sigmoid(out[:, 27]),
             "margin_scale": torch.exp(scale[:, 11] - 1.0),
         }
+
+
+def _warp(image: Tensor, moved: Tensor, centre: Tensor) -> Tensor:
+    """An older image (B, C, H, W) moved on by (B, 3) x, y, turn (mm) about a centre (B, 2), mm."""
+    rows, columns = image.shape[2:]
+    x = (_axis(columns) * NOMINAL_MM[0]).to(image.device)[None, None, :]
+    y = (-_axis(rows) * NOMINAL_MM[1]).to(image.device)[None, :, None]
+    shift_x, shift_y, turn = (moved[:, axis, None, None] for axis in range(3))
+    turn = turn / TURN_MM
+    from_x = x - shift_x + turn * (y - centre[:, 1, None, None])
+    from_y = y - shift_y - turn * (x - centre[:, 0, None, None])
+    places = torch.stack([2 * from_x / NOMINAL_MM[0], -2 * from_y / NOMINAL_MM[1]], 3)
+    return F.grid_sample(image, places, padding_mode="border", align_corners=False)
 
 
 def _halve(image: Tensor) -> Tensor:

@@ -29,13 +29,20 @@ _TRAINED_FIELDS = (
     "friction_prior",
     "evidence_kept",
     "turn_anisotropy",
+    "unshipped",
     "pose_axes",
     "pose_bin_edges_mm",
     "pose_bin_edges_deg",
     "pose_bin_values_mm",
     "pose_bin_values_deg",
 )
-_ONLY_STREAMING = ("slip_release", "friction_prior", "evidence_kept", "turn_anisotropy")
+_ONLY_STREAMING = (
+    "slip_release",
+    "friction_prior",
+    "evidence_kept",
+    "turn_anisotropy",
+    "unshipped",
+)
 _OF_PUBLISHER = {"sources", "unverified"}
 _YAML_FIELDS = {f.name for f in fields(ModelSpec)} - {*_TRAINED_FIELDS, "files"}
 

@@ -26,6 +26,7 @@ from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import input_sensors
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.runtime import spin
+from sparsh_ros.nodes.runtime.calibrations import load_calibrations
 from sparsh_ros.nodes.runtime.clocks import stale_clock, steady_clock
 from sparsh_ros.nodes.runtime.diagnostics import (
     OK,
@@ -82,6 +83,9 @@ class HeadNode(Node):
             )
             for config in configs
         }
+        calibrations = load_calibrations(self, configs, params["calibration"], self._spec.name)
+        for name, calibration in calibrations.items():
+            self._head_runner.set_calibration(name, calibration)
         self._diagnostics = Diagnostics(self, self._reports)
 
     def start(self) -> None:

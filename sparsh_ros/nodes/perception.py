@@ -23,6 +23,7 @@ from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import input_sensors
 from sparsh_ros.nodes.runtime import spin
+from sparsh_ros.nodes.runtime.calibrations import load_calibrations
 from sparsh_ros.nodes.runtime.clocks import stale_clock, stamp_clock
 from sparsh_ros.nodes.runtime.diagnostics import Report
 from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode
@@ -93,8 +94,9 @@ class PerceptionNode(ManagedNode):
         """Begin to infer, and to listen for images unless sensors are hosted here."""
         if self._perception is None:
             self._perception = self._load()
-        for sensor_io in self._sensor_ios.values():
+        for name, sensor_io in self._sensor_ios.items():
             sensor_io.start(self._perception, listen=not self._params["in_process"])
+            self._perception.set_calibration(name, self._calibrations[name])
         if FORCE_FIELD in self._perception.heads.usable:
             self._fields = FieldWorker(self._perception, self._sensor_ios, self._log_error)
         self._stop.clear()
@@ -125,7 +127,7 @@ class PerceptionNode(ManagedNode):
 
     def _load(self) -> Perception:
         params = self._params
-        return Perception(
+        perception = Perception(
             params["model"],
             params["heads"],
             params["device"],
@@ -136,6 +138,10 @@ class PerceptionNode(ManagedNode):
             monotonic=stale_clock(self),
             stamp_clock=stamp_clock(self),
         )
+        self._calibrations = load_calibrations(
+            self, self._sensor_configs, params["calibration"], perception.spec.name
+        )
+        return perception
 
     def _work(self) -> None:
         while not self._stop.is_set():

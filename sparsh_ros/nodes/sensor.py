@@ -38,12 +38,12 @@ from sparsh_ros.sensors.config import SensorConfig
 # frames are missed, which are those without contact.
 _HANDSHAKE_S = 0.5
 _POLL_S = 0.05
+# A simulated clock that goes back further than this was set back.
+_TICK_NS = 100_000_000
 _STAND_IN = (
     "SIMULATED: no camera of this sensor was found, so what is published is no touch at all; plug "
     "it in and start again, or ask for source:=simulated"
 )
-# A simulated clock that goes back further than this was set back.
-_TICK_NS = 100_000_000
 
 
 class SensorNode(ManagedNode):

@@ -97,6 +97,11 @@ HEAD: Mapping[str, Setting] = {
         choices=("auto", *HEADS),
     ),
     "device": Setting("auto", "What computes; auto: CUDA if there is a GPU.", choices=DEVICES),
+    "calibration": Setting(
+        "auto",
+        "File that `sparsh-ros calibrate` wrote; auto: the one stored for the serial number of the "
+        "camera, if there is one; none: the force as the model gives it.",
+    ),
     "contact_threshold_n": Setting(
         CONTACT_THRESHOLD_N,
         "Normal force at which contact begins, N.",

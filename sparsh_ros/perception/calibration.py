@@ -91,6 +91,25 @@ class Calibration:
             )
 
 
+def find_calibration(choice: str, sensor_type: str, serial: str, model: str) -> Calibration | None:
+    """The calibration that is meant, if there is one.
+
+    Args:
+        choice: `AUTO` for the one stored for the sensor, `NONE`, or a file.
+        sensor_type: Type of the sensor.
+        serial: Its serial number; "" while it is unknown.
+        model: Name of the model in use.
+
+    Raises:
+        SparshError: The file is missing or unreadable, or what is stored is.
+    """
+    if choice == NONE:
+        return None
+    if choice == AUTO:
+        return CalibrationStore().load(sensor_type, serial, model)
+    return read_calibration(Path(choice))
+
+
 def save_calibration(path: Path, calibration: Calibration) -> None:
     """Write a calibration as a NumPy archive, whole or not at all.
 

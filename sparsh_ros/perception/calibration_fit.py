@@ -154,6 +154,7 @@ class _Fitter:
         self._mean = self.flat.mean(axis=0)
         self._scaled = (self.flat - self._mean) / self._scale
         self._products = (self._scaled @ self._scaled.T).astype(np.float64)
+        self._decomposed: dict[bytes, tuple[Floats, Floats, Floats]] = {}
         self._products /= max(np.trace(self._products) / len(data), 1e-12)
 
     def rows(self, axes: tuple[int, ...]) -> NDArray[np.int64]:
@@ -213,10 +214,19 @@ class _Fitter:
 
     def _dual(self, rows: NDArray, residual: Floats, ridge: float) -> tuple[Floats, float]:
         """Coefficients of ridge regression, one per row, and the constant beside them."""
-        products = self._products[np.ix_(rows, rows)]
+        values, vectors, column_means = self._eigen(rows)
         mean = residual.mean()
-        dual = np.linalg.solve(products + ridge * np.eye(len(rows)), residual - mean)
-        return dual, float(mean - (products @ dual).mean())
+        dual = vectors @ ((vectors.T @ (residual - mean)) / (values + ridge))
+        return dual, float(mean - column_means @ dual)
+
+    def _eigen(self, rows: NDArray) -> tuple[Floats, Floats, Floats]:
+        """Eigenvalues and eigenvectors of some frames' products: once for all strengths."""
+        key = rows.tobytes()
+        if key not in self._decomposed:
+            products = self._products[np.ix_(rows, rows)]
+            values, vectors = np.linalg.eigh(products)
+            self._decomposed[key] = np.maximum(values, 0.0), vectors, products.mean(axis=0)
+        return self._decomposed[key]
 
 
 def _turned(found: Floats, wanted: Floats) -> tuple[Floats, Floats]:

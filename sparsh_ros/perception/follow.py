@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparsh_ros.background import BackgroundKeeper, BackgroundStore
-from sparsh_ros.errors import ParameterError, SensorError
+from sparsh_ros.errors import ParameterError, SensorError, SparshError
 from sparsh_ros.frames import Frame
+from sparsh_ros.perception.calibration import CalibrationStore
 from sparsh_ros.perception.postprocess import Estimate
 from sparsh_ros.sensors.base import Sensor
 
@@ -59,6 +60,7 @@ class _FrameSource:
         if sensor.profile.subtract_background:
             store = BackgroundStore()
             self._keeper = BackgroundKeeper(sensor.profile, store=store, file=background)
+        self._serial = ""
         self._warnings: dict[str, str] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"follow {name}", daemon=True)
@@ -114,6 +116,9 @@ class _FrameSource:
 
     def _take(self, frame: Frame) -> None:
         self._perception.push(self._name, frame)
+        if self._sensor.serial not in ("", self._serial):
+            self._serial = self._sensor.serial
+            self._calibrate()
         if self._keeper is None:
             return
         if self._keeper.check_serial(self._sensor.serial):
@@ -125,6 +130,14 @@ class _FrameSource:
             if topic not in self._warnings:
                 _log.warning("%s: %s", self._name, sentence)
         self._warnings = dict(self._keeper.warnings)
+
+    def _calibrate(self) -> None:
+        sensor_type, model = self._sensor.profile.name, self._perception.spec.name
+        try:
+            calibration = CalibrationStore().load(sensor_type, self._serial, model)
+            self._perception.set_calibration(self._name, calibration)
+        except SparshError as error:
+            _log.warning("%s: calibration ignored: %s", self._name, error)
 
 
 def _estimates(perception: Perception, sources: Mapping[str, _FrameSource]) -> Iterator[Estimate]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.transforms import OutputTransform
 from sparsh_ros.names import CONTACT_THRESHOLD_N
+from sparsh_ros.perception.calibration import Calibration
 from sparsh_ros.perception.postprocess import Estimate, Postprocessor
 from sparsh_ros.perception.stream_postprocess import StreamPostprocessor
 from sparsh_ros.perception.stream_runner import StreamRunner
@@ -95,6 +96,8 @@ class HeadRunner:
         self._engine = engine
         self._postprocessors: dict[str, tuple[Postprocessor, OutputTransform]] = {}
         self._stream = StreamRunner(spec, engine) if spec.streams else None
+        self._sensor_types: dict[str, str] = {}
+        self._calibrations: dict[str, Calibration] = {}
         self.set_thresholds(contact_threshold_n, slip_threshold)
 
     def set_thresholds(self, contact_n: float, slip: float | None) -> None:
@@ -111,21 +114,55 @@ class HeadRunner:
             postprocessor.set_thresholds(contact_n, slip)
 
     def add_sensor(self, name: str, profile: SensorProfile) -> None:
-        """Make a sensor known; starts it anew if it is."""
+        """Make a sensor known, without a calibration; one that is known starts again."""
+        self._sensor_types[name] = profile.name
+        self._calibrations.pop(name, None)
         kind = StreamPostprocessor if self._spec.streams else Postprocessor
         postprocessor = kind(name, profile, self._spec, *self._thresholds)
         self._postprocessors[name] = postprocessor, self._spec.output_transform(profile.name)
         if self._stream is not None:
             self._stream.add_sensor(name, profile)
 
+    def set_calibration(self, name: str, calibration: Calibration | None) -> None:
+        """Use a calibration of a sensor from now on; None: the force as the model gives it.
+
+        Raises:
+            ParameterError: The sensor is unknown, or the calibration is for another type of sensor
+                or another model.
+        """
+        self._check_known(name)
+        self._calibrations.pop(name, None)
+        if calibration is not None:
+            size = self._spec.tokens * self._spec.embed_dim
+            calibration.check(self._spec.name, self._sensor_types[name], size)
+            self._calibrations[name] = calibration
+
     def run(self, features: Features) -> list[Estimate]:
         """Make an estimate of each frame, invalid ones of those without tokens.
 
         Raises:
-            ParameterError: a sensor is unknown; call `add_sensor` first.
+            ParameterError: A sensor is unknown; call `add_sensor` first.
         """
-        if self._stream is not None:
-            return self._run_stream(features)
+        run = self._run_heads if self._stream is None else self._run_stream
+        estimates = run(features)
+        if not self._calibrations or features.tokens is None:
+            return estimates
+        rows = iter(features.tokens)
+        own = [next(rows) if encoded.valid else None for encoded in features.frames]
+        return [self._calibrated(*pair) for pair in zip(estimates, own, strict=True)]
+
+    def _calibrated(self, estimate: Estimate, tokens: Any) -> Estimate:
+        calibration = self._calibrations.get(estimate.sensor)
+        if calibration is None or not estimate.valid:
+            return estimate
+        on_host = np.asarray(tokens.cpu() if hasattr(tokens, "cpu") else tokens)
+        return replace(
+            estimate,
+            force_n=calibration.apply(estimate.force_n, on_host),
+            force_covariance=np.diag(calibration.variance.astype(np.float64)),
+        )
+
+    def _run_heads(self, features: Features) -> list[Estimate]:
         outputs = {}
         if features.tokens is not None:
             heads = [head for head in self._engine.heads if head not in READS_IMAGES]

@@ -27,6 +27,7 @@ from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.names import CONTACT_THRESHOLD_N, DEFAULT_MODEL
 from sparsh_ros.perception.buffer import SensorBuffer, SensorCounters
+from sparsh_ros.perception.calibration import Calibration
 from sparsh_ros.perception.follow import follow
 from sparsh_ros.perception.force_field import ForceField, lay_on_image
 from sparsh_ros.perception.head_runner import (
@@ -149,6 +150,15 @@ class Perception:
         with self._arrived:
             self._buffers[name] = SensorBuffer(name, profile, self.spec)
         self._head_runner.add_sensor(name, profile)
+
+    def set_calibration(self, name: str, calibration: Calibration | None) -> None:
+        """Use a calibration of a sensor from now on; None: the force as the model gives it.
+
+        Raises:
+            ParameterError: The sensor is unknown, or the calibration is for another type of sensor
+                or another model.
+        """
+        self._head_runner.set_calibration(name, calibration)
 
     def remove_sensor(self, name: str) -> None:
         """Forget a sensor: its frames, its background, its contact."""

@@ -142,6 +142,7 @@ class Postprocessor:
         """Start without contact; thresholds in newtons and as a probability."""
         self._sensor = sensor
         self._profile = profile
+        self._spec = spec
         self._bins = MotionBins(spec)
         self._slip_threshold = slip_threshold
         self._contact = Contact(contact_threshold_n)

@@ -13,11 +13,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.stream_layout import TURN_MM
 from sparsh_ros.perception.postprocess import Estimate, Postprocessor
 from sparsh_ros.perception.stream_runner import Step
-from sparsh_ros.sensors.profiles import SensorProfile
 
 _TOUCHES, _RELEASED = 0.5, 0.3  # probability of contact at which it may begin, and must end
 _MM = 1e-3
@@ -27,19 +25,13 @@ _IN_METRES = np.array([_MM, _MM, 1 / TURN_MM])  # of a scale in mm, mm, mm at `T
 class StreamPostprocessor(Postprocessor):
     """Makes the estimates of one sensor; slip begins and ends at thresholds of their own."""
 
-    def __init__(
-        self,
-        sensor: str,
-        profile: SensorProfile,
-        spec: ModelSpec,
-        contact_threshold_n: float,
-        slip_threshold: float,
-    ) -> None:
-        """Start without contact; thresholds in newtons and as a probability."""
-        super().__init__(sensor, profile, spec, contact_threshold_n, slip_threshold)
-        release = spec.slip_threshold if spec.slip_release is None else spec.slip_release
-        self._slip_release = slip_threshold * release / spec.slip_threshold
-        self._slipping = False
+    _slipping = False
+
+    @property
+    def _slip_release(self) -> float:
+        """Probability at which slip ends; as far below the threshold in use as in training."""
+        release, threshold = self._spec.slip_release, self._spec.slip_threshold
+        return self._slip_threshold * (1.0 if release is None else release / threshold)
 
     def invalid(self, stamp_ns: int, reason: str) -> Estimate:
         """An estimate of which nothing is known; slip has to show itself again."""
@@ -62,11 +54,15 @@ class StreamPostprocessor(Postprocessor):
         )
         out = {name: np.asarray(value, np.float64) for name, value in step.outputs.items()}
         estimate = replace(estimate, in_contact=self._touches(estimate.stamp_ns, out))
+        for name in self._spec.unshipped:
+            if name != "force":  # contact is known by it
+                out[name] = np.full_like(out[name], np.nan)
+                out[f"{name}_scale"] = np.full_like(out[f"{name}_scale"], np.nan)
         if "slip" in heads:
             estimate = self._with_sliding(estimate, out)
         if "pose" in heads:
             estimate = self._with_pose(estimate, out, step.shows_turn)
-        if "force" in heads:
+        if "force" in heads and "force" not in self._spec.unshipped:
             covariance = np.diag(2 * out["force_scale"] ** 2)
             estimate = replace(estimate, force_n=out["force"], force_covariance=covariance)
         return estimate

@@ -62,6 +62,19 @@ class SensorConfig:
         """Frame of the images: z into the gel's back, x right, y down."""
         return names.optical_frame(self.name)
 
+    def find_serial(self) -> str:
+        """Serial number of its camera: as configured, else that of the only one of its type here.
+
+        Empty where neither tells, or where the images come from no camera.
+        """
+        serial = getattr(self.driver, "serial", None)
+        if serial is None or serial:
+            return serial or ""
+        from sparsh_ros.sensors.cameras.discovery import find_cameras
+
+        found = [c.serial for c in find_cameras() if c.sensor_type == self.profile.name]
+        return found[0] if len(found) == 1 else ""
+
     def open(self) -> Sensor:
         """Make the sensor; it opens its device or file when started.
 

@@ -15,7 +15,7 @@ from sparsh_ros.simulation.contact import GelGrid
 from sparsh_ros.simulation.elastomer import ContactState, Elastomer
 from sparsh_ros.simulation.indenters import Indenter
 from sparsh_ros.simulation.labels import SlidingSpeed, print_axes
-from sparsh_ros.simulation.optics import GelOptics
+from sparsh_ros.simulation.optics.gel_optics import GelOptics
 from sparsh_ros.simulation.sensor_instance import SensorInstance
 
 CONTACT_N = 0.02
@@ -117,7 +117,9 @@ class TouchSimulation:
         self._rng = np.random.default_rng((seed, 1))
         self.optics = GelOptics(self.instance, downscale)
         stream = trajectories.TOUCHES[touch](
-            trajectories.Touch(np.random.default_rng((seed, 2)), kinds, rate_hz, maximum_load_n)
+            trajectories.TrajectorySampler(
+                np.random.default_rng((seed, 2)), kinds, rate_hz, maximum_load_n
+            )
         )
         self._stream = _after_rest(stream, round(rest_s * rate_hz))
         self._gel = Elastomer(
@@ -131,7 +133,7 @@ class TouchSimulation:
             self.instance.skin_stiffness_mm,
         )
         self._indenter: Indenter | None = None
-        self._hold = trajectories.Hold()
+        self._hold = trajectories.IndenterState()
         self._sliding = SlidingSpeed(rate_hz)
         self._frames = 0
 
@@ -151,12 +153,12 @@ class TouchSimulation:
         self._frames += 1
         return self._sample(states, hold)
 
-    def _press(self, indenter: Indenter, hold: trajectories.Hold) -> ContactState:
+    def _press(self, indenter: Indenter, hold: trajectories.IndenterState) -> ContactState:
         pose = np.array([hold.x_mm, hold.y_mm, hold.theta])
         load = hold.load_n if hold.load_n > CONTACT_N else 0.0
         return self._gel.press(indenter, pose, load, (hold.tilt_x, hold.tilt_y))
 
-    def _sample(self, states: list[ContactState], hold: trajectories.Hold) -> TouchSample:
+    def _sample(self, states: list[ContactState], hold: trajectories.IndenterState) -> TouchSample:
         state = states[-1]
         in_contact = bool(state.force_n[2] > 0.0)
         # All steps of the frame count: a stroke that stops within the frame slid all the same.
@@ -187,7 +189,7 @@ class TouchSimulation:
         )
 
 
-def _step_count(start: trajectories.Hold, end: trajectories.Hold) -> int:
+def _step_count(start: trajectories.IndenterState, end: trajectories.IndenterState) -> int:
     """Mechanics steps between two holds."""
     shift = np.hypot(end.x_mm - start.x_mm, end.y_mm - start.y_mm)
     motion_mm = shift + _LEVER_MM * abs(end.theta - start.theta)

@@ -26,7 +26,7 @@ LONG_S = 10.0, 20.0
 
 
 @dataclass(frozen=True)
-class Hold:
+class IndenterState:
     """How an object is held against the gel.
 
     Attributes:
@@ -42,17 +42,17 @@ class Hold:
     tilt_x: float = 0.0
     tilt_y: float = 0.0
 
-    def blend(self, other: Hold, share: float) -> Hold:
+    def blend(self, other: IndenterState, share: float) -> IndenterState:
         """The hold `share` of the way to `other`."""
         ours, theirs = _values(self), _values(other)
-        return Hold(*(ours + share * (theirs - ours)))
+        return IndenterState(*(ours + share * (theirs - ours)))
 
 
-Stream = Iterator[tuple[Indenter, Hold]]
+Stream = Iterator[tuple[Indenter, IndenterState]]
 
 
 @dataclass(frozen=True)
-class Touch:
+class TrajectorySampler:
     """What a stream of holds draws from.
 
     Attributes:
@@ -72,15 +72,19 @@ class Touch:
         lowest = min(LOWEST_LOAD_N, 0.2 * self.maximum_load_n)
         return float(np.exp(self.rng.uniform(np.log(lowest), np.log(self.maximum_load_n))))
 
-    def draw_object(self) -> tuple[Indenter, Hold]:
+    def draw_object(self) -> tuple[Indenter, IndenterState]:
         """A new object, lifted off, somewhere over the gel."""
         rng = self.rng
         indenter = shapes.draw(self.kinds[int(rng.integers(len(self.kinds)))], rng)
         x, y = rng.uniform(-1.0, 1.0, 2) * np.array([2.5, 3.5])
-        return indenter, Hold(0.0, x, y, rng.uniform(-np.pi, np.pi), *rng.normal(0.0, 0.03, 2))
+        return indenter, IndenterState(
+            0.0, x, y, rng.uniform(-np.pi, np.pi), *rng.normal(0.0, 0.03, 2)
+        )
 
 
-def move(start: Hold, end: Hold, seconds: float, rate_hz: float) -> Iterator[Hold]:
+def move(
+    start: IndenterState, end: IndenterState, seconds: float, rate_hz: float
+) -> Iterator[IndenterState]:
     """Holds from `start` (excluded) to `end` with a minimum-jerk profile (Flash and Hogan 1985)."""
     count = max(round(seconds * rate_hz), 1)
     for index in range(1, count + 1):
@@ -89,27 +93,28 @@ def move(start: Hold, end: Hold, seconds: float, rate_hz: float) -> Iterator[Hol
 
 
 def shake(
-    centre: Hold, amplitude: Hold, frequency_hz: float, seconds: float, rate_hz: float
-) -> Iterator[Hold]:
+    centre: IndenterState,
+    amplitude: IndenterState,
+    frequency_hz: float,
+    seconds: float,
+    rate_hz: float,
+) -> Iterator[IndenterState]:
     """Vibration of `amplitude` about `centre`, fading in and out; ends at `centre`."""
     count = max(round(seconds * rate_hz), 1)
     for index in range(1, count + 1):
         envelope = np.sin(np.pi * index / count)
         yield centre.blend(
-            Hold(*(_values(centre) + _values(amplitude))),
+            IndenterState(*(_values(centre) + _values(amplitude))),
             envelope * np.sin(2.0 * np.pi * frequency_hz * index / rate_hz),
         )
 
 
-def protocol(touch: Touch) -> Stream:
+def protocol(sampler: TrajectorySampler) -> Stream:
     """Press, stroke, sometimes stroke back, release; a new object each time."""
-    rng, rate_hz = touch.rng, touch.rate_hz
+    rng, rate_hz = sampler.rng, sampler.rate_hz
     while True:
-        indenter, lifted = touch.draw_object()
-        hold = pressed = replace(lifted, load_n=touch.draw_load())
-        path = [*_wait(lifted, rng.uniform(0.15, 0.35), rate_hz)]
-        path += move(lifted, pressed, rng.uniform(0.15, 0.8), rate_hz)
-        path += _wait(pressed, rng.uniform(0.0, 0.15), rate_hz)
+        indenter, hold, path = _grip(sampler, (0.15, 0.35), (0.15, 0.8))
+        path += _wait(hold, rng.uniform(0.0, 0.15), rate_hz)
         for _ in range(int(rng.integers(1, 4))):
             goal, seconds = _stroke(hold, rng)
             path += move(hold, goal, seconds, rate_hz)
@@ -119,57 +124,47 @@ def protocol(touch: Touch) -> Stream:
         yield from ((indenter, step) for step in path)
 
 
-def random(touch: Touch) -> Stream:
+def random(sampler: TrajectorySampler) -> Stream:
     """Free manipulation: a handful of random motions while pressed, then a re-grip."""
-    rng, rate_hz = touch.rng, touch.rate_hz
+    rng, rate_hz = sampler.rng, sampler.rate_hz
     while True:
-        indenter, lifted = touch.draw_object()
-        hold = replace(lifted, load_n=touch.draw_load())
-        path = [*_wait(lifted, rng.uniform(0.1, 0.4), rate_hz)]
-        path += move(lifted, hold, rng.uniform(0.08, 0.6), rate_hz)
+        indenter, hold, path = _grip(sampler, (0.1, 0.4), (0.08, 0.6))
         for _ in range(int(rng.integers(3, 8))):
-            primitive = PRIMITIVES[int(rng.integers(len(PRIMITIVES)))]
-            steps = list(primitive(hold, touch))
-            path += steps
-            hold = steps[-1]
+            path += PRIMITIVES[int(rng.integers(len(PRIMITIVES)))](hold, sampler)
+            hold = path[-1]
         path += move(hold, replace(hold, load_n=0.0), rng.uniform(0.08, 0.4), rate_hz)
         yield from ((indenter, step) for step in path)
 
 
-def long(touch: Touch) -> Stream:
+def long(sampler: TrajectorySampler) -> Stream:
     """One grip for 10 to 20 s: holds, strokes, creep, turns and changes of load, in any order."""
-    rng, rate_hz = touch.rng, touch.rate_hz
+    rng, rate_hz = sampler.rng, sampler.rate_hz
     while True:
-        indenter, lifted = touch.draw_object()
-        hold = replace(lifted, load_n=touch.draw_load())
-        path = [*_wait(lifted, rng.uniform(0.2, 1.0), rate_hz)]
-        path += move(lifted, hold, rng.uniform(0.15, 1.0), rate_hz)
+        indenter, hold, path = _grip(sampler, (0.2, 1.0), (0.15, 1.0))
         end = len(path) + rng.uniform(*LONG_S) * rate_hz
         while len(path) < end:
-            primitive = LONG_PRIMITIVES[int(rng.integers(len(LONG_PRIMITIVES)))]
-            steps = list(primitive(hold, touch))
-            path += steps
-            hold = steps[-1]
+            path += LONG_PRIMITIVES[int(rng.integers(len(LONG_PRIMITIVES)))](hold, sampler)
+            hold = path[-1]
         path += move(hold, replace(hold, load_n=0.0), rng.uniform(0.1, 0.5), rate_hz)
         yield from ((indenter, step) for step in path)
 
 
-def demo(touch: Touch) -> Stream:
+def demo(sampler: TrajectorySampler) -> Stream:
     """Press, shear four ways until it slips, twist, lift; one shape after the other."""
-    rate_hz = touch.rate_hz
-    for kind in cycle(touch.kinds):
-        indenter = shapes.draw(kind, touch.rng)
-        hold = Hold(theta=touch.rng.uniform(-0.5, 0.5))
+    rate_hz = sampler.rate_hz
+    for kind in cycle(sampler.kinds):
+        indenter = shapes.draw(kind, sampler.rng)
+        hold = IndenterState(theta=sampler.rng.uniform(-0.5, 0.5))
         path = [*_wait(hold, 0.8, rate_hz)]
         for load_share, changes, seconds in DEMO_STEPS:
-            goal = replace(hold, load_n=load_share * touch.maximum_load_n, **changes)
+            goal = replace(hold, load_n=load_share * sampler.maximum_load_n, **changes)
             path += move(hold, goal, seconds, rate_hz)
             path += _wait(goal, 0.15, rate_hz)
             hold = goal
         yield from ((indenter, step) for step in path)
 
 
-TOUCHES: dict[str, Callable[[Touch], Stream]] = {
+TOUCHES: dict[str, Callable[[TrajectorySampler], Stream]] = {
     "demo": demo,
     "long": long,
     "protocol": protocol,
@@ -190,38 +185,49 @@ DEMO_STEPS: tuple[tuple[float, dict[str, float], float], ...] = (
 """Share of the maximum load, pose to reach, seconds."""
 
 
-def _values(hold: Hold) -> np.ndarray:
+def _values(hold: IndenterState) -> np.ndarray:
     return np.array(
         [hold.load_n, hold.x_mm, hold.y_mm, hold.theta, hold.tilt_x, hold.tilt_y], dtype=float
     )
 
 
-def _creep(hold: Hold, touch: Touch) -> Iterator[Hold]:
+def _creep(hold: IndenterState, sampler: TrajectorySampler) -> Iterator[IndenterState]:
     """A slow stroke, by which shear builds up or relaxes with hardly any motion to see."""
-    goal, _ = _stroke(hold, touch.rng)
-    share = touch.rng.uniform(0.1, 0.6)
-    return move(hold, hold.blend(goal, share), touch.rng.uniform(0.5, 3.0), touch.rate_hz)
+    goal, _ = _stroke(hold, sampler.rng)
+    share = sampler.rng.uniform(0.1, 0.6)
+    return move(hold, hold.blend(goal, share), sampler.rng.uniform(0.5, 3.0), sampler.rate_hz)
 
 
-def _drag(hold: Hold, touch: Touch) -> Iterator[Hold]:
+def _drag(hold: IndenterState, sampler: TrajectorySampler) -> Iterator[IndenterState]:
     """A long stroke across the gel at one speed."""
-    angle = touch.rng.uniform(-np.pi, np.pi)
-    reach = REACH_MM * touch.rng.uniform(0.3, 1.0)
+    angle = sampler.rng.uniform(-np.pi, np.pi)
+    reach = REACH_MM * sampler.rng.uniform(0.3, 1.0)
     goal = replace(hold, x_mm=reach * np.cos(angle), y_mm=reach * np.sin(angle))
     length = np.hypot(goal.x_mm - hold.x_mm, goal.y_mm - hold.y_mm)
-    speed = np.exp(touch.rng.uniform(np.log(1.0), np.log(12.0)))
-    return move(hold, goal, max(length, 0.1) / speed, touch.rate_hz)
+    speed = np.exp(sampler.rng.uniform(np.log(1.0), np.log(12.0)))
+    return move(hold, goal, max(length, 0.1) / speed, sampler.rate_hz)
 
 
-def _hold_still(hold: Hold, touch: Touch) -> Iterator[Hold]:
-    return _wait(hold, touch.rng.uniform(0.2, 2.0), touch.rate_hz)
+def _hold_still(hold: IndenterState, sampler: TrajectorySampler) -> Iterator[IndenterState]:
+    return _wait(hold, sampler.rng.uniform(0.2, 2.0), sampler.rate_hz)
 
 
-def _wait(hold: Hold, seconds: float, rate_hz: float) -> Iterator[Hold]:
+def _grip(
+    sampler: TrajectorySampler, rest_s: tuple[float, float], press_s: tuple[float, float]
+) -> tuple[Indenter, IndenterState, list[IndenterState]]:
+    """A new object, how it is held once pressed, and the way there after a rest; ranges in s."""
+    indenter, lifted = sampler.draw_object()
+    held = replace(lifted, load_n=sampler.draw_load())
+    path = [*_wait(lifted, sampler.rng.uniform(*rest_s), sampler.rate_hz)]
+    path += move(lifted, held, sampler.rng.uniform(*press_s), sampler.rate_hz)
+    return indenter, held, path
+
+
+def _wait(hold: IndenterState, seconds: float, rate_hz: float) -> Iterator[IndenterState]:
     return iter([hold] * round(seconds * rate_hz))
 
 
-def _stroke(hold: Hold, rng: np.random.Generator) -> tuple[Hold, float]:
+def _stroke(hold: IndenterState, rng: np.random.Generator) -> tuple[IndenterState, float]:
     """A straight stroke of about 2 mm in a random direction that stays on the gel."""
     length = rng.uniform(1.0, 4.0)
     angle = rng.uniform(-np.pi, np.pi)
@@ -232,52 +238,59 @@ def _stroke(hold: Hold, rng: np.random.Generator) -> tuple[Hold, float]:
     return goal, length / np.exp(rng.uniform(np.log(2.0), np.log(12.0)))
 
 
-def _shear(hold: Hold, touch: Touch) -> Iterator[Hold]:
-    goal, seconds = _stroke(hold, touch.rng)
-    if touch.rng.random() < 0.3:
-        goal = replace(goal, load_n=touch.draw_load())
-    return move(hold, goal, seconds, touch.rate_hz)
+def _shear(hold: IndenterState, sampler: TrajectorySampler) -> Iterator[IndenterState]:
+    goal, seconds = _stroke(hold, sampler.rng)
+    if sampler.rng.random() < 0.3:
+        goal = replace(goal, load_n=sampler.draw_load())
+    return move(hold, goal, seconds, sampler.rate_hz)
 
 
-def _twist(hold: Hold, touch: Touch) -> Iterator[Hold]:
-    angle = touch.rng.uniform(0.2, 1.2) * touch.rng.choice([-1.0, 1.0])
-    seconds = abs(angle) / np.exp(touch.rng.uniform(np.log(0.5), np.log(4.0)))
-    return move(hold, replace(hold, theta=hold.theta + angle), seconds, touch.rate_hz)
+def _twist(hold: IndenterState, sampler: TrajectorySampler) -> Iterator[IndenterState]:
+    angle = sampler.rng.uniform(0.2, 1.2) * sampler.rng.choice([-1.0, 1.0])
+    seconds = abs(angle) / np.exp(sampler.rng.uniform(np.log(0.5), np.log(4.0)))
+    return move(hold, replace(hold, theta=hold.theta + angle), seconds, sampler.rate_hz)
 
 
-def _roll(hold: Hold, touch: Touch) -> Iterator[Hold]:
-    tilt_x, tilt_y = touch.rng.normal(0.0, 0.08, 2)
+def _roll(hold: IndenterState, sampler: TrajectorySampler) -> Iterator[IndenterState]:
+    tilt_x, tilt_y = sampler.rng.normal(0.0, 0.08, 2)
     goal = replace(hold, tilt_x=tilt_x, tilt_y=tilt_y)
-    return move(hold, goal, touch.rng.uniform(0.2, 0.8), touch.rate_hz)
+    return move(hold, goal, sampler.rng.uniform(0.2, 0.8), sampler.rate_hz)
 
 
-def _change_load(hold: Hold, touch: Touch) -> Iterator[Hold]:
+def _change_load(hold: IndenterState, sampler: TrajectorySampler) -> Iterator[IndenterState]:
     return move(
-        hold, replace(hold, load_n=touch.draw_load()), touch.rng.uniform(0.1, 0.7), touch.rate_hz
+        hold,
+        replace(hold, load_n=sampler.draw_load()),
+        sampler.rng.uniform(0.1, 0.7),
+        sampler.rate_hz,
     )
 
 
-def _tap(hold: Hold, touch: Touch) -> Iterator[Hold]:
+def _tap(hold: IndenterState, sampler: TrajectorySampler) -> Iterator[IndenterState]:
     lifted = replace(hold, load_n=0.0)
-    yield from move(hold, lifted, touch.rng.uniform(0.05, 0.15), touch.rate_hz)
-    yield from _wait(lifted, touch.rng.uniform(0.0, 0.15), touch.rate_hz)
-    yield from move(lifted, hold, touch.rng.uniform(0.05, 0.15), touch.rate_hz)
+    yield from move(hold, lifted, sampler.rng.uniform(0.05, 0.15), sampler.rate_hz)
+    yield from _wait(lifted, sampler.rng.uniform(0.0, 0.15), sampler.rate_hz)
+    yield from move(lifted, hold, sampler.rng.uniform(0.05, 0.15), sampler.rate_hz)
 
 
-def _vibrate(hold: Hold, touch: Touch) -> Iterator[Hold]:
-    size = touch.rng.uniform(0.02, 0.25)
-    amplitude = Hold(
-        touch.rng.uniform(0.0, 0.4) * hold.load_n,
-        *touch.rng.normal(0.0, size, 2),
-        touch.rng.normal(0.0, 0.02),
+def _vibrate(hold: IndenterState, sampler: TrajectorySampler) -> Iterator[IndenterState]:
+    size = sampler.rng.uniform(0.02, 0.25)
+    amplitude = IndenterState(
+        sampler.rng.uniform(0.0, 0.4) * hold.load_n,
+        *sampler.rng.normal(0.0, size, 2),
+        sampler.rng.normal(0.0, 0.02),
     )
     return shake(
-        hold, amplitude, touch.rng.uniform(2.0, 12.0), touch.rng.uniform(0.3, 1.0), touch.rate_hz
+        hold,
+        amplitude,
+        sampler.rng.uniform(2.0, 12.0),
+        sampler.rng.uniform(0.3, 1.0),
+        sampler.rate_hz,
     )
 
 
-def _keep(hold: Hold, touch: Touch) -> Iterator[Hold]:
-    return iter([hold] * int(touch.rng.integers(3, 12)))
+def _keep(hold: IndenterState, sampler: TrajectorySampler) -> Iterator[IndenterState]:
+    return iter([hold] * int(sampler.rng.integers(3, 12)))
 
 
 PRIMITIVES = (

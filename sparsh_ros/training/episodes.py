@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -53,6 +55,22 @@ LABELS = (
 """Labels of a frame that an episode stores as they are in `TouchSample`."""
 MAP_SIZE = (20, 15)
 """Rows and columns of the maps of pressure and skin stretch in an episode."""
+
+
+@contextmanager
+def readable_episode(path: Path, remedy: str) -> Iterator[dict[str, Any]]:
+    """The fields of an episode file, arrays and `meta`, to be made an episode of inside.
+
+    Raises:
+        DatasetError: the file is missing, damaged, or has other fields than are wanted; the
+            sentence ends with `remedy`.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            fields: dict[str, Any] = {name: data[name] for name in data.files}
+        yield fields | {"meta": json.loads(str(fields["meta"]))}
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise DatasetError(f"episode {path}: unreadable ({error}); {remedy}") from error
 
 
 @dataclass(frozen=True)
@@ -99,15 +117,8 @@ class Episode:
         Raises:
             DatasetError: the file is missing, damaged, or not an episode.
         """
-        try:
-            with np.load(path, allow_pickle=False) as data:
-                arrays = {name: data[name] for name in data.files}
-            meta = json.loads(str(arrays.pop("meta")))
-            return cls(path=Path(path), meta=meta, **arrays)
-        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-            raise DatasetError(
-                f"episode {path}: unreadable ({error}); delete it, then `sparsh-ros simulate` again"
-            ) from error
+        with readable_episode(path, "delete it, then `sparsh-ros simulate` again") as fields:
+            return cls(path=Path(path), **fields)
 
     def __len__(self) -> int:
         return len(self.stamp_ns)

@@ -23,6 +23,7 @@ from sparsh_ros.engines.onnx_engine import OnnxEngine
 from sparsh_ros.engines.torch_engine import TorchEngine
 from sparsh_ros.errors import FrameError, MissingDependencyError, ModelError, WeightsError
 from sparsh_ros.export.export import export_model
+from sparsh_ros.export.inspection import inspect_file
 from sparsh_ros.models.heads import build_head
 from sparsh_ros.models.spec import SIZES, Architecture, ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
@@ -187,6 +188,37 @@ def test_auto_is_onnx_runtime_without_a_gpu(
     assert "CPU, 1 thread," in engine.description
     with pytest.raises(MissingDependencyError, match="install one or use device cpu"):
         create_engine(spec, "cuda")
+
+
+def test_onnx_runtime_must_not_fall_back_to_the_cpu_behind_our_back(
+    spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sparsh_ros.engines, "_cuda_backend", lambda: "onnxruntime")
+    if "CUDAExecutionProvider" in OnnxEngine(spec, ())._sessions["encoder"].get_providers():
+        pytest.skip("CUDA works here")
+    with pytest.raises(MissingDependencyError, match="found CPUExecutionProvider; install"):
+        create_engine(spec, "cuda")
+    engine = create_engine(spec, "auto")
+    assert not engine.on_gpu and "on CPU" in engine.description
+
+
+def test_weights_that_are_no_numbers_are_found_before_the_first_frame(
+    spec: ModelSpec, tmp_path: Path
+) -> None:
+    model = onnx.load(spec.weights / "force.onnx")
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) == 1:
+            values = np.full(tuple(tensor.dims), np.nan, np.float32)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+            break
+    broken = tmp_path / "broken"
+    shutil.copytree(spec.weights, broken)
+    onnx.save(model, broken / "force.onnx")
+    with pytest.raises(WeightsError, match=f"{broken}: wanted finite numbers of the force"):
+        OnnxEngine(replace(spec, weights=broken), ["force"]).warm_up()
+    report = inspect_file(broken / "force.onnx")
+    assert report.problems == {"NaN or infinite for inputs of zeros": ["force"]}
+    assert not inspect_file(spec.weights / "force.onnx").problems
 
 
 def test_bad_requests(spec: ModelSpec) -> None:

@@ -13,6 +13,7 @@ from reference import checkpoints as official
 from reference import dpt
 from reference import encoder as reference
 from reference import heads as head_reference
+from reference.official import random_weights
 from safetensors.torch import save_file
 
 from sparsh_ros.cli import main
@@ -172,3 +173,16 @@ def test_progress_counts_every_byte(tmp_path: Path) -> None:
     inspect_file(path, counts.append)
     assert len(counts) > 1
     assert sum(counts) == path.stat().st_size
+
+
+def test_values_that_are_no_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = reference.draw(reference.shapes(64, 1))
+    weights["norm.bias"][0] = float("nan")
+    save_file(weights, tmp_path / "diverged.safetensors")
+    code, output = inspect(capsys, tmp_path / "diverged.safetensors")
+    assert code == 1 and "NaN or infinite (1) norm.bias" in output
+    head = {f"force.{n}": v for n, v in random_weights(head_reference.shapes("force", 48)).items()}
+    head["force.probe.2.bias"][1] = float("inf")
+    save_file(head, tmp_path / "heads.safetensors")
+    code, output = inspect(capsys, tmp_path / "heads.safetensors")
+    assert code == 1 and "NaN or infinite (1) force.probe.2.bias" in output

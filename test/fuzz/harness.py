@@ -20,6 +20,7 @@ import importlib
 import multiprocessing
 import os
 import resource
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +35,8 @@ from sparsh_ros.errors import SparshError
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "20"))
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
-_START_S = 120.0  # for the imports of a target
+_START_S = 300.0  # for the imports of a target
+_PATIENCE = 12  # times as long as it may compute, on a busy machine or asleep
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Budgeted:
         if self._process is None:
             self._start()
         self._pipe.send(data)
-        if not self._pipe.poll(self._seconds):
+        if not self._answers():
             self.close()
             return Outcome("hang", f"more than {self._seconds} s")
         try:
@@ -94,6 +96,19 @@ class Budgeted:
             self._process.join()
             self._pipe.close()
             self._process = None
+
+    def _answers(self) -> bool:
+        """Wait as long as it computes no longer than allowed; others may keep it from computing."""
+        began_s, until_s = self._cpu_s(), time.monotonic() + _PATIENCE * self._seconds
+        while not self._pipe.poll(0.2):
+            if self._cpu_s() - began_s > self._seconds or time.monotonic() > until_s:
+                return False
+        return True
+
+    def _cpu_s(self) -> float:
+        """Seconds that the process has computed."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")

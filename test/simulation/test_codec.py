@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sparsh_ros.simulation.codec import BlockJpeg, Jpeg, VideoCodec
+from sparsh_ros.simulation.optics.codec import BlockJpeg, Jpeg, VideoCodec
 
 
 def scene(shift: float = 0.0) -> np.ndarray:

@@ -11,7 +11,7 @@ from sparsh_ros.simulation.contact import GelGrid
 from sparsh_ros.simulation.elastomer import Elastomer
 from sparsh_ros.simulation.labels import SlidingSpeed, print_axes
 from sparsh_ros.simulation.simulation import TouchSimulation
-from sparsh_ros.simulation.trajectories import Hold
+from sparsh_ros.simulation.trajectories import IndenterState
 
 GRID = GelGrid(14.3, 19.1)
 
@@ -69,7 +69,9 @@ def test_no_print_has_no_axis() -> None:
     assert np.isnan(print_axes(np.zeros((160, 120)), GRID)).all()
 
 
-def script(simulation: TouchSimulation, indenter: indenters.Indenter, holds: list[Hold]) -> None:
+def script(
+    simulation: TouchSimulation, indenter: indenters.Indenter, holds: list[IndenterState]
+) -> None:
     """Makes the simulation follow `holds` instead of its own touch."""
     simulation._stream = iter([(indenter, hold) for hold in holds])
 
@@ -78,7 +80,11 @@ def test_solids_of_revolution_show_no_turning_even_tilted() -> None:
     for kind, round_kind in (("torus", True), ("sphere", True), ("sharp", True), ("edge", False)):
         simulation = TouchSimulation("digit", seed=1)
         indenter = shapes.draw(kind, np.random.default_rng(0))
-        script(simulation, indenter, [Hold(), Hold(1.0), Hold(1.5, tilt_x=0.1)])
+        script(
+            simulation,
+            indenter,
+            [IndenterState(), IndenterState(1.0), IndenterState(1.5, tilt_x=0.1)],
+        )
         untouched, *pressed = (simulation.step() for _ in range(3))
         assert np.isnan(untouched.print_anisotropy)
         for sample in pressed:
@@ -90,17 +96,19 @@ def test_sliding_counts_in_every_step_of_a_frame(monkeypatch: pytest.MonkeyPatch
     """A stroke whose second half stands still has slid all the same."""
     simulation = TouchSimulation("digit", seed=3, rate_hz=60.0)
     ball = indenters.sphere(5.0)
-    sideways = [Hold(1.0, x_mm=0.3 * n) for n in range(12)]
+    sideways = [IndenterState(1.0, x_mm=0.3 * n) for n in range(12)]
     script(simulation, ball, sideways)
     steady = [simulation.step() for _ in sideways][-1]
     assert steady.slide_speed_m_s == pytest.approx(0.3e-3 * 60.0, rel=0.1)
     assert steady.slipping and steady.gross_slip and steady.friction_margin < 0.02
 
-    def early(self: Hold, other: Hold, share: float) -> Hold:
+    def early(self: IndenterState, other: IndenterState, share: float) -> IndenterState:
         return other
 
-    monkeypatch.setattr(trajectories.Hold, "blend", early)  # all of the motion in the first step
-    script(simulation, ball, [Hold(1.0, x_mm=3.3 + 0.3 * n) for n in range(1, 4)])
+    monkeypatch.setattr(
+        trajectories.IndenterState, "blend", early
+    )  # all of the motion in the first step
+    script(simulation, ball, [IndenterState(1.0, x_mm=3.3 + 0.3 * n) for n in range(1, 4)])
     jerky = [simulation.step() for _ in range(3)][-1]
     assert jerky.slide_speed_m_s == pytest.approx(0.3e-3 * 60.0, rel=0.1)
     assert jerky.slipping
@@ -108,7 +116,7 @@ def test_sliding_counts_in_every_step_of_a_frame(monkeypatch: pytest.MonkeyPatch
 
 def test_an_object_that_is_held_still_does_not_slip() -> None:
     simulation = TouchSimulation("digit", seed=3)
-    script(simulation, indenters.sphere(5.0), [Hold(2.0)] * 6)
+    script(simulation, indenters.sphere(5.0), [IndenterState(2.0)] * 6)
     last = [simulation.step() for _ in range(6)][-1]
     assert last.slide_speed_m_s == 0.0 and not last.slipping
     assert last.friction_margin == pytest.approx(1.0)
@@ -116,7 +124,7 @@ def test_an_object_that_is_held_still_does_not_slip() -> None:
 
 def test_stretch_is_what_shear_stress_is_proportional_to() -> None:
     simulation = TouchSimulation("digit", seed=3)
-    script(simulation, indenters.sphere(5.0), [Hold(2.0, x_mm=0.02 * n) for n in range(8)])
+    script(simulation, indenters.sphere(5.0), [IndenterState(2.0, x_mm=0.02 * n) for n in range(8)])
     last = [simulation.step() for _ in range(8)][-1]
     unit = simulation.instance
     stiffness = unit.tangential_ratio * unit.normal_stiffness_n_per_mm3 * 1e6

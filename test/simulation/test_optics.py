@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.simulation.optics import GelOptics
+from sparsh_ros.simulation.optics.gel_optics import GelOptics
 from sparsh_ros.simulation.sensor_instance import SENSORS, SensorInstance
 
 FLAT = np.zeros((160, 120), np.float32)

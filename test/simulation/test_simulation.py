@@ -115,7 +115,7 @@ def test_a_long_touch_holds_on_for_ten_seconds() -> None:
 
 
 def test_loads_of_every_magnitude() -> None:
-    touch = trajectories.Touch(np.random.default_rng(0), ("sphere",), 60.0, 15.0)
+    touch = trajectories.TrajectorySampler(np.random.default_rng(0), ("sphere",), 60.0, 15.0)
     loads = np.array([touch.draw_load() for _ in range(5000)])
     assert 0.2 <= loads.min() < 0.25 and 13.5 < loads.max() <= 15.0
     assert np.median(loads) == pytest.approx(np.sqrt(0.2 * 15.0), rel=0.15)

@@ -18,6 +18,19 @@ IMAGE_SIZE = (320, 240)  # height and width that the published encoders were tra
 CLIP_FRAMES = 4  # of V-JEPA, the only published video encoder
 PATCH_WEIGHT = "patch_embed.proj.weight"
 
+_SIZES = {
+    "embed_dim": (1, 1 << 16),
+    "depth": (1, 256),
+    "patch_size": (1, 1024),
+    "in_channels": (1, 1024),
+    "tubelet": (1, 1024),
+    "registers": (0, 1024),
+    "mlp_dim": (1, 1 << 20),
+    "learned_tokens": (1, 1 << 16),
+}
+"""Least and most of what an encoder may have; far more than any that there is."""
+_MOST_TOKENS = 1 << 16
+
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -123,11 +136,21 @@ class InferredConfig:
                 f"{source}: wanted the tensors of a touch encoder, found one missing or of "
                 f"another shape ({error}); see `sparsh-ros weights inspect {source}`"
             ) from error
+        config._check_sizes()
         if height != patch_width or len(time) > 1:
             raise config._conflict(
                 "square patches", f"{PATCH_WEIGHT} {shapes[PATCH_WEIGHT]}", "use other weights"
             )
         return config
+
+    def _check_sizes(self) -> None:
+        """Refuse what no encoder has, before anything is built of it."""
+        for name, (least, most) in _SIZES.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise self._conflict(
+                    f"{name} of {least:,} to {most:,}", f"{value:,}", "use other weights"
+                )
 
     def default_num_heads(self) -> int | None:
         """Attention heads, one per 64 channels; None where that does not come out even."""
@@ -169,6 +192,12 @@ class InferredConfig:
             learned_positions=self.learned_tokens is not None,
             mlp_dim=self.mlp_dim,
         )
+        if config.tokens > _MOST_TOKENS:
+            raise self._conflict(
+                f"at most {_MOST_TOKENS:,} tokens",
+                f"{config.tokens:,} (image_size={config.image_size}, patches of {self.patch_size})",
+                "give a smaller image_size",
+            )
         if self.learned_tokens not in (None, config.tokens):
             given = f"image_size={config.image_size}" + (f", frames={frames}" if frames else "")
             raise self._conflict(

@@ -17,7 +17,8 @@ from sparsh_ros.models.checkpoints.head_config import (
     infer_head_config,
     recognise_head,
 )
-from sparsh_ros.models.checkpoints.tensor_files import TensorFile, TensorInfo, open_tensor_file
+from sparsh_ros.models.checkpoints.tensor_files import TensorFile, open_tensor_file
+from sparsh_ros.models.checkpoints.tensor_info import TensorInfo
 
 if TYPE_CHECKING:
     from torch import Tensor

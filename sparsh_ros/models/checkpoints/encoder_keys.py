@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.models.checkpoints.architecture import PATCH_WEIGHT
-from sparsh_ros.models.checkpoints.tensor_files import some
+from sparsh_ros.models.checkpoints.tensor_info import some
 
 _WRAPPERS = {"module", "_orig_mod"}  # of distributed data parallel and torch.compile
 

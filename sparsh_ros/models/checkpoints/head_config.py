@@ -31,6 +31,15 @@ _TELLING = {
     "force_probe": "slip",
 }
 """Module that only one task has -> the task."""
+_MOST = {
+    "embed_dim": 1 << 16,
+    "mlp_dim": 1 << 20,
+    "hidden": 1 << 20,
+    "fingers": 64,
+    "channels": 1 << 14,
+    "probe_channels": 1 << 14,
+}
+"""More than any decoder has."""
 _TASK_OF_OUTPUTS = {3: "force", 2: "grasp", 20: "textile"}
 
 
@@ -149,12 +158,24 @@ def infer_head_config(shapes: Shapes, source: str) -> ProbeConfig | ForceFieldCo
             f"see `sparsh-ros weights inspect {source}`"
         )
     try:
-        return _force_field(shapes) if task == FORCE_FIELD else _probe(task, shapes, source)
-    except (KeyError, IndexError, ZeroDivisionError) as error:
+        config = _force_field(shapes) if task == FORCE_FIELD else _probe(task, shapes, source)
+    except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
         raise WeightsError(
             f"{source}: wanted the tensors of a {task} head, found one missing or of another "
             f"shape ({error}); see `sparsh-ros weights inspect {source}`"
         ) from error
+    _check_sizes(config, source)
+    return config
+
+
+def _check_sizes(config: ProbeConfig | ForceFieldConfig, source: str) -> None:
+    """Refuse what no decoder has, before anything is built of it."""
+    for name, most in _MOST.items():
+        value = getattr(config, name, 1)
+        if not 1 <= value <= most:
+            raise WeightsError(
+                f"{source}: wanted {name} of 1 to {most:,}, found {value:,}; use other weights"
+            )
 
 
 def _probe(task: str, shapes: Shapes, source: str) -> ProbeConfig:

@@ -41,7 +41,7 @@ class Budget:
 
     Attributes:
         steps: Instructions, keys and parts of what comes out; each takes at most 150 bytes.
-        seconds: Time.
+        seconds: Time of computing, which a busy machine does not lengthen.
         depth: Containers inside each other, in what comes out.
         key_parts: Parts of one key of a dictionary or member of a set.
     """
@@ -174,7 +174,7 @@ class _Machine:
         self._below_marks: list[list[Any]] = []
         self._memo: dict[int, Any] = {}
         self._steps = 0
-        self._until_s = time.monotonic() + budget.seconds
+        self._until_s = time.thread_time() + budget.seconds
 
     def step(self, name: str, argument: Any) -> None:
         """Carry out one instruction."""
@@ -225,7 +225,7 @@ class _Machine:
             return
         if self._steps > self._budget.steps:
             raise DamagedPickleError(f"more than {self._budget.steps:,} steps")
-        if time.monotonic() > self._until_s:
+        if time.thread_time() > self._until_s:
             raise DamagedPickleError(f"takes longer than {self._budget.seconds:.0f} s")
 
     def _remember(self, place: int) -> None:

@@ -21,8 +21,8 @@ from sparsh_ros.models.checkpoints.safe_pickle import (
     Vocabulary,
     read_pickle,
 )
+from sparsh_ros.models.checkpoints.tensor_info import LARGEST_SIZE
 
-LARGEST_SIZE = 1 << 40  # of an axis, a tensor or an offset, in values
 _MOST_AXES = 32
 
 

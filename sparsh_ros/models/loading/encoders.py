@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sparsh_ros.errors import ModelError, WeightsError
 from sparsh_ros.models.checkpoints.architecture import (
@@ -23,7 +23,7 @@ from sparsh_ros.models.checkpoints.architecture import (
     height_and_width,
 )
 from sparsh_ros.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
-from sparsh_ros.models.checkpoints.tensor_files import some
+from sparsh_ros.models.checkpoints.tensor_info import some
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import describe_encoder
@@ -138,13 +138,24 @@ def load_weights(module: _Module, file: Checkpoint, names: Mapping[str, str]) ->
         The module, in evaluation mode on the CPU.
 
     Raises:
-        WeightsError: Names, shapes or types differ from the module's, or the file is damaged.
+        WeightsError: Names, shapes or types differ from the module's, values are not finite, or
+            the file is damaged.
     """
     _refuse(differences(module, file, names), file.path)
     values = file.read(names.values())
+    if broken := not_finite(values):
+        raise WeightsError(
+            f"{file.path}: wanted finite numbers, found NaN or infinity in {some(broken)}; the "
+            "training that wrote it had diverged, or it is damaged: use other weights"
+        )
     tensors = {name: values[in_file].float() for name, in_file in names.items()}
     module.load_state_dict(tensors, assign=True)
     return module.eval()
+
+
+def not_finite(values: Mapping[str, Tensor]) -> list[str]:
+    """Names of the tensors that hold NaN or infinity."""
+    return [name for name, value in values.items() if not value.isfinite().all()]
 
 
 def differences(module: nn.Module, file: Checkpoint, names: Mapping[str, str]) -> Differences:

@@ -61,6 +61,13 @@ class Process:
         """Dotted name of the module with the program's `main`."""
         return f"sparsh_ros.nodes.{_MODULES.get(self.executable, self.executable)}"
 
+    @property
+    def ros_parameters(self) -> dict[str, Value]:
+        """The parameters as ROS can carry them: it has no empty list of words."""
+        return {
+            name: [""] if value in ((), []) else value for name, value in self.parameters.items()
+        }
+
 
 class ProcessMonitor:
     """The processes that still run, and when one that died is to be started again.

@@ -79,9 +79,8 @@ def refuse_misspelt(names: Sequence[str], known: Collection[str]) -> None:
     for name in names:
         meant = get_close_matches(name, known, 1, _CLOSE)
         if name not in known and meant:
-            raise ParameterError(
-                f"argument: wanted {meant[0]}, found {name}; --show-args lists all"
-            )
+            wanted = f"wanted {meant[0]}, found {name}"
+            raise ParameterError(f"argument: {wanted}; --show-args lists all")
 
 
 def _declare(name: str, setting: Setting) -> DeclareLaunchArgument:
@@ -130,7 +129,7 @@ def _node(
         executable=process.executable,
         name=process.name or None,
         namespace=process.namespace or None,
-        parameters=[*files, dict(process.parameters)],
+        parameters=[*files, process.ros_parameters],
         arguments=["--ros-args", "--log-level", values["log_level"]],
         # A node ends when the launch system does, however that ends.
         additional_env={PARENT: str(os.getpid()), **environment},

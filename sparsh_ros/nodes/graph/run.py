@@ -102,7 +102,7 @@ def command(process: graph.Process, values: Mapping[str, Value]) -> list[str]:
         line += ["--params-file", graph.absolute(values["params_file"])]
     if process.name:
         line += ["-r", f"__node:={process.name}"]
-    for key, value in process.parameters.items():
+    for key, value in process.ros_parameters.items():
         # JSON is YAML, and its quotes keep a word like `on` or `12` a string.
         line += ["-p", f"{key}:={json.dumps(value)}"]
     return line

@@ -47,12 +47,12 @@ class ManagedNode(LifecycleNode):
             ParameterError: a value given at start is of the wrong type or not allowed.
         """
         super().__init__(name)
-        self._created_s = time.monotonic()
         self._params = Parameters(
             *(self, settings),
             is_locked=lambda: self.state != "unconfigured",
             on_change=self._on_parameters,
         )
+        self._created_s = time.monotonic()
         self._failure: Exception | None = None
         self._is_starting = False
         self._diagnostics = Diagnostics(self, self._state_reports)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from sparsh_ros.errors import DatasetError
+from sparsh_ros.files import missing_content
 from sparsh_ros.models.checkpoints.safe_pickle import (
     Budget,
     CallRefusedError,
@@ -62,6 +63,8 @@ def load_pickle(path: Path) -> Any:
             holds anything else.
     """
     try:
+        if problem := missing_content(path):
+            raise DatasetError(f"{path}: wanted a pickle, found {problem}")
         size = path.stat().st_size
         with path.open("rb") as file:
             return read_pickle(file, _ArrayWords(2 * size + _SPARE_BYTES), _budget(size))
@@ -98,7 +101,7 @@ class _Dtype(Unfinished):
 
     def make(self) -> np.dtype:
         if not isinstance(self._code, str) or not _DTYPE.fullmatch(self._code):
-            raise CallRefusedError(f"an array of type {self._code}")
+            raise CallRefusedError(f"an array of type {str(self._code)[:20]}")
         return np.dtype(self._order + self._code if self._order in ("<", ">") else self._code)
 
 

@@ -16,7 +16,7 @@ import copy
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ from sparsh_ros.training.stream.episodes import LONG_EVERY, EpisodeFolder, Strea
 from sparsh_ros.training.stream.losses import WEIGHTS, losses, total_loss
 from sparsh_ros.training.stream.network import Outputs, StreamNetwork
 from sparsh_ros.training.stream.scores import join_outputs, stream_scores
+from sparsh_ros.training.stream.settings import StreamSettings
 
 CLIP_NORM = 20.0
 LONG = 3
@@ -51,47 +52,6 @@ SAVE_S = 60.0
 WEIGHT_DECAY = 0.02
 VALIDATION_STRIDE = 5
 _SHOWN = ("force_x_mn", "force_z_light_mn", "x_mm", "slipping_f1", "slipping_ap")
-
-
-@dataclass(frozen=True)
-class StreamSettings:
-    """How to train.
-
-    Attributes:
-        minutes: wall clock; the run ends with it.
-        batch: sequences per step.
-        steps: frame pairs per sequence.
-        rate: peak learning rate.
-        seed: of weights, order and disturbances.
-        first_episodes: episodes that are there before the first step.
-        episodes_per_step: how many more there are after each step.
-        observer: False for the ablation without the observer's memory.
-        memory: False for the ablation without any memory.
-        start: checkpoint of another run whose averaged weights to start from; "" for random ones.
-    """
-
-    minutes: float
-    batch: int = 4
-    steps: int = 44
-    rate: float = 2e-3
-    seed: int = 0
-    first_episodes: int = 64
-    episodes_per_step: float = 0.5
-    observer: bool = True
-    memory: bool = True
-    start: str = ""
-
-    def __post_init__(self) -> None:
-        for name in ("minutes", "batch", "steps", "rate", "first_episodes"):
-            if not getattr(self, name) > 0:
-                raise ParameterError(
-                    f"train stream: --{name.replace('_', '-')} must be positive, "
-                    f"not {getattr(self, name)}"
-                )
-
-    def available(self, step: int) -> int:
-        """Episodes that a step chooses from."""
-        return self.first_episodes + int(step * self.episodes_per_step)
 
 
 class StreamTraining:
@@ -171,7 +131,7 @@ class StreamTraining:
         self.network.train()
         parts = losses(self.network(batch), batch)
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(share, settings.rate)
+            group["lr"] = learning_rate(share, settings.learning_rate)
         self.optimiser.zero_grad()
         total_loss(parts).backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP_NORM)
@@ -270,13 +230,6 @@ def join_batches(batches: list[Batch]) -> Batch:
     return Batch(**{n: torch.cat([vars(batch)[n] for batch in batches]) for n in vars(batches[0])})
 
 
-def read_network(path: Path) -> StreamNetwork:
-    """The network of a `best.pt`, ready to be used."""
-    network = StreamNetwork()
-    network.load_state_dict(load_checkpoint(path)["network"])
-    return network.eval()
-
-
 def _progress(console: Console | None) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
@@ -288,4 +241,4 @@ def _progress(console: Console | None) -> Progress:
     )
 
 
-__all__ = ["Outputs", "StreamSettings", "StreamTraining", "evaluate_network", "read_network"]
+__all__ = ["Outputs", "StreamSettings", "StreamTraining", "evaluate_network"]

@@ -21,7 +21,13 @@ from numpy.typing import NDArray
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.sensors.profiles import load_profile
 from sparsh_ros.simulation.simulation import TouchSample, TouchSimulation
-from sparsh_ros.training.episodes import RATE_HZ, SEED_STRIDE, SPLITS, SimulatedTouch
+from sparsh_ros.training.episodes import (
+    RATE_HZ,
+    SEED_STRIDE,
+    SPLITS,
+    SimulatedTouch,
+    readable_episode,
+)
 
 ROWS, COLUMNS = 20, 15
 DOWNSCALE = 4
@@ -75,14 +81,8 @@ class StreamEpisode:
         Raises:
             DatasetError: The file is missing, damaged, or no such episode.
         """
-        try:
-            with np.load(path, allow_pickle=False) as data:
-                arrays = {name: data[name] for name in data.files}
-            return cls(meta=json.loads(str(arrays.pop("meta"))), **arrays)
-        except Exception as error:
-            raise DatasetError(
-                f"episode {path}: unreadable ({error}); delete it, it is made again"
-            ) from error
+        with readable_episode(path, "delete it, it is made again") as fields:
+            return cls(**fields)
 
     def save(self, path: Path) -> None:
         """Write the episode whole or not at all."""

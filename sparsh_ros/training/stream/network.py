@@ -6,6 +6,7 @@ Live, the same encoder and heads run as ONNX files and the same observer on NumP
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -29,6 +30,7 @@ from sparsh_ros.perception.friction_observer import (
     fresh_state,
     observe,
 )
+from sparsh_ros.training.schedule import load_checkpoint
 from sparsh_ros.training.stream.batches import Batch
 
 
@@ -151,3 +153,10 @@ def unpack(tokens: Tensor, size: Tensor, interval_s: Tensor) -> tuple[Sight, Ten
         interval_s[:, None].expand(-1, length),
     )
     return sight, whole
+
+
+def read_network(path: Path) -> StreamNetwork:
+    """The network of a `best.pt`, ready to be used."""
+    network = StreamNetwork()
+    network.load_state_dict(load_checkpoint(path)["network"])
+    return network.eval()

@@ -16,22 +16,28 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.export.export import round_to_float16, write_graph
+from sparsh_ros.export.export import compact_state, round_to_float16, write_graph
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.stream_layout import CHANNELS, HIDDEN, OUTPUTS, READINGS, WHOLE
 from sparsh_ros.models.zoo import write_trained_values
 from sparsh_ros.perception.friction_observer import Prior
+from sparsh_ros.perception.stream_runner import anisotropy
 from sparsh_ros.training.schedule import BEST, load_checkpoint
 from sparsh_ros.training.stream.batches import Batch, collate, cut_sequence
 from sparsh_ros.training.stream.episodes import StreamEpisode
-from sparsh_ros.training.stream.network import Outputs, StreamNetwork
+from sparsh_ros.training.stream.network import Outputs, StreamNetwork, read_network
 from sparsh_ros.training.stream.slip_events import choose_thresholds
 
+CHOSEN_FILE = "chosen.json"
 STRIDE = 5
+ANISOTROPIES = (0.3, 0.4, 0.5, 0.6, 0.7)
+LEAST_TURNS = 200
+"""Frames on which a choice about rotation may rest."""
+Ran = tuple[Outputs, Batch]
 SCALES = ("force", "delta_force", "pose", "slide", "share", "margin")
 
 
@@ -63,19 +69,18 @@ def interleave(values: torch.Tensor) -> NDArray:
 
 
 def calibrate(network: StreamNetwork, episodes: Sequence[StreamEpisode]) -> dict[str, Any]:
-    """Choose on validation episodes what is not learned: thresholds and scales.
+    """Choose on validation episodes what is not learned: thresholds, scales, what ships.
 
     A Laplace scale is right where the mean of |error| / scale is 1; each output's scale is
     multiplied by that mean. Sets `network.heads.calibration`.
 
     Returns:
-        slip_threshold, slip_release, calibration by output, and the scores of the choice.
+        slip_threshold, slip_release, turn_anisotropy, unshipped, calibration by output, and the
+        scores of the choice.
     """
     ran = [run_live(network, episode) for episode in episodes]
-    factors = {}
-    for name in SCALES:
-        ratios = [_standardised(name, *pair) for pair in ran]
-        factors[name] = float(np.concatenate(ratios).mean())
+    ratios = {name: [_standardised(name, *pair) for pair in ran] for name in SCALES}
+    factors = {name: float(np.concatenate(parts).mean()) for name, parts in ratios.items()}
     network.heads.set_calibration(factors)
     probability, slipping = [], []
     for outputs, batch in ran:
@@ -86,6 +91,8 @@ def calibrate(network: StreamNetwork, episodes: Sequence[StreamEpisode]) -> dict
     return {
         "slip_threshold": on,
         "slip_release": off,
+        "turn_anisotropy": choose_anisotropy(ran),
+        "unshipped": [name for name in SCALES if not beats_baseline(name, ran)],
         "calibration": factors,
         "validation_events": {
             "f1": scores.f1,
@@ -96,17 +103,78 @@ def calibrate(network: StreamNetwork, episodes: Sequence[StreamEpisode]) -> dict
     }
 
 
+def choose_anisotropy(ran: Sequence[Ran]) -> float:
+    """The least anisotropy of the seen print above which rotations are told at half the error of
+    "no rotation" or better; 2, that is never, where there is none."""
+    errors, truths, shown = [], [], []
+    for outputs, batch in ran:
+        seen = anisotropy(outputs.pressure.flatten(0, 1).numpy(), batch.size[:1].numpy())
+        seen = torch.from_numpy(seen).reshape(batch.contact.shape)
+        both = torch.minimum(seen, torch.cat([seen[:, :1] * 0, seen[:, :-1]], 1))
+        turn = batch.pose[..., 2]
+        errors.append((outputs.heads["pose"][..., 2] - turn).abs()[batch.held])
+        truths.append(turn.abs()[batch.held])
+        shown.append(both[batch.held])
+    error, truth, both = (torch.cat(parts) for parts in (errors, truths, shown))
+    for limit in ANISOTROPIES:
+        told = both > limit
+        if told.sum() >= LEAST_TURNS and error[told].mean() <= 0.5 * truth[told].mean():
+            return limit
+    return 2.0
+
+
+def beats_baseline(name: str, ran: Sequence[Ran]) -> bool:
+    """Whether an output is better than what needs no sensor, by a margin that the 95 % interval of
+    a bootstrap over episodes clears: no change, no slide, or the median force, share and margin."""
+    truths = [_truth(name, batch)[_mask(name, batch)] for _, batch in ran]
+    guess = 0.0 if name in ("pose", "delta_force", "slide") else torch.cat(truths).median(0).values
+    gains = []
+    for (outputs, batch), truth in zip(ran, truths, strict=True):
+        error = (outputs.heads[name][_mask(name, batch)] - truth).abs()
+        gain = ((truth - guess).abs() - error).flatten() if name != "pose" else None
+        if gain is None:
+            gain = (truth.abs() - error)[:, :2].flatten()
+        gains.append((float(gain.sum()), len(gain)))
+    sums, counts = np.array(gains).T
+    draws = np.random.default_rng(0).integers(len(sums), size=(1000, len(sums)))
+    means = sums[draws].sum(1) / np.maximum(counts[draws].sum(1), 1)
+    return bool(np.quantile(means, 0.025) > 0)
+
+
+def _truth(name: str, batch: Batch) -> torch.Tensor:
+    return torch.log1p(batch.slide) if name == "slide" else getattr(batch, name)
+
+
+def _mask(name: str, batch: Batch) -> torch.Tensor:
+    return batch.held if name in ("pose", "delta_force") else batch.contact
+
+
 def _standardised(name: str, outputs: Outputs, batch: Batch) -> NDArray:
     """|error| / scale wherever that output means something."""
-    truth = torch.log1p(batch.slide) if name == "slide" else getattr(batch, name)
-    error = (outputs.heads[name] - truth).abs()
-    if name == "pose":
-        error = error * torch.tensor([1.0, 1.0, 3.0])
-    ratio = error / outputs.heads[f"{name}_scale"]
-    mask = batch.held if name in ("pose", "delta_force") else batch.contact
-    if name == "pose":
-        return ratio[mask][:, :2].flatten().numpy()
-    return ratio[mask].flatten().numpy()
+    ratio = (outputs.heads[name] - _truth(name, batch)).abs() / outputs.heads[f"{name}_scale"]
+    ratio = ratio[_mask(name, batch)]
+    return (ratio[:, :2] if name == "pose" else ratio).flatten().numpy()
+
+
+def publish_best(
+    runs: Sequence[Path], spec: ModelSpec, validation: Sequence[StreamEpisode], folder: Path
+) -> dict[str, Any]:
+    """Publish the best of several runs; returns what was chosen, also written as `chosen.json`."""
+    run = choose_run(runs)
+    network = read_network(run / BEST)
+    chosen = calibrate(network, validation)
+    publish_stream(network, spec, chosen, folder)
+    chosen |= {"run": run.name, "runs": {each.name: _summary(each) for each in runs}}
+    (folder / CHOSEN_FILE).write_text(json.dumps(chosen, indent=2) + "\n")
+    return chosen
+
+
+def _summary(run: Path) -> dict[str, Any]:
+    """What the run was; of one that still goes on, its best checkpoint."""
+    if (run / "run.json").is_file():
+        return json.loads((run / "run.json").read_text())
+    state = load_checkpoint(run / BEST)
+    return {"steps": state["step"], "best_loss": state["loss"]}
 
 
 def publish_stream(
@@ -122,6 +190,8 @@ def publish_stream(
         heads=("force", "slip", "pose"),
         slip_threshold=chosen["slip_threshold"],
         slip_release=chosen["slip_release"],
+        turn_anisotropy=chosen["turn_anisotropy"],
+        unshipped=tuple(chosen["unshipped"]),
         friction_prior=tuple(round(float(value), 5) for value in prior.log_weight),
         evidence_kept=round(float(prior.memory), 5),
     )
@@ -137,12 +207,7 @@ def publish_stream(
     }
     write_graph(network.heads, values, list(OUTPUTS), spec, "heads")
     for part in ("encoder", "heads"):
-        state = getattr(network, part).state_dict()
-        save_file({n: v.contiguous() for n, v in state.items()}, folder / f"{part}.safetensors")
+        tensors = save(compact_state(getattr(network, part)))
+        (folder / f"{part}.safetensors").write_bytes(tensors)
     write_trained_values(spec, folder)
     return spec
-
-
-def write_scores(scores: dict[str, Any], folder: Path) -> None:
-    """Every figure of the model card."""
-    (folder / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")

@@ -33,6 +33,11 @@ def best_f1(score: NDArray, truth: NDArray) -> tuple[float, float]:
     return float(f1[top]), float(score[order][top])
 
 
+def ranked_precision(score: NDArray, truth: NDArray) -> float:
+    """Average precision; NaN over no samples."""
+    return average_precision(score, truth) if len(score) else float("nan")
+
+
 def stream_scores(outputs: Outputs, batch: Batch) -> dict[str, float]:
     """Score one batch of whole sequences; NaN where there is nothing to score."""
     heads = {name: value.detach().numpy() for name, value in outputs.heads.items()}
@@ -72,11 +77,11 @@ def _slip(logits: NDArray, truth: dict[str, NDArray], touch: NDArray) -> dict[st
     for label in ("slipping", "gross_slip"):
         wanted = truth[label]
         for name, score in (("", logits), ("speedometer_", speed)):
-            found[f"{label}_{name}ap"] = average_precision(score[touch], wanted[touch])
+            found[f"{label}_{name}ap"] = ranked_precision(score[touch], wanted[touch])
             found[f"{label}_{name}f1"] = best_f1(score[touch], wanted[touch])[0]
         moving = touch & (speed > MOVING_MM_S)
-        found[f"{label}_moving_ap"] = average_precision(logits[moving], wanted[moving])
-        found[f"{label}_base"] = float(wanted[touch].mean())
+        found[f"{label}_moving_ap"] = ranked_precision(logits[moving], wanted[moving])
+        found[f"{label}_base"] = float(wanted[touch].mean()) if touch.any() else float("nan")
     return found
 
 

@@ -111,3 +111,34 @@ def test_any_config_has_the_same_tensors(kind: dict[str, Any]) -> None:
     config = InferredConfig.from_shapes(shapes(100, 3, **kind), "f.ckpt")
     found = config.any_config()
     assert found.tokens == (config.learned_tokens or 1)
+
+
+PATCHES = "patch_embed.proj.weight"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({PATCHES: (128, 6, 0, 0)}, "patch_size of 1 to 1,024, found 0"),
+        ({PATCHES: (0, 6, 16, 16)}, "embed_dim of 1 to 65,536, found 0"),
+        ({PATCHES: (2**40, 6, 16, 16)}, "embed_dim"),
+        ({PATCHES: (2**70, 6, 16, 16)}, "embed_dim"),
+        ({PATCHES: (128, 0, 16, 16)}, "in_channels"),
+        ({PATCHES: (128, 3, 0, 16, 16)}, "tubelet of 1 to 1,024, found 0"),
+        ({"blocks.0.mlp.fc1.weight": (2**63, 128)}, "mlp_dim"),
+        ({"blocks.0.mlp.fc1.weight": (0, 128)}, "mlp_dim of 1 to 1,048,576, found 0"),
+        ({"pos_embed": (1, 2**31, 128)}, "learned_tokens"),
+        ({"pos_embed": (1, 0, 128)}, "learned_tokens"),
+        ({"register_tokens": (1, 2**20, 128)}, "registers"),
+        ({f"blocks.{n}.ls1.gamma": (128,) for n in range(300)}, "depth of 1 to 256, found 300"),
+    ],
+)
+def test_sizes_that_no_encoder_has(changed: dict, message: str) -> None:
+    with pytest.raises(WeightsError, match=f"f.ckpt: wanted {message}"):
+        InferredConfig.from_shapes(shapes(128, 3) | changed, "f.ckpt")
+
+
+def test_an_image_of_too_many_tokens() -> None:
+    config = InferredConfig.from_shapes(shapes(128, 3), "f.ckpt")
+    with pytest.raises(WeightsError, match=r"at most 65,536 tokens, found 1,000,000"):
+        config.complete((16_000, 16_000))

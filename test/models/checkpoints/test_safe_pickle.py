@@ -12,17 +12,22 @@ import operator
 import os
 import pathlib
 import pickle
+import struct
 import subprocess
+import time
 
 import numpy as np
 import pytest
 import torch
 
 from sparsh_ros.models.checkpoints.safe_pickle import (
+    Budget,
     CallRefusedError,
     DamagedPickleError,
     Global,
     Inert,
+    Vocabulary,
+    read_pickle,
 )
 from sparsh_ros.models.checkpoints.torch_pickle import read_torch_pickle
 
@@ -181,3 +186,92 @@ def test_random_bytes_never_do_more_than_fail() -> None:
             read_torch_pickle(bytes(data))
         except (DamagedPickleError, CallRefusedError):
             continue
+
+
+def program(*parts: bytes) -> bytes:
+    return b"\x80\x04" + b"".join(parts) + b"."
+
+
+SHARED = b")" + b"2\x86" * 60  # a tuple of two references to the one before, 60 times over
+DEEP = b")" + b"\x85" * 200_000
+BIG = b"\x8b" + struct.pack("<i", 4096) + b"\x7f" * 4096
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (program(b"}", SHARED, b"K\x01s"), "a key of more than 100 parts"),
+        (program(b"\x8f(", SHARED, b"\x90"), "a key of more than 100 parts"),
+        (program(b"(", SHARED, b"\x91"), "a key of more than 100 parts"),
+        (program(b"(", SHARED, b"K\x01d"), "a key of more than 100 parts"),
+        (program(b"}", DEEP, b"K\x01s"), "a key of more than 100 parts"),
+        (program(DEEP), "nested more than 100 deep"),
+        (program(b"]" * 200_000, b"a" * 199_999), "nested more than 100 deep"),
+        (program(BIG), "a number of 32,767 bits"),
+        (program(b"\x8e" + struct.pack("<Q", 2**34), b"abc"), "ends too early"),
+        (program(b"N" * 3_000_000), "more than 2,000,000 steps"),
+    ],
+)
+def test_what_no_real_file_needs_is_refused_soon(data: bytes, message: str) -> None:
+    started_s = time.thread_time()
+    with pytest.raises(DamagedPickleError, match=message):
+        read_torch_pickle(data)
+    assert time.thread_time() - started_s < 10
+
+
+def test_what_lies_deep_is_not_made_shallow_by_a_short_way_to_it() -> None:
+    chain: list = [[]]
+    for _ in range(150):
+        chain.append([chain[-1]])
+    with pytest.raises(DamagedPickleError, match="nested more than 100 deep"):
+        read_torch_pickle(pickle.dumps(chain, 2))
+
+
+def test_time_is_limited() -> None:
+    budget = Budget(steps=10**9, seconds=0.2)
+    with pytest.raises(DamagedPickleError, match="takes longer than 0 s"):
+        read_pickle(program(b"N0" * 2_000_000), Vocabulary(), budget)
+
+
+def test_an_index_of_the_memo_is_no_size() -> None:
+    assert read_torch_pickle(program(b"Nr" + struct.pack("<I", 0x3FFFFFFF))) is None
+
+
+def test_a_function_keeps_its_attributes() -> None:
+    """`BUILD` writes the state of what lies on the stack; a function that is named has none."""
+    name = b"ccollections\nOrderedDict\n"
+    found = read_torch_pickle(program(b"(", name, b"}X\x08\0\0\0__code__K\x01sb", name, b")Rt"))
+    assert found == (Global("collections.OrderedDict"), {})
+    assert collections.OrderedDict() == {} and not hasattr(collections.OrderedDict, "state")
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"shape": (2**62,)},
+        {"shape": (4,), "stride": (2**63,)},
+        {"shape": (2,), "stride": (2**41,)},
+        {"shape": (4,), "offset": 2**62},
+        {"shape": (11,)},  # beyond the storage of 10
+        {"shape": (2,), "stride": (10,)},
+        {"shape": (5,), "stride": (2,), "offset": 2},
+        {"shape": (-1,)},
+        {"shape": (1,) * 40, "stride": (1,) * 40},
+        {"count": 2**70},
+    ],
+)
+def test_tensors_that_do_not_fit(numbers: dict) -> None:
+    given = {"count": 10, "offset": 0, "shape": (10,), "stride": (1,), **numbers}
+    assert read_torch_pickle(tensor_program(count=10, offset=0, shape=(10,), stride=(1,)))
+    with pytest.raises(DamagedPickleError, match="does not fit|a storage"):
+        read_torch_pickle(tensor_program(**given))
+
+
+def tensor_program(count: int, offset: int, shape: tuple, stride: tuple) -> bytes:
+    def plain(value: object) -> bytes:
+        return pickle.dumps(value, 2)[2:-1].replace(b"q\x00", b"")
+
+    storage = b"(" + plain("storage") + b"ctorch\nFloatStorage\n" + plain("0") + plain("cpu")
+    storage += plain(count) + b"tQ"
+    arguments = storage + b"".join(map(plain, (offset, shape, stride)))
+    return program(b"ctorch._utils\n_rebuild_tensor_v2\n(", arguments, b"tR")

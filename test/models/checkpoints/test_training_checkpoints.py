@@ -108,11 +108,16 @@ def test_a_decoder_is_no_encoder(tmp_path: Path) -> None:
         loaded(tmp_path / "epoch-0051.pth")
 
 
+def saved(folder: Path, state: dict[str, Tensor]) -> Path:
+    """A checkpoint of that state."""
+    torch.save({"model": state}, folder / "model.ckpt")
+    return folder / "model.ckpt"
+
+
 def test_students_are_not_taken_for_teachers(tmp_path: Path, weights: dict[str, Tensor]) -> None:
     state = {f"student_encoder.backbone.{name}": value for name, value in weights.items()}
-    torch.save({"model": state}, tmp_path / "model.ckpt")
     with pytest.raises(WeightsError, match=r"wanted an encoder .* found student_encoder"):
-        loaded(tmp_path / "model.ckpt")
+        loaded(saved(tmp_path, state))
 
 
 @pytest.mark.parametrize("name", ["stranger.weight", "target_encoder.norm.bias", "norm.weight"])
@@ -120,9 +125,8 @@ def test_modules_that_no_official_checkpoint_has(
     tmp_path: Path, weights: dict[str, Tensor], name: str
 ) -> None:
     state = official.model_state("dino", weights) | {name: torch.zeros(1)}
-    torch.save({"model": state}, tmp_path / "model.ckpt")
     with pytest.raises(WeightsError, match=f"unexpected: {name}"):
-        loaded(tmp_path / "model.ckpt")
+        loaded(saved(tmp_path, state))
 
 
 @pytest.mark.parametrize("prefix", ["", "encoder.", "target_encoder.backbone."])

@@ -186,3 +186,19 @@ def test_a_hostile_file_runs_nothing(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="nothing in it was run"):
         load_head(tmp_path / "h.pth")
     assert not sign.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        ("pooler.query_tokens", (1, 1, 2**62), "embed_dim of 1 to 65,536"),
+        ("pooler.query_tokens", (1, 1, 0), "one missing or of another shape"),
+        ("probe.0.weight", (0, 48), "hidden of 1 to 1,048,576, found 0"),
+        ("probe.0.weight", (12,), "one missing or of another shape"),
+        ("probe.0.weight", (12, 48 * 100), "fingers of 1 to 64, found 100"),
+        ("pooler.cross_attention_block.mlp.fc1.weight", (2**63, 48), "mlp_dim"),
+    ],
+)
+def test_sizes_that_no_head_has(name: str, shape: tuple[int, ...], message: str) -> None:
+    with pytest.raises(WeightsError, match=f"file: wanted .*{message}"):
+        infer_head_config(shapes_of("force") | {name: shape}, "file")

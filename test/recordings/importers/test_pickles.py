@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import struct
 from collections import Counter, OrderedDict, defaultdict
 from pathlib import Path
 from typing import Any
@@ -119,3 +120,40 @@ def test_what_is_named_often_is_kept_once(path: Path) -> None:
     path.write_bytes(pickle.dumps(nested))
     loaded = load_pickle(path)
     assert loaded[0] is loaded[1]
+
+
+def test_a_small_file_does_not_fill_the_memory(path: Path) -> None:
+    """One block of bytes, made into arrays or encoded again and again."""
+    size = 1 << 20
+    data = b"\x8e" + struct.pack("<Q", size) + bytes(size) + b"\x940"
+    dtype = b"cnumpy\ndtype\nX\x02\0\0\0u1\x89\x88\x87R\x940"
+    names = b"cnumpy.core.numeric\n_frombuffer\n\x940J" + struct.pack("<i", size) + b"\x85\x940"
+    array = b"h\x02(h\x00h\x01h\x03X\x01\0\0\0CtR"
+    copies = b"\x80\x04" + data + dtype + names + b"(" + array * 50 + b"l."
+    text = b"X" + struct.pack("<I", size) + b"a" * size + b"q\x000X\x06\0\0\0latin1q\x010"
+    encoded = b"\x80\x02" + text + b"(" + b"c_codecs\nencode\n(h\x00h\x01tR" * 50 + b"l."
+    for program in (copies, encoded):
+        path.write_bytes(program)
+        with pytest.raises(DatasetError, match="more bytes come out of it than it has"):
+            load_pickle(path)
+
+
+def test_an_index_of_the_memo_is_no_size(path: Path) -> None:
+    path.write_bytes(b"\x80\x02Nr" + struct.pack("<I", 0x3FFFFFFF) + b".")
+    assert load_pickle(path) is None
+
+
+def test_an_array_that_is_named_before_it_is_filled(path: Path) -> None:
+    array = np.arange(3)
+    path.write_bytes(pickle.dumps([array, {"again": array}], 2))
+    first, second = load_pickle(path)
+    assert first is second["again"] and first.tolist() == [0, 1, 2]
+
+
+def test_what_is_no_pickle_is_named(path: Path) -> None:
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n")
+    with pytest.raises(DatasetError, match="a Git LFS pointer, .* `git lfs pull`"):
+        load_pickle(path)
+    path.write_bytes(b"\x80\x04\x8c\x01a\x8c\x05\x1b[31m\x93)R.")
+    with pytest.raises(DatasetError, match=r"found a\.\\x1b\[31m"):
+        load_pickle(path)

@@ -16,12 +16,12 @@ import cv2
 import numpy as np
 
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.simulation import lighting
-from sparsh_ros.simulation.codec import BlockJpeg, Codec, Jpeg, VideoCodec
+from sparsh_ros.simulation.optics import lighting
+from sparsh_ros.simulation.optics.codec import BlockJpeg, Codec, Jpeg, VideoCodec
+from sparsh_ros.simulation.optics.shadows import SHAPE as SHADOW_SHAPE
+from sparsh_ros.simulation.optics.shadows import ShadowCaster
+from sparsh_ros.simulation.optics.skin import MARGIN, paint_skin
 from sparsh_ros.simulation.sensor_instance import SensorInstance
-from sparsh_ros.simulation.shadows import SHAPE as SHADOW_SHAPE
-from sparsh_ros.simulation.shadows import ShadowCaster
-from sparsh_ros.simulation.skin import MARGIN, paint_skin
 
 HEIGHT, WIDTH = 320, 240
 GRID = (160, 120)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of `sparsh-ros train stream`, `stream-publish`, `stream-scores` and `stream-card`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from sparsh_ros.arguments import positive_count, positive_number
+from sparsh_ros.names import DEFAULT_MODEL
+from sparsh_ros.training.stream.settings import StreamSettings
+
+AddStep = Callable[[argparse._SubParsersAction, str, str], argparse.ArgumentParser]
+
+
+def add_stream_steps(steps: argparse._SubParsersAction, add_step: AddStep) -> None:
+    """Describe the steps of the streaming model."""
+    _add_train(add_step(steps, "stream", "train the streaming model end to end, with memory"))
+    publish = add_step(steps, "stream-publish", "export the run that is best on validation")
+    publish.add_argument("--runs", type=Path, nargs="+", required=True, help="training runs")
+    publish.add_argument(
+        "--episodes", type=Path, nargs="+", required=True, help="folders with validation episodes"
+    )
+    publish.add_argument("--out", type=Path, help="weights folder (default: the model's own)")
+    scores = add_step(steps, "stream-scores", "score models on test episodes and on real gels")
+    scores.add_argument("--data", type=Path, required=True, help="from `sparsh-ros simulate`")
+    scores.add_argument("--recordings", type=Path, help="folder of recordings of real gels")
+    scores.add_argument("--weights-dir", type=Path, help="of the streaming model")
+    scores.add_argument("--beside", nargs="*", default=[DEFAULT_MODEL], help="other models")
+    scores.add_argument("--out", type=Path, metavar="FILE", help="JSON file for the numbers")
+    card = add_step(steps, "stream-card", "write the model card of the streaming model")
+    card.add_argument("--scores", type=Path, required=True, help="of `train stream-scores --out`")
+    card.add_argument("--notes", type=Path, required=True, help="how it was made, Markdown")
+    card.add_argument("--weights-dir", type=Path, help="folder (default: the model's own)")
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    defaults = StreamSettings(minutes=60.0)
+    parser.add_argument("--run", dest="folder", type=Path, required=True, help="folder of this run")
+    parser.add_argument("--episodes", type=Path, required=True, help="folder of simulated episodes")
+    for name, text in (
+        ("minutes", "wall clock, after which the run ends"),
+        ("batch", "sequences per step"),
+        ("steps", "frame pairs per sequence"),
+        ("learning_rate", "at its peak"),
+        ("first_episodes", "episodes that are made before the first step"),
+        ("episodes_per_step", "how many more there are after each step"),
+    ):
+        value = getattr(defaults, name)
+        kind = positive_count if isinstance(value, int) else positive_number
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=value, help=text)
+    parser.add_argument("--seed", type=int, default=0, help="of weights and order")
+    parser.add_argument("--without", choices=("observer", "memory"), help="leave that out")
+    parser.add_argument("--start", default="", help="checkpoint.pt of a run to start from")

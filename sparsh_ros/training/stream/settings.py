@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of a training run of the streaming model. No torch: the command line reads them too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sparsh_ros.errors import ParameterError
+
+VALIDATION_EPISODES = 24
+SECONDS, LONG_SECONDS = 4.5, 12.0
+"""Length of an episode, and of every seventh, which is one long contact."""
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """How to train.
+
+    Attributes:
+        minutes: wall clock; the run ends with it.
+        batch: sequences per step.
+        steps: frame pairs per sequence.
+        learning_rate: peak learning rate.
+        seed: of weights, order and disturbances.
+        first_episodes: episodes that are there before the first step.
+        episodes_per_step: how many more there are after each step.
+        observer: False for the ablation without the observer's memory.
+        memory: False for the ablation without any memory.
+        start: checkpoint of another run whose averaged weights to start from; "" for random ones.
+    """
+
+    minutes: float
+    batch: int = 4
+    steps: int = 44
+    learning_rate: float = 2e-3
+    seed: int = 0
+    first_episodes: int = 64
+    episodes_per_step: float = 0.5
+    observer: bool = True
+    memory: bool = True
+    start: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("minutes", "batch", "steps", "learning_rate", "first_episodes"):
+            if not getattr(self, name) > 0:
+                raise ParameterError(
+                    f"train stream: --{name.replace('_', '-')} must be positive, "
+                    f"not {getattr(self, name)}"
+                )
+
+    def available(self, step: int) -> int:
+        """Episodes that a step chooses from."""
+        return self.first_episodes + int(step * self.episodes_per_step)
