@@ -141,7 +141,7 @@ class Player(Node):
             raise RecordingError(f"bag {self.values['bag']}: no image that can be read")
         self._clock.left_s(first[2])
         self._await_listeners()
-        self.get_logger().info(f"playing {self.values['bag']} at rate {self.values['rate']}")
+        self.get_logger().info(f"playing {self.values['bag']} at speed {self.values['speed']}")
         for sensor, event, stamp_ns, value in chain([first], items):
             if self._stop.is_set():
                 return
