@@ -55,9 +55,10 @@ class Parameters:
         node.add_post_set_parameters_callback(self._note)
 
     def __getitem__(self, name: str) -> Value:
-        value = self._node.get_parameter(name).value
+        # An empty list given on a command line has no type to rclpy, which then has no value.
+        value = self._node.get_parameter_or(name).value
         if isinstance(self._table[name].default, tuple):
-            return [word for word in value if word]
+            return [word for word in value or () if word]
         return value
 
     def _declare(self, name: str, setting: Setting) -> None:

@@ -92,6 +92,16 @@ def test_descriptions_name_the_choices(make_node) -> None:
     assert node.describe_parameter("quality").integer_range[0].to_value == 100
 
 
+def test_an_empty_list_on_the_command_line_is_an_empty_list() -> None:
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    words = ["--ros-args", "-p", "topics:=[]"]
+    node = rclpy.create_node("empty", context=context, cli_args=words)
+    assert Parameters(node, {"topics": Setting((), "Names.")})["topics"] == []
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
 def test_what_is_in_use_changes_only_while_it_is_not(make_node) -> None:
     node, locked = make_node(), []
     parameters = Parameters(node, TABLE, is_locked=lambda: bool(locked))
