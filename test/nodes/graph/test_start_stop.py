@@ -91,7 +91,7 @@ def test_a_head_in_another_process_says_the_same(outsider, start_graph) -> None:
     assert all(message.reason for message in features if not message.valid)
     assert grasps and not any(grasp.valid for grasp in grasps)
     why = outsider.diagnostics[status]["message"]
-    assert "no weights for grasp" in why and "force field is read from images" in why
+    assert "no weights for grasp" in why and "forcefield is read from images" in why
     for here, there in pairs():
         # The tokens travel as float16.
         assert there.probability == pytest.approx(here.probability, abs=0.01)
