@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from fixtures.waiting import LONG_S, until
 
+from sparsh_ros.cli import data
 from sparsh_ros.commands import simulate
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.recordings.bag_writer import START_NS
@@ -28,7 +29,7 @@ INSTALLED = Path(sys.executable).with_name("sparsh-ros")
 
 def _run(out: Path, *more: str) -> None:
     parser = argparse.ArgumentParser()
-    simulate.add_arguments(parser)
+    data.add_simulate(parser)
     command = ["--out", str(out), "--episodes", "1", "--duration", "0.2", "--workers", "1", *more]
     assert simulate.run(parser.parse_args(command)) == 0
 
@@ -95,7 +96,7 @@ def test_seeds_and_counts_out_of_range_are_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="--seed"):
         _run(tmp_path, "--seed", "100")
     with pytest.raises(DatasetError, match="--episodes"):
-        _run(tmp_path, "--episodes", "0")
+        _run(tmp_path, "--episodes", str(episodes.SEED_STRIDE + 1))
 
 
 def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -172,7 +172,9 @@ def publish_best(
 def _summary(run: Path) -> dict[str, Any]:
     """What the run was; of one that still goes on, its best checkpoint."""
     if (run / "run.json").is_file():
-        return json.loads((run / "run.json").read_text())
+        summary = json.loads((run / "run.json").read_text())
+        start = summary["settings"]["start"]
+        return summary | {"settings": summary["settings"] | {"start": Path(start).name}}
     state = load_checkpoint(run / BEST)
     return {"steps": state["step"], "best_loss": state["loss"]}
 
