@@ -37,9 +37,9 @@ from sparsh_ros.nodes.runtime.diagnostics import (
     Report,
     SendTimes,
 )
+from sparsh_ros.nodes.runtime.endpoints import LOG_THROTTLE_S, Input
 from sparsh_ros.nodes.runtime.parameters import Parameters
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.nodes.topics.endpoints import LOG_THROTTLE_S, Input
 from sparsh_ros.nodes.topics.estimates import EstimatePublisher
 from sparsh_ros.nodes.topics.features import msg_to_features
 from sparsh_ros.perception.head_runner import EncodedFrame, Features, HeadRunner

@@ -25,10 +25,10 @@ from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.sensors import config_for_node
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.diagnostics import WARN, Report
+from sparsh_ros.nodes.runtime.endpoints import LOG_THROTTLE_S
 from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode
 from sparsh_ros.nodes.runtime.sensor_health import sensor_report
 from sparsh_ros.nodes.topics.background import BackgroundTopic
-from sparsh_ros.nodes.topics.endpoints import LOG_THROTTLE_S
 from sparsh_ros.nodes.topics.images import CameraInfoPublisher, ImagePublisher
 from sparsh_ros.nodes.topics.static_frames import publish_static_frames
 from sparsh_ros.sensors import Sensor

@@ -18,7 +18,7 @@ from sparsh_ros.msg import Features as FeaturesMessage
 from sparsh_ros.names import DEFAULT_MODEL
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.messages.encodings import decode_image
-from sparsh_ros.nodes.topics.endpoints import deserialize
+from sparsh_ros.nodes.runtime.endpoints import deserialize
 from sparsh_ros.nodes.topics.estimates import TOPICS
 from sparsh_ros.nodes.topics.features import msg_to_features
 from sparsh_ros.perception.head_runner import HeadRunner

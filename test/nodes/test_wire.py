@@ -27,15 +27,15 @@ from sensor_msgs.msg import Image
 
 from sparsh_ros.msg import Slip
 from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.runtime.endpoints import create_publisher
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.nodes.topics.endpoints import create_publisher
 from sparsh_ros.resources import config_path
 
 GIVE_UP_S = 60.0
 GREETING = """
 import sys, rclpy
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.nodes.topics.endpoints import create_publisher
+from sparsh_ros.nodes.runtime.endpoints import create_publisher
 from sparsh_ros.msg import Slip
 rclpy.init()
 node = rclpy.create_node("talker")

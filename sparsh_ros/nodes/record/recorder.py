@@ -34,9 +34,9 @@ from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.record.topic_filter import TopicFilter, best_qos, message_class
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.clocks import steady_clock
+from sparsh_ros.nodes.runtime.endpoints import LOG_THROTTLE_S, deserialize
 from sparsh_ros.nodes.runtime.parameters import Parameters
 from sparsh_ros.nodes.runtime.signals import request_stop
-from sparsh_ros.nodes.topics.endpoints import LOG_THROTTLE_S, deserialize
 from sparsh_ros.recordings.bags import profile_key
 from sparsh_ros.recordings.queued_writer import QueuedWriter
 

@@ -11,8 +11,8 @@ from sparsh_ros import names
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.record.topic_filter import message_class
+from sparsh_ros.nodes.runtime.endpoints import create_publisher, deserialize
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.nodes.topics.endpoints import create_publisher, deserialize
 from sparsh_ros.recordings.bags import Bag, open_bag
 
 

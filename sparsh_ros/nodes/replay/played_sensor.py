@@ -9,8 +9,8 @@ from sensor_msgs.msg import Image
 
 from sparsh_ros.frames import Frame
 from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.runtime.endpoints import create_publisher
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.nodes.topics.endpoints import create_publisher
 from sparsh_ros.nodes.topics.images import CameraInfoPublisher, ImagePublisher
 from sparsh_ros.sensors.config import SensorConfig
 

@@ -38,10 +38,10 @@ from sparsh_ros.nodes.replay.played_labels import PlayedLabels
 from sparsh_ros.nodes.replay.played_sensor import PlayedSensor
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.clocks import PlayClock, steady_clock
+from sparsh_ros.nodes.runtime.endpoints import deserialize
 from sparsh_ros.nodes.runtime.parameters import Parameters
 from sparsh_ros.nodes.runtime.signals import request_stop
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.nodes.topics.endpoints import deserialize
 from sparsh_ros.nodes.topics.estimates import topics_of
 from sparsh_ros.recordings.bag_sensor import BagSensor, read_sensor_items
 from sparsh_ros.recordings.bags import open_bag

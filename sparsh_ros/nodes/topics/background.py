@@ -17,8 +17,8 @@ from sparsh_ros.errors import FrameError
 from sparsh_ros.frames import Frame
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.runtime.diagnostics import OK, WARN, Report
+from sparsh_ros.nodes.runtime.endpoints import create_publisher
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.nodes.topics.endpoints import create_publisher
 from sparsh_ros.sensors.config import SensorConfig
 
 _SILENT_S = 1.0

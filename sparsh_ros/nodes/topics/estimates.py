@@ -15,8 +15,8 @@ from sparsh_ros.models.spec import GRASPS, TEXTILES
 from sparsh_ros.msg import Classification, ForceWithCovariance, PoseChange, Slip
 from sparsh_ros.nodes.messages import estimates as messages
 from sparsh_ros.nodes.messages.nan_policy import without_nan
+from sparsh_ros.nodes.runtime.endpoints import create_publisher
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.nodes.topics.endpoints import create_publisher
 from sparsh_ros.perception.postprocess import Estimate
 
 

@@ -14,8 +14,8 @@ from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.msg import Features as FeaturesMessage
 from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.runtime.endpoints import create_publisher
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.nodes.topics.endpoints import create_publisher
 from sparsh_ros.perception.head_runner import EncodedFrame, Features
 from sparsh_ros.sensors.config import SensorConfig
 

@@ -12,8 +12,8 @@ from rclpy.node import Node
 from sparsh_ros import names
 from sparsh_ros.msg import Slip
 from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.runtime.endpoints import create_publisher
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.nodes.topics.endpoints import create_publisher
 from sparsh_ros.simulation.ground_truth import MotionSinceContact
 from sparsh_ros.simulation.simulation import TouchSample
 

@@ -17,8 +17,8 @@ from sparsh_ros.frames import Frame, check_image
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.messages.encodings import decode_image
 from sparsh_ros.nodes.runtime.diagnostics import OK, WARN, RateMeter, Report
+from sparsh_ros.nodes.runtime.endpoints import LOG_THROTTLE_S, Input
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.nodes.topics.endpoints import LOG_THROTTLE_S, Input
 from sparsh_ros.sensors.config import SensorConfig
 
 # Above this share of refused images the sensor is not called well.

@@ -15,8 +15,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_WIDTH, Frame
 from sparsh_ros.nodes.messages import conversions
+from sparsh_ros.nodes.runtime.endpoints import create_publisher
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.nodes.topics.endpoints import create_publisher
 from sparsh_ros.sensors.config import SensorConfig
 
 

@@ -13,8 +13,8 @@ from sparsh_ros.frames import Frame
 from sparsh_ros.nodes.messages import conversions, views
 from sparsh_ros.nodes.messages.contact_area import find_contact_area
 from sparsh_ros.nodes.messages.contact_markers import contact_to_msg
+from sparsh_ros.nodes.runtime.endpoints import create_publisher
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.nodes.topics.endpoints import create_publisher
 from sparsh_ros.perception.force_field import ForceField
 from sparsh_ros.perception.postprocess import Estimate
 from sparsh_ros.sensors.config import SensorConfig

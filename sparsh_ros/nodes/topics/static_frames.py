@@ -10,8 +10,8 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 
 from sparsh_ros.errors import MissingDependencyError
+from sparsh_ros.nodes.runtime.endpoints import create_publisher
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.nodes.topics.endpoints import create_publisher
 from sparsh_ros.sensors.config import SensorConfig
 
 # From the gel's surface to the camera; about so in all of these sensors, and nowhere published.
