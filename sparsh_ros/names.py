@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-DEFAULT_MODEL = "sparsh-sim-micro"
 STREAM_MODEL = "sparsh-sim-stream"
+TRANSFORMER_MODEL = "sparsh-sim-micro"
+"""The two models that ship: a small network with memory, and a small Sparsh encoder with heads."""
+DEFAULT_MODEL = STREAM_MODEL
 
 HEADS = ("force", "slip", "pose", "grasp", "textile", "forcefield")
 """Tasks that a model may have a head for."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sparsh_ros.arguments import HelpFormatter, positive_count, positive_number
 from sparsh_ros.cli.stream import add_stream_steps
-from sparsh_ros.names import DEFAULT_MODEL
+from sparsh_ros.names import TRANSFORMER_MODEL
 
 
 def add_bench(parser: argparse.ArgumentParser) -> None:
@@ -124,7 +124,7 @@ def _add_schedule(parser: argparse.ArgumentParser, batch: int, learning_rate: fl
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="name, or path of a .yaml file")
+    parser.add_argument("--model", default=TRANSFORMER_MODEL, help="name, or path of a .yaml file")
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sparsh_ros.arguments import positive_count, positive_number
-from sparsh_ros.names import DEFAULT_MODEL
+from sparsh_ros.names import TRANSFORMER_MODEL
 from sparsh_ros.training.stream.settings import StreamSettings
 
 AddStep = Callable[[argparse._SubParsersAction, str, str], argparse.ArgumentParser]
@@ -27,7 +27,7 @@ def add_stream_steps(steps: argparse._SubParsersAction, add_step: AddStep) -> No
     scores.add_argument("--data", type=Path, required=True, help="from `sparsh-ros simulate`")
     scores.add_argument("--recordings", type=Path, help="folder of recordings of real gels")
     scores.add_argument("--weights-dir", type=Path, help="of the streaming model")
-    scores.add_argument("--beside", nargs="*", default=[DEFAULT_MODEL], help="other models")
+    scores.add_argument("--beside", nargs="*", default=[TRANSFORMER_MODEL], help="other models")
     scores.add_argument("--out", type=Path, metavar="FILE", help="JSON file for the numbers")
     card = add_step(steps, "stream-card", "write the model card of the streaming model")
     card.add_argument("--scores", type=Path, required=True, help="of `train stream-scores --out`")

@@ -56,7 +56,7 @@ def create_engine(
     if spec.streams:
         from sparsh_ros.engines.onnx_engine import OnnxEngine
 
-        # Half a millisecond on a core: copies to a GPU and back would cost more.
+        # So small that a GPU is not worth the way there and back.
         return OnnxEngine(spec, names, encoder, threads)
     backend = _backend(spec, device)
     if backend == "torch" or spec.files:

@@ -13,6 +13,7 @@ from sparsh_ros import cli
 from sparsh_ros.cli import evaluate as program
 from sparsh_ros.commands.simulate import record_bag
 from sparsh_ros.evaluation.evaluator import Evaluator
+from sparsh_ros.names import DEFAULT_MODEL
 from sparsh_ros.recordings.bag_writer import BagWriter
 from sparsh_ros.recordings.bags import open_bag, profile_key
 from sparsh_ros.training.episodes import SimulatedTouch
@@ -76,7 +77,7 @@ def test_the_table_says_scores_and_speed(
     arguments = [str(bags / "touch_0"), "--device", "cpu", "--out", str(tmp_path)]
     assert program.main(arguments) == 0
     text = capsys.readouterr().out
-    assert "sparsh-sim-micro on 1 recording" in text and "RMSE of the norm" in text
+    assert f"{DEFAULT_MODEL} on 1 recording" in text and "RMSE of the norm" in text
     assert "frames/s" in text and "frames without an estimate: 3 no partner frame" in text
 
 
@@ -84,7 +85,7 @@ def test_a_comparison_is_printed(out: Path, capsys: pytest.CaptureFixture[str]) 
     path = str(out / "metrics.json")
     assert cli.main(["evaluate", "--compare", path, path]) == 0
     text = capsys.readouterr().out
-    assert "B - A" in text and "MAE z" in text and f"A: sparsh-sim-micro, {path}" in text
+    assert "B - A" in text and "MAE z" in text and f"A: {DEFAULT_MODEL}, {path}" in text
 
 
 def refusal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:

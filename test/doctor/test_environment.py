@@ -16,6 +16,7 @@ from sparsh_ros.doctor.report import Finding, Mark
 from sparsh_ros.errors import ModelError, WeightsError
 from sparsh_ros.models import zoo
 from sparsh_ros.models.checkpoints.weight_files import WeightFiles
+from sparsh_ros.names import DEFAULT_MODEL
 
 
 def only(findings, mark: Mark) -> Finding:
@@ -101,7 +102,7 @@ def test_models_that_are_elsewhere_missing_or_unusable(machine, monkeypatch, tmp
         )
         return SimpleNamespace(weights=tmp_path, heads=(), licence="MIT", files=files)
 
-    names = ["broken", "torn", "fetched", "large", "sparsh-sim-micro"]
+    names = ["broken", "torn", "fetched", "large", DEFAULT_MODEL]
     monkeypatch.setattr(zoo, "list_models", lambda: names)
     monkeypatch.setattr(zoo, "load_model_spec", load)
     broken, torn, fetched, missing, elsewhere = environment.check_models(machine)

@@ -11,7 +11,7 @@ import pytest
 
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.names import DEFAULT_MODEL
+from sparsh_ros.names import TRANSFORMER_MODEL
 from sparsh_ros.perception.calibration import (
     Calibration,
     CalibrationStore,
@@ -169,7 +169,7 @@ class Heads:
 
 
 def test_heads_serve_the_sensor_that_is_calibrated_and_nobody_else() -> None:
-    spec = load_model_spec(DEFAULT_MODEL)
+    spec = load_model_spec(TRANSFORMER_MODEL)
     size = spec.tokens * spec.embed_dim
     nothing = np.zeros(3, np.float32)
     weights = np.zeros((size, 3), np.float32)

@@ -16,6 +16,7 @@ from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import FrameError, ModelError, ParameterError
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
 from sparsh_ros.models.zoo import load_model_spec
+from sparsh_ros.names import TRANSFORMER_MODEL
 from sparsh_ros.perception import pipeline as module
 from sparsh_ros.perception.head_runner import EncodedFrame, Features, HeadRunner
 from sparsh_ros.perception.pipeline import Perception
@@ -600,7 +601,7 @@ def test_simulated_touch_runs_through() -> None:
 
 def test_remote_heads_agree_with_local_ones_within_half_precision() -> None:
     spec = load_model_spec("sparsh-sim-micro")
-    perception = Perception(device="cpu", threads=1)
+    perception = Perception(spec.name, device="cpu", threads=1)
     remote = HeadRunner(spec, create_engine(spec, "cpu", encoder=False, threads=1))
     for known in (perception, remote):
         known.add_sensor("gel", GELSIGHT_2017)
@@ -620,13 +621,13 @@ def test_tokens_on_a_torch_device_give_the_same_touches(monkeypatch: pytest.Monk
     pytest.importorskip("torch")
     from sparsh_ros.engines.torch_engine import TorchEngine
 
-    by_onnx = Perception(device="cpu", threads=1, monotonic=Clock())
+    by_onnx = Perception(TRANSFORMER_MODEL, device="cpu", threads=1, monotonic=Clock())
     monkeypatch.setattr(
         module,
         "create_engine",
         lambda spec, device, heads, threads: TorchEngine(spec, heads, device="cpu"),
     )
-    by_torch = Perception(monotonic=Clock())
+    by_torch = Perception(TRANSFORMER_MODEL, monotonic=Clock())
     rng = np.random.default_rng(0)
     for index in range(6):
         noise = rng.integers(0, 256, IMAGE_SHAPE, np.uint8)

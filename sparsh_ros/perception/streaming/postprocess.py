@@ -53,6 +53,7 @@ class StreamPostprocessor(Postprocessor):
             slip_threshold=self._slip_threshold,
         )
         out = {name: np.asarray(value, np.float64) for name, value in step.outputs.items()}
+        out["force"] = np.maximum(out["force"], (-np.inf, -np.inf, 0.0))  # a gel never pulls
         estimate = replace(estimate, in_contact=self._touches(estimate.stamp_ns, out))
         for name in self._spec.unshipped:
             if name != "force":  # contact is known by it
