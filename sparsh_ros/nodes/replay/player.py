@@ -101,7 +101,7 @@ class Player(Node):
         self._estimates = _estimate_topics(self.values)
         self.finished = False
         self.failure = ""
-        self._clock = PlayClock(params["speed"])
+        self._play_clock = PlayClock(params["speed"])
         self._clock_topic = self.create_publisher(Clock, "/clock", qos.LATEST)
         self._news = threading.Condition()
         self._estimated_ns: dict[str, int] = {}
@@ -157,7 +157,7 @@ class Player(Node):
         first = next(items, None)
         if first is None:
             raise RecordingError(f"bag {self.values['bag']}: no image that can be read")
-        self._clock.left_s(first[2])
+        self._play_clock.left_s(first[2])
         self._await_listeners()
         self.get_logger().info(f"playing {self.values['bag']} at speed {self.values['speed']}")
         for sensor, event, stamp_ns, value in chain([first], items):
@@ -169,7 +169,7 @@ class Player(Node):
                 self._change_background(self.sensors[sensor.key], stamp_ns, value)
 
     def _publish(self, sensor: PlayedSensor, frame: Frame) -> None:
-        while (left_s := self._clock.left_s(frame.stamp_ns)) > 0 and not self._stop.is_set():
+        while (left_s := self._play_clock.left_s(frame.stamp_ns)) > 0 and not self._stop.is_set():
             self._stop.wait(min(left_s, _TICK_S))
             self._publish_time()
         self._publish_time()
@@ -180,14 +180,14 @@ class Player(Node):
         self, sensor: PlayedSensor, stamp_ns: int, image: np.ndarray | None
     ) -> None:
         """Between two frames, as in the recording: time waits until it is in place."""
-        self._clock.stand_still()
+        self._play_clock.stand_still()
         self._await_estimates([sensor])
         sensor.publish_background(stamp_ns, image)
         self._stop.wait(_BACKGROUND_DELAY_S)
 
     def _end(self) -> None:
         """Wait for the last estimates, and for what perception says of its frames after that."""
-        self._clock.stand_still()
+        self._play_clock.stand_still()
         self._await_estimates(self.sensors.values())
         with self._news:
             now_s = time.monotonic()
@@ -195,7 +195,7 @@ class Player(Node):
         self.finished = not self._stop.is_set()
 
     def _publish_time(self) -> None:
-        self._clock_topic.publish(Clock(clock=conversions.stamp_to_msg(self._clock.now_ns)))
+        self._clock_topic.publish(Clock(clock=conversions.stamp_to_msg(self._play_clock.now_ns)))
 
     def _await_listeners(self) -> None:
         self.get_logger().info("waiting for perception")
@@ -203,7 +203,7 @@ class Player(Node):
             self._publish_time()
             self._stop.wait(_POLL_S)
         self._stop.wait(_HANDSHAKE_S)
-        self._clock.stand_still()
+        self._play_clock.stand_still()
 
     def _refuse_running_player(self) -> None:
         """Leave a graph alone in which somebody plays already, before anything is sent to it."""
