@@ -15,6 +15,7 @@ from sensor_msgs.msg import Image
 from sparsh_ros import cli
 from sparsh_ros.errors import LifecycleError
 from sparsh_ros.msg import Slip
+from sparsh_ros.nodes.graph import lifecycle
 from sparsh_ros.resources import config_path, weights_path
 
 MODEL = "sparsh-sim-micro"
@@ -138,9 +139,9 @@ def test_the_command_takes_a_graph_through_its_life(outsider, start_graph, capsy
 )
 def test_the_command_says_what_it_cannot_find(monkeypatch, capsys, words, found) -> None:
     monkeypatch.setattr("sparsh_ros.nodes.graph.lifecycle._GIVE_UP_S", 0.3)
-    options = cli._parser(["lifecycle"]).parse_args(["lifecycle", "--namespace", "nowhere", *words])
+    options = cli._parser().parse_args(["lifecycle", "--namespace", "nowhere", *words])
     with pytest.raises(LifecycleError, match=found):
-        options.execute(options)
+        lifecycle.run(options)
 
 
 GOALS = {"configure": "inactive", "activate": "active", "deactivate": "inactive"}
