@@ -45,6 +45,9 @@ class StreamPostprocessor(Postprocessor):
             step: outputs of the heads for a frame.
             heads: which of "force", "slip", "pose" are wanted; the others stay unknown.
         """
+        if not all(np.isfinite(values).all() for values in step.outputs.values()):
+            reason = "the heads gave no finite numbers: these tokens are not of this model"
+            return self.invalid(step.remembered.stamp_ns, reason)
         estimate = Estimate(
             self._sensor,
             step.remembered.stamp_ns,

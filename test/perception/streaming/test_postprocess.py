@@ -133,3 +133,14 @@ def test_a_gap_counts_by_its_square() -> None:
     share = 7 / 5
     grown = (later.pose_covariance - before.pose_covariance)[0, 0]
     assert grown == pytest.approx(share**2 * later.pose_change_covariance[0, 0], rel=1e-3)
+
+
+def test_what_is_no_number_is_not_valid() -> None:
+    (estimate,) = after(step(0, force=[np.nan, 0.0, 1.0]))
+    assert not estimate.valid and not estimate.in_contact
+    assert "no finite numbers" in estimate.reason
+
+
+def test_a_gel_never_pulls() -> None:
+    (estimate,) = after(step(0, force=[-0.5, 0.0, -0.2]))
+    assert estimate.force_n.tolist() == [-0.5, 0.0, 0.0]
