@@ -113,4 +113,5 @@ def _difference(
     with open_bag(out) as bag:
         live = read_live(bag, below, status, offline.stamp_ns[unique_rows(offline.stamp_ns)])
     reach_ns = math.ceil(1.5e9 * spec.interval_s)
-    return compare(name, offline, live, reach_ns, len(spec.frame_offsets_s))
+    clip = len(spec.frame_offsets_s)
+    return compare(name, offline, live, reach_ns, clip, spec.streams)

@@ -4,7 +4,8 @@
 Every frame is encoded on its own, with its partners, so force and slip of a frame must be equal
 whatever became of other frames, as long as the partners are the same. Contact has a memory, and
 the motion since it began adds up: these are compared from the start, or from a moment at which both
-say that nothing touches, up to the next frame that the live graph passed over.
+say that nothing touches, up to the next frame that the live graph passed over. A streaming model
+remembers the contact in every estimate: of it, all quantities are compared so.
 """
 
 from __future__ import annotations
@@ -122,7 +123,12 @@ def unique_rows(stamps_ns: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def compare(
-    sensor: str, offline: Estimates, live: LiveEstimates, reach_ns: int, frames_per_clip: int
+    sensor: str,
+    offline: Estimates,
+    live: LiveEstimates,
+    reach_ns: int,
+    frames_per_clip: int,
+    streams: bool = False,
 ) -> ReplayDifference:
     """Compare the live estimates of one sensor with those of an evaluation.
 
@@ -132,6 +138,7 @@ def compare(
         live: estimates of the frames whose stamps are unique, see `unique_rows`.
         reach_ns: how much older than a frame its partners may be.
         frames_per_clip: how many frames the model sees at once.
+        streams: whether the model is a streaming one.
     """
     rows = unique_rows(offline.stamp_ns)
     values = {name: of_all[rows] for name, of_all in _offline_values(offline).items()}
@@ -143,7 +150,7 @@ def compare(
     other_pair &= _after_lost(stamp_ns, live.present, reach_ns)
     usable = live.present & ~other_pair
     synchronous = _synchronous(usable, values, live)
-    masks = {False: usable, True: usable & synchronous}
+    masks = {False: usable & (synchronous | (not streams)), True: usable & synchronous}
     return ReplayDifference(
         sensor=sensor,
         frames=len(offline),

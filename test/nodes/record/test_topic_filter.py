@@ -40,7 +40,7 @@ def test_images_are_a_choice(images: str, plain: bool, jpeg: bool) -> None:
 
 
 def test_names_are_taken_as_they_are_and_nothing_else() -> None:
-    topic_filter = TopicFilter("/tactile", "/joint_states, left/force", False, "raw")
+    topic_filter = TopicFilter("/tactile", ("/joint_states", "left/force"), False, "raw")
     assert topic_filter.accepts("/joint_states") and topic_filter.accepts("/tactile/left/force")
     assert not topic_filter.accepts("/tactile/force") and not topic_filter.accepts("/diagnostics")
 

@@ -19,7 +19,7 @@ from sparsh_ros.nodes.graph import replay_graph
 from sparsh_ros.nodes.graph.recorded import input_sensors, recorded_sensors
 from sparsh_ros.nodes.graph.sensors import sensor_configs
 from sparsh_ros.nodes.replay.check import FILE, check
-from sparsh_ros.nodes.settings import PERCEPTION, PLAYER, Setting
+from sparsh_ros.nodes.settings import PERCEPTION, PLAYER, Setting, replay_settings
 from sparsh_ros.nodes.topics import qos
 from sparsh_ros.recordings.bag_writer import START_NS, BagWriter
 from sparsh_ros.recordings.bags import open_bag, profile_key
@@ -172,12 +172,12 @@ def test_an_existing_folder_is_refused(touch: Path, tmp_path: Path) -> None:
 
 def test_sensors_are_found_in_the_bag(tmp_path: Path) -> None:
     bag = two_hands(tmp_path / "bag")
-    configs = recorded_sensors(str(bag), "", "")
+    configs = recorded_sensors(str(bag), (), "")
     assert [(e.name, e.profile.name) for e in configs] == [
         ("left", "digit"),
         ("right", "gelsight_mini"),
     ]
-    (one,) = recorded_sensors(str(bag), "/hand/right/image_raw", "digit")
+    (one,) = recorded_sensors(str(bag), ("/hand/right/image_raw",), "digit")
     assert (one.name, one.profile.name) == ("right", "digit")
     assert input_sensors(given(PERCEPTION, bag=str(bag))) == configs
     assert input_sensors(given(PERCEPTION)) == sensor_configs(given(PERCEPTION))
@@ -186,7 +186,7 @@ def test_sensors_are_found_in_the_bag(tmp_path: Path) -> None:
 def test_names_that_ros_would_refuse_are_changed(tmp_path: Path) -> None:
     with BagWriter(tmp_path / "bag", custom={profile_key("/2nd-cam"): "digit"}) as bag:
         bag.image("/2nd-cam/image_raw", START_NS, np.zeros((320, 240, 3), np.uint8), "camera")
-    (entry,) = recorded_sensors(str(tmp_path / "bag"), "", "")
+    (entry,) = recorded_sensors(str(tmp_path / "bag"), (), "")
     assert entry.name == "sensor_2nd_cam" and entry.gel_frame == "sensor_2nd_cam_gel_frame"
 
 
@@ -194,15 +194,15 @@ def test_a_recording_without_images_is_refused(tmp_path: Path) -> None:
     with BagWriter(tmp_path / "bag") as bag:
         bag.wrench("/tactile/ground_truth/force", START_NS, np.zeros(3), "gel")
     with pytest.raises(RecordingError, match="wanted images"):
-        recorded_sensors(str(tmp_path / "bag"), "", "")
+        recorded_sensors(str(tmp_path / "bag"), (), "")
 
 
 def test_both_processes_see_one_recording_and_one_clock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    texts = {name: setting.text for name, setting in replay_graph.arguments().items()}
-    values = replay_graph.parse(texts | {"bag": "touch", "rate": "2.0"})
+    texts = {name: setting.text for name, setting in replay_settings().items()}
+    values = replay_graph.parse(texts | {"bag": "touch", "speed": "2.0"})
     monkeypatch.setattr(replay_graph, "recorded_sensors", lambda *_: ())
     player, perception = replay_graph.processes(values)
     assert (player.executable, perception.executable) == ("player", "perception")
