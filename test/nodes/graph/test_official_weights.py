@@ -102,9 +102,9 @@ def test_the_force_field_exists_once_somebody_listens(heard, outsider) -> None:
     pictures = outsider.listen(Image, "/tactile/overlay")
     outsider.wait_for(lambda: fields and pictures, "a force field and its picture")
     field = fields[0]
-    assert (field.height, field.width, field.encoding) == (320, 240, "32FC3")
+    assert (field.height, field.width, field.encoding) == (80, 60, "32FC3")
     assert field.header.frame_id == "digit_gel_frame" and not field.is_bigendian
-    values = np.frombuffer(field.data, "<f4").reshape(320, 240, 3)
+    values = np.frombuffer(field.data, "<f4").reshape(80, 60, 3)
     assert np.isfinite(values).all() and values.std(axis=(0, 1)).min() > 0
     assert 0.0 <= values[..., 2].min() <= values[..., 2].max() <= 1.0
     assert np.abs(values[..., 0]).max() <= 20 * 240 / 224

@@ -67,9 +67,9 @@ def test_a_head_in_another_process_says_the_same(outsider, start_graph) -> None:
     ours = outsider.listen(Slip, "/spread/slip", 100)
     theirs = outsider.listen(Slip, "/spread/head/slip", 100)
     grasps = outsider.listen(Classification, "/spread/grasp", 100)
-    graph = start_graph(namespace="spread", publish_features="true", fps="20")
+    graph = start_graph(namespace="spread", publish_features="true", fps="20", model=MODEL)
     names = ["-r", "__ns:=/spread", "-r", "slip:=head/slip", "-r", "force:=head/force"]
-    names += ["-p", "heads:=[force, slip, grasp, forcefield]"]
+    names += ["-p", f"model:={MODEL}", "-p", "heads:=[force, slip, grasp, forcefield]"]
     command = [sys.executable, "-m", "sparsh_ros.nodes.head", "--ros-args", *names]
     status = "spread/head: digit"
     head = subprocess.Popen(command)
