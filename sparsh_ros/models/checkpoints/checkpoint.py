@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sparsh_ros.models.checkpoints.anytouch import InferredAnyTouch
 from sparsh_ros.models.checkpoints.architecture import InferredConfig, Shapes
 from sparsh_ros.models.checkpoints.encoder_keys import EncoderKeys, find_encoder, has_encoder
 from sparsh_ros.models.checkpoints.head_config import (
@@ -63,9 +64,10 @@ class Checkpoint:
         return find_encoder(self.tensors, str(self.path))
 
     @cached_property
-    def encoder_config(self) -> InferredConfig:
+    def encoder_config(self) -> InferredConfig | InferredAnyTouch:
         """The encoder's architecture as its tensors tell it; WeightsError if they do not."""
-        return InferredConfig.from_shapes(self.shapes(self.encoder_keys.names), str(self.path))
+        kind = InferredAnyTouch if self.encoder_keys.anytouch else InferredConfig
+        return kind.from_shapes(self.shapes(self.encoder_keys.names), str(self.path))
 
     @cached_property
     def head_names(self) -> dict[str, str]:
