@@ -18,7 +18,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from sparsh_ros.commands import train_stream
+from sparsh_ros.commands import train_predicate, train_stream
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.training import steps
@@ -33,6 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Run one step of `sparsh-ros train`."""
     if arguments.step.startswith("stream"):
         return train_stream.run(arguments)
+    if arguments.step == "predicate":
+        return train_predicate.run(arguments)
     spec = load_model_spec(arguments.model)
     if arguments.step == "publish":
         _show(publish(arguments.folder, spec, arguments.out or spec.weights))

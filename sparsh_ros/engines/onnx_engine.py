@@ -21,8 +21,12 @@ from sparsh_ros.models.spec import ModelSpec
 _CUDA = "CUDAExecutionProvider"
 
 
+SENSOR_INPUT = "sensor"
+"""Name of the input of an encoder that is told the sensors: their ids (B,) int64."""
+
+
 def image_inputs(frames: int) -> tuple[str, ...]:
-    """Names of an encoder graph's inputs: so many frames, newest first, then the background."""
+    """Names of an encoder graph's images: so many frames, newest first, then the background."""
     older = [f"previous_{age}" if age > 1 else "previous" for age in range(1, frames)]
     return ("current", *older, "background")
 
@@ -57,7 +61,8 @@ class OnnxEngine(Engine):
         tokens = {"tokens": ("tensor(float)", self._token_shape)}
         self._sessions: dict[str, ort.InferenceSession] = {}
         if encoder:
-            session = _open(spec.weights / "encoder.onnx", images, threads, cuda)
+            told = {SENSOR_INPUT: ("tensor(int64)", ())} if spec.tells_sensor else {}
+            session = _open(spec.weights / "encoder.onnx", images | told, threads, cuda)
             _check_outputs(session, spec, self._token_shape)
             self._sessions["encoder"] = session
         # What reads tokens takes a tenth of a millisecond: one thread is fastest.
@@ -72,8 +77,9 @@ class OnnxEngine(Engine):
         place = "CUDA" if cuda else f"CPU, {threads} thread{'s' if threads > 1 else ''}"
         self.description = f"ONNX Runtime {ort.__version__} on {place}, float32"
 
-    def _encode(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        named = dict(zip(image_inputs(self.frames), images, strict=True))
+    def _encode(self, inputs: Sequence[NDArray]) -> NDArray[np.float32]:
+        names = (*image_inputs(self.frames), SENSOR_INPUT)
+        named = dict(zip(names, inputs, strict=False))
         return self._sessions["encoder"].run(None, named)[0]
 
     def _step(self, inputs: Mapping[str, NDArray[np.float32]]) -> Outputs:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from sparsh_ros.errors import FrameError, ModelError
 from sparsh_ros.models.anytouch.tower import VisionTower
-from sparsh_ros.models.checkpoints.anytouch import SENSOR_IDS, UNIVERSAL, AnyTouchConfig
+from sparsh_ros.models.checkpoints.anytouch.config import SENSOR_IDS, UNIVERSAL, AnyTouchConfig
 from sparsh_ros.models.layers import INIT_STD
 
 POOLINGS = ("cls", "global")
@@ -123,7 +123,7 @@ class AnyTouch(nn.Module):
 
     def _encode(self, clips: Tensor, sensor: Sensor) -> Tensor:
         ids = sensor_ids(sensor, self.config.sensors).to(clips.device)
-        tokens = self.sensor_token[ids].expand(len(clips), -1, -1)
+        tokens = self.sensor_token[ids].expand(clips.shape[0], -1, -1)
         mean, std = (clips.new_tensor(value).view(3, 1, 1) for value in (self.mean, self.std))
         return self.touch_model((clips - mean) / std, tokens)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sparsh_ros.models.checkpoints.anytouch import AnyTouchConfig
+from sparsh_ros.models.checkpoints.anytouch.config import AnyTouchConfig
 from sparsh_ros.models.layers import INIT_STD, Mlp, attend
 
 NORM_EPS = 1e-5
@@ -113,5 +113,5 @@ class VisionTower(nn.Module):
             (B, 1 + S + N, D) as the last block left them: class, sensor, patches row by row.
         """
         first, patches = self.embeddings(clips)
-        first = first.expand(len(clips), 1, -1)
+        first = first.expand(clips.shape[0], 1, -1)
         return self.encoder(self.pre_layrnorm(torch.cat([first, sensor_tokens, patches], dim=1)))

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.models.checkpoints.anytouch import (
+from sparsh_ros.models.checkpoints.anytouch.keys import (
     anytouch_prefix,
     describe_part,
     describe_prefix,

@@ -17,7 +17,11 @@ from torch import Tensor, nn
 
 from sparsh_ros.errors import ModelError, WeightsError
 from sparsh_ros.models.anytouch.encoder import AnyTouch, build_anytouch
-from sparsh_ros.models.checkpoints.anytouch import POSITION_IDS, AnyTouchConfig, InferredAnyTouch
+from sparsh_ros.models.checkpoints.anytouch.config import (
+    POSITION_IDS,
+    AnyTouchConfig,
+    InferredAnyTouch,
+)
 from sparsh_ros.models.checkpoints.architecture import (
     IMAGE_SIZE,
     EncoderConfig,
@@ -244,12 +248,18 @@ def build_on_meta(config: EncoderConfig | AnyTouchConfig) -> VisionTransformer |
         return VisionTransformer.from_config(config)
 
 
-def _check_described(path: Path, config: InferredConfig, spec: ModelSpec) -> None:
-    config = replace(config, registers=config.registers or spec.zero_registers)
-    stated = {name: getattr(spec.encoder_config, name) for name in _DESCRIBED}
-    if spec.registers is None:
-        del stated["registers"]
-    differing = [name for name, value in stated.items() if value != getattr(config, name)]
+def _check_described(
+    path: Path, config: InferredConfig | InferredAnyTouch, spec: ModelSpec
+) -> None:
+    if spec.tells_sensor or isinstance(config, InferredAnyTouch):
+        names = ("family", "embed_dim", "depth", "patch_size", "tubelet")
+        stated = {name: getattr(spec.encoder_config, name, spec.family) for name in names}
+    else:
+        config = replace(config, registers=config.registers or spec.zero_registers)
+        stated = {name: getattr(spec.encoder_config, name) for name in _DESCRIBED}
+        if spec.registers is None:
+            del stated["registers"]
+    differing = [name for name, value in stated.items() if value != getattr(config, name, None)]
     if differing:
         raise WeightsError(
             f"{path}: of another architecture: model {spec.name} wants "
