@@ -125,6 +125,8 @@ class ModelSpec:
         heads: Names of the heads that have trained weights.
         slip_threshold: Slip probability at and above which the slip head's answer is "slipping".
         slip_release: Probability below which slip ends; None for the threshold itself.
+        slip_confirm_s: How long a streaming model's probability stays at the threshold before slip
+            begins, in seconds.
         friction_prior: Log probability of each friction hypothesis, see
             `perception.friction_observer`; only of streaming models.
         evidence_kept: Share of the evidence for them that outlives a step.
@@ -161,6 +163,7 @@ class ModelSpec:
     heads: tuple[str, ...] = ()
     slip_threshold: float = 0.4  # TacBench's
     slip_release: float | None = None
+    slip_confirm_s: float = 0.0
     friction_prior: tuple[float, ...] = ()
     evidence_kept: float = 1.0
     turn_anisotropy: float = 0.3

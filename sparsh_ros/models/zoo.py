@@ -26,6 +26,7 @@ _TRAINED_FIELDS = (
     "heads",
     "slip_threshold",
     "slip_release",
+    "slip_confirm_s",
     "friction_prior",
     "evidence_kept",
     "turn_anisotropy",
@@ -38,6 +39,7 @@ _TRAINED_FIELDS = (
 )
 _ONLY_STREAMING = (
     "slip_release",
+    "slip_confirm_s",
     "friction_prior",
     "evidence_kept",
     "turn_anisotropy",

@@ -30,7 +30,7 @@ from sparsh_ros.training.schedule import BEST, load_checkpoint
 from sparsh_ros.training.stream.batches import Batch, collate, cut_sequence
 from sparsh_ros.training.stream.episodes import StreamEpisode
 from sparsh_ros.training.stream.network import Outputs, StreamNetwork, read_network
-from sparsh_ros.training.stream.slip_events import choose_thresholds
+from sparsh_ros.training.stream.slip_events import RATE_HZ, choose_rule
 
 CHOSEN_FILE = "chosen.json"
 STRIDE = 5
@@ -75,8 +75,8 @@ def calibrate(network: StreamNetwork, episodes: Sequence[StreamEpisode]) -> dict
     multiplied by that mean. Sets `network.heads.calibration`.
 
     Returns:
-        slip_threshold, slip_release, turn_anisotropy, unshipped, calibration by output, and the
-        scores of the choice.
+        slip_threshold, slip_release, slip_confirm_s, turn_anisotropy, unshipped, calibration by
+        output, and the scores of the choice.
     """
     ran = [run_live(network, episode) for episode in episodes]
     ratios = {name: [_standardised(name, *pair) for pair in ran] for name in SCALES}
@@ -87,16 +87,18 @@ def calibrate(network: StreamNetwork, episodes: Sequence[StreamEpisode]) -> dict
         slip = torch.sigmoid(outputs.heads["slip"]) * batch.contact
         probability.append(interleave(slip))
         slipping.append(interleave(batch.slipping))
-    on, off, scores = choose_thresholds(probability, slipping)
+    rule, scores = choose_rule(probability, slipping)
     return {
-        "slip_threshold": on,
-        "slip_release": off,
+        "slip_threshold": rule.threshold,
+        "slip_release": rule.release,
+        "slip_confirm_s": round(rule.confirm_frames / RATE_HZ, 4),
         "turn_anisotropy": choose_anisotropy(ran),
         "unshipped": [name for name in SCALES if not beats_baseline(name, ran)],
         "calibration": factors,
         "validation_events": {
             "f1": scores.f1,
             "false_per_min": scores.false_per_min,
+            "unfounded_per_min": scores.unfounded_per_min,
             "delay_s": scores.delay_s,
             "events": scores.events,
         },
@@ -192,6 +194,7 @@ def publish_stream(
         heads=("force", "slip", "pose"),
         slip_threshold=chosen["slip_threshold"],
         slip_release=chosen["slip_release"],
+        slip_confirm_s=chosen["slip_confirm_s"],
         turn_anisotropy=chosen["turn_anisotropy"],
         unshipped=tuple(chosen["unshipped"]),
         friction_prior=tuple(round(float(value), 5) for value in prior.log_weight),
