@@ -125,7 +125,8 @@ def _chosen(chosen: Mapping[str, Any]) -> str:
         f"- run: {chosen['run']}, the lowest validation loss of {len(chosen['runs'])};",
         f"- slip from a probability of {chosen['slip_threshold']} until below "
         f"{chosen['slip_release']}, once it has stayed there for "
-        f"{1e3 * chosen['slip_confirm_s']:.0f} ms (event F1 {events['f1']:.3f}, {events['false_per_min']:.2f} false alarms a minute, "
+        f"{1e3 * chosen['slip_confirm_s']:.0f} ms (event F1 {events['f1']:.3f}, "
+        f"{events['false_per_min']:.2f} false alarms a minute, "
         f"{events['unfounded_per_min']:.2f} of them without slip within 83 ms; delay "
         f"{1e3 * events['delay_s']:.0f} ms, {events['events']} events);",
         f"- {rotation};",
