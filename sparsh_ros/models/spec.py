@@ -131,6 +131,7 @@ class ModelSpec:
             `perception.friction_observer`; only of streaming models.
         evidence_kept: Share of the evidence for them that outlives a step.
         turn_anisotropy: Anisotropy of the print from which on a streaming model tells rotation.
+        turn_dead_zone: A rotation below this many of its own scales counts as none.
         unshipped: Outputs of a streaming model, of `streaming.layout.OUTPUTS`, that were no better
             than a guess on validation data: they stay unknown.
         force_outputs: Which of `FORCE_AXES`, as the head's labels call them, is along x, y and z of
@@ -167,6 +168,7 @@ class ModelSpec:
     friction_prior: tuple[float, ...] = ()
     evidence_kept: float = 1.0
     turn_anisotropy: float = 0.3
+    turn_dead_zone: float = 0.0
     unshipped: tuple[str, ...] = ()
     force_outputs: tuple[str, ...] = FORCE_AXES
     pose_outputs: tuple[str, ...] = POSE_AXES

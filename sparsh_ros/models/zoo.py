@@ -30,6 +30,7 @@ _TRAINED_FIELDS = (
     "friction_prior",
     "evidence_kept",
     "turn_anisotropy",
+    "turn_dead_zone",
     "unshipped",
     "pose_axes",
     "pose_bin_edges_mm",
@@ -43,6 +44,7 @@ _ONLY_STREAMING = (
     "friction_prior",
     "evidence_kept",
     "turn_anisotropy",
+    "turn_dead_zone",
     "unshipped",
 )
 _OF_PUBLISHER = {"sources", "unverified"}

@@ -117,7 +117,10 @@ class StreamPostprocessor(Postprocessor):
         self, estimate: Estimate, out: Mapping[str, NDArray], shows_turn: bool
     ) -> Estimate:
         change = out["pose"] * (_MM, _MM, 1.0)
-        covariance = np.diag(2 * (out["pose_scale"] * _IN_METRES) ** 2)
+        scale = out["pose_scale"] * _IN_METRES
+        covariance = np.diag(2 * scale**2)
+        if abs(change[2]) < self._spec.turn_dead_zone * scale[2]:
+            change[2] = 0.0  # most contacts do not turn, and six times noise is a turn
         if not shows_turn:
             change[2] = covariance[2, :] = covariance[:, 2] = np.nan
         return self._moved(estimate, change, covariance)
