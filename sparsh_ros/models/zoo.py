@@ -147,12 +147,15 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _source(path: Path, entry: Any) -> Source:
+    """A source as it is described, or the first one of another model."""
     try:
+        if entry.keys() == {"model"}:
+            return describe_model(entry["model"]).sources[0]
         return Source(**{name: _as_tuple(value) for name, value in entry.items()})
-    except (TypeError, AttributeError):
+    except (TypeError, AttributeError, IndexError):
         raise ModelError(
             f"model file {path}: sources: wanted repository, files and, where known, size and "
-            f"sha256, found {entry!r}"
+            f"sha256, or the model whose first source it is, found {entry!r}"
         ) from None
 
 

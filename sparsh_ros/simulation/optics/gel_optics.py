@@ -89,7 +89,7 @@ class GelOptics:
 
         Args:
             surface_mm: float32 `grid_shape`, rise of the gel's surface towards the camera, covering
-                the standard image exactly; positive where an object presses.
+                the canonical image exactly; positive where an object presses.
             displacement_mm: float32 (2, *grid_shape), displacement (x right, y up) of the skin that
                 lies at each grid point now.
             rng: source of the frame's noise.
@@ -109,7 +109,7 @@ class GelOptics:
         return self._take(frame, rng, self._codec)
 
     def background(self, rng: np.random.Generator) -> np.ndarray:
-        """Takes a picture of the untouched gel: like `render`, but not a frame of its stream."""
+        """A picture of the untouched gel, (H, W, 3) uint8 RGB; it is no frame of the stream."""
         return self._take(self._shade(*self._untouched(), 0.0), rng, self._codec.fresh())
 
     def _untouched(self) -> tuple[np.ndarray, np.ndarray]:
@@ -255,7 +255,7 @@ def _check_shape(name: str, array: np.ndarray, wanted: tuple[int, ...]) -> None:
 
 
 def _camera_map(instance: SensorInstance) -> tuple[np.ndarray, np.ndarray]:
-    """Where on the gel each pixel looks: float32 column and row of the ideal standard image."""
+    """Where on the gel each pixel looks: float32 column and row of the ideal canonical image."""
     row, column = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     x = column - (WIDTH - 1) / 2 - instance.shift_px[0]
     y = row - (HEIGHT - 1) / 2 - instance.shift_px[1]
