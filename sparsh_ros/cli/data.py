@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from sparsh_ros.arguments import positive_count, positive_number
-from sparsh_ros.names import DEFAULT_MODEL, DEVICES
+from sparsh_ros.names import DEFAULT_MODEL, DEVICES, ENGINES
 from sparsh_ros.sensors.drivers import SENSOR_TYPES
 
 _NEWTONS = {"g": 9.80665e-3, "kg": 9.80665, "N": 1.0}
@@ -167,6 +167,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calibration", type=Path, metavar="FILE", help="that `sparsh-ros calibrate --out` wrote"
     )
+    parser.add_argument("--engine", choices=ENGINES, default="float32", help="how it computes")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="what computes")
     parser.add_argument(
         "--threads", type=positive_count, help="of the encoder (default: one per core)"
