@@ -12,14 +12,6 @@ from sparsh_ros.cli.stream import add_stream_steps
 from sparsh_ros.names import TRANSFORMER_MODEL
 
 
-def add_bench(parser: argparse.ArgumentParser) -> None:
-    """Options of `sparsh-ros bench`."""
-    _add_model(parser)
-    parser.add_argument("--weights-dir", type=Path, help="folder with the model's weights")
-    parser.add_argument("--runs", type=positive_count, default=40, help="per case and turn")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON file for the numbers")
-
-
 def add_export(parser: argparse.ArgumentParser) -> None:
     """Options of `sparsh-ros export`."""
     parser.add_argument("model", help="name of a model, or its .yaml file")
