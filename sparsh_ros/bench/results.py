@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -29,6 +30,8 @@ class Spread:
         return cls(statistics.median(values), min(values), max(values))
 
     def __str__(self) -> str:
+        if math.isnan(self.median):
+            return "-"
         return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
 
 

@@ -52,7 +52,7 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     )
     startup = _add_part(parts, "startup", "start of the graph to its first valid estimate")
     _add_graph(startup, runs=3)
-    io = _add_part(parts, "io", "image in, messages out")
+    io = _add_part(parts, "io", "the way of one frame, from pixels to messages")
     io.add_argument("--runs", type=positive_count, default=3, help="repeats")
     io.add_argument("--frames", type=positive_count, default=300, help="of each repeat")
 
@@ -70,8 +70,7 @@ def _add_part(
     room = "nodes.bench" if needs_ros else "bench"
     module = {"model": "models"}.get(name, name)
     parser.set_defaults(module=f"sparsh_ros.{room}.{module}", needs_ros=needs_ros)
-    if name != "io":
-        parser.add_argument("--model", default=DEFAULT_MODEL, help="name, or path of a .yaml file")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="name, or path of a .yaml file")
     parser.add_argument("--out", type=Path, metavar="FILE", help="JSON file for the numbers")
     parser.add_argument(
         "--anyway", action="store_true", help="measure on a busy machine, instead of exit code 1"

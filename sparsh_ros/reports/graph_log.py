@@ -76,6 +76,7 @@ class Record:
         pose: the estimate, motion since contact began; `truth_pose` means the same.
         counters: name of a node to its last diagnostics.
         overload: name of a node to what it said last of a machine that is too slow.
+        overload_now: the same, empty where it has nothing to say of that any more.
         images: some of the sensor's images with their stamps, uint8 RGB.
     """
 
@@ -87,6 +88,7 @@ class Record:
     truth_pose: Series = field(default_factory=lambda: Series(*_POSE))
     counters: dict[str, Mapping[str, str]] = field(default_factory=dict)
     overload: dict[str, str] = field(default_factory=dict)
+    overload_now: dict[str, str] = field(default_factory=dict)
     images: list[tuple[int, np.ndarray]] = field(default_factory=list)
 
     @property

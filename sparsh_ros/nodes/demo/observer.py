@@ -87,9 +87,11 @@ class Observer(Node):
             if self._sensor not in ("", status.hardware_id):
                 continue
             values = {item.key: item.value for item in status.values}
-            self.record.counters[status.name] = values | {"status": status.message}
-            if TOO_SLOW in status.message:
-                self.record.overload[status.name] = status.message
+            self.record.counters[status.name] = values
+            _, found, rest = status.message.partition(TOO_SLOW)
+            self.record.overload_now[status.name] = f"{found}{rest}"
+            if found:
+                self.record.overload[status.name] = f"{found}{rest}"
 
 
 def _keep(series: Series, values: Callable[[object], tuple[float, ...]]) -> Callable:

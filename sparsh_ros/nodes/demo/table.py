@@ -15,7 +15,6 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from sparsh_ros.names import TOO_SLOW
 from sparsh_ros.reports.graph_log import Record
 
 _LINE_EVERY_S = 5.0
@@ -53,7 +52,7 @@ def _line_screen(console: Console) -> Iterator[Callable[[Record, float], None]]:
 
 def live_view(record: Record, left_s: float) -> Panel:
     """The whole picture."""
-    slow = Text("\n".join(f" {line}" for line in _overload_now(record)), style="yellow")
+    slow = Text("\n".join(f" {line}" for line in record.overload_now.values()), style="yellow")
     return Panel(
         Group(_estimates(record), Text(), _topics(record), Text(), Text(_losses(record)), slow),
         title="sparsh_ros",
@@ -65,7 +64,7 @@ def live_view(record: Record, left_s: float) -> Panel:
 def status_line(record: Record) -> str:
     """One line for a log."""
     force, slip = record.force.last, record.slip.last
-    slow = "".join(f"; {sentence}" for sentence in _overload_now(record))
+    slow = "".join(f"; {sentence}" for sentence in record.overload_now.values() if sentence)
     return (
         f"slip {record.slip.rate_hz:.1f} Hz, latency p50 {record.latency_ms(50):.1f} ms "
         f"p99 {record.latency_ms(99):.1f} ms; force z {force[2]:.2f} N, "
@@ -150,11 +149,6 @@ def _losses(record: Record) -> str:
         f" images received {received}, refused {refused}, replaced by a newer one {replaced}; "
         "lost ones: at the end"
     )
-
-
-def _overload_now(record: Record) -> list[str]:
-    statuses = [values.get("status", "") for values in record.counters.values()]
-    return [status for status in statuses if TOO_SLOW in status]
 
 
 def _number(value: float, digits: int) -> str:

@@ -8,12 +8,11 @@ import json
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from sparsh_ros.cli import main
 from sparsh_ros.names import DEFAULT_MODEL
-from sparsh_ros.nodes.bench import graph, io, startup
+from sparsh_ros.nodes.bench import graph, startup
 from sparsh_ros.nodes.bench.graph import Case
 from sparsh_ros.nodes.graph.graph import processes
 from sparsh_ros.reports.graph_log import Record
@@ -98,13 +97,3 @@ def test_a_real_start_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(os.environ, name, value)
     found = startup.measure(Case(1, 60.0), OPTIONS)
     assert 0.0 < found["FIRST_ESTIMATE_MS"] <= found["FIRST_VALID_MS"]
-
-
-def test_every_step_of_a_frame_is_done_and_images_arrive() -> None:
-    results = {name: step() for name, step in io.steps().items()}
-    image, data, again, pixels, messages, packed = results.values()
-    assert again == image and np.array_equal(pixels.ravel(), np.array(image.data))
-    assert len(data) > image.height * image.step
-    assert len(messages) == len(packed) == 5
-    arrived = io.send_images(5)
-    assert 1 <= len(arrived) <= 5 and min(arrived) > 0.0
