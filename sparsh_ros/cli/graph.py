@@ -16,6 +16,7 @@ TRANSITIONS = ("configure", "activate", "deactivate", "cleanup", "shutdown")
 # Title of a group of options: their names.
 _GROUPS = {
     "sensors": ("source", "sensor", "serial", "input", "background", "frame", "fps"),
+    "driver of another": ("image", "crop", "flip", "turn"),
     "several sensors": ("sensors", "names", "serials"),
     "camera of a DIGIT": ("stream", "intensity", "leds"),
     "recordings and simulated touch": ("loop", "touch", "seed", "listeners"),

@@ -107,6 +107,11 @@ def create_sensor(
     """
     from sparsh_ros.sensors.profiles import SensorProfile, load_profile
 
+    if config.name not in _CLASSES:
+        raise ParameterError(
+            f"sensor: driver {config.name} works in the ROS graph only; "
+            "`ros2 launch sparsh_ros perception_only.launch.py`"
+        )
     if not isinstance(profile, SensorProfile):
         profile = load_profile(profile or config.sensor_type or "digit")
     module, name = _CLASSES[config.name]

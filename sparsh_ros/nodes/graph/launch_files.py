@@ -32,17 +32,24 @@ _CLOSE = 0.7  # of difflib's ratio: "sorce" for "source" has 0.91
 def describe(sensor_types: Sequence[str]) -> LaunchDescription:
     """The graph for one of these types of sensor, with all of `settings.graph_settings`."""
 
-    def make(values: graph.Arguments) -> list[graph.Process]:
-        graph.check_files(values)
-        return graph.processes(values)
-
     arguments = settings.graph_settings(sensor_types)
-    return _describe(arguments, lambda texts: graph.parse(texts, sensor_types), make)
+    return _describe(arguments, lambda texts: graph.parse(texts, sensor_types), _checked)
+
+
+def describe_perception_only() -> LaunchDescription:
+    """The graph for another's driver, with all of `settings.perception_only_settings`."""
+
+    return _describe(settings.perception_only_settings(), graph.parse_perception_only, _checked)
 
 
 def describe_replay() -> LaunchDescription:
     """The graph that plays a recording, with all of `settings.replay_settings`."""
     return _describe(settings.replay_settings(), replay_graph.parse, replay_graph.processes)
+
+
+def _checked(values: graph.Arguments) -> list[graph.Process]:
+    graph.check_files(values)
+    return graph.processes(values)
 
 
 def _describe(
