@@ -70,6 +70,22 @@ def add_record(parser: argparse.ArgumentParser) -> None:
     _add_namespace(parser)
 
 
+def add_view(parser: argparse.ArgumentParser) -> None:
+    """Options of `sparsh-ros view`."""
+    parser.description = (
+        "Show images, estimates and truth in the viewer rerun (`pip install rerun-sdk`): of the\n"
+        "running graph until Ctrl-C, or of a recording."
+    )
+    parser.add_argument("bag", nargs="?", metavar="BAG", help="recording; none: the running graph")
+    parser.add_argument(
+        "--save",
+        type=Path,
+        metavar="FILE",
+        help="write a .rrd file, for `rerun FILE`, instead of opening the viewer",
+    )
+    _add_namespace(parser)
+
+
 def add_lifecycle(parser: argparse.ArgumentParser) -> None:
     """Options of `sparsh-ros lifecycle`: the transition, and of which nodes."""
     parser.add_argument(

@@ -203,6 +203,12 @@ STARTING: Mapping[str, Setting] = {
 }
 
 
+USE_RVIZ = Setting(
+    False, "Open RViz with the contact, the images and the frames, which are then published."
+)
+"""Of launch files only, which know how to start programs of other packages."""
+
+
 def graph_settings(sensor_types: Sequence[str]) -> dict[str, Setting]:
     """The arguments of a graph for one of these types of sensor; the first is the default."""
     return {

@@ -201,7 +201,7 @@ def check_files(values: Arguments) -> None:
             missing or cannot be used, or what is to be recorded to is there already.
     """
     check_model(values["model"], values["weights_dir"] or None)
-    for config in sensor_configs({**_NO_SENSORS, **_sensor_parameters(values)}):
+    for config in graph_sensors(values):
         if config.background is not None:
             read_image(config.background)
         if isinstance(config.driver, VideoConfig) and config.driver.is_recording:
@@ -216,6 +216,15 @@ def check_files(values: Arguments) -> None:
         )
 
 
+def graph_sensors(values: Arguments) -> tuple[SensorConfig, ...]:
+    """The sensors of a graph with these values of all arguments.
+
+    Raises:
+        ParameterError: What describes them cannot be used.
+    """
+    return sensor_configs({**_NO_SENSORS, **_sensor_parameters(values)})
+
+
 def processes(values: Arguments) -> list[Process]:
     """The processes for these values of all arguments, sources first, a recorder last.
 
@@ -228,7 +237,7 @@ def processes(values: Arguments) -> list[Process]:
     sensors = _sensor_parameters(values)
     if values["use_sim_time"]:
         sensors["use_sim_time"] = True
-    configs = sensor_configs({**_NO_SENSORS, **sensors})
+    configs = graph_sensors(values)
     sensor = _set(values, settings.SENSOR) | sensors
     perception = _set(values, settings.PERCEPTION)
     if values["weights_dir"]:
