@@ -101,7 +101,7 @@ def create_sensor(
     """
     from sparsh_ros.sensors.profiles import SensorProfile, load_profile
 
-    if config.name not in _CLASSES:
+    if not config.sensor_class:
         raise ParameterError(
             f"sensor: driver {config.name} works in the ROS graph only; "
             "`ros2 launch sparsh_ros perception_only.launch.py`"
