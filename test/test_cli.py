@@ -13,6 +13,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from fixtures.interpreter import run_python
 
 from sparsh_ros import __version__, cli
 from sparsh_ros.arguments import positive_count, positive_number
@@ -162,11 +163,7 @@ def test_help_is_quick_and_needs_neither_torch_nor_ros() -> None:
         "main(sys.argv[1:])\n"
     )
     for name in cli._COMMANDS:
-        done = subprocess.run(
-            [sys.executable, "-c", program, name, "--help"], capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        assert "example:" in done.stdout
+        assert "example:" in run_python(program, name, "--help")
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "many"])

@@ -24,13 +24,12 @@ import cv2
 
 from sparsh_ros import names
 from sparsh_ros.errors import DatasetError
-from sparsh_ros.simulation.ground_truth import MotionSinceContact
+from sparsh_ros.simulation.labels import ANISOTROPY_WITH_ANGLE
+from sparsh_ros.simulation.simulation import MotionSinceContact
 from sparsh_ros.training import episodes
 from sparsh_ros.training.episodes import JPEG_QUALITY, SimulatedTouch
 
 PREFIX = "/tactile"
-SHOWN_ANISOTROPY = 0.3
-"""From this elongation of the contact print on it shows how the object is turned."""
 
 _REFRESH_S = 0.2
 _frames_done: Synchronized
@@ -72,7 +71,7 @@ def record_bag(
                 sample.slip_share,
                 sample.friction_margin,
             )
-            shown = not sample.in_contact or sample.print_anisotropy > SHOWN_ANISOTROPY
+            shown = not sample.in_contact or sample.print_anisotropy > ANISOTROPY_WITH_ANGLE
             bag.pose(f"{truth_at}/pose", stamp_ns, motion.update(sample), gel, shown)
             tick()
 

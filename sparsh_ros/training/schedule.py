@@ -141,7 +141,9 @@ class CsvLog:
             self._writer.writerow(columns)
 
     def write(self, *values: float) -> None:
+        """Append a row."""
         self._writer.writerow([f"{value:.6g}" for value in values])
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()

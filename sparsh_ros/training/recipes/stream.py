@@ -3,8 +3,8 @@
 
 Each step takes one sequence of each of `batch` simulated episodes, drawn from all that were made so
 far; a worker process makes more of them all the time. Every seventh step sees fewer and three times
-longer sequences. AdamW, a warm-up and half a cosine over the wall-clock budget; the weights that
-count are a moving average, at the moment of their lowest loss on the validation split.
+longer sequences. AdamW, a warm-up and half a cosine over the budget of computing time; the weights
+that count are a moving average, at the moment of their lowest loss on the validation split.
 
 Which episodes a step sees depends on the number of the step alone, so that a run that was killed
 goes on from its checkpoint as if it had not been.
@@ -86,7 +86,7 @@ class StreamTraining:
             self._load(load_checkpoint(folder / CHECKPOINT))
 
     def run(
-        self, now: Callable[[], float] = time.monotonic, console: Console | None = None
+        self, now: Callable[[], float] = time.process_time, console: Console | None = None
     ) -> dict[str, Any]:
         """Train until the budget is spent; returns what the run was."""
         budget = Budget(self.settings.minutes, self.spent_s, now)

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -116,20 +116,14 @@ def test_the_launch_outlives_one_of_two_sensors(tmp_path: Path, outsider, kill_n
     slips = {name: outsider.listen(Slip, f"/hand/{name}/slip") for name in ("thumb", "palm")}
 
     def kill_the_thumb_and_wait() -> None:
-        try:
-            for name, heard in slips.items():
-                outsider.wait_for(lambda heard=heard: any(s.valid for s in heard), name)
-            kill_node("/hand/thumb", "sensor")
-            outsider.wait_for(lambda: not slips["thumb"][-1].valid, "the end of the thumb")
-            before = len(slips["palm"])
-            outsider.wait_for(lambda: len(slips["palm"]) > before + 10, "more from the palm")
-        finally:
-            service.shutdown()
+        for name, heard in slips.items():
+            outsider.wait_for(lambda heard=heard: any(s.valid for s in heard), name)
+        kill_node("/hand/thumb", "sensor")
+        outsider.wait_for(lambda: not slips["thumb"][-1].valid, "the end of the thumb")
+        before = len(slips["palm"])
+        outsider.wait_for(lambda: len(slips["palm"]) > before + 10, "more from the palm")
 
-    with ThreadPoolExecutor() as pool:
-        done = pool.submit(kill_the_thumb_and_wait)
-        service.run()
-        done.result()
+    _run_during(service, kill_the_thumb_and_wait)
     assert sorted(exit_codes.values()) == [-signal.SIGKILL, 0, 0]
 
 
@@ -158,23 +152,32 @@ def test_perception_that_dies_is_started_again(outsider, kill_node) -> None:
     restarts = "phoenix/perception: digit"
 
     def kill_and_wait() -> None:
+        outsider.wait_for(lambda: any(s.valid for s in slips), "slip")
+        kill_node("/phoenix", "perception")
+        outsider.wait_for(
+            lambda: outsider.diagnostics.get(restarts, {}).get("restarts") == "1", "restart"
+        )
+        before = len(slips)
+        outsider.wait_for(lambda: len(slips) > before + 5, "slip again")
+
+    _run_during(service, kill_and_wait)
+    # On a busy machine the launch system does not wait for the others to end by themselves.
+    assert len(exit_codes) == 3 and -signal.SIGKILL in exit_codes.values()
+
+
+def _run_during(service: LaunchService, act: Callable[[], None]) -> None:
+    """Run a launch for as long as `act` takes in a thread beside it."""
+
+    def act_and_stop() -> None:
         try:
-            outsider.wait_for(lambda: any(s.valid for s in slips), "slip")
-            kill_node("/phoenix", "perception")
-            outsider.wait_for(
-                lambda: outsider.diagnostics.get(restarts, {}).get("restarts") == "1", "restart"
-            )
-            before = len(slips)
-            outsider.wait_for(lambda: len(slips) > before + 5, "slip again")
+            act()
         finally:
             service.shutdown()
 
     with ThreadPoolExecutor() as pool:
-        done = pool.submit(kill_and_wait)
+        done = pool.submit(act_and_stop)
         service.run()
         done.result()
-    # On a busy machine the launch system does not wait for the others to end by themselves.
-    assert len(exit_codes) == 3 and -signal.SIGKILL in exit_codes.values()
 
 
 def _launch_service(
