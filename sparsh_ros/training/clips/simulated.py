@@ -5,9 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sparsh_ros.sensors.profiles import load_profile
-from sparsh_ros.simulation.simulation import TouchSimulation
-from sparsh_ros.training.episodes import RATE_HZ, SimulatedTouch, frame_count
+from sparsh_ros.training.episodes import SimulatedTouch, frame_count
 from sparsh_ros.training.stream.episodes import DOWNSCALE, StreamEpisode, pack_episode
 
 
@@ -15,18 +13,9 @@ def simulate_small(
     touch: SimulatedTouch, seconds: float, tick: Callable[[], object] = lambda: None
 ) -> StreamEpisode:
     """The first seconds of a touch in 80 x 60 frames; calls `tick` after each frame."""
-    meta = touch.meta
-    simulation = TouchSimulation(
-        touch.sensor,
-        meta["instance_seed"],
-        meta["touch"],
-        rate_hz=RATE_HZ,
-        kinds=meta["kinds"],
-        maximum_load_n=load_profile(touch.sensor).maximum_load_n,
-        downscale=DOWNSCALE,
-    )
+    simulation = touch.simulation(downscale=DOWNSCALE)
     background, samples = simulation.background(), []
     for _ in range(frame_count(seconds)):
         samples.append(simulation.step())
         tick()
-    return pack_episode(simulation, background, samples, meta)
+    return pack_episode(simulation, background, samples, touch.meta)
