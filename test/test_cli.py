@@ -149,7 +149,7 @@ def test_one_word_has_one_meaning() -> None:
         for action in parser._actions:
             for option in action.option_strings:
                 options.setdefault(option, set()).add(name)
-    gone = {"--rate", "--rate-hz", "--kind", "--image", "--report", "--json", "--tries"}
+    gone = {"--rate", "--rate-hz", "--kind", "--report", "--json", "--tries"}
     assert not gone & options.keys()
     assert {"run", "demo", "replay", "import", "evaluate"} <= options["--sensor"]
 

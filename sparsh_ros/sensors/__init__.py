@@ -101,6 +101,11 @@ def create_sensor(
     """
     from sparsh_ros.sensors.profiles import SensorProfile, load_profile
 
+    if not config.sensor_class:
+        raise ParameterError(
+            f"sensor: driver {config.name} works in the ROS graph only; "
+            "`ros2 launch sparsh_ros perception_only.launch.py`"
+        )
     if not isinstance(profile, SensorProfile):
         profile = load_profile(profile or config.sensor_type or "digit")
     given = {"clock": clock} if clock else {}

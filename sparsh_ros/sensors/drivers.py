@@ -240,11 +240,31 @@ class GelSight2017Config(GelSightConfig):
     camera_type: ClassVar[str] = ""
 
 
+@dataclass(frozen=True)
+class TopicConfig(DriverConfig):
+    """The images that another's driver publishes in the ROS graph."""
+
+    name: ClassVar[str] = "topic"
+
+    image: str = _setting(
+        "",
+        "For source topic: the topic on which another's driver publishes its images; compressed "
+        "ones where it ends in /compressed.",
+    )
+    serial: str = _serial()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.image.strip("/"):
+            raise ParameterError(f"image: wanted the name of a topic, found {self.image!r}")
+
+
 DRIVERS = {
     config.name: config
     for config in (
         SimulatedConfig,
         VideoConfig,
+        TopicConfig,
         DigitConfig,
         GelSightMiniConfig,
         GelSight2017Config,

@@ -12,12 +12,16 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fixtures import launch_stand_in
+from sensor_msgs.msg import Image
 
 from sparsh_ros.commands.simulate import record_bag
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.msg import Slip
+from sparsh_ros.nodes.messages.conversions import image_to_msg, msg_to_stamp
+from sparsh_ros.sensors import open_sensor
 from sparsh_ros.training.episodes import SimulatedTouch
 
 with launch_stand_in.provided():
@@ -105,6 +109,38 @@ def test_slip_arrives_and_everything_stops_cleanly(path: Path, outsider) -> None
     assert known and known[0].header.frame_id.endswith("_gel_frame")
     assert len(exit_codes) == 2
     assert set(exit_codes.values()) == {0}
+
+
+def test_the_images_of_another_driver_are_enough(outsider) -> None:
+    path = LAUNCH / "perception_only.launch.py"
+    settings = {"image": "/wrist/image", "sensor": "gelsight_mini", "turn": "180"}
+    service, exit_codes = _launch_service(path, namespace="wrist", **settings)
+    slips = outsider.listen(Slip, "/wrist/slip")
+    images = outsider.listen(Image, "/wrist/image_raw")
+    publisher = outsider.node.create_publisher(Image, "/wrist/image", 5)
+    sent: dict[int, np.ndarray] = {}
+
+    def publish_until_valid() -> None:
+        newest = 0
+        try:
+            with open_sensor("simulated", "gelsight_mini", fps=15.0) as gel:
+                while not (exit_codes or (images and any(slip.valid for slip in slips))):
+                    frame = gel.wait(newest, GIVE_UP_S)
+                    newest, sent[frame.stamp_ns] = frame.sequence, frame.image
+                    upside_down = np.ascontiguousarray(frame.image[::-1, ::-1])
+                    publisher.publish(image_to_msg(upside_down, frame.stamp_ns, "camera"))
+        finally:
+            service.shutdown()
+
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(publish_until_valid)
+        service.run()
+        done.result()
+    outsider.destroy(publisher)
+    assert set(exit_codes.values()) == {0}
+    assert slips[-1].header.frame_id == "gelsight_mini_gel_frame"
+    upright = np.frombuffer(images[-1].data, np.uint8).reshape(320, 240, 3)
+    np.testing.assert_array_equal(upright, sent[msg_to_stamp(images[-1].header.stamp)])
 
 
 def test_the_launch_outlives_one_of_two_sensors(tmp_path: Path, outsider, kill_node) -> None:
