@@ -123,21 +123,21 @@ def test_every_help_has_an_example_that_parses(name: str, capsys) -> None:
 
 
 def test_help_tells_the_defaults_of_training(capsys) -> None:
+    from sparsh_ros.training.loop.training import LoopSettings
     from sparsh_ros.training.probes import ProbeSettings
     from sparsh_ros.training.recipes.end_to_end import EndToEndSettings
-    from sparsh_ros.training.recipes.mae import MaeSettings
 
     common = ["--data", "d", "--run", "r"]
     parsed = {
         step: cli._parser().parse_args(["train", step, *common])
         for step in ("mae", "heads", "end-to-end")
     }
-    for step, own in (("mae", MaeSettings(40.0)), ("end-to-end", EndToEndSettings(40.0))):
+    for step, own in (("mae", LoopSettings(1)), ("end-to-end", EndToEndSettings(40.0))):
         assert (parsed[step].batch, parsed[step].learning_rate) == (own.batch, own.rate)
     heads, own = parsed["heads"], ProbeSettings()
     assert (heads.epochs, heads.batch) == (own.epochs, own.batch)
     assert (heads.learning_rates, heads.seeds) == (own.rates, own.seeds)
-    assert "at its peak (default: 0.001)" in _help(capsys, "train", "mae")
+    assert "at its peak (default: 0.0005)" in _help(capsys, "train", "end-to-end")
 
 
 def test_one_word_has_one_meaning() -> None:

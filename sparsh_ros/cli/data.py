@@ -32,10 +32,16 @@ def add_simulate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, help="0 to 99; different seeds share nothing"
     )
-    parser.add_argument(
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
         "--bags",
         action="store_true",
         help="write bags with the labels as topics, for `sparsh-ros evaluate`",
+    )
+    form.add_argument(
+        "--small",
+        action="store_true",
+        help="episodes of 80 x 60 frames, several times faster, for models of size nano",
     )
     parser.add_argument("--workers", type=positive_count, default=os.cpu_count(), help="processes")
 
