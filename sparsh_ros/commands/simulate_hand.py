@@ -21,7 +21,8 @@ import numpy as np
 from sparsh_ros import names
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.progress import progress_bar
-from sparsh_ros.simulation.hand import FINGERS, ROUGH, SMOOTH, HandSimulation
+from sparsh_ros.simulation.hand.script import ROUGH, SMOOTH
+from sparsh_ros.simulation.hand.simulation import FINGERS, HandSimulation
 from sparsh_ros.training.episodes import JPEG_QUALITY, SPLITS
 
 PREFIX = "/hand"

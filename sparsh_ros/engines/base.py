@@ -17,7 +17,9 @@ from sparsh_ros.models.checkpoints.anytouch.config import UNIVERSAL
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.streaming.layout import STEP_SIZES
+from sparsh_ros.names import STREAM_MODEL
 
+_STREAM_REMEDY = "fewer sensors, or fewer frames (fps:=30)"
 Outputs = dict[str, NDArray[np.float32]]
 
 
@@ -29,10 +31,12 @@ class Engine(ABC):
         frames: Frames that `encode` takes before the background.
         heads: Names of the heads that `run_head` knows.
         on_gpu: Whether a GPU computes.
+        remedy: What to try where it is too slow, in words.
     """
 
     description: str
     on_gpu: bool
+    remedy: str
 
     def __init__(self, spec: ModelSpec, heads: Sequence[str], encoder: bool) -> None:
         """Take note of what will be run.
@@ -48,6 +52,7 @@ class Engine(ABC):
         self._has_encoder = encoder
         self._model, self._weights = spec.name, spec.weights
         self._streams, self._tells_sensor = spec.streams, spec.tells_sensor
+        self.remedy = _STREAM_REMEDY if spec.streams else f"model:={STREAM_MODEL}, or fewer sensors"
 
     def encode(self, *images: NDArray[np.uint8], sensors: NDArray[np.int64] | None = None) -> Any:
         """Encode images to tokens.

@@ -36,6 +36,7 @@ class Classifier:
         weight, bias: (H, F), (H,) of the layer.
         out_weight: (2 H,) of the units' mean, then of their maximum.
         out_bias: Of the logit.
+        fingers: Of the hand that it was trained on.
         on, off: Probabilities at which the predicate becomes true, and false again.
         scores: What a test found, for people.
     """
@@ -48,6 +49,7 @@ class Classifier:
     bias: NDArray[np.float32]
     out_weight: NDArray[np.float32]
     out_bias: float
+    fingers: int = 2
     on: float = 0.6
     off: float = 0.4
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -119,9 +121,10 @@ def load_classifiers(folder: Path, model: str) -> list[Classifier]:
     return found
 
 
-def shipped_folder(model: str) -> Path:
-    """Where the classifiers for a model that ships lie, whether or not there are any."""
-    return weights_path("predicates", model)
+def classifiers_folder(setting: str, model: str) -> Path:
+    """The folder that a setting speaks of: "auto" is what ships for the model, all else a path."""
+    is_auto = setting == "auto"
+    return weights_path("predicates", model) if is_auto else Path(setting).expanduser()
 
 
 def _check(classifier: Classifier, path: Path) -> None:

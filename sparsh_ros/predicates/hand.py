@@ -70,7 +70,7 @@ class HandPredicates:
             fingers: Names of all its sensors.
 
         Raises:
-            WeightsError: A classifier is for another number of features than the model gives.
+            WeightsError: A classifier is for another number of fingers, or of features.
         """
         self._classifiers = tuple(classifiers)
         self._fingers = {name: _Finger(FingerFeatures(spec)) for name in fingers}
@@ -78,6 +78,11 @@ class HandPredicates:
         self._lock = threading.Lock()
         size = FingerFeatures(spec).size
         for one in classifiers:
+            if one.fingers != len(self._fingers):
+                raise WeightsError(
+                    f"predicate {one.name}: wanted {one.fingers} sensors, found {len(fingers)} "
+                    f"({', '.join(fingers)}); name as many, or train it for these"
+                )
             if len(one.mean) != size:
                 raise WeightsError(
                     f"predicate {one.name}: wanted a classifier of {size} features of model "

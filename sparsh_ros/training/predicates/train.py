@@ -87,6 +87,7 @@ def train_predicate(
         network.layer.bias.detach().numpy(),
         network.out.weight.detach().numpy()[0],
         float(network.out.bias.item()),
+        fingers=seen.shape[1],
     )
     return _with_thresholds(classifier, validation)
 

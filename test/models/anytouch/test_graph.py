@@ -21,7 +21,7 @@ from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.sensors.profiles import load_profile
 
 TOLERANCE = {1: 1e-3, 2: 1e-5}
-"""Of the largest value. AnyTouch rounds to grey levels, where float32 may fall on the other side."""
+"""Of the largest value. AnyTouch rounds to grey levels, where float32 may fall to either side."""
 SIDE, PATCH = 32, 16
 COMMON = (
     f"size: toy\nlicence: MIT\npatch_size: {PATCH}\nimage_height: {SIDE}\nimage_width: {SIDE}\n"

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two fingers around one object: they grasp, lose, insert, screw and explore it, frame by frame.
+"""What a hand of two fingers does with objects: grasp, lose, insert, screw and explore them.
 
 The object moves between the fingers as the world pulls at it. Both gels feel the same motion, the
-one mirrored: x and rotation change their signs, up stays up. What is true of the touch follows from
-the script (how deep a peg is, whether a screw is at its limit, whether a surface is rough) and from
-the mechanics of both gels (contact, sliding), so it is exact.
+one mirrored: x and rotation change their signs, up stays up.
 """
 
 from __future__ import annotations
@@ -16,25 +14,12 @@ import numpy as np
 
 from sparsh_ros.simulation import shapes
 from sparsh_ros.simulation.indenters import Indenter
-from sparsh_ros.simulation.simulation import TouchSample, TouchSimulation
 from sparsh_ros.simulation.trajectories import IndenterState, Stream, move, shake
 
-PREDICATES = (
-    "is_grasped",
-    "is_slipping",
-    "is_in_contact",
-    "is_inserted",
-    "surface_is_rough",
-    "is_screwed_tight",
-)
 ROUGH = ("ridged", "knurled", "bumps", "screw")
 SMOOTH = ("sphere", "flat", "ellipsoid", "cylinder", "torus")
 """Shapes by their faces: whether fingers call them rough. Others would be hard to call."""
-FINGERS = ("left", "right")
 TASKS = ("grasp", "slip", "insert", "screw", "explore")
-LEAST_GRASP_N = 0.3
-"""With less on each finger an object is touched, not grasped."""
-
 Script = Iterator[tuple[Indenter, IndenterState, "Claims"]]
 
 
@@ -47,81 +32,6 @@ class Claims:
 
 
 @dataclass(frozen=True)
-class HandSample:
-    """One frame of both fingers.
-
-    Attributes:
-        time_s: Time since the start.
-        fingers: What `FINGERS` feel.
-        truth: Of each of `PREDICATES`, whether it is true.
-    """
-
-    time_s: float
-    fingers: tuple[TouchSample, TouchSample]
-    truth: dict[str, bool]
-
-
-class HandSimulation:
-    """An endless sequence of tasks."""
-
-    def __init__(
-        self,
-        sensor: str = "digit",
-        seed: int = 0,
-        rate_hz: float = 30.0,
-        kinds: Sequence[str] | None = None,
-        tasks: Sequence[str] = TASKS,
-        maximum_load_n: float = 8.0,
-        downscale: int = 1,
-    ) -> None:
-        """Draw two sensor instances and what they will do.
-
-        Args:
-            sensor: Type of both sensors.
-            seed: Even; the fingers are the sensor instances `seed` and `seed + 1`.
-            rate_hz: Frames per second.
-            kinds: Shapes that are handled, of `ROUGH` and `SMOOTH`; None means all of them.
-            tasks: Of `TASKS`, drawn at random one after the other.
-            maximum_load_n: Strongest grip.
-            downscale: As `TouchSimulation` has it.
-
-        Raises:
-            ParameterError: As `TouchSimulation`.
-        """
-        sampler = HandSampler(seed, tuple(kinds or (*SMOOTH, *ROUGH)), rate_hz, maximum_load_n)
-        self._script = script(sampler, tasks)
-        self._holds: list[list[tuple[Indenter, IndenterState]]] = [[], []]
-        self._fingers = [
-            TouchSimulation(
-                sensor,
-                seed + side,
-                rate_hz=rate_hz,
-                maximum_load_n=maximum_load_n,
-                downscale=downscale,
-                stream=self._stream(side),
-            )
-            for side in range(2)
-        ]
-
-    def backgrounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """What each finger sees without contact."""
-        left, right = (finger.background() for finger in self._fingers)
-        return left, right
-
-    def step(self) -> HandSample:
-        """Advance by one frame."""
-        indenter, state, claims = next(self._script)
-        for side, waiting in enumerate(self._holds):
-            waiting.append((indenter, mirrored(state) if side else state))
-        left, right = (finger.step() for finger in self._fingers)
-        return HandSample(left.time_s, (left, right), truth(left, right, indenter, claims))
-
-    def _stream(self, side: int) -> Stream:
-        while True:
-            yield self._holds[side].pop(0)
-
-
-@dataclass(frozen=True)
 class HandSampler:
     """What a script draws from: a seed, shapes, frames per second, the strongest grip."""
 
@@ -131,8 +41,8 @@ class HandSampler:
     maximum_load_n: float
 
 
-def finger(sampler: HandSampler, side: int, tasks: Sequence[str] = TASKS) -> Stream:
-    """How one finger alone is touched, the same as `HandSimulation` has it."""
+def finger_stream(sampler: HandSampler, side: int, tasks: Sequence[str] = TASKS) -> Stream:
+    """How one finger alone is touched: the left one is side 0, the right one side 1."""
     for indenter, state, _ in script(sampler, tasks):
         yield indenter, mirrored(state) if side else state
 
@@ -140,23 +50,6 @@ def finger(sampler: HandSampler, side: int, tasks: Sequence[str] = TASKS) -> Str
 def mirrored(state: IndenterState) -> IndenterState:
     """The same motion as the opposite finger feels it."""
     return replace(state, x_mm=-state.x_mm, theta=-state.theta, tilt_x=-state.tilt_x)
-
-
-def truth(
-    left: TouchSample, right: TouchSample, indenter: Indenter, claims: Claims
-) -> dict[str, bool]:
-    """What is true of a frame; see the module."""
-    touched = left.in_contact or right.in_contact
-    held = min(left.force_n[2], right.force_n[2]) >= LEAST_GRASP_N
-    lost = left.gross_slip or right.gross_slip
-    return {
-        "is_grasped": bool(held and not lost),
-        "is_slipping": bool(left.slipping or right.slipping),
-        "is_in_contact": bool(touched),
-        "is_inserted": bool(touched and claims.inserted),
-        "surface_is_rough": bool(touched and indenter.kind in ROUGH),
-        "is_screwed_tight": bool(touched and claims.tight),
-    }
 
 
 def script(sampler: HandSampler, tasks: Sequence[str] = TASKS) -> Script:
