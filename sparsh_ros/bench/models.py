@@ -31,6 +31,7 @@ from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.perception.streaming.runner import StreamRunner
+from sparsh_ros.progress import stoppable, track
 from sparsh_ros.sensors.profiles import load_profile
 
 TURNS = 5
@@ -132,7 +133,12 @@ def candidate_cases(spec: ModelSpec) -> list[Case]:
 
 def measure(cases: Sequence[Case], runs: int) -> list[Timing]:
     """Time ``cases`` in turns, ``runs`` runs each; the timings come in the same order."""
-    turns = [[_time_turn(case, runs) for case in cases] for _ in range(TURNS)]
+    jobs = [(turn, case) for turn in range(TURNS) for case in cases]
+    measured = []
+    with stoppable(lambda: f"stopped, {len(measured)} of {len(jobs)} measurements made"):
+        for _, case in track(jobs, "Timing"):
+            measured.append(_time_turn(case, runs))
+    turns = [measured[first : first + len(cases)] for first in range(0, len(jobs), len(cases))]
     timings = []
     for case, medians in zip(cases, zip(*turns, strict=True), strict=True):
         encode_ms, total_ms = zip(*medians, strict=True)
