@@ -289,7 +289,7 @@ def estimates_can_be_echoed(_running: Graph) -> str:
 @live
 def markers_and_frames_are_published(_running: Graph) -> str:
     wanted("markers:" in ros2("topic", "echo", "--once", "/tactile/contact_markers"), "no markers")
-    frames = ros2("topic", "echo", "--once", "--qos-durability", "transient_local", "/tf_static")
+    frames = ros2("topic", "echo", "--once", "/tf_static")
     wanted("child_frame_id: digit_camera_optical_frame" in frames, frames)
     return "contact_markers, /tf_static"
 

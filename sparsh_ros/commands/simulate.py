@@ -76,12 +76,27 @@ def record_bag(
             tick()
 
 
+def record_small(
+    path: Path, touch: SimulatedTouch, seconds: float, tick: Callable[[], object] = lambda: None
+) -> None:
+    """Write the first seconds of a touch as an episode of 80 x 60 frames, whole or not at all.
+
+    Calls `tick` after each frame.
+    """
+    # Here, because the others need nothing of the streaming model.
+    from sparsh_ros.training.clips.simulated import simulate_small
+
+    simulate_small(touch, seconds, tick).save(path)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run `sparsh-ros simulate`."""
     _check(arguments)
     folder = arguments.out / arguments.split
     folder.mkdir(parents=True, exist_ok=True)
     record, suffix = (record_bag, "") if arguments.bags else (episodes.record, ".npz")
+    if arguments.small:
+        record = record_small
     jobs = []
     for index in range(arguments.episodes):
         path = folder / f"episode_{index:05d}{suffix}"

@@ -22,18 +22,18 @@ from sparsh_ros.errors import DatasetError, WeightsError
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.names import STREAM_MODEL
 from sparsh_ros.training.recipes.stream import StreamTraining
-from sparsh_ros.training.stream.card import render_card
-from sparsh_ros.training.stream.compare import COMPARED, compare_runs
 from sparsh_ros.training.stream.episodes import EpisodeFolder, StreamEpisode, start_worker
-from sparsh_ros.training.stream.live import LiveModel, score_models
 from sparsh_ros.training.stream.publish import CHOSEN_FILE, publish_best
+from sparsh_ros.training.stream.scoring.card import render_card
+from sparsh_ros.training.stream.scoring.compare import COMPARED, compare_runs
+from sparsh_ros.training.stream.scoring.live import LiveModel, score_models
+from sparsh_ros.training.stream.scoring.zero_shot import score_recordings
 from sparsh_ros.training.stream.settings import (
     LONG_SECONDS,
     SECONDS,
     VALIDATION_EPISODES,
     StreamSettings,
 )
-from sparsh_ros.training.stream.zero_shot import score_recordings
 
 WORKER_AHEAD = 20_000
 SCORES_FILE = "scores.json"

@@ -58,6 +58,7 @@ class Architecture(NamedTuple):
 
 STREAM = "stream"
 SIZES = {
+    "nano": Architecture(64, 4, 1),  # not a published size: trains on a CPU core in minutes
     "micro": Architecture(192, 6, 3),  # not a published size: fits 60 Hz on two CPU cores
     "tiny": Architecture(192, 12, 3),
     "small": Architecture(384, 12, 6),

@@ -140,6 +140,7 @@ class PerceptionNode(ManagedNode):
             contact_threshold_n=params["contact_threshold_n"],
             slip_threshold=params["slip_threshold"] or None,
             weights_dir=params["weights_dir"] or None,
+            engine=params["engine"],
             monotonic=stale_clock(self),
             stamp_clock=stamp_clock(self),
         )

@@ -209,7 +209,8 @@ class SensorNode(ManagedNode):
         }
         if self._sensor is None:
             return {self._config.name: Report(values=values)}
-        report = sensor_report(self._sensor.status(), self._sensor.serial)
+        simulated = self._config.driver.name == "simulated"
+        report = sensor_report(self._sensor.status(), self._sensor.serial, simulated)
         report = report.with_more(Report(values=values))
         if self._config.is_stand_in:
             report = report.with_more(Report(WARN, _STAND_IN))

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.training.recipes.stream import evaluate_network, whole_batches
 from sparsh_ros.training.schedule import BEST, load_checkpoint
 from sparsh_ros.training.stream.episodes import StreamEpisode
 from sparsh_ros.training.stream.network import StreamNetwork
+from sparsh_ros.training.stream.validation import evaluate_network, whole_batches
 
 COMPARED = (
     "slipping_f1",

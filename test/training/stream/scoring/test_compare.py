@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from sparsh_ros.errors import WeightsError
-from sparsh_ros.training.recipes.stream import evaluate_network, whole_batches
 from sparsh_ros.training.schedule import BEST, save_checkpoint
-from sparsh_ros.training.stream.compare import compare_runs
 from sparsh_ros.training.stream.episodes import EpisodeFolder, StreamEpisode
 from sparsh_ros.training.stream.network import StreamNetwork
+from sparsh_ros.training.stream.scoring.compare import compare_runs
 from sparsh_ros.training.stream.settings import StreamSettings
+from sparsh_ros.training.stream.validation import evaluate_network, whole_batches
 
 
 @pytest.fixture(scope="module")
