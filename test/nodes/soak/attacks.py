@@ -32,9 +32,9 @@ from sparsh_ros.sensors import watchdog
 
 SOAK, HEAD, FOREIGN = "/soak", "/soak_head", "/foreign"
 SERIAL = "D1"
-LONG_S = 2.5  # of an attack
+LONG_S = 3.0  # of an attack
 PERIOD_S = 0.1  # of the foreign sensor
-GRACE_S = 1.5  # until an estimate has to say that nothing is known
+GRACE_S = 2.0  # until an estimate has to say that nothing is known
 
 _HOUR_NS = 3600 * 10**9
 _CAMERA_FAULTS = (
@@ -252,7 +252,7 @@ def _lies(sensor: ForeignSensor, intruder: Intruder) -> list[Attack]:
         attack("stamps an hour ahead", stamped(lambda now_ns: now_ns + _HOUR_NS)),
         attack("no stamps", stamped(lambda now_ns: 0)),
         attack("one stamp for all", stamped(lambda now_ns: began_ns)),
-        attack("other size", with_values(height=240, width=320, step=960)),
+        attack("other size", with_values(height=200, width=384, step=1152)),
         attack("no pixels", with_values(height=0, width=0, step=0, data=b"")),
         attack("wrong step", with_values(step=2**32 - 1)),
         attack("unknown encoding", with_values(encoding="\u202erot13\x1b[2J")),

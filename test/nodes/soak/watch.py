@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether estimates are valid, and what the processes of the graph hold."""
+"""Whether estimates are valid, and what the processes of the graph hold.
+
+Moments are seconds since the epoch.
+"""
 
 from __future__ import annotations
 
 import math
 import os
-import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,17 +38,17 @@ class Watch:
             outsider.node.create_subscription(
                 message_type,
                 f"{namespace}/{name}",
-                lambda message, is_valid=is_valid, moments_s=moments_s: self._take(
-                    is_valid(message), moments_s
+                lambda message, info, is_valid=is_valid, moments_s=moments_s: self._take(
+                    is_valid(message), info, moments_s
                 ),
                 10,
             )
 
-    def _take(self, is_valid: bool, moments_s: deque[float]) -> None:
+    def _take(self, is_valid: bool, info: dict[str, Any], moments_s: deque[float]) -> None:
         self.count += 1
         if is_valid:
             self.valid += 1
-            moments_s.append(time.monotonic())
+            moments_s.append(info["source_timestamp"] * 1e-9)  # as it was sent
 
     def valid_between(self, begin_s: float, end_s: float) -> list[str]:
         """Which estimates were valid then, as far as the last twenty of each tell."""
