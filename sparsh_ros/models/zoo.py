@@ -71,10 +71,15 @@ def load_model_spec(name_or_path: str | Path, weights_dir: str | Path | None = N
         WeightsError: The weights folder cannot be used.
     """
     spec = describe_model(name_or_path, weights_dir)
-    if (spec.weights / TRAINED_VALUES_FILE).is_file():
-        return _with_trained_values(spec)
-    if weights_dir is not None or (spec.sources and spec.weights.is_dir()):
-        return _with_published_files(spec)
+    try:
+        if (spec.weights / TRAINED_VALUES_FILE).is_file():
+            return _with_trained_values(spec)
+        if weights_dir is not None or (spec.sources and spec.weights.is_dir()):
+            return _with_published_files(spec)
+    except OSError as error:  # such as a name that no file can have
+        raise WeightsError(
+            f"weights of {spec.name[:80]!r}: cannot be read ({error.strerror})"
+        ) from error
     return spec
 
 
