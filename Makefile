@@ -90,7 +90,7 @@ lint: $(VENV)/.has-requirements-lint
 	'$(BIN)/lint-imports' --no-logo --cache-dir '$(VENV)/import-linter'
 
 bench: $(VENV)/.installed
-	'$(BIN)/sparsh-ros' bench
+	'$(BIN)/sparsh-ros' bench model
 
 $(VENV)/.created: tools/check_python.py
 	@command -v '$(PYTHON)' >/dev/null || \

@@ -13,6 +13,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from fixtures.interpreter import run_python
 
 from sparsh_ros import __version__, cli
 from sparsh_ros.arguments import positive_count, positive_number
@@ -24,7 +25,7 @@ _HEAVY = ("torch", "rclpy", "numpy", "cv2", "yaml", "onnxruntime", "rich")
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A module that stands in for the one of `sparsh-ros bench`."""
+    """A module that stands in for the one of `sparsh-ros faults`."""
     module = SimpleNamespace(run=lambda arguments: arguments.runs)
     monkeypatch.setattr(cli.importlib, "import_module", lambda name: module)
     return module
@@ -32,8 +33,8 @@ def command(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 def test_the_exit_code_is_that_of_the_subcommand(command) -> None:
     command.run = lambda arguments: arguments.runs - 1
-    assert cli.main(["bench", "--runs", "1"]) == 0
-    assert cli.main(["bench", "--runs", "3"]) == 2
+    assert cli.main(["faults", "--runs", "1"]) == 0
+    assert cli.main(["faults", "--runs", "3"]) == 2
 
 
 def test_an_error_is_one_sentence(command, capsys) -> None:
@@ -41,7 +42,7 @@ def test_an_error_is_one_sentence(command, capsys) -> None:
         raise ParameterError("times: wanted more, found 1")
 
     command.run = fail
-    assert cli.main(["bench"]) == 1
+    assert cli.main(["faults"]) == 1
     assert capsys.readouterr().err == "sparsh-ros: times: wanted more, found 1\n"
 
 
@@ -50,7 +51,7 @@ def test_a_package_that_a_command_needs_late_is_named(command, capsys) -> None:
         raise ModuleNotFoundError("No module named 'rosbags'", name="rosbags")
 
     command.run = need
-    assert cli.main(["bench"]) == 1
+    assert cli.main(["faults"]) == 1
     assert "rosbags" in (message := capsys.readouterr().err) and "pip install" in message
 
 
@@ -66,7 +67,7 @@ def test_ctrl_c(command, capsys, interrupt: KeyboardInterrupt, said: str) -> Non
         raise interrupt
 
     command.run = run
-    assert cli.main(["bench"]) == 130
+    assert cli.main(["faults"]) == 130
     assert capsys.readouterr().err == said
 
 
@@ -122,21 +123,21 @@ def test_every_help_has_an_example_that_parses(name: str, capsys) -> None:
 
 
 def test_help_tells_the_defaults_of_training(capsys) -> None:
+    from sparsh_ros.training.loop.training import LoopSettings
     from sparsh_ros.training.probes import ProbeSettings
     from sparsh_ros.training.recipes.end_to_end import EndToEndSettings
-    from sparsh_ros.training.recipes.mae import MaeSettings
 
     common = ["--data", "d", "--run", "r"]
     parsed = {
         step: cli._parser().parse_args(["train", step, *common])
         for step in ("mae", "heads", "end-to-end")
     }
-    for step, own in (("mae", MaeSettings(40.0)), ("end-to-end", EndToEndSettings(40.0))):
+    for step, own in (("mae", LoopSettings(1)), ("end-to-end", EndToEndSettings(40.0))):
         assert (parsed[step].batch, parsed[step].learning_rate) == (own.batch, own.rate)
     heads, own = parsed["heads"], ProbeSettings()
     assert (heads.epochs, heads.batch) == (own.epochs, own.batch)
     assert (heads.learning_rates, heads.seeds) == (own.rates, own.seeds)
-    assert "at its peak (default: 0.001)" in _help(capsys, "train", "mae")
+    assert "at its peak (default: 0.0005)" in _help(capsys, "train", "end-to-end")
 
 
 def test_one_word_has_one_meaning() -> None:
@@ -148,7 +149,7 @@ def test_one_word_has_one_meaning() -> None:
         for action in parser._actions:
             for option in action.option_strings:
                 options.setdefault(option, set()).add(name)
-    gone = {"--rate", "--rate-hz", "--kind", "--image", "--report", "--json", "--tries"}
+    gone = {"--rate", "--rate-hz", "--kind", "--report", "--json", "--tries"}
     assert not gone & options.keys()
     assert {"run", "demo", "replay", "import", "evaluate"} <= options["--sensor"]
 
@@ -162,11 +163,7 @@ def test_help_is_quick_and_needs_neither_torch_nor_ros() -> None:
         "main(sys.argv[1:])\n"
     )
     for name in cli._COMMANDS:
-        done = subprocess.run(
-            [sys.executable, "-c", program, name, "--help"], capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        assert "example:" in done.stdout
+        assert "example:" in run_python(program, name, "--help")
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "many"])
@@ -189,7 +186,7 @@ def test_ctrl_c_in_a_process_of_its_own_leaves_no_traceback() -> None:
         "sys.exit(cli.main())\n"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", program, "bench"],
+        [sys.executable, "-c", program, "faults"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -87,6 +87,7 @@ def _evaluate(arguments: argparse.Namespace, count: int) -> Result:
             arguments.weights_dir,
             arguments.seed,
             progress,
+            arguments.engine,
         )
 
 

@@ -16,7 +16,9 @@ from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.streaming.layout import STEP_SIZES
+from sparsh_ros.names import STREAM_MODEL
 
+_STREAM_REMEDY = "fewer sensors, or fewer frames (fps:=30)"
 Outputs = dict[str, NDArray[np.float32]]
 
 
@@ -28,10 +30,12 @@ class Engine(ABC):
         frames: Frames that `encode` takes before the background.
         heads: Names of the heads that `run_head` knows.
         on_gpu: Whether a GPU computes.
+        remedy: What to try where it is too slow, in words.
     """
 
     description: str
     on_gpu: bool
+    remedy: str
 
     def __init__(self, spec: ModelSpec, heads: Sequence[str], encoder: bool) -> None:
         """Take note of what will be run.
@@ -47,6 +51,7 @@ class Engine(ABC):
         self._has_encoder = encoder
         self._model, self._weights = spec.name, spec.weights
         self._streams = spec.streams
+        self.remedy = _STREAM_REMEDY if spec.streams else f"model:={STREAM_MODEL}, or fewer sensors"
 
     def encode(self, *images: NDArray[np.uint8]) -> Any:
         """Encode images to tokens.

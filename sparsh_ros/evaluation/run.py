@@ -36,6 +36,7 @@ def evaluate(
     weights_dir: Path | None = None,
     seed: int = 0,
     progress: Progress = lambda *_: None,
+    engine: str = "float32",
 ) -> Result:
     """Evaluate a model on recordings.
 
@@ -51,6 +52,7 @@ def evaluate(
         weights_dir: folder of published weights, see `models.zoo.load_model_spec`.
         seed: of the bootstrap.
         progress: called after each frame.
+        engine: "float32" or "int8", see `engines.create_engine`.
 
     Raises:
         RecordingError: no recording gives a valid estimate; the message says why.
@@ -59,7 +61,10 @@ def evaluate(
     bags = named_bags(paths)
     clock = StampClock()
     perception = Perception(
-        model, TASKS, device, threads=threads, monotonic=clock, weights_dir=weights_dir
+        *(model, TASKS, device, threads),
+        monotonic=clock,
+        weights_dir=weights_dir,
+        engine=engine,
     )
     evaluator = Evaluator(perception, clock, source or Source())
     start_s = time.perf_counter()

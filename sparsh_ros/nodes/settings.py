@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sparsh_ros.arguments import Setting
-from sparsh_ros.names import CONTACT_THRESHOLD_N, DEFAULT_MODEL, DEVICES, HEADS
+from sparsh_ros.names import CONTACT_THRESHOLD_N, DEFAULT_MODEL, DEVICES, ENGINES, HEADS
 from sparsh_ros.sensors.drivers import DRIVERS, SENSOR_TYPES
+from sparsh_ros.sensors.placement import SETTINGS as PLACEMENT
 
 DIGIT = ("digit",)
 GELSIGHT = ("gelsight_mini", "gelsight_2017")
@@ -37,21 +38,28 @@ SENSORS: Mapping[str, Setting] = {
     ),
     "source": Setting(
         "auto",
-        "Where the images come from: the camera of the sensor; the video named by `input`; a "
-        "simulated gel. auto: what the other settings speak of, else a camera that is plugged in, "
-        "else a simulated gel, with a warning.",
-        choices=("auto", "camera", "video", "simulated"),
+        "Where the images come from: the camera of the sensor; the video named by `input`; the "
+        "topic named by `image`; a simulated gel. auto: what the other settings speak of, else a "
+        "camera that is plugged in, else a simulated gel, with a warning.",
+        choices=("auto", "camera", "video", "topic", "simulated"),
     ),
     "frame": Setting("", "Frame id of the estimates of a single sensor; empty: NAME_gel_frame."),
     **_OF_DRIVERS,
     "serials": Setting((), "Serial numbers of the cameras of `names`, in the same order."),
     "background": Setting(
         "",
-        "Image file of the untouched gel, for a graph of one sensor; empty: captured at start, "
-        "free of contact.",
+        "Image file of the untouched gel, as the camera delivers it, for a graph of one sensor; "
+        "empty: captured at start, free of contact.",
     ),
+    **PLACEMENT,
 }
-"""What describes the sensors: the same for all nodes, see graph/sensors.py."""
+"""What describes the sensors, see graph/sensors.py."""
+
+HEARD: Mapping[str, Setting] = {
+    name: SENSORS[name]
+    for name in ("sensors", "names", "sensor", "source", "frame", "serial", "serials")
+}
+"""What tells a node that only listens which sensors there are."""
 
 RECORDED: Mapping[str, Setting] = {
     "bag": Setting(
@@ -85,8 +93,8 @@ SENSOR: Mapping[str, Setting] = SENSORS | {
 }
 
 HEAD: Mapping[str, Setting] = {
+    **HEARD,
     **RECORDED,
-    **SENSORS,
     "model": Setting(DEFAULT_MODEL, "Name of a model, or path of its description."),
     "weights_dir": Setting(
         "", "Folder with the weights of the model; empty: where `sparsh-ros weights get` puts them."
@@ -124,6 +132,12 @@ HEAD: Mapping[str, Setting] = {
 
 PERCEPTION: Mapping[str, Setting] = HEAD | {
     "threads": Setting(0, "CPU threads of the encoder; 0: one per core.", bounds=(0, 256)),
+    "engine": Setting(
+        "float32",
+        "How a transformer computes on the CPU: int8 is faster; it is made at the first start, and "
+        "refused where it gives other tokens.",
+        choices=ENGINES,
+    ),
     "publish_features": Setting(False, "Publish the tokens for heads in other processes."),
     "in_process": Setting(
         False,
@@ -158,7 +172,8 @@ PLAYER: Mapping[str, Setting] = {
     "speed": Setting(1.0, "Seconds of the recording per second.", bounds=(0.01, 100.0)),
     "out": Setting("", "Folder to make for the estimates; empty: replay_ with date and time."),
     **{name: RECORDED[name] for name in ("image_topics", "sensor")},
-    **{name: PERCEPTION[name] for name in ("model", "weights_dir", "heads", "device", "threads")},
+    **{name: PERCEPTION[name] for name in ("model", "weights_dir", "heads", "device", "engine")},
+    "threads": PERCEPTION["threads"],
     **{name: PERCEPTION[name] for name in ("contact_threshold_n", "slip_threshold")},
 }
 
@@ -178,7 +193,7 @@ GRAPH: Mapping[str, Setting] = {
 
 
 _OF_PERCEPTION = (
-    *("model", "weights_dir", "heads", "device", "threads"),
+    *("model", "weights_dir", "heads", "device", "engine", "threads"),
     *("contact_threshold_n", "slip_threshold"),
     *("publish_features", "in_process", "nan_policy"),
 )
@@ -195,6 +210,12 @@ STARTING: Mapping[str, Setting] = {
 }
 
 
+USE_RVIZ = Setting(
+    False, "Open RViz with the contact, the images and the frames, which are then published."
+)
+"""Of launch files only, which know how to start programs of other packages."""
+
+
 def graph_settings(sensor_types: Sequence[str]) -> dict[str, Setting]:
     """The arguments of a graph for one of these types of sensor; the first is the default."""
     return {
@@ -208,6 +229,16 @@ def graph_settings(sensor_types: Sequence[str]) -> dict[str, Setting]:
         **STARTING,
         **GRAPH,
     }
+
+
+def perception_only_settings() -> dict[str, Setting]:
+    """The arguments of a graph that takes the images of another's driver."""
+    kept = {"sensors", "names", "sensor", "image", "serial", "frame", "background", *PLACEMENT}
+    return {
+        name: setting
+        for name, setting in graph_settings(SENSOR_TYPES).items()
+        if name in kept or name not in {*SENSORS, "listeners"}
+    } | {"in_process": replace(PERCEPTION["in_process"], default=True)}
 
 
 def replay_settings() -> dict[str, Setting]:

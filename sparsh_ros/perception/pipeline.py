@@ -70,6 +70,7 @@ class Perception:
         monotonic: Callable[[], float] = time.monotonic,
         stamp_clock: Callable[[], int] | None = None,
         weights_dir: str | Path | None = None,
+        engine: str = "float32",
     ) -> None:
         """Load the model and warm it up.
 
@@ -87,15 +88,18 @@ class Perception:
                 invalid. None, as for recordings, trusts the stamps.
             weights_dir: Folder with the model's weights; None: where they belong, see
                 `load_model_spec`.
+            engine: "float32" or "int8", see `create_engine`.
 
         Raises:
-            ModelError: Model, head or device is unknown.
+            ModelError: Model, head, device or engine is unknown, or int8 cannot be had.
             WeightsError: The weights are missing or cannot be used.
             ParameterError: A threshold is out of its range.
         """
         self.spec = load_model_spec(model, weights_dir)
         self.heads = choose_heads(self.spec, heads)
-        self.engine = create_engine(self.spec, device, self.heads.usable, threads=threads)
+        self.engine = create_engine(
+            self.spec, device, self.heads.usable, threads=threads, engine=engine
+        )
         self.notes = tuple(_notes(self.spec, self.engine))
         self._head_runner = HeadRunner(self.spec, self.engine, contact_threshold_n, slip_threshold)
         self._monotonic, self._stamp_clock = monotonic, stamp_clock
@@ -174,7 +178,7 @@ class Perception:
         self._head_runner.set_thresholds(contact_n, slip)
 
     def set_background(self, name: str, image: NDArray[np.uint8] | None) -> None:
-        """Set a sensor's no-contact reference, a canonical image; None forgets the one it had.
+        """Set a sensor's no-contact reference, a canonical image; None: that of the start.
 
         Raises:
             FrameError: The image is no canonical image.

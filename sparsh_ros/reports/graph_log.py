@@ -11,7 +11,7 @@ import numpy as np
 
 
 class Series:
-    """LabelSeries of one topic: stamp, time of arrival and a fixed number of values.
+    """What came on one topic: stamp, time of arrival and a fixed number of values.
 
     One thread appends, others may read at any time.
     """
@@ -80,6 +80,8 @@ class Record:
         slip: 0 or 1 for the first three columns, NaN for `in_contact` where that is unknown.
         pose: the estimate, motion since contact began; `truth_pose` means the same.
         counters: name of a node to its last diagnostics.
+        overload: name of a node to what it said last of a machine that is too slow.
+        overload_now: the same, empty where it has nothing to say of that any more.
         images: some of the sensor's images with their stamps, uint8 RGB.
     """
 
@@ -90,6 +92,8 @@ class Record:
     truth_slip: Series = field(default_factory=lambda: Series(*_SLIP))
     truth_pose: Series = field(default_factory=lambda: Series(*_POSE))
     counters: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    overload: dict[str, str] = field(default_factory=dict)
+    overload_now: dict[str, str] = field(default_factory=dict)
     images: list[tuple[int, np.ndarray]] = field(default_factory=list)
 
     @property

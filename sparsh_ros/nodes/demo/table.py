@@ -53,10 +53,11 @@ def _line_screen(console: Console) -> Iterator[Callable[[Record, float], None]]:
 
 def live_view(record: Record, left_s: float) -> Panel:
     """The whole picture."""
+    slow = Text("\n".join(f" {line}" for line in record.overload_now.values()), style="yellow")
     return Panel(
         Group(
             *(_estimates(record), Text(_silence(record), style="bold red"), _topics(record)),
-            *(Text(), Text(_losses(record))),
+            *(Text(), Text(_losses(record)), slow),
         ),
         title="sparsh_ros",
         subtitle=f"ends in {max(left_s, 0):.0f} s, Ctrl-C ends it now",
@@ -69,10 +70,11 @@ def status_line(record: Record) -> str:
     if silence := _silence(record):
         return silence.strip()
     force, slip = record.force.last, record.slip.last
+    slow = "".join(f"; {sentence}" for sentence in record.overload_now.values() if sentence)
     return (
         f"slip {record.slip.rate_hz:.1f} Hz, latency p50 {record.latency_ms(50):.1f} ms "
         f"p99 {record.latency_ms(99):.1f} ms; force z {force[2]:.2f} N, "
-        f"slip probability {slip[3]:.2f}"
+        f"slip probability {slip[3]:.2f}{slow}"
     )
 
 
@@ -87,6 +89,8 @@ def summary_lines(record: Record) -> Iterable[str]:
     )
     for stage, count in record.frame_accounting():
         yield f"{count:8d} {stage}"
+    for node, sentence in record.overload.items():
+        yield f"{node.partition(':')[0]}: {sentence}"
 
 
 def bar(value: float, full: float, width: int = _BAR_WIDTH) -> str:

@@ -13,13 +13,15 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
-from sparsh_ros.names import DIAGNOSTICS
+from sparsh_ros.names import DIAGNOSTICS, TOO_SLOW
 from sparsh_ros.nodes.runtime.clocks import steady_clock
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 _PERIOD_S = 1.0
 _REMEMBERED = 240
+# Whoever makes fewer estimates than this share of the frames, for so long, does not keep up.
+_SLOW, _LASTING_S = 0.9, 3.0
 
 
 @dataclass
@@ -86,6 +88,31 @@ class RateMeter:
         if len(recent) < 2:
             return 0.0
         return (len(recent) - 1) / (recent[-1] - recent[0])
+
+
+class OverloadMeter:
+    """Whether frames come faster than they are dealt with, for seconds on end.
+
+    Attributes:
+        arrived, finished: Count a frame that came, and one that was dealt with.
+    """
+
+    def __init__(self) -> None:
+        """Begin without a frame."""
+        self.arrived, self.finished = RateMeter(), RateMeter()
+        self._since_s: float | None = None
+
+    def sentence(self, remedy: str) -> str:
+        """What to say of the last seconds, with what to do about it; empty while all is well."""
+        arrived_hz, finished_hz = self.arrived.rate_hz, self.finished.rate_hz
+        if finished_hz >= _SLOW * arrived_hz:
+            self._since_s = None
+            return ""
+        now_s = time.monotonic()
+        self._since_s = now_s if self._since_s is None else self._since_s
+        if now_s - self._since_s < _LASTING_S:
+            return ""
+        return f"{TOO_SLOW}: {finished_hz:.0f} of {arrived_hz:.0f} frames/s; try {remedy}"
 
 
 class LatencyMeter:

@@ -73,3 +73,14 @@ def test_the_summary_names_every_stage(record: Record) -> None:
 )
 def test_bars(value: float, filled: int) -> None:
     assert table.bar(value, full=1.0, width=10) == "█" * filled + "·" * (10 - filled)
+
+
+def test_a_machine_that_is_too_slow_is_shown_while_it_is_and_summed_up(record: Record) -> None:
+    sentence = "machine too slow: 31 of 60 frames/s; try fewer sensors"
+    name = "tactile/perception: digit"
+    record.overload_now[name] = record.overload[name] = sentence
+    assert sentence in _shown(record, terminal=True)
+    assert table.status_line(record).endswith(sentence)
+    record.overload_now[name] = ""
+    assert sentence not in table.status_line(record)
+    assert list(table.summary_lines(record))[-1] == f"tactile/perception: {sentence}"
