@@ -45,7 +45,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The pip of an older Python would build without it in a way that it warns about.
 export PIP_USE_PEP517 := 1
 
-.PHONY: help setup demo test test-oldest fuzz soak lint bench
+.PHONY: help setup demo test test-oldest has-python-3.10 fuzz soak lint bench
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
@@ -70,6 +70,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed $(VENV)/.has-$(TEST_REQUIREMENTS)
 	'$(BIN)/python' -m pytest $(TESTS)
+
+has-python-3.10:
+	@test -n '$(PYTHON_3_10)'
 
 test-oldest: $(OLDEST)/.has-requirements-oldest
 	'$(OLDEST)/bin/python' -m pytest $(CORE_TESTS)
