@@ -23,6 +23,7 @@ from sparsh_ros.msg import Slip
 from sparsh_ros.names import DIAGNOSTICS, TOO_SLOW
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.messages.encodings import decode_image
+from sparsh_ros.nodes.runtime.spin import spin_once
 from sparsh_ros.nodes.topics import qos
 from sparsh_ros.reports.graph_log import Record, Series
 
@@ -139,7 +140,7 @@ def listening(
 
     def listen() -> None:
         while not enough.is_set():
-            executor.spin_once(timeout_sec=0.1)
+            spin_once(executor, 0.1)
 
     thread = threading.Thread(target=listen, name="observer")
     thread.start()
