@@ -55,5 +55,9 @@ class DatasetError(SparshError):
     """A dataset or an episode is missing, incomplete or of an unknown format."""
 
 
+class TrainingError(SparshError):
+    """Training cannot go on: its loss is no number, or its disk is full."""
+
+
 class LifecycleError(SparshError):
     """A managed node is not there, or did not go through a transition."""

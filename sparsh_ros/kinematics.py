@@ -154,9 +154,7 @@ def rotation_matrix(vector: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * cross @ cross
 
 
-def beyond_limits(
-    joints: NDArray[np.float64], before: NDArray[np.float64], seconds: float
-) -> str:
+def beyond_limits(joints: NDArray[np.float64], before: NDArray[np.float64], seconds: float) -> str:
     """What is wrong with a command to go from `before` to `joints`; empty if nothing.
 
     Args:

@@ -14,6 +14,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from fixtures.interpreter import run_python
 
 import sparsh_ros
 
@@ -68,15 +69,7 @@ def _installed(package: str) -> bool:
 
 def _failing_imports(modules: list[str], without: list[str]) -> list[str]:
     """What cannot be imported by a fresh interpreter in which `without` does not exist."""
-    result = subprocess.run(
-        [sys.executable, "-c", IMPORT_WITHOUT, ",".join(without), ",".join(modules)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout.splitlines()
+    return run_python(IMPORT_WITHOUT, ",".join(without), ",".join(modules)).splitlines()
 
 
 def test_everything_outside_nodes_imports_without_ros() -> None:
@@ -165,12 +158,10 @@ def test_the_core_of_the_wheel_works_without_ros(wheel: Path) -> None:
         "print(config_path('sensors', 'digit.yaml'), message_definitions()[-1],"
         " sparsh_ros.__version__)"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", program], cwd=wheel, capture_output=True, text=True, timeout=60
-    )
+    said = run_python(program, cwd=wheel)
     found = str(wheel / "sparsh_ros" / "config" / "sensors" / "digit.yaml")
     slip = str(wheel / "sparsh_ros" / "message_definitions" / "Slip.msg")
-    assert result.stdout.split() == [found, slip, sparsh_ros.__version__], result.stderr
+    assert said.split() == [found, slip, sparsh_ros.__version__]
     metadata = next(wheel.glob("*.dist-info/METADATA")).read_text()
     assert f"\nVersion: {sparsh_ros.__version__}\n" in metadata
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sparsh_ros.background.lamps import turn_warning
 from sparsh_ros.background.still import StillFrames, block_means
 from sparsh_ros.background.store import BackgroundStore
 from sparsh_ros.errors import FrameError, SparshError
@@ -75,12 +76,14 @@ class BackgroundKeeper:
     stored one is used, with a warning, until the gel is seen free or `capture` is called. A gel
     that is never still gets the stored background after 3 s, or none.
 
+    An image whose colours lie as if it were turned is taken too, with a warning.
+
     Attributes:
         image: (320, 240, 3) uint8 RGB, None while there is none.
         stamp_ns: Stamp of the newest frame when it came into use; 0 for one from a file.
         origin: Where it comes from, in words; empty while there is none.
         reason: Why there is none, in one sentence; empty when there is one.
-        warnings: Sentences by topic, "start", "drift" and "store"; empty when all is well.
+        warnings: Sentences by topic, "start", "turn", "drift" and "store"; empty when all is well.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class BackgroundKeeper:
         serial: str = "",
         store: BackgroundStore | None = None,
         file: Path | None = None,
+        is_real: bool = True,
     ) -> None:
         """Load what there is already.
 
@@ -97,11 +101,12 @@ class BackgroundKeeper:
             serial: Its serial number; nothing is stored while it is empty.
             store: Backgrounds of earlier runs; None keeps nothing.
             file: Image of the untouched gel, used instead of all that.
+            is_real: The lamps lie as in a real sensor, so that they tell a turned image.
 
         Raises:
             SparshError: `file` cannot be read.
         """
-        self._sensor_type = profile.name
+        self._sensor_type, self._lamps = profile.name, profile.lamps if is_real else ()
         self._store = store if file is None else None
         self._has_file = file is not None
         self._restart(serial)
@@ -209,15 +214,18 @@ class BackgroundKeeper:
 
     def _capture(self, origin: str) -> None:
         image = self._still.background()
+        self.warnings.clear()
         self._use(image, self._still.stamp_ns, origin)
         self._is_decided = True
-        self.warnings.clear()
         self._save()
 
     def _use(self, image: np.ndarray, stamp_ns: int, origin: str) -> None:
         self.image, self.stamp_ns, self.origin, self.reason = image, stamp_ns, origin, ""
         self._blocks = block_means(image)
         self._drift = DriftDetector()
+        self.warnings.pop("turn", None)
+        if sentence := turn_warning(image, self._lamps):
+            self.warnings["turn"] = sentence
 
     def _load(self) -> np.ndarray | None:
         if self._store is None or not self._serial:

@@ -66,7 +66,7 @@ class StillFrames:
 
     @property
     def newest_blocks(self) -> np.ndarray:
-        """`block_means` of the newest frame, which must exist."""
+        """`block_means` of the newest frame, (rows, columns, 3); it must exist."""
         return self._frames[-1].blocks
 
     def blocks(self) -> np.ndarray:

@@ -47,6 +47,11 @@ class BackgroundStore:
     def save(self, kind: str, serial: str, image: np.ndarray) -> None:
         """Put the background of a sensor, whole or not at all, in place of the one before.
 
+        Args:
+            kind: Type of sensor.
+            serial: Serial number of its camera.
+            image: (320, 240, 3) uint8 RGB, the untouched gel.
+
         Raises:
             SparshError: The user has no data folder, or the file cannot be written.
         """

@@ -61,7 +61,7 @@ class Shot:
 
 
 def measure(change: NDArray[np.float32]) -> dict[str, float]:
-    """The figures of one difference image, by the names in `FIGURES`."""
+    """The figures of one difference image, (H, W, 3) grey levels, by the names in `FIGURES`."""
     smooth = cv2.GaussianBlur(change, (0, 0), 2.0)
     size = np.abs(smooth).max(axis=2)
     inside = size > PRINT_SHARE * np.percentile(size, 99.5)
@@ -103,7 +103,7 @@ def _long_wave_share(change: NDArray[np.float32]) -> float:
 
 
 def features(shot: Shot) -> NDArray[np.float64]:
-    """What a classifier sees of a shot: pooled over the image, so that the place does not tell."""
+    """What a classifier sees of a shot, (F,): pooled over the image, so that no place tells."""
     change = shot.change
     figures = measure(change)
     pooled = [np.log(max(figures[name], 1e-3)) for name in FIGURES if "corr" not in name]
@@ -149,7 +149,7 @@ def _folds(shots: list[Shot]) -> NDArray[np.int64]:
 
 
 def area_under_curve(score: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
-    """Area under the ROC curve from the ranks of the scores."""
+    """Area under the ROC curve from the ranks of the scores, (n,) each."""
     ranks = np.argsort(np.argsort(score)) + 1.0
     count = int(positive.sum())
     above = ranks[positive].sum() - count * (count + 1) / 2

@@ -63,6 +63,12 @@ _COMMANDS = {
         "sparsh-ros replay press --speed 0.5",
         needs_ros=True,
     ),
+    "view": _Command(
+        "sparsh_ros.nodes.view.command",
+        graph.add_view,
+        "show the running graph or a recording in the viewer rerun",
+        "sparsh-ros view press",
+    ),
     "demo": _Command(
         "sparsh_ros.nodes.demo.command",
         graph.add_demo,

@@ -11,6 +11,7 @@ from pathlib import Path
 from sparsh_ros.arguments import positive_count, positive_number
 from sparsh_ros.names import DEFAULT_MODEL, DEVICES
 from sparsh_ros.sensors.drivers import SENSOR_TYPES
+from sparsh_ros.sensors.placement import SETTINGS as PLACEMENT
 
 _NEWTONS = {"g": 9.80665e-3, "kg": 9.80665, "N": 1.0}
 LAYOUTS = ("force-slip", "pose", "pretraining", "plain")
@@ -31,10 +32,16 @@ def add_simulate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, help="0 to 99; different seeds share nothing"
     )
-    parser.add_argument(
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
         "--bags",
         action="store_true",
         help="write bags with the labels as topics, for `sparsh-ros evaluate`",
+    )
+    form.add_argument(
+        "--small",
+        action="store_true",
+        help="episodes of 80 x 60 frames, several times faster, for models of size nano",
     )
     parser.add_argument("--workers", type=positive_count, default=os.cpu_count(), help="processes")
 
@@ -95,6 +102,14 @@ def add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--swap-red-blue", action="store_true", help="the images hold red and blue exchanged"
     )
+    for name, setting in PLACEMENT.items():
+        parser.add_argument(
+            f"--{name}",
+            type=type(setting.default),
+            choices=setting.choices or None,
+            default=setting.default,
+            help=setting.description,
+        )
 
 
 def weight_n(text: str) -> float:

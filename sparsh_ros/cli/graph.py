@@ -16,6 +16,7 @@ TRANSITIONS = ("configure", "activate", "deactivate", "cleanup", "shutdown")
 # Title of a group of options: their names.
 _GROUPS = {
     "sensors": ("source", "sensor", "serial", "input", "background", "frame", "fps"),
+    "driver of another": ("image", "crop", "flip", "turn"),
     "several sensors": ("sensors", "names", "serials"),
     "camera of a DIGIT": ("stream", "intensity", "leds"),
     "recordings and simulated touch": ("loop", "touch", "seed", "listeners"),
@@ -65,6 +66,22 @@ def add_record(parser: argparse.ArgumentParser) -> None:
     duration = table["duration"]
     parser.add_argument(
         "--duration", type=float, default=duration.value, metavar="S", help=duration.description
+    )
+    _add_namespace(parser)
+
+
+def add_view(parser: argparse.ArgumentParser) -> None:
+    """Options of `sparsh-ros view`."""
+    parser.description = (
+        "Show images, estimates and truth in the viewer rerun (`pip install rerun-sdk`): of the\n"
+        "running graph until Ctrl-C, or of a recording."
+    )
+    parser.add_argument("bag", nargs="?", metavar="BAG", help="recording; none: the running graph")
+    parser.add_argument(
+        "--save",
+        type=Path,
+        metavar="FILE",
+        help="write a .rrd file, for `rerun FILE`, instead of opening the viewer",
     )
     _add_namespace(parser)
 

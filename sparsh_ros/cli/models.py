@@ -11,6 +11,15 @@ from sparsh_ros.arguments import HelpFormatter, positive_count, positive_number
 from sparsh_ros.cli.stream import add_stream_steps
 from sparsh_ros.names import TRANSFORMER_MODEL
 
+RECIPES = {
+    "mae": "a masked autoencoder",
+    "dino": "DINO",
+    "dinov2": "DINOv2",
+    "ijepa": "I-JEPA",
+    "vjepa": "V-JEPA, on clips",
+}
+SIZES = ("nano", "micro", "tiny", "small", "base", "large")
+
 
 def add_bench(parser: argparse.ArgumentParser) -> None:
     """Options of `sparsh-ros bench`."""
@@ -56,9 +65,9 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
 def add_train(parser: argparse.ArgumentParser) -> None:
     """Options of `sparsh-ros train`."""
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
-    mae = _add_training(steps, "mae", "pre-train an encoder without labels")
-    _add_schedule(mae, batch=64, learning_rate=1e-3)
-    mae.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    for recipe, method in RECIPES.items():
+        summary = f"pre-train an encoder without labels, by {method}"
+        _add_pretraining(_add_training(steps, recipe, summary, chains=5))
     heads = _add_training(steps, "heads", "train force, slip and pose heads on the frozen encoder")
     heads.add_argument("--epochs", type=positive_count, default=12, help="at most")
     heads.add_argument("--batch", type=positive_count, default=128, help="pairs per step")
@@ -94,8 +103,28 @@ def _add_step(
     )
 
 
+def _add_pretraining(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--size", choices=SIZES, help="of the encoder, instead of --model; nano: 80 x 60 frames"
+    )
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument(
+        "--minutes", type=positive_number, default=40.0, help="about how long, told by a trial"
+    )
+    length.add_argument("--steps", type=positive_count, help="instead of --minutes")
+    parser.add_argument("--batch", type=positive_count, default=64, help="of all processes")
+    parser.add_argument("--learning-rate", type=positive_number, help="at its peak, if not its own")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order and masks")
+    parser.add_argument("--float32", action="store_true", help="compute without bfloat16")
+    parser.add_argument(
+        "--checkpoint-steps", type=positive_count, default=200, help="between checkpoints"
+    )
+    parser.add_argument("--tensorboard", action="store_true", help="write for TensorBoard too")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+
+
 def _add_training(
-    steps: argparse._SubParsersAction, name: str, summary: str
+    steps: argparse._SubParsersAction, name: str, summary: str, chains: int = 2
 ) -> argparse.ArgumentParser:
     parser = _add_step(steps, name, summary)
     _add_model(parser)
@@ -104,7 +133,7 @@ def _add_training(
     parser.add_argument(
         "--chains",
         type=int,
-        default=2,
+        default=chains,
         choices=range(1, 6),
         help="interleaved chains of frames to use; 5 uses every pair",
     )

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options of `sparsh-ros train stream`, `stream-publish`, `stream-scores` and `stream-card`."""
+"""Options of `sparsh-ros train stream`, `stream-publish`, `stream-scores`, `stream-compare` and
+`stream-card`."""
 
 from __future__ import annotations
 
@@ -29,6 +30,12 @@ def add_stream_steps(steps: argparse._SubParsersAction, add_step: AddStep) -> No
     scores.add_argument("--weights-dir", type=Path, help="of the streaming model")
     scores.add_argument("--beside", nargs="*", default=[TRANSFORMER_MODEL], help="other models")
     scores.add_argument("--out", type=Path, metavar="FILE", help="JSON file for the numbers")
+    compare = add_step(steps, "stream-compare", "score training runs side by side")
+    compare.add_argument("--runs", type=Path, nargs="+", required=True, help="training runs")
+    compare.add_argument("--episodes", type=Path, required=True, help="folder of test episodes")
+    compare.add_argument("--count", type=positive_count, default=40, help="how many of them")
+    compare.add_argument("--seed", type=int, default=1, help="of their sensor instances")
+    compare.add_argument("--out", type=Path, metavar="FILE", help="JSON file for the numbers")
     card = add_step(steps, "stream-card", "write the model card of the streaming model")
     card.add_argument("--scores", type=Path, required=True, help="of `train stream-scores --out`")
     card.add_argument("--notes", type=Path, required=True, help="how it was made, Markdown")
@@ -40,7 +47,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", dest="folder", type=Path, required=True, help="folder of this run")
     parser.add_argument("--episodes", type=Path, required=True, help="folder of simulated episodes")
     for name, text in (
-        ("minutes", "wall clock, after which the run ends"),
+        ("minutes", "of computing time, after which the run ends"),
         ("batch", "sequences per step"),
         ("steps", "frame pairs per sequence"),
         ("learning_rate", "at its peak"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
-from importlib import import_module
+from pkgutil import resolve_name
 
 from rich.console import Console
 
@@ -13,15 +13,15 @@ from sparsh_ros.doctor import udev
 from sparsh_ros.doctor.machine import Machine
 from sparsh_ros.doctor.report import Finding, Group, Mark, problem, remedies, show
 
-# In the order in which what is wrong has to be fixed: module of sparsh_ros.doctor, its function.
+# In the order in which what is wrong has to be fixed: where below sparsh_ros.doctor it is checked.
 _SUBJECTS = {
-    "Python packages": ("environment", "check_packages"),
-    "Sensors": ("cameras", "check"),
-    "Device rules": ("udev", "check"),
-    "ROS 2": ("ros", "check"),
-    "Computing": ("environment", "check_compute"),
-    "Models": ("environment", "check_models"),
-    "User data": ("environment", "check_user_data"),
+    "Python packages": "environment:check_packages",
+    "Sensors": "cameras:check",
+    "Device rules": "udev:check",
+    "ROS 2": "ros:check",
+    "Computing": "environment:check_compute",
+    "Models": "environment:check_models",
+    "User data": "environment:check_user_data",
 }
 
 
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def examine(machine: Machine) -> list[Group]:
     """The findings on all subjects."""
-    return [Group(title, tuple(_check(*where, machine))) for title, where in _SUBJECTS.items()]
+    return [Group(title, tuple(_check(where, machine))) for title, where in _SUBJECTS.items()]
 
 
 def next_step(groups: Iterable[Group], machine: Machine) -> str:
@@ -59,14 +59,14 @@ def next_step(groups: Iterable[Group], machine: Machine) -> str:
     return first_use(machine)
 
 
-def _check(module: str, function: str, machine: Machine) -> list[Finding]:
+def _check(where: str, machine: Machine) -> list[Finding]:
     # What breaks a check is a finding too: the other subjects are still looked at.
     try:
-        return list(getattr(import_module(f"sparsh_ros.doctor.{module}"), function)(machine))
+        return list(resolve_name(f"sparsh_ros.doctor.{where}")(machine))
     except Exception as error:
         return [
             problem(
                 f"cannot be looked at: {type(error).__name__}: {error}",
-                f"fix the other problems first; if this one stays ({module}), report it as a bug",
+                f"fix the other problems first; if this one stays ({where}), report it as a bug",
             )
         ]

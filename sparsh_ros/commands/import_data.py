@@ -24,6 +24,7 @@ from sparsh_ros.recordings.bags import open_bag, profile_key
 from sparsh_ros.recordings.formats.definitions import one_line
 from sparsh_ros.recordings.importers import force_slip, plain, pose, pretraining
 from sparsh_ros.recordings.importers.recording import Options, Recording, parse_axes
+from sparsh_ros.sensors.placement import placement_from
 
 DEFAULT_SENSOR = "digit"
 _KNOW_NO_SENSOR = ("plain", "pretraining")
@@ -79,6 +80,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         swap_red_blue=arguments.swap_red_blue,
         labels=arguments.labels,
         background=arguments.background,
+        placement=placement_from(vars(arguments)),
     )
 
 

@@ -114,7 +114,7 @@ def _recorded(sensor: str, folder: Path, columns: int) -> Iterator[_Shot]:
 
 
 def read_images(path: Path) -> Iterator[np.ndarray]:
-    """The frames, uint8 BGR, of a video or a folder of images."""
+    """The frames, (H, W, 3) uint8 BGR, of a video or a folder of images."""
     source = ImageFolder(path) if path.is_dir() else VideoFile(path)
     while (frame := source.read()) is not None:
         yield frame

@@ -24,13 +24,12 @@ import cv2
 
 from sparsh_ros import names
 from sparsh_ros.errors import DatasetError
-from sparsh_ros.simulation.ground_truth import MotionSinceContact
+from sparsh_ros.simulation.labels import ANISOTROPY_WITH_ANGLE
+from sparsh_ros.simulation.simulation import MotionSinceContact
 from sparsh_ros.training import episodes
 from sparsh_ros.training.episodes import JPEG_QUALITY, SimulatedTouch
 
 PREFIX = "/tactile"
-SHOWN_ANISOTROPY = 0.3
-"""From this elongation of the contact print on it shows how the object is turned."""
 
 _REFRESH_S = 0.2
 _frames_done: Synchronized
@@ -72,9 +71,22 @@ def record_bag(
                 sample.slip_share,
                 sample.friction_margin,
             )
-            shown = not sample.in_contact or sample.print_anisotropy > SHOWN_ANISOTROPY
+            shown = not sample.in_contact or sample.print_anisotropy > ANISOTROPY_WITH_ANGLE
             bag.pose(f"{truth_at}/pose", stamp_ns, motion.update(sample), gel, shown)
             tick()
+
+
+def record_small(
+    path: Path, touch: SimulatedTouch, seconds: float, tick: Callable[[], object] = lambda: None
+) -> None:
+    """Write the first seconds of a touch as an episode of 80 x 60 frames, whole or not at all.
+
+    Calls `tick` after each frame.
+    """
+    # Here, because the others need nothing of the streaming model.
+    from sparsh_ros.training.clips.simulated import simulate_small
+
+    simulate_small(touch, seconds, tick).save(path)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -83,6 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.out / arguments.split
     folder.mkdir(parents=True, exist_ok=True)
     record, suffix = (record_bag, "") if arguments.bags else (episodes.record, ".npz")
+    if arguments.small:
+        record = record_small
     jobs = []
     for index in range(arguments.episodes):
         path = folder / f"episode_{index:05d}{suffix}"

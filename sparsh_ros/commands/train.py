@@ -2,6 +2,8 @@
 """`sparsh-ros train`: pre-train, train heads, train the baseline, publish.
 
 sparsh-ros train mae --data data --run runs/micro --minutes 40
+sparsh-ros train dino --size nano --data small --run runs/dino --minutes 10
+torchrun --nproc-per-node 2 -m sparsh_ros.cli train vjepa --size base --data data --run runs/v
 sparsh-ros train heads --data data --run runs/micro
 sparsh-ros train end-to-end --data data --run runs/micro --minutes 40
 sparsh-ros train publish --run runs/micro
@@ -22,17 +24,22 @@ from sparsh_ros.commands import train_stream
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.training import steps
+from sparsh_ros.training.loop.training import LoopSettings
 from sparsh_ros.training.model_card import ROWS
+from sparsh_ros.training.pretraining.models import RECIPES, model_spec
+from sparsh_ros.training.pretraining.pretrain import Pretraining, pretrain
 from sparsh_ros.training.probes import ProbeSettings
 from sparsh_ros.training.publish import add_evaluation, publish
 from sparsh_ros.training.recipes.end_to_end import EndToEndSettings
-from sparsh_ros.training.recipes.mae import MaeSettings
+from sparsh_ros.training.recipes.vjepa import VJepa
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run one step of `sparsh-ros train`."""
     if arguments.step.startswith("stream"):
         return train_stream.run(arguments)
+    if arguments.step in RECIPES:
+        return _pretrain(arguments)
     spec = load_model_spec(arguments.model)
     if arguments.step == "publish":
         _show(publish(arguments.folder, spec, arguments.out or spec.weights))
@@ -58,10 +65,35 @@ def _train(arguments: argparse.Namespace, spec: ModelSpec) -> None:
         steps.train_probes(stores, spec, folder, settings)
         return
     schedule = (arguments.minutes, arguments.batch, arguments.learning_rate, arguments.seed)
-    if arguments.step == "mae":
-        steps.pretrain(stores, spec, folder, MaeSettings(*schedule), arguments.resume)
-    else:
-        steps.train_end_to_end(stores, spec, folder, EndToEndSettings(*schedule))
+    steps.train_end_to_end(stores, spec, folder, EndToEndSettings(*schedule))
+
+
+def _pretrain(arguments: argparse.Namespace) -> int:
+    torch.set_num_threads(arguments.threads)
+    recipe, run = arguments.step, arguments.folder
+    sized = arguments.size is not None or recipe == VJepa.name
+    job = Pretraining(
+        recipe,
+        model_spec(recipe, arguments.size or "micro", run)
+        if sized
+        else load_model_spec(arguments.model),
+        arguments.data,
+        run,
+        LoopSettings(
+            arguments.steps or 1,
+            arguments.batch,
+            arguments.learning_rate,
+            arguments.seed,
+            not arguments.float32,
+            arguments.checkpoint_steps,
+            tensorboard=arguments.tensorboard,
+        ),
+        arguments.chains,
+        None if arguments.steps else arguments.minutes,
+        arguments.resume,
+    )
+    pretrain(job)
+    return 0
 
 
 def _show(scores: dict) -> None:

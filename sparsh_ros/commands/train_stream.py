@@ -22,17 +22,18 @@ from sparsh_ros.errors import DatasetError, WeightsError
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.names import STREAM_MODEL
 from sparsh_ros.training.recipes.stream import StreamTraining
-from sparsh_ros.training.stream.card import render_card
 from sparsh_ros.training.stream.episodes import EpisodeFolder, StreamEpisode, start_worker
-from sparsh_ros.training.stream.live import LiveModel, score_models
 from sparsh_ros.training.stream.publish import CHOSEN_FILE, publish_best
+from sparsh_ros.training.stream.scoring.card import render_card
+from sparsh_ros.training.stream.scoring.compare import COMPARED, compare_runs
+from sparsh_ros.training.stream.scoring.live import LiveModel, score_models
+from sparsh_ros.training.stream.scoring.zero_shot import score_recordings
 from sparsh_ros.training.stream.settings import (
     LONG_SECONDS,
     SECONDS,
     VALIDATION_EPISODES,
     StreamSettings,
 )
-from sparsh_ros.training.stream.zero_shot import score_recordings
 
 WORKER_AHEAD = 20_000
 SCORES_FILE = "scores.json"
@@ -46,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         "stream": _train,
         "stream-publish": _publish,
         "stream-scores": _score,
+        "stream-compare": _compare,
         "stream-card": _write_card,
     }
     steps[arguments.step](arguments)
@@ -98,6 +100,20 @@ def _score(arguments: argparse.Namespace) -> None:
         _show(title, columns)
     if arguments.out is not None:
         arguments.out.write_text(json.dumps({"episodes": len(paths), **found}, indent=2) + "\n")
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    folder = EpisodeFolder(arguments.episodes, "test", arguments.seed, SECONDS, SECONDS)
+    episodes = [folder.load(index) for index in range(arguments.count)]
+    groups = compare_runs(arguments.runs, episodes)
+    table = Table("", *COMPARED, title=f"{arguments.count} episodes of the test split")
+    for name, scores in groups.items():
+        cells = (f"{mean:.4g} +- {spread:.2g}" for mean, spread, _ in scores.values())
+        seeds = next(iter(scores.values()))[2]
+        table.add_row(f"{name} ({seeds} seeds)", *cells)
+    Console().print(table)
+    if arguments.out is not None:
+        arguments.out.write_text(json.dumps(groups, indent=2) + "\n")
 
 
 def _write_card(arguments: argparse.Namespace) -> None:

@@ -41,7 +41,13 @@ Segment = NDArray[np.int64]
 def find_segments(
     stamp_ns: NDArray[np.int64], known: NDArray[np.bool_], period_ns: float
 ) -> list[Segment]:
-    """Rows of each segment: known, ascending, and without a gap of more than three periods."""
+    """Rows of each segment: known, ascending, and without a gap of more than three periods.
+
+    Args:
+        stamp_ns: (n,) stamps.
+        known: (n,) whether anything is known at them.
+        period_ns: Usual time from one stamp to the next.
+    """
     rows = np.flatnonzero(known)
     if not len(rows):
         return []
@@ -177,6 +183,6 @@ def compute_drift(sums: Sums) -> Values:
 
 
 def find_intervals(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """First and one past the last index of each interval of True."""
+    """First and one past the last index of each interval of True in (n,) flags."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]])))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

@@ -97,7 +97,13 @@ def draw_recordings(count: int, seed: int) -> NDArray[np.int64]:
 
 
 def replicate_scores(task: str, parts: Sequence[Sums], draws: NDArray[np.int64]) -> Values:
-    """Scores of each replicate, from the sums of each recording."""
+    """Scores of each replicate, from the sums of each recording.
+
+    Args:
+        task: Name of the task.
+        parts: Sums of R recordings.
+        draws: (B, R) how often each replicate draws each recording.
+    """
     stacked = {key: np.stack([part[key] for part in parts]) for key in parts[0]}
     # Not by BLAS, whose order of adding may depend on the number of threads.
     drawn = {key: np.einsum("br,r...->b...", draws, value) for key, value in stacked.items()}

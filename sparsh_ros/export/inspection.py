@@ -6,7 +6,6 @@ The report is made of what loading uses, so a file without problems in it loads.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +17,7 @@ import numpy as np
 
 from sparsh_ros.engines.onnx_engine import open_session
 from sparsh_ros.errors import MissingDependencyError, WeightsError, printable
+from sparsh_ros.files import sha256_of
 from sparsh_ros.models.checkpoints.architecture import InferredConfig
 from sparsh_ros.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from sparsh_ros.models.checkpoints.encoder_keys import describe_groups, describe_module
@@ -27,7 +27,6 @@ from sparsh_ros.models.zoo import describe_encoder
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-_CHUNK = 1 << 20
 _READ_AT_ONCE = 64  # tensors
 _NOT_FINITE = "NaN or infinite"
 _ONNX_TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
@@ -84,18 +83,9 @@ def inspect_file(path: Path, progress: Callable[[int], None] = lambda _: None) -
             ) from error
     report.facts[1:1] = [
         ("size", f"{path.stat().st_size:,} bytes"),
-        ("sha256", _hash(path, progress)),
+        ("sha256", sha256_of(path, progress)),
     ]
     return report
-
-
-def _hash(path: Path, progress: Callable[[int], None]) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            progress(len(chunk))
-    return digest.hexdigest()
 
 
 def _inspect_graph(path: Path, report: Inspection) -> None:

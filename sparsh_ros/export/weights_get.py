@@ -7,7 +7,6 @@ Hub states and, as far as it is known, against the one in the model's descriptio
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from sparsh_ros.errors import MissingDependencyError, ModelError, WeightsError
+from sparsh_ros.files import sha256_of
 from sparsh_ros.models.spec import Source
 from sparsh_ros.models.zoo import describe_model
-
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -143,15 +141,6 @@ def _is_whole(path: Path, file: RemoteFile) -> bool:
     if file.size is not None and path.stat().st_size != file.size:
         return False
     return not file.sha256 or sha256_of(path) == file.sha256
-
-
-def sha256_of(path: Path) -> str:
-    """Hash of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _unreachable(repository: str, error: Exception) -> WeightsError:

@@ -207,7 +207,7 @@ class ForceFieldDecoder(nn.Module):
         return self.probe(fused)
 
     def read(self, name: str, features: Tensor) -> Tensor:
-        """Read one map, "normal" or "shear", from `features`."""
+        """Read one map, "normal" (B, 1, H, W) or "shear" (B, 2, H, W), from `features`."""
         return self.probe.normal(features) if name == "normal" else self.probe.shear(features)
 
     def _patches(self, taps: Sequence[Tensor]) -> list[Tensor]:

@@ -24,7 +24,7 @@ def build_preprocess(encoder: VisionTransformer) -> Preprocess:
 
 
 class EncoderGraph(nn.Module):
-    """Images -> tokens (B, N, D)."""
+    """Images as of the model, (B, H, W, 3) uint8 RGB each, newest first -> tokens (B, N, D)."""
 
     def __init__(self, encoder: VisionTransformer) -> None:
         super().__init__()

@@ -87,7 +87,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention with one fused projection, rows ordered [q | k | v]."""
+    """Multi-head self-attention, (B, N, D) -> same; one fused projection, rows [q | k | v]."""
 
     def __init__(self, embed_dim: int, num_heads: int) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class LayerScale(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block: attention, then MLP, each scaled and added to its input."""
+    """Pre-norm block, (B, N, D) -> same: attention, then MLP, each scaled and added."""
 
     def __init__(
         self, embed_dim: int, num_heads: int, mlp_dim: int | None = None, layer_scale: bool = True

@@ -58,6 +58,7 @@ class Architecture(NamedTuple):
 
 STREAM = "stream"
 SIZES = {
+    "nano": Architecture(64, 4, 1),  # not a published size: trains on a CPU core in minutes
     "micro": Architecture(192, 6, 3),  # not a published size: fits 60 Hz on two CPU cores
     "tiny": Architecture(192, 12, 3),
     "small": Architecture(384, 12, 6),
@@ -125,10 +126,13 @@ class ModelSpec:
         heads: Names of the heads that have trained weights.
         slip_threshold: Slip probability at and above which the slip head's answer is "slipping".
         slip_release: Probability below which slip ends; None for the threshold itself.
+        slip_confirm_s: How long a streaming model's probability stays at the threshold before slip
+            begins, in seconds.
         friction_prior: Log probability of each friction hypothesis, see
             `perception.friction_observer`; only of streaming models.
         evidence_kept: Share of the evidence for them that outlives a step.
         turn_anisotropy: Anisotropy of the print from which on a streaming model tells rotation.
+        turn_dead_zone: A rotation below this many of its own scales counts as none.
         unshipped: Outputs of a streaming model, of `streaming.layout.OUTPUTS`, that were no better
             than a guess on validation data: they stay unknown.
         force_outputs: Which of `FORCE_AXES`, as the head's labels call them, is along x, y and z of
@@ -161,9 +165,11 @@ class ModelSpec:
     heads: tuple[str, ...] = ()
     slip_threshold: float = 0.4  # TacBench's
     slip_release: float | None = None
+    slip_confirm_s: float = 0.0
     friction_prior: tuple[float, ...] = ()
     evidence_kept: float = 1.0
     turn_anisotropy: float = 0.3
+    turn_dead_zone: float = 0.0
     unshipped: tuple[str, ...] = ()
     force_outputs: tuple[str, ...] = FORCE_AXES
     pose_outputs: tuple[str, ...] = POSE_AXES

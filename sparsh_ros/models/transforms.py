@@ -122,7 +122,7 @@ class OutputTransform:
 
         Args:
             head: Name of the head.
-            outputs: Its raw outputs by name.
+            outputs: Its raw outputs by name, float32: force (3,), logits (bins,), maps (C, H, W).
 
         Returns:
             Outputs under the same names.
@@ -175,8 +175,9 @@ def load_transforms(name: str) -> dict[str, InputTransform]:
 def stretch_contrast(frame: NDArray[np.uint8], background: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Subtract the background and stretch contrast as Sparsh's demonstration for the Mini does.
 
-    Two linear steps, each rounded and clipped to 8 bit. A pixel equal to its background becomes
-    173 instead of 127, and contrast grows about threefold.
+    Both are (H, W, 3), and so is what comes out. Two linear steps, each rounded and clipped to 8
+    bit. A pixel equal to its background becomes 173 instead of 127, and contrast grows about
+    threefold.
     """
     difference = frame.astype(np.int16) - background + NEUTRAL
     return _STRETCH[np.clip(difference, 0, 255)]

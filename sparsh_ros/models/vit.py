@@ -152,10 +152,19 @@ class VisionTransformer(nn.Module):
         Returns:
             (B, K, D) tokens in the order of ``patches``.
         """
+        return self.forward_registers(patches, positions)[1]
+
+    def forward_registers(
+        self, patches: Tensor, positions: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Encode patches as `forward_patches` does; registers (B, R, D) come with the tokens (B, K,
+        D), since DINO and DINOv2 read the first register as the class of the image."""
         projection = self.patch_embed.proj
         tokens = F.linear(patches, projection.weight.flatten(1), projection.bias)
         table = self._positions()
-        return self._transform(tokens + (table if positions is None else table[0][positions]))
+        x = tokens + (table if positions is None else table[0][positions])
+        x = self.norm(self._through_blocks(x))
+        return x[:, : self.config.registers], x[:, self.config.registers :]
 
     def _positions(self) -> Tensor:
         return self.pos_embed if self.config.learned_positions else self.pos_embed()
@@ -173,10 +182,13 @@ class VisionTransformer(nn.Module):
         return torch.cat([self.register_tokens.expand(x.shape[0], -1, -1), x], dim=1)
 
     def _transform(self, x: Tensor) -> Tensor:
+        return self.norm(self._through_blocks(x)[:, self.config.registers :])
+
+    def _through_blocks(self, x: Tensor) -> Tensor:
         x = self._prepend_registers(x)
         for block in self.blocks:
             x = block(x)
-        return self.norm(x[:, self.config.registers :])
+        return x
 
     @torch.no_grad()
     def _initialise(self) -> None:

@@ -26,9 +26,11 @@ _TRAINED_FIELDS = (
     "heads",
     "slip_threshold",
     "slip_release",
+    "slip_confirm_s",
     "friction_prior",
     "evidence_kept",
     "turn_anisotropy",
+    "turn_dead_zone",
     "unshipped",
     "pose_axes",
     "pose_bin_edges_mm",
@@ -38,9 +40,11 @@ _TRAINED_FIELDS = (
 )
 _ONLY_STREAMING = (
     "slip_release",
+    "slip_confirm_s",
     "friction_prior",
     "evidence_kept",
     "turn_anisotropy",
+    "turn_dead_zone",
     "unshipped",
 )
 _OF_PUBLISHER = {"sources", "unverified"}
@@ -143,12 +147,15 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _source(path: Path, entry: Any) -> Source:
+    """A source as it is described, or the first one of another model."""
     try:
+        if entry.keys() == {"model"}:
+            return describe_model(entry["model"]).sources[0]
         return Source(**{name: _as_tuple(value) for name, value in entry.items()})
-    except (TypeError, AttributeError):
+    except (TypeError, AttributeError, IndexError):
         raise ModelError(
             f"model file {path}: sources: wanted repository, files and, where known, size and "
-            f"sha256, found {entry!r}"
+            f"sha256, or the model whose first source it is, found {entry!r}"
         ) from None
 
 

@@ -22,6 +22,7 @@ from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import input_sensors
+from sparsh_ros.nodes.graph.sensors import sensor_configs
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.calibrations import load_calibrations
 from sparsh_ros.nodes.runtime.clocks import stale_clock, stamp_clock
@@ -48,15 +49,18 @@ class PerceptionNode(ManagedNode):
             SparshError: a parameter is not allowed.
         """
         super().__init__("perception", settings.PERCEPTION)
-        self._make_sensors()
         self._perception: Perception | None = None
+        if self._params["in_process"]:
+            self._params.declare(settings.SENSORS)
+        self._make_sensors()
         self._features: FeaturesPublisher | None = None
         self._fields: FieldWorker | None = None
         self._stop = threading.Event()
         self._worker: threading.Thread | None = None
 
     def _make_sensors(self) -> None:
-        self._sensor_configs = input_sensors(self._params)
+        find_sensors = sensor_configs if self._params["in_process"] else input_sensors
+        self._sensor_configs = find_sensors(self._params)
         self._prefixes = prefixes([config.name for config in self._sensor_configs])
         self._sensor_ios = {
             config.name: SensorIO(self, config, self._prefixes[config.name])

@@ -28,11 +28,13 @@ from sparsh_ros.nodes.runtime.diagnostics import WARN, Report
 from sparsh_ros.nodes.runtime.endpoints import LOG_THROTTLE_S
 from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode
 from sparsh_ros.nodes.runtime.sensor_health import sensor_report
+from sparsh_ros.nodes.topic_sensor import TopicSensor
 from sparsh_ros.nodes.topics.background import BackgroundTopic
 from sparsh_ros.nodes.topics.images import CameraInfoPublisher, ImagePublisher
 from sparsh_ros.nodes.topics.static_frames import publish_static_frames
 from sparsh_ros.sensors import Sensor
 from sparsh_ros.sensors.config import SensorConfig
+from sparsh_ros.sensors.drivers import TopicConfig
 
 # Between seeing the listeners and sending: both sides must know each other by then, or the first
 # frames are missed, which are those without contact.
@@ -90,11 +92,11 @@ class SensorNode(ManagedNode):
         self._config = self._given_config or config_for_node(self._params)
         if self._config.is_stand_in:
             self.get_logger().warning(_STAND_IN)
-        self._sensor = self._config.open()
+        self._sensor = self._open()
         self._sensor.start()
         if self._sensor.has_beginning:
             self._sensor.stop()
-            self._sensor = self._config.open()
+            self._sensor = self._open()
         config, prefix = self._config, self._prefix
         self._images = ImagePublisher(
             self, prefix, config.optical_frame, lambda: self._params["jpeg_quality"]
@@ -115,6 +117,11 @@ class SensorNode(ManagedNode):
             lambda: self._sensor.serial,
             self._take_background,
         )
+
+    def _open(self) -> Sensor:
+        if isinstance(self._config.driver, TopicConfig):
+            return TopicSensor(self, self._config, f"{self._prefix}image_raw")
+        return self._config.open()
 
     def _activate(self) -> None:
         self._stop.clear()
@@ -163,7 +170,7 @@ class SensorNode(ManagedNode):
     def _on_node_clock(self, frame: Frame) -> Frame | None:
         """The frame with a stamp of the node's clock; None while simulated time has not begun."""
         clock = self.get_clock()
-        if not clock.ros_time_is_active:
+        if not clock.ros_time_is_active or isinstance(self._sensor, TopicSensor):
             return frame
         now_ns = clock.now().nanoseconds
         if now_ns == 0:

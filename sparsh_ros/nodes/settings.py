@@ -13,6 +13,7 @@ from dataclasses import replace
 from sparsh_ros.arguments import Setting
 from sparsh_ros.names import CONTACT_THRESHOLD_N, DEFAULT_MODEL, DEVICES, HEADS
 from sparsh_ros.sensors.drivers import DRIVERS, SENSOR_TYPES
+from sparsh_ros.sensors.placement import SETTINGS as PLACEMENT
 
 DIGIT = ("digit",)
 GELSIGHT = ("gelsight_mini", "gelsight_2017")
@@ -37,21 +38,28 @@ SENSORS: Mapping[str, Setting] = {
     ),
     "source": Setting(
         "auto",
-        "Where the images come from: the camera of the sensor; the video named by `input`; a "
-        "simulated gel. auto: what the other settings speak of, else a camera that is plugged in, "
-        "else a simulated gel, with a warning.",
-        choices=("auto", "camera", "video", "simulated"),
+        "Where the images come from: the camera of the sensor; the video named by `input`; the "
+        "topic named by `image`; a simulated gel. auto: what the other settings speak of, else a "
+        "camera that is plugged in, else a simulated gel, with a warning.",
+        choices=("auto", "camera", "video", "topic", "simulated"),
     ),
     "frame": Setting("", "Frame id of the estimates of a single sensor; empty: NAME_gel_frame."),
     **_OF_DRIVERS,
     "serials": Setting((), "Serial numbers of the cameras of `names`, in the same order."),
     "background": Setting(
         "",
-        "Image file of the untouched gel, for a graph of one sensor; empty: captured at start, "
-        "free of contact.",
+        "Image file of the untouched gel, as the camera delivers it, for a graph of one sensor; "
+        "empty: captured at start, free of contact.",
     ),
+    **PLACEMENT,
 }
-"""What describes the sensors: the same for all nodes, see graph/sensors.py."""
+"""What describes the sensors, see graph/sensors.py."""
+
+HEARD: Mapping[str, Setting] = {
+    name: SENSORS[name]
+    for name in ("sensors", "names", "sensor", "source", "frame", "serial", "serials")
+}
+"""What tells a node that only listens which sensors there are."""
 
 RECORDED: Mapping[str, Setting] = {
     "bag": Setting(
@@ -85,8 +93,8 @@ SENSOR: Mapping[str, Setting] = SENSORS | {
 }
 
 HEAD: Mapping[str, Setting] = {
+    **HEARD,
     **RECORDED,
-    **SENSORS,
     "model": Setting(DEFAULT_MODEL, "Name of a model, or path of its description."),
     "weights_dir": Setting(
         "", "Folder with the weights of the model; empty: where `sparsh-ros weights get` puts them."
@@ -195,6 +203,12 @@ STARTING: Mapping[str, Setting] = {
 }
 
 
+USE_RVIZ = Setting(
+    False, "Open RViz with the contact, the images and the frames, which are then published."
+)
+"""Of launch files only, which know how to start programs of other packages."""
+
+
 def graph_settings(sensor_types: Sequence[str]) -> dict[str, Setting]:
     """The arguments of a graph for one of these types of sensor; the first is the default."""
     return {
@@ -208,6 +222,16 @@ def graph_settings(sensor_types: Sequence[str]) -> dict[str, Setting]:
         **STARTING,
         **GRAPH,
     }
+
+
+def perception_only_settings() -> dict[str, Setting]:
+    """The arguments of a graph that takes the images of another's driver."""
+    kept = {"sensors", "names", "sensor", "image", "serial", "frame", "background", *PLACEMENT}
+    return {
+        name: setting
+        for name, setting in graph_settings(SENSOR_TYPES).items()
+        if name in kept or name not in {*SENSORS, "listeners"}
+    } | {"in_process": replace(PERCEPTION["in_process"], default=True)}
 
 
 def replay_settings() -> dict[str, Setting]:

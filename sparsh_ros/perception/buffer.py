@@ -112,8 +112,8 @@ class SensorBuffer:
             stamp_now_ns: The moment by the clock of the stamps; None trusts them.
 
         Returns:
-            What will have been encoded, and the images that the encoder is to see, newest first and
-            the background last; None in their place if the frame is invalid.
+            What will have been encoded, and the (H, W, 3) images that the encoder is to see, newest
+            first and the background last; None in their place if the frame is invalid.
         """
         clip = self._ring.clip()
         newest = self._ring.newest

@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 def follow(
     perception: Perception, sensors: Sequence[Sensor], background: str | Path | None
 ) -> Iterator[Estimate]:
-    """Give the estimates of running sensors, see `Perception.follow`."""
+    """Give the estimates of running sensors; arguments and errors as of `Perception.follow`."""
     if background is not None and len(sensors) != 1:
         raise ParameterError(
             f"background: wanted one sensor for {background}, found {len(sensors)}; follow each "

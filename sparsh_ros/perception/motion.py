@@ -18,7 +18,7 @@ _LONGEST_GAP = 2.0
 
 
 def softmax(logits: NDArray) -> NDArray[np.float64]:
-    """Probabilities along the last axis, in float64."""
+    """Probabilities along the last axis of (..., bins) logits, in float64."""
     logits = np.asarray(logits, np.float64)
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
@@ -111,7 +111,14 @@ class MotionIntegrator:
         change: NDArray[np.float64],
         covariance: NDArray[np.float64],
     ) -> None:
-        """Add the new share of a motion over the `interval_s` that ends at `stamp_ns`."""
+        """Add the new share of a motion over the `interval_s` that ends at `stamp_ns`.
+
+        Args:
+            stamp_ns: Of the newer frame.
+            interval_s: From the older frame to it.
+            change: (3,) dx, dy (m), rotation (rad).
+            covariance: (3, 3) of the change.
+        """
         share = (stamp_ns - self._stamp_ns) * 1e-9 / interval_s
         self._stamp_ns = stamp_ns
         self.pose = self.pose + share * change

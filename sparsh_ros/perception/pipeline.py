@@ -174,7 +174,7 @@ class Perception:
         self._head_runner.set_thresholds(contact_n, slip)
 
     def set_background(self, name: str, image: NDArray[np.uint8] | None) -> None:
-        """Set a sensor's no-contact reference, a canonical image; None forgets the one it had.
+        """Set a sensor's no-contact reference, a canonical image; None: that of the start.
 
         Raises:
             FrameError: The image is no canonical image.

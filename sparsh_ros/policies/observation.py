@@ -100,7 +100,9 @@ FELT_NAMES = (
 GROUPS = {
     "force": ("force", "load"),
     "slip": ("margin", "slide", "share"),
-    "touch": tuple(name.split("_")[0] for name in FELT_NAMES if not name.startswith(("up", "grip"))),
+    "touch": tuple(
+        name.split("_")[0] for name in FELT_NAMES if not name.startswith(("up", "grip"))
+    ),
 }
 """What an ablation leaves out: values whose names begin with these words."""
 

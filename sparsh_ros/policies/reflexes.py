@@ -169,9 +169,7 @@ class Reflexes:
         self._enter(OPEN, now_s)
         return Action(OPEN, reason, 0.0, 0.0)
 
-    def _where_to(
-        self, now_s: float, hand: Pose, offset: NDArray[np.float64] | None
-    ) -> Pose:
+    def _where_to(self, now_s: float, hand: Pose, offset: NDArray[np.float64] | None) -> Pose:
         """Where the bead was felt last; where that was in vain, further and further back."""
         if offset is not None and self._tries == 1:
             base = hand

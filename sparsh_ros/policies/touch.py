@@ -66,9 +66,7 @@ class Touch:
     pooled: NDArray[np.float32] = field(default_factory=lambda: np.zeros(POOLED, np.float32))
 
 
-def from_estimate(
-    side: str, estimate: Estimate, tokens: NDArray[np.floating] | None
-) -> Touch:
+def from_estimate(side: str, estimate: Estimate, tokens: NDArray[np.floating] | None) -> Touch:
     """What an estimate and the tokens (TOKENS, CHANNELS) of the same image say.
 
     Args:

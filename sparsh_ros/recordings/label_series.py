@@ -34,7 +34,7 @@ class LabelLog:
         return min(self._stamps), max(self._stamps)
 
     def add(self, stamp_ns: int, values: NDArray[np.float64], segment_of_frames: int) -> None:
-        """Add a label; NaN where it says that nothing is known.
+        """Add a label, (width,) numbers; NaN where nothing is known.
 
         A new segment is numbered as that of the frames, so that labels which began later, or were
         silent meanwhile, do not meet frames of a segment before.

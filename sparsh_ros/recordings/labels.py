@@ -111,7 +111,7 @@ def read_events(bag: Bag, sensors: Sequence[SensorTopics]) -> Iterator[Event]:
 def read_frames(
     bag: Bag, topic: str, wanted_ns: Collection[int]
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Stamps and images, as recorded, of the frames with some stamps; decodes no others."""
+    """Stamps and images, (H, W, 3) as recorded, of the frames wanted; decodes no others."""
     left = set(wanted_ns)
     for message in bag.messages([topic]):
         try:

@@ -70,7 +70,7 @@ class Axes:
     y: tuple[float, float]
 
     def place(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Data to user units of the SVG, whose y points down."""
+        """Data (n,) to user units of the SVG, whose y points down."""
         left, right = self.x
         low, high = self.y
         return _WIDTH * (x - left) / (right - left), _HEIGHT * (high - y) / (high - low)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from sparsh_ros.errors import ParameterError
@@ -36,13 +37,6 @@ _HOMES = {
     "SensorStatus": "status",
     "list_profiles": "profiles",
     "load_profile": "profiles",
-}
-_CLASSES = {
-    "simulated": ("simulated", "SimulatedSensor"),
-    "video": ("video", "VideoSensor"),
-    "digit": ("cameras.digit", "DigitSensor"),
-    "gelsight_mini": ("cameras.gelsight", "GelSightMiniSensor"),
-    "gelsight_2017": ("cameras.gelsight", "GelSight2017Sensor"),
 }
 _SERIALS = {"digit": r"D\d{4,6}", "gelsight_mini": r"\d[0-9A-Z]{3}-?[0-9A-Z]{4}"}
 
@@ -107,13 +101,17 @@ def create_sensor(
     """
     from sparsh_ros.sensors.profiles import SensorProfile, load_profile
 
+    if not config.sensor_class:
+        raise ParameterError(
+            f"sensor: driver {config.name} works in the ROS graph only; "
+            "`ros2 launch sparsh_ros perception_only.launch.py`"
+        )
     if not isinstance(profile, SensorProfile):
         profile = load_profile(profile or config.sensor_type or "digit")
-    module, name = _CLASSES[config.name]
     given = {"clock": clock} if clock else {}
     if host is not None and config.name != "simulated":
         given["host"] = host
-    return getattr(import_module(f"{__name__}.{module}"), name)(profile, config, **given)
+    return resolve_name(f"{__name__}.{config.sensor_class}")(profile, config, **given)
 
 
 def _recognise(source: str, host: Host | None) -> tuple[str, dict[str, str]]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ from sparsh_ros.errors import ParameterError, SparshError
 from sparsh_ros.resources import config_path
 from sparsh_ros.sensors import create_sensor
 from sparsh_ros.sensors.drivers import DRIVERS, DriverConfig, driver_config
+from sparsh_ros.sensors.placement import SETTINGS as PLACEMENT
+from sparsh_ros.sensors.placement import Placement, placement_from
 from sparsh_ros.sensors.profiles import (
     SensorProfile,
     list_profiles,
@@ -28,7 +30,7 @@ from sparsh_ros.sensors.profiles import (
 if TYPE_CHECKING:
     from sparsh_ros.sensors.base import Sensor
 
-_OWN_KEYS = ("name", "driver", "sensor_type", "frame", "background", "profile")
+_OWN_KEYS = ("name", "driver", "sensor_type", "frame", "background", "profile", *PLACEMENT)
 _OF_ANY_TYPE = tuple(name for name, config in DRIVERS.items() if not config.sensor_type)
 _NAME = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*")
 
@@ -42,7 +44,9 @@ class SensorConfig:
         driver: What gives its images, with the settings of that.
         profile: Of its type, with what is special about this one.
         gel_frame: Frame of the estimates; "<name>_gel_frame" where none is given.
-        background: Image file of the untouched gel; None: captured at start.
+        background: Image file of the untouched gel, as the camera delivers it; None: captured at
+            start.
+        placement: How the images of the camera lie.
         is_stand_in: It is simulated only because no camera was found, and nobody asked for that.
     """
 
@@ -51,6 +55,7 @@ class SensorConfig:
     profile: SensorProfile
     gel_frame: str = ""
     background: Path | None = None
+    placement: Placement = Placement()
     is_stand_in: bool = False
 
     def __post_init__(self) -> None:
@@ -61,6 +66,11 @@ class SensorConfig:
     def optical_frame(self) -> str:
         """Frame of the images: z into the gel's back, x right, y down."""
         return names.optical_frame(self.name)
+
+    @property
+    def camera_profile(self) -> SensorProfile:
+        """The profile for images as the camera delivers them; `profile` is for canonical ones."""
+        return replace(self.profile, placement=self.placement)
 
     def find_serial(self) -> str:
         """Serial number of its camera: as configured, else that of the only one of its type here.
@@ -81,7 +91,7 @@ class SensorConfig:
         Raises:
             SparshError: A setting has a value that cannot be used, or needs a missing package.
         """
-        return create_sensor(self.driver, self.profile)
+        return create_sensor(self.driver, self.camera_profile)
 
 
 def sensors_file(path: str | Path) -> Path:
@@ -187,6 +197,7 @@ def _parsed(item: Mapping[str, Any], folder: Path) -> SensorConfig:
         profile=_profile(item, config),
         gel_frame=_text(item, "frame", ""),
         background=folder / background if background else None,
+        placement=placement_from(item),
     )
 
 

@@ -16,7 +16,12 @@ from sparsh_ros.arguments import Setting
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.names import MAX_RATE_HZ
 
-SENSOR_TYPES = ("digit", "gelsight_mini", "gelsight_2017")
+_IN_WORDS = {
+    "digit": "DIGIT",
+    "gelsight_mini": "GelSight Mini",
+    "gelsight_2017": "GelSight 2017",
+}
+SENSOR_TYPES = tuple(_IN_WORDS)
 """Types of sensor whose cameras have a driver; each has a profile of that name."""
 
 STREAMS = {"QVGA": (320, 240, (60.0, 30.0)), "VGA": (640, 480, (30.0, 15.0))}
@@ -57,10 +62,12 @@ class DriverConfig:
 
     Attributes:
         name: Of the driver.
+        sensor_class: Of its sensors, as module:class below sparsh_ros.sensors.
         sensor_type: Of the only type of sensor it is for; empty where any can be had.
     """
 
     name: ClassVar[str] = ""
+    sensor_class: ClassVar[str] = ""
     sensor_type: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
@@ -69,6 +76,12 @@ class DriverConfig:
                 setting.check(getattr(self, name))
             except ParameterError as error:
                 raise ParameterError(f"{name}: {error}") from None
+
+    @property
+    def title(self) -> str:
+        """The sensor in words, for messages; it holds no password."""
+        serial, source = self.camera() or ("", "")
+        return f"{_IN_WORDS.get(self.name, self.name)} {serial or hide_password(source)}".rstrip()
 
     @classmethod
     def settings(cls) -> dict[str, Setting]:
@@ -85,6 +98,7 @@ class SimulatedConfig(DriverConfig):
     """A simulated touch, which needs no hardware."""
 
     name: ClassVar[str] = "simulated"
+    sensor_class: ClassVar[str] = "simulated:SimulatedSensor"
 
     touch: str = _setting(
         "random",
@@ -123,6 +137,7 @@ class VideoConfig(_InputConfig):
     """Recorded or streamed frames."""
 
     name: ClassVar[str] = "video"
+    sensor_class: ClassVar[str] = "video:VideoSensor"
 
     fps: float = _fps()
     loop: bool = _setting(False, "Start a recording again at its end.")
@@ -138,6 +153,11 @@ class VideoConfig(_InputConfig):
             raise ParameterError("fps and loop are for recordings; a live input sets its own pace")
 
     @property
+    def title(self) -> str:
+        """See DriverConfig."""
+        return f"video {hide_password(self.input)}"
+
+    @property
     def is_recording(self) -> bool:
         """Whether the input is a file or a folder."""
         return not (self.url or self.device)
@@ -148,6 +168,7 @@ class DigitConfig(DriverConfig):
     """A DIGIT on USB."""
 
     name: ClassVar[str] = "digit"
+    sensor_class: ClassVar[str] = "cameras.digit:DigitSensor"
     sensor_type: ClassVar[str] = "digit"
 
     serial: str = _serial()
@@ -178,6 +199,10 @@ class DigitConfig(DriverConfig):
 @dataclass(frozen=True)
 class GelSightConfig(_InputConfig):
     """A GelSight on USB or, with `input`, on the network or at a device node."""
+
+    sensor_class: ClassVar[str] = "cameras.gelsight:GelSightSensor"
+    camera_type: ClassVar[str] = "gelsight_mini"
+    """See TactileCamera.sensor_type; empty where the camera is an ordinary webcam."""
 
     serial: str = _serial()
     fps: float = _fps()
@@ -212,6 +237,26 @@ class GelSight2017Config(GelSightConfig):
 
     name: ClassVar[str] = "gelsight_2017"
     sensor_type: ClassVar[str] = "gelsight_2017"
+    camera_type: ClassVar[str] = ""
+
+
+@dataclass(frozen=True)
+class TopicConfig(DriverConfig):
+    """The images that another's driver publishes in the ROS graph."""
+
+    name: ClassVar[str] = "topic"
+
+    image: str = _setting(
+        "",
+        "For source topic: the topic on which another's driver publishes its images; compressed "
+        "ones where it ends in /compressed.",
+    )
+    serial: str = _serial()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.image.strip("/"):
+            raise ParameterError(f"image: wanted the name of a topic, found {self.image!r}")
 
 
 DRIVERS = {
@@ -219,6 +264,7 @@ DRIVERS = {
     for config in (
         SimulatedConfig,
         VideoConfig,
+        TopicConfig,
         DigitConfig,
         GelSightMiniConfig,
         GelSight2017Config,

@@ -15,6 +15,7 @@ import yaml
 from sparsh_ros.errors import FrameError, ParameterError
 from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_WIDTH, check_image
 from sparsh_ros.resources import config_path
+from sparsh_ros.sensors.placement import Placement
 
 _TURNS = {
     "clockwise": cv2.ROTATE_90_CLOCKWISE,
@@ -38,6 +39,9 @@ class SensorProfile:
         force_scale_n: Newtons (x, y, z) at a force-head output of 1.
         delta_force_scale_n: Newtons (x, y, z) at a slip-head delta-force output of 1.
         gel_width_mm, gel_height_mm: Extent of gel in the canonical image along x and y.
+        lamps: Where the red, the green and the blue light come from in the canonical image: x
+            (right) and y (up) of each, six numbers; empty where units of the type differ too much.
+        placement: How images differ from those of the usual camera; not in the files of profiles.
     """
 
     name: str
@@ -51,6 +55,8 @@ class SensorProfile:
     delta_force_scale_n: tuple[float, float, float]
     gel_width_mm: float
     gel_height_mm: float
+    lamps: tuple[float, ...]
+    placement: Placement = Placement()
 
     @property
     def gel_width_m(self) -> float:
@@ -77,8 +83,8 @@ class SensorProfile:
     def to_canonical(self, raw: np.ndarray, order: str) -> np.ndarray:
         """Make a canonical image of a camera frame of any size.
 
-        Landscape frames are turned upright as the profile says, the centre is cropped to 3:4 and
-        resized by area (no aliasing when shrinking).
+        The placement comes first. Then landscape frames are turned upright as the profile says,
+        the centre is cropped to 3:4 and resized by area (no aliasing when shrinking).
 
         Args:
             raw: (height, width, 3) uint8.
@@ -88,10 +94,12 @@ class SensorProfile:
             (320, 240, 3) uint8 RGB, contiguous, never sharing memory with `raw`.
 
         Raises:
-            FrameError: `raw` is not such an array, or `order` is unknown.
+            FrameError: `raw` is not such an array, `order` is unknown, or the crop does not fit.
         """
         self._check_raw(raw, order)
-        upright = cv2.rotate(raw, _TURNS[self.turn]) if raw.shape[1] > raw.shape[0] else raw
+        placed = self.placement.apply(raw)
+        is_landscape = placed.shape[1] > placed.shape[0]
+        upright = cv2.rotate(placed, _TURNS[self.turn]) if is_landscape else placed
         cropped = _crop_to_aspect(upright)
         shrinks = cropped.shape[0] > IMAGE_HEIGHT
         method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -154,7 +162,7 @@ def override_profile(profile: SensorProfile, changes: Mapping[str, object]) -> S
     Raises:
         ParameterError: No such field, or a value that does not fit it; the type itself is fixed.
     """
-    known = [field.name for field in fields(SensorProfile) if field.name != "name"]
+    known = [name for name in _IN_FILES if name != "name"]
     for key in changes:
         if key not in known:
             raise ParameterError(f"wanted one of {', '.join(known)}, found {key!r}")
@@ -162,7 +170,7 @@ def override_profile(profile: SensorProfile, changes: Mapping[str, object]) -> S
 
 
 def _profile_from(content: object, path: Path) -> SensorProfile:
-    wanted = {field.name for field in fields(SensorProfile)}
+    wanted = set(_IN_FILES)
     found = set(content) if isinstance(content, dict) else set()
     if found != wanted:
         raise ParameterError(
@@ -186,9 +194,13 @@ def _checked(content: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _is_positive(value: object) -> bool:
+def _is_number(value: object) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value) and value > 0
+    return number and math.isfinite(value)
+
+
+def _is_positive(value: object) -> bool:
+    return _is_number(value) and value > 0
 
 
 def _is_pixel_count(value: object) -> bool:
@@ -199,6 +211,11 @@ def _is_three_positives(value: object) -> bool:
     return isinstance(value, list) and len(value) == 3 and all(map(_is_positive, value))
 
 
+def _is_lamps(value: object) -> bool:
+    return isinstance(value, list) and len(value) in (0, 6) and all(map(_is_number, value))
+
+
+_IN_FILES = [field.name for field in fields(SensorProfile) if field.name != "placement"]
 _POSITIVE = (_is_positive, "a number above 0")
 _RULES = {
     "name": (lambda value: isinstance(value, str) and value != "", "a name"),
@@ -207,5 +224,6 @@ _RULES = {
     "turn": (lambda value: isinstance(value, str) and value in _TURNS, " or ".join(_TURNS)),
     "subtract_background": (lambda value: isinstance(value, bool), "true or false"),
     "force_scale_n": (_is_three_positives, "three numbers above 0"),
+    "lamps": (_is_lamps, "six numbers, or none"),
     "delta_force_scale_n": (_is_three_positives, "three numbers above 0"),
 }

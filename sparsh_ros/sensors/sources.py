@@ -57,7 +57,7 @@ class VideoFile:
         return capture
 
     def read(self) -> np.ndarray | None:
-        """The next image; None at the end, or where the file is cut off."""
+        """The next image, (H, W, 3) uint8 BGR; None at the end, or where the file is cut off."""
         if self._first is not None:
             image, self._first = self._first, None
             return image

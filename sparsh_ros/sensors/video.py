@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,8 @@ from sparsh_ros.frames import PAIR_INTERVAL_S, Frame
 from sparsh_ros.sensors.cameras.camera import V4l2Camera
 from sparsh_ros.sensors.cameras.live import LiveSensor, LiveSource
 from sparsh_ros.sensors.cameras.mjpeg import MjpegStream
-from sparsh_ros.sensors.cameras.v4l2 import Host, Mode
-from sparsh_ros.sensors.drivers import VideoConfig, hide_password
-from sparsh_ros.sensors.profiles import SensorProfile
+from sparsh_ros.sensors.cameras.v4l2 import Mode
+from sparsh_ros.sensors.drivers import VideoConfig
 from sparsh_ros.sensors.schedule import Schedule
 from sparsh_ros.sensors.sources import ImageFolder, VideoFile
 
@@ -30,33 +28,16 @@ class VideoSensor(LiveSensor):
 
     Recordings play at the given rate, else by the times in the file, else at the file's rate, else
     (folders) at the profile's. They keep time: what cannot be decoded in time is passed over and
-    counted as skipped. Cameras and streams set their own pace and are watched like those of every
-    LiveSensor.
+    counted as skipped. In a loop there is a pause of 167 ms before they start over. Cameras and
+    streams set their own pace and are watched like those of every LiveSensor.
     """
 
-    def __init__(
-        self,
-        profile: SensorProfile,
-        config: VideoConfig,
-        clock: Callable[[], int] = time.time_ns,
-        host: Host | None = None,
-    ) -> None:
-        """Prepare; the input is opened by `start`.
+    config: VideoConfig
 
-        Args:
-            profile: Type of sensor the frames come from.
-            config: The input (path of a video file or of a folder of images, camera index, or
-                http(s) URL), and for recordings the frames per second and whether to start over at
-                the end, after a pause of 167 ms.
-            clock: Gives the stamps, nanoseconds.
-            host: The machine whose cameras these are, None for this one.
-        """
-        super().__init__(f"video {hide_password(config.input)}", profile, clock)
-        self.config = config
-        self._host = host or Host()
+    def _prepare(self) -> None:
         self._recording: VideoFile | ImageFolder | None = None
-        self.has_beginning = config.is_recording
-        self._schedule = Schedule(config.fps or profile.fps, self._stop)
+        self.has_beginning = self.config.is_recording
+        self._schedule = Schedule(self.config.fps or self.profile.fps, self._stop)
 
     def check_input(self) -> None:
         """Find out whether a recording can be played.

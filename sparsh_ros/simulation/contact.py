@@ -37,7 +37,7 @@ ROWS, COLUMNS = 160, 120
 
 @dataclass(frozen=True)
 class GelGrid:
-    """Regular grid over the part of the gel that the standard image shows.
+    """Regular grid over the part of the gel that the canonical image shows.
 
     Attributes:
         width_mm: extent along x (image columns).
@@ -84,7 +84,7 @@ def overlap(gap_mm: np.ndarray, depth_mm: float) -> np.ndarray:
 
 
 def normal_force(overlap_mm: np.ndarray, stiffness_n_per_mm3: float, cell_area_mm2: float) -> float:
-    """Load in newtons that the springs under `overlap_mm` carry."""
+    """Load in newtons that the springs under `overlap_mm`, (R, C), carry."""
     return float(overlap_mm.sum(dtype=np.float64)) * stiffness_n_per_mm3 * cell_area_mm2
 
 

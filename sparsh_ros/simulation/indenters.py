@@ -179,7 +179,7 @@ def textured(indenter: Indenter, rng: np.random.Generator, amplitude_mm: float) 
 def box_distance(
     x: np.ndarray, y: np.ndarray, half_x_mm: float, half_y_mm: float, round_mm: float
 ) -> np.ndarray:
-    """Distance from a rectangle with rounded corners, mm; negative inside."""
+    """Distance from a rectangle with rounded corners, mm, of (n,) points; negative inside."""
     across = np.maximum(np.abs(x) - half_x_mm, -round_mm)
     along = np.maximum(np.abs(y) - half_y_mm, -round_mm)
     return np.hypot(across + round_mm, along + round_mm) - round_mm

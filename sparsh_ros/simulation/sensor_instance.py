@@ -2,67 +2,26 @@
 """One simulated sensor: every number in which two units of the same type differ.
 
 Lengths are millimetres in the gel frame (origin at the gel's centre, x right and y up in the
-standard image, z towards the camera), lengths of the camera are pixels of the standard image,
+canonical image, z towards the camera), lengths of the camera are pixels of the canonical image,
 angles radians counter-clockwise, brightness grey levels of 0 to 255.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+import yaml
 
 from sparsh_ros.errors import ParameterError
+from sparsh_ros.resources import config_path
+from sparsh_ros.simulation.lamps import Light, draw_leds, draw_log, draw_rows
 
 SENSORS = ("digit", "gelsight_mini", "gelsight_2017")
 
-_GEL_SIZE_MM = {
-    "digit": (14.3, 19.1),
-    "gelsight_mini": (14.0, 18.6),
-    "gelsight_2017": (14.0, 18.6),
-}
-
-
 VIDEO_SHARE = 0.3
 """Share of the sensors whose frames were stored as video, as most shared recordings are."""
-
-
-@dataclass(frozen=True)
-class Light:
-    """One coloured LED (or row of LEDs) beside the gel.
-
-    Attributes:
-        colour: light (red, green, blue) that it adds to a flat gel at full irradiance; a grey level
-            before the camera's exposure.
-        azimuth_rad: direction from the gel's centre to the light.
-        elevation_rad: height of the light above the gel as seen from the gel's centre.
-        distance_mm: distance of the light from the gel's centre along the gel.
-        spot_mm: (x, y) where its irradiance is largest. The bowl of a domed gel is brightest
-            opposite its lamp, so the spot need not lie on the lamp's side.
-        spot_radius_mm: (along, across) the azimuth, the radii where the irradiance falls to 1/e.
-        echo: relative strength of its reflection off the far rim, a spot mirrored left to right.
-        streak: relative strength of the streaks that its optics throw on the gel.
-        fan: relative strength of a sharp-edged fan of light; 0 for none.
-        fan_tip_mm: distance of the fan's tip from the spot, towards the lamp.
-        fan_azimuth_rad: direction in which the fan opens.
-        fan_angle_rad: half the opening angle of the fan.
-        penumbra_mm: how deep in the shadow of a bump a point loses most of the lamp's direct light;
-            the larger the lamp, the deeper.
-    """
-
-    colour: tuple[float, float, float]
-    azimuth_rad: float
-    elevation_rad: float
-    distance_mm: float
-    spot_mm: tuple[float, float]
-    spot_radius_mm: tuple[float, float]
-    echo: float
-    streak: float
-    fan: float
-    fan_tip_mm: float
-    fan_azimuth_rad: float
-    fan_angle_rad: float
-    penumbra_mm: float
 
 
 @dataclass(frozen=True)
@@ -72,7 +31,7 @@ class SensorInstance:
     Attributes:
         sensor: type, one of `SENSORS`.
         seed: the number that it was drawn from; also seeds the pattern of its skin.
-        gel_width_mm, gel_height_mm: extent in x and y that the standard image shows.
+        gel_width_mm, gel_height_mm: extent in x and y that the canonical image shows.
         thickness_mm: thickness of the gel.
         normal_stiffness_n_per_mm3: foundation modulus k_n, pressure per indentation.
         tangential_ratio: tangential over normal foundation modulus, k_t / k_n.
@@ -164,7 +123,7 @@ class SensorInstance:
         if seed < 0:
             raise ParameterError(f"simulated sensor: seed must be 0 or more, found {seed}")
         rng = np.random.default_rng([SENSORS.index(sensor), seed])
-        width, height = _GEL_SIZE_MM[sensor]
+        width, height = _gel_size_mm(sensor)
         common = {
             "sensor": sensor,
             "seed": seed,
@@ -177,9 +136,11 @@ class SensorInstance:
         return cls(**common, **_DRAW_LIGHT[sensor](width, height, rng))
 
 
-def _draw_log(rng: np.random.Generator, low: float, high: float) -> float:
-    """A number whose logarithm is uniform."""
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+@lru_cache
+def _gel_size_mm(sensor: str) -> tuple[float, float]:
+    """Width and height of the gel, as the description of the real sensors says."""
+    values = yaml.safe_load(config_path("sensors", f"{sensor}.yaml").read_text())
+    return values["gel_width_mm"], values["gel_height_mm"]
 
 
 def _draw_elastomer(sensor: str, rng: np.random.Generator) -> dict:
@@ -205,7 +166,7 @@ def _draw_camera(sensor: str, rng: np.random.Generator) -> dict:
         "read_noise": rng.uniform(*noise),
         "shot_noise": rng.uniform(0.02, 0.10),
         "jpeg_quality": int(rng.integers(50, 97)),
-        "video_step": _draw_log(rng, 3.0, 20.0) if rng.random() < VIDEO_SHARE else 0.0,
+        "video_step": draw_log(rng, 3.0, 20.0) if rng.random() < VIDEO_SHARE else 0.0,
         "video_keyframe": int(rng.integers(12, 250)),
         "drift": rng.uniform(0.0, 0.015),
         "drift_period_s": rng.uniform(20, 120),
@@ -224,43 +185,9 @@ def _draw_skin(sensor: str, rng: np.random.Generator) -> dict:
     }
 
 
-_DIGIT_LAMPS = (
-    # azimuth, bright spot (share of width, height), weakest and strongest colour
-    (np.deg2rad(40), (-0.26, -0.05), (60, 2, 2), (130, 14, 18)),
-    (np.deg2rad(155), (0.28, -0.05), (0, 40, 2), (8, 80, 12)),
-    (np.deg2rad(-78), (0.0, -0.34), (0, 4, 35), (8, 24, 80)),
-)
-
-
 def _draw_digit_light(width: float, height: float, rng: np.random.Generator) -> dict:
-    """Red LED at the upper right of the upright image, green at the upper left, blue below.
-
-    The light of the upper two crosses the gel's bowl and is brightest on the far side, as the rims
-    of real contact prints show; where exactly differs much between units. The LEDs stand close: on
-    a real unit the directions from which balls are lit meet 7 to 8 mm from the gel's centre.
-    """
-    lights, turn = [], rng.normal(0, 0.15)
-    for side, (x, y), weakest, strongest in _DIGIT_LAMPS:
-        azimuth = side + turn + rng.normal(0, 0.22)
-        lights.append(
-            Light(
-                colour=tuple(rng.uniform(weakest, strongest)),
-                azimuth_rad=azimuth,
-                elevation_rad=np.deg2rad(rng.uniform(18, 38)),
-                distance_mm=rng.uniform(7, 16),
-                spot_mm=((x + rng.normal(0, 0.1)) * width, (y + rng.normal(0, 0.15)) * height),
-                spot_radius_mm=(rng.uniform(5, 13), rng.uniform(5, 12)),
-                echo=max(0.0, rng.uniform(-0.6, 0.7)),
-                streak=rng.uniform(0.0, 1.0) ** 2 * 0.4,
-                fan=rng.uniform(0.2, 1.1) if rng.random() < 0.5 else 0.0,
-                fan_tip_mm=rng.uniform(1, 8),
-                fan_azimuth_rad=azimuth + np.pi + rng.normal(0, 0.4),
-                fan_angle_rad=rng.uniform(0.3, 0.9),
-                penumbra_mm=_draw_log(rng, 0.05, 0.4),
-            )
-        )
     return {
-        "lights": tuple(lights),
+        "lights": draw_leds(width, height, rng),
         "dimming": rng.uniform(0.0, 0.3),
         "scatter": rng.uniform(0.05, 0.3),
         "ambient": tuple(rng.uniform((3, 3, 2), (18, 20, 16))),
@@ -280,12 +207,6 @@ def _draw_glow(rng: np.random.Generator, levels: float) -> dict:
     return {"glow": tuple(glow), "glow_slope": tuple(map(tuple, slope))}
 
 
-_GELSIGHT_LAMPS = (
-    # azimuth, smallest and largest radius of the bright spot, weakest and strongest colour
-    (0.1, (4, 8), (60, 2, 4), (110, 16, 24)),
-    (-1.7, (9, 18), (2, 40, 8), (16, 80, 30)),
-    (-2.95, (6, 13), (2, 8, 55), (18, 34, 100)),
-)
 TURNED_SHARE = 0.35
 """Share of the Minis that sit turned by half a turn in their gripper."""
 
@@ -294,7 +215,7 @@ def _draw_mini_light(width: float, height: float, rng: np.random.Generator) -> d
     """Red row on the right, green at the bottom, blue left of the upright image, or turned."""
     turn = np.pi if rng.random() < TURNED_SHARE else 0.0
     return {
-        "lights": _draw_rows(turn, width, height, rng),
+        "lights": draw_rows(turn, width, height, rng),
         "exposure": tuple(rng.normal((81, 112, 126), (15, 12, 12))),
         **_draw_gelsight_gel(rng),
         "ambient": tuple(rng.uniform((6, 18, 18), (30, 60, 60))),
@@ -304,7 +225,7 @@ def _draw_mini_light(width: float, height: float, rng: np.random.Generator) -> d
 def _draw_2017_light(width: float, height: float, rng: np.random.Generator) -> dict:
     """The same three rows turned by any angle and whiter: these sensors were built by hand."""
     return {
-        "lights": _draw_rows(rng.uniform(-np.pi, np.pi), width, height, rng),
+        "lights": draw_rows(rng.uniform(-np.pi, np.pi), width, height, rng),
         "exposure": tuple(rng.normal(110, 12) + rng.normal(0, 9, 3)),
         **_draw_gelsight_gel(rng),
         "ambient": tuple(rng.uniform(20, 60, 3)),
@@ -321,34 +242,6 @@ def _draw_gelsight_gel(rng: np.random.Generator) -> dict:
         "skin_stiffness_mm": rng.uniform(0.13, 0.36),
         **_draw_glow(rng, 0.5),
     }
-
-
-def _draw_rows(
-    turn: float, width: float, height: float, rng: np.random.Generator
-) -> tuple[Light, ...]:
-    """Three rows of LEDs; where their broad spots overlap the gel looks whitish."""
-    lights = []
-    for side, (smallest, largest), weakest, strongest in _GELSIGHT_LAMPS:
-        azimuth = side + turn + rng.normal(0, 0.2)
-        reach = rng.uniform(-0.35, 0.1)
-        lights.append(
-            Light(
-                colour=tuple(rng.uniform(weakest, strongest)),
-                azimuth_rad=azimuth,
-                elevation_rad=np.deg2rad(rng.uniform(16, 38)),
-                distance_mm=rng.uniform(10, 20),
-                spot_mm=(reach * width * np.cos(azimuth), reach * height * np.sin(azimuth)),
-                spot_radius_mm=tuple(rng.uniform(smallest, largest, 2)),
-                echo=0.0,
-                streak=rng.uniform(0.0, 0.04),
-                fan=0.0,
-                fan_tip_mm=0.0,
-                fan_azimuth_rad=0.0,
-                fan_angle_rad=1.0,
-                penumbra_mm=_draw_log(rng, 0.2, 1.2),
-            )
-        )
-    return tuple(lights)
 
 
 _DRAW_LIGHT = {

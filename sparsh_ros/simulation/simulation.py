@@ -175,7 +175,7 @@ class TouchSimulation:
         kinds: shapes that may touch, see `sparsh_ros.simulation.shapes.KINDS`; None means all.
         maximum_load_n: highest normal load, newtons.
         rest_s: simulated seconds before the touch begins; the touch itself is the same.
-        downscale: 1 for standard images; 2 or 4 for images, and with 4 mechanics, of that many
+        downscale: 1 for canonical images; 2 or 4 for images, and with 4 mechanics, of that many
             times fewer rows and columns: what a small network trains on, several times faster.
 
     Raises:
@@ -209,7 +209,7 @@ class TouchSimulation:
         self._frames = 0
 
     def background(self) -> np.ndarray:
-        """A frame without contact, through the same camera."""
+        """A frame without contact, through the same camera: (H, W, 3) uint8 RGB."""
         return self._gel.background()
 
     def step(self) -> TouchSample:
@@ -253,3 +253,20 @@ def _check(touch: str, kinds: Sequence[str], rate_hz: float, maximum_load_n: flo
         raise ParameterError(f"rate_hz must be positive, not {rate_hz}")
     if not maximum_load_n > CONTACT_N:
         raise ParameterError(f"maximum_load_n must be above {CONTACT_N} N, not {maximum_load_n}")
+
+
+class MotionSinceContact:
+    """The object's motion since contact began, which is what the topic `pose` estimates."""
+
+    def __init__(self) -> None:
+        """Start without contact."""
+        self._origin: np.ndarray | None = None
+
+    def update(self, sample: TouchSample) -> np.ndarray:
+        """Take the next sample; (3,) x (m), y (m), rotation (rad), NaN without contact."""
+        if not sample.in_contact:
+            self._origin = None
+            return np.full(3, np.nan)
+        if self._origin is None:
+            self._origin = sample.pose
+        return sample.pose - self._origin

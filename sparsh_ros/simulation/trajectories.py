@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle
+from typing import TypeVar
 
 import numpy as np
 
@@ -49,6 +50,7 @@ class IndenterState:
 
 
 Stream = Iterator[tuple[Indenter, IndenterState]]
+Choice = TypeVar("Choice")
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,10 @@ class TrajectorySampler:
     rate_hz: float
     maximum_load_n: float
 
+    def draw_from(self, choices: Sequence[Choice]) -> Choice:
+        """One of them, each as likely as any other."""
+        return choices[int(self.rng.integers(len(choices)))]
+
     def draw_load(self) -> float:
         """A normal load up to the maximum, every magnitude as likely as any other."""
         lowest = min(LOWEST_LOAD_N, 0.2 * self.maximum_load_n)
@@ -75,7 +81,7 @@ class TrajectorySampler:
     def draw_object(self) -> tuple[Indenter, IndenterState]:
         """A new object, lifted off, somewhere over the gel."""
         rng = self.rng
-        indenter = shapes.draw(self.kinds[int(rng.integers(len(self.kinds)))], rng)
+        indenter = shapes.draw(self.draw_from(self.kinds), rng)
         x, y = rng.uniform(-1.0, 1.0, 2) * np.array([2.5, 3.5])
         return indenter, IndenterState(
             0.0, x, y, rng.uniform(-np.pi, np.pi), *rng.normal(0.0, 0.03, 2)
@@ -111,42 +117,17 @@ def shake(
 
 def protocol(sampler: TrajectorySampler) -> Stream:
     """Press, stroke, sometimes stroke back, release; a new object each time."""
-    rng, rate_hz = sampler.rng, sampler.rate_hz
-    while True:
-        indenter, hold, path = _grip(sampler, (0.15, 0.35), (0.15, 0.8))
-        path += _wait(hold, rng.uniform(0.0, 0.15), rate_hz)
-        for _ in range(int(rng.integers(1, 4))):
-            goal, seconds = _stroke(hold, rng)
-            path += move(hold, goal, seconds, rate_hz)
-            path += _wait(goal, rng.uniform(0.0, 0.15), rate_hz)
-            hold = goal
-        path += move(hold, replace(hold, load_n=0.0), rng.uniform(0.1, 0.4), rate_hz)
-        yield from ((indenter, step) for step in path)
+    return _grips(sampler, (0.15, 0.35), (0.15, 0.8), _strokes, (0.1, 0.4))
 
 
 def random(sampler: TrajectorySampler) -> Stream:
     """Free manipulation: a handful of random motions while pressed, then a re-grip."""
-    rng, rate_hz = sampler.rng, sampler.rate_hz
-    while True:
-        indenter, hold, path = _grip(sampler, (0.1, 0.4), (0.08, 0.6))
-        for _ in range(int(rng.integers(3, 8))):
-            path += PRIMITIVES[int(rng.integers(len(PRIMITIVES)))](hold, sampler)
-            hold = path[-1]
-        path += move(hold, replace(hold, load_n=0.0), rng.uniform(0.08, 0.4), rate_hz)
-        yield from ((indenter, step) for step in path)
+    return _grips(sampler, (0.1, 0.4), (0.08, 0.6), _manipulate, (0.08, 0.4))
 
 
 def long(sampler: TrajectorySampler) -> Stream:
     """One grip for 10 to 20 s: holds, strokes, creep, turns and changes of load, in any order."""
-    rng, rate_hz = sampler.rng, sampler.rate_hz
-    while True:
-        indenter, hold, path = _grip(sampler, (0.2, 1.0), (0.15, 1.0))
-        end = len(path) + rng.uniform(*LONG_S) * rate_hz
-        while len(path) < end:
-            path += LONG_PRIMITIVES[int(rng.integers(len(LONG_PRIMITIVES)))](hold, sampler)
-            hold = path[-1]
-        path += move(hold, replace(hold, load_n=0.0), rng.uniform(0.1, 0.5), rate_hz)
-        yield from ((indenter, step) for step in path)
+    return _grips(sampler, (0.2, 1.0), (0.15, 1.0), _manipulate_long, (0.1, 0.5))
 
 
 def demo(sampler: TrajectorySampler) -> Stream:
@@ -210,6 +191,61 @@ def _drag(hold: IndenterState, sampler: TrajectorySampler) -> Iterator[IndenterS
 
 def _hold_still(hold: IndenterState, sampler: TrajectorySampler) -> Iterator[IndenterState]:
     return _wait(hold, sampler.rng.uniform(0.2, 2.0), sampler.rate_hz)
+
+
+def _grips(
+    sampler: TrajectorySampler,
+    rest_s: tuple[float, float],
+    press_s: tuple[float, float],
+    manipulate: Callable[[IndenterState, list[IndenterState], TrajectorySampler], IndenterState],
+    release_s: tuple[float, float],
+) -> Stream:
+    """Rest, press, manipulate, release, without end; a new object each time.
+
+    Args:
+        sampler: draws it all.
+        rest_s, press_s, release_s: ranges of how long each takes.
+        manipulate: takes how the object is held and adds to the path so far; returns how it is held
+            at the end.
+    """
+    while True:
+        indenter, hold, path = _grip(sampler, rest_s, press_s)
+        hold = manipulate(hold, path, sampler)
+        seconds = sampler.rng.uniform(*release_s)
+        path += move(hold, replace(hold, load_n=0.0), seconds, sampler.rate_hz)
+        yield from ((indenter, step) for step in path)
+
+
+def _strokes(
+    hold: IndenterState, path: list[IndenterState], sampler: TrajectorySampler
+) -> IndenterState:
+    rng, rate_hz = sampler.rng, sampler.rate_hz
+    path += _wait(hold, rng.uniform(0.0, 0.15), rate_hz)
+    for _ in range(int(rng.integers(1, 4))):
+        goal, seconds = _stroke(hold, rng)
+        path += move(hold, goal, seconds, rate_hz)
+        path += _wait(goal, rng.uniform(0.0, 0.15), rate_hz)
+        hold = goal
+    return hold
+
+
+def _manipulate(
+    hold: IndenterState, path: list[IndenterState], sampler: TrajectorySampler
+) -> IndenterState:
+    for _ in range(int(sampler.rng.integers(3, 8))):
+        path += sampler.draw_from(PRIMITIVES)(hold, sampler)
+        hold = path[-1]
+    return hold
+
+
+def _manipulate_long(
+    hold: IndenterState, path: list[IndenterState], sampler: TrajectorySampler
+) -> IndenterState:
+    end = len(path) + sampler.rng.uniform(*LONG_S) * sampler.rate_hz
+    while len(path) < end:
+        path += sampler.draw_from(LONG_PRIMITIVES)(hold, sampler)
+        hold = path[-1]
+    return hold
 
 
 def _grip(

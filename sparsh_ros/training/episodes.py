@@ -192,16 +192,22 @@ class SimulatedTouch:
             "split": self.split,
         }
 
-    def simulation(self) -> TouchSimulation:
-        """The simulation, at its beginning."""
+    def simulation(self, touch: str | None = None, downscale: int = 1) -> TouchSimulation:
+        """The simulation, at its beginning.
+
+        Args:
+            touch: how it is touched instead, a key of `simulation.trajectories.TOUCHES`.
+            downscale: see `TouchSimulation`.
+        """
         meta = self.meta
         return TouchSimulation(
             self.sensor,
             meta["instance_seed"],
-            meta["touch"],
+            touch or meta["touch"],
             rate_hz=RATE_HZ,
             kinds=meta["kinds"],
             maximum_load_n=load_profile(self.sensor).maximum_load_n,
+            downscale=downscale,
         )
 
 

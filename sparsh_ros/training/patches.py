@@ -56,6 +56,36 @@ def subtract_background(
     return np.clip(shifted, 0, 255).astype(np.uint8)
 
 
+def cut_clips(clips: Tensor, patch: int, tubelet: int | None = None) -> Tensor:
+    """(B, T, H, W, 3) clips -> (B, N, P) patches as `VisionTransformer.forward_patches` wants them.
+
+    Args:
+        clips: Frames, newest first.
+        patch: Side of a patch in pixels.
+        tubelet: Frames of a patch; None joins all frames to channels.
+
+    Returns:
+        Patches ordered (time,) row, column; each of them (channel, (time,) row, column), with
+        channels (frame, colour) where there is no tubelet.
+    """
+    batch, frames, height, width, _ = clips.shape
+    time = tubelet or frames
+    cut = clips.reshape(
+        batch, frames // time, time, height // patch, patch, width // patch, patch, 3
+    )
+    # Axes: 0 batch, 1 t, 2 frame, 3 row, 4 y, 5 column, 6 x, 7 colour.
+    order = (0, 1, 3, 5, 2, 7, 4, 6) if tubelet is None else (0, 1, 3, 5, 7, 2, 4, 6)
+    return cut.permute(order).reshape(batch, -1, 3 * time * patch * patch)
+
+
+def join_clips(patches: Tensor, shape: tuple[int, int, int], patch: int) -> Tensor:
+    """The inverse of `cut_clips` without a tubelet, for ``shape`` (frames, height, width)."""
+    frames, height, width = shape
+    rows, columns = height // patch, width // patch
+    cut = patches.reshape(len(patches), rows, columns, frames, 3, patch, patch)
+    return cut.permute(0, 3, 1, 5, 2, 6, 4).reshape(len(patches), frames, height, width, 3)
+
+
 def scale_patches(patches: Tensor) -> Tensor:
     """Bytes to the numbers that training reads: float32, zero where nothing touches."""
     return (patches.float() - NEUTRAL) * (GAIN / 255.0)
@@ -71,7 +101,7 @@ def fold_scaling(encoder: VisionTransformer) -> None:
     """Rewrite, in place, an encoder trained on scaled patches into one that reads [0, 1] pixels."""
     projection = encoder.patch_embed.proj
     projection.weight.mul_(GAIN)
-    projection.bias.sub_(projection.weight.sum(dim=(1, 2, 3)) * (NEUTRAL / 255.0))
+    projection.bias.sub_(projection.weight.flatten(1).sum(dim=1) * (NEUTRAL / 255.0))
 
 
 @torch.no_grad()
@@ -80,6 +110,6 @@ def unfold_scaling(encoder: VisionTransformer) -> VisionTransformer:
     function, but bfloat16 can carry its input, which near 0.5 resolves only half a grey level."""
     encoder = copy.deepcopy(encoder)
     projection = encoder.patch_embed.proj
-    projection.bias.add_(projection.weight.sum(dim=(1, 2, 3)) * (NEUTRAL / 255.0))
+    projection.bias.add_(projection.weight.flatten(1).sum(dim=1) * (NEUTRAL / 255.0))
     projection.weight.div_(GAIN)
     return encoder

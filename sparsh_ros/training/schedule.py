@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sparsh_ros.errors import WeightsError
+from sparsh_ros.errors import TrainingError, WeightsError
 
 WARM_UP = 0.05  # share of the budget
 FLOOR = 1e-6  # learning rate at the end
@@ -61,6 +61,18 @@ def learning_rate(share: float, peak: float) -> float:
     return FLOOR + (peak - FLOOR) * 0.5 * (1.0 + math.cos(math.pi * phase))
 
 
+def cosine(share: float, start: float, end: float) -> float:
+    """Half a cosine from ``start`` at 0 to ``end`` at 1."""
+    return end + (start - end) * 0.5 * (1.0 + math.cos(math.pi * share))
+
+
+def warmed_up(share: float, start: float, peak: float, warm_up: float) -> float:
+    """Linear from ``start`` to ``peak`` in the share ``warm_up``, then half a cosine to `FLOOR`."""
+    if share < warm_up:
+        return start + (peak - start) * share / warm_up
+    return cosine((share - warm_up) / (1.0 - warm_up), peak, FLOOR)
+
+
 def build_optimiser(module: nn.Module, weight_decay: float) -> torch.optim.AdamW:
     """AdamW (Loshchilov and Hutter, 2019) that decays matrices and leaves vectors alone."""
     parameters = [p for p in module.parameters() if p.requires_grad]
@@ -84,9 +96,23 @@ def take_step(
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint whole or not at all."""
+    """Write a checkpoint whole or not at all.
+
+    Raises:
+        TrainingError: The disk is full or fails; the checkpoint that was there is as it was.
+    """
     partial = path.with_suffix(".partial")
-    torch.save(state, partial)
+    try:
+        with partial.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        partial.unlink(missing_ok=True)
+        raise TrainingError(
+            f"{path}: the new checkpoint cannot be written ({str(error).splitlines()[0]}); the one "
+            "that is there is whole; make room, then go on with --resume"
+        ) from error
     os.replace(partial, path)
 
 
@@ -115,7 +141,9 @@ class CsvLog:
             self._writer.writerow(columns)
 
     def write(self, *values: float) -> None:
+        """Append a row."""
         self._writer.writerow([f"{value:.6g}" for value in values])
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()

@@ -25,13 +25,11 @@ from safetensors.torch import save_file
 from sparsh_ros.evaluation.metrics import select_threshold
 from sparsh_ros.models.loading.encoders import load_model_encoder
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.names import ENCODER_FILE, HEADS_FILE
-from sparsh_ros.training.episodes import SEED_STRIDE, SPLITS, Episode, list_episodes
-from sparsh_ros.training.patches import fold_scaling
+from sparsh_ros.training.clips.store import ClipStore
+from sparsh_ros.training.episodes import SEED_STRIDE, SPLITS, list_episodes, readable_episode
 from sparsh_ros.training.probes import Candidate, ProbeSettings, Tokens, read_out, train_heads
 from sparsh_ros.training.recipes.end_to_end import EndToEndSettings, EndToEndTraining
-from sparsh_ros.training.recipes.mae import MaeSettings, Pretraining
 from sparsh_ros.training.splits import check_splits
 from sparsh_ros.training.store import PairStore, open_store
 from sparsh_ros.training.tasks import (
@@ -45,6 +43,7 @@ from sparsh_ros.training.tasks import (
 from sparsh_ros.training.tokens import cache_tokens
 
 Stores = dict[str, PairStore]
+Split = PairStore | ClipStore
 Scores = dict[str, float]
 
 
@@ -57,17 +56,6 @@ def open_splits(data: Path, run: Path, chains: int) -> Stores:
     stores = {split: open_store(data, split, run / "cache", chains) for split in SPLITS}
     check_splits({split: store.metas for split, store in stores.items()})
     return stores
-
-
-def pretrain(stores: Stores, spec: ModelSpec, run: Path, settings: MaeSettings, resume: bool):
-    """Pre-train an encoder without labels; writes `encoder.safetensors` and `mae.json`."""
-    torch.manual_seed(settings.seed)
-    encoder = VisionTransformer.from_spec(spec)
-    training = Pretraining(encoder, settings, run / "mae", resume)
-    summary = training.run(stores["train"], stores["validation"])
-    fold_scaling(encoder)
-    save_file(encoder.state_dict(), run / ENCODER_FILE)
-    write_json(run / "mae.json", {**describe_run(stores), **summary})
 
 
 def train_probes(stores: Stores, spec: ModelSpec, run: Path, settings: ProbeSettings) -> None:
@@ -155,7 +143,7 @@ def with_trained_values(spec: ModelSpec, values: Mapping[str, Any]) -> ModelSpec
     )
 
 
-def describe_run(stores: Stores) -> dict[str, Any]:
+def describe_run(stores: Mapping[str, Split]) -> dict[str, Any]:
     """The command, the software and the data of this run."""
     return {
         "command": shlex.join(["sparsh-ros", *sys.argv[1:]]),
@@ -164,7 +152,7 @@ def describe_run(stores: Stores) -> dict[str, Any]:
     }
 
 
-def describe_store(store: PairStore) -> dict[str, Any]:
+def describe_store(store: Split) -> dict[str, Any]:
     """The command that made a split, and its counts: episodes, sensors, shapes, pairs and how many
     of them slip or move."""
     labels, seeds = store.labels, [meta["instance_seed"] for meta in store.metas]
@@ -184,12 +172,14 @@ def describe_store(store: PairStore) -> dict[str, Any]:
 def simulation_command(dataset: Path, split: str) -> str:
     """The `sparsh-ros simulate` that makes the episodes of a split, told from the episodes."""
     paths = list_episodes(dataset, split)
-    first = Episode.load(paths[0])
-    seed = (first.meta["instance_seed"] - SPLITS[split][0]) // SEED_STRIDE
-    seconds = len(first) / first.meta["rate_hz"]
+    with readable_episode(paths[0], "make it again") as fields:
+        meta, small = fields["meta"], "frames" in fields
+        frames = len(fields["frames" if small else "stamp_ns"])
+    seed = (meta["instance_seed"] - SPLITS[split][0]) // SEED_STRIDE
     return (
         f"sparsh-ros simulate --out {shlex.quote(str(dataset))} --split {split} "
-        f"--episodes {len(paths)} --duration {seconds:g} --seed {seed}"
+        f"--episodes {len(paths)} --duration {frames / meta['rate_hz']:g} --seed {seed}"
+        f"{' --small' if small else ''}"
     )
 
 

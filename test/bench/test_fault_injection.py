@@ -92,20 +92,21 @@ def test_soak_accounts_for_every_frame(capsys: pytest.CaptureFixture[str]) -> No
     assert int(after) <= int(before)
 
 
-HELD = {"threads": 4, "open files": 10, "memory, MB": 130}
-PASSED = soak.Soak([KEPT], 5.0, 1, 300, 280, 15, 5, 290, 250, HELD, HELD)
+HELD = {"threads": (4, 4), "open files": (10, 10), "memory, MB": (130, 130)}
+FRAMES = soak.FrameTally(made=300, good=280, broken=15, lost=5)
+PASSED = soak.Soak([KEPT], 5.0, 1, FRAMES, 290, 250, HELD)
 
 
 @pytest.mark.parametrize(
     ("change", "passed"),
     [
         ({}, True),
-        ({"good": 279}, False),
+        ({"frames": replace(FRAMES, good=279)}, False),
         ({"outages": [replace(KEPT, wrong=1)]}, False),
-        ({"after": HELD | {"threads": 5}}, False),
-        ({"after": HELD | {"open files": 11}}, False),
-        ({"after": HELD | {"memory, MB": 151}}, False),
-        ({"after": HELD | {"memory, MB": 140}}, True),
+        ({"held": HELD | {"threads": (4, 5)}}, False),
+        ({"held": HELD | {"open files": (10, 11)}}, False),
+        ({"held": HELD | {"memory, MB": (130, 151)}}, False),
+        ({"held": HELD | {"memory, MB": (130, 140)}}, True),
     ],
 )
 def test_soak_that_fails(change: dict, passed: bool) -> None:

@@ -41,7 +41,7 @@ def test_next_step_of_a_healthy_machine_is_to_start(machine, plug, monkeypatch) 
 def test_exit_code(machine, plug, monkeypatch, capsys, sensor: str, code: int) -> None:
     plug(sensor, "D1", "1-1")
     monkeypatch.setattr(doctor, "Machine", lambda: machine)
-    subjects = {"Sensors": ("cameras", "check"), "Device rules": ("udev", "check")}
+    subjects = {"Sensors": "cameras:check", "Device rules": "udev:check"}
     monkeypatch.setattr(doctor, "_SUBJECTS", subjects)
     arguments = doctor.argparse.Namespace(install_udev=False)
     assert doctor.run(arguments) == code

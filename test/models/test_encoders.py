@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from fixtures.interpreter import run_python
 from reference import encoder as reference
 from safetensors.torch import save_file
 from torch import Tensor
@@ -219,6 +218,4 @@ def test_importing_the_package_needs_no_torch() -> None:
         "import sys; sys.modules['torch'] = None; import sparsh_ros.models as m; "
         "assert {'load_encoder', 'load_head'} <= set(dir(m)); assert not hasattr(m, 'nothing')"
     )
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run_python(code)

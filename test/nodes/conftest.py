@@ -17,7 +17,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.publisher import Publisher
-from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from rclpy.qos import qos_profile_sensor_data as SENSOR_DATA
 from rclpy.task import Future
 
 from sparsh_ros.cli.graph import add_run
@@ -39,13 +39,7 @@ class Outsider:
         self._news = threading.Condition()
         self.listen(DiagnosticArray, "/diagnostics", then=self._take_diagnostics)
 
-    def listen(
-        self,
-        message_type: type,
-        topic: str,
-        qos: QoSProfile | int = qos_profile_sensor_data,
-        then: Callable | None = None,
-    ) -> list:
+    def listen(self, message_type: type, topic: str, qos=SENSOR_DATA, then=None) -> list:
         """Subscribes; the list grows with every message."""
         heard: list = []
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from itertools import islice
@@ -13,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from fixtures.interpreter import run_python
 
 import sparsh_ros
 from sparsh_ros import Estimate, Perception, open_sensor
@@ -198,10 +197,7 @@ def test_importing_the_package_is_cheap_and_the_front_door_has_no_torch() -> Non
         "from sparsh_ros import Estimate, Frame, Perception, open_sensor;"
         "print('torch' in sys.modules)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert done.stdout.split() == ["[]", "False"]
+    assert run_python(program).split() == ["[]", "False"]
 
 
 def test_every_name_of_the_front_door_is_there() -> None:

@@ -164,10 +164,7 @@ def test_messages_that_know_nothing_say_nothing(tmp_path: Path) -> None:
     slip = make(
         "sparsh_ros/msg/Slip",
         header=header(1),
-        valid=False,
-        contact_known=False,
-        in_contact=False,
-        slipping=False,
+        **dict.fromkeys(("valid", "contact_known", "in_contact", "slipping"), False),
         **dict.fromkeys(("probability", "threshold"), math.nan),
         **dict.fromkeys(("slide_speed", "slip_share", "friction_margin"), math.nan),
         **dict.fromkeys(("slide_speed_variance", "slip_share_variance"), math.nan),
@@ -179,13 +176,8 @@ def test_messages_that_know_nothing_say_nothing(tmp_path: Path) -> None:
     change = make(
         "sparsh_ros/msg/PoseChange",
         header=header(1),
-        valid=False,
-        dx_known=False,
-        dy_known=False,
-        dtheta_known=False,
-        dx=math.nan,
-        dy=math.nan,
-        dtheta=math.nan,
+        **dict.fromkeys(("valid", "dx_known", "dy_known", "dtheta_known"), False),
+        **dict.fromkeys(("dx", "dy", "dtheta"), math.nan),
         interval=interval,
         covariance=np.zeros(9),
     )

@@ -10,16 +10,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from sparsh_ros.reports.plots import (
-    Axes,
-    Curve,
-    Dot,
-    density_plot,
-    error_histogram,
-    histogram,
-    line_plot,
-    ticks,
-)
+from sparsh_ros.reports import plots
 
 
 @pytest.mark.parametrize(
@@ -27,20 +18,20 @@ from sparsh_ros.reports.plots import (
     [(0.0, 20.0, [0, 5, 10, 15, 20]), (-1.0, 1.0, [-1, -0.5, 0, 0.5, 1]), (0.3, 0.7, None)],
 )
 def test_ticks_are_round_and_inside(low: float, high: float, wanted) -> None:
-    found = ticks(low, high, 4)
+    found = plots.ticks(low, high, 4)
     assert all(low - 1e-9 <= tick <= high + 1e-9 for tick in found)
     assert wanted is None or found == pytest.approx(wanted)
     assert 3 <= len(found) <= 8
 
 
 def test_axes_put_high_values_at_the_top() -> None:
-    x, y = Axes((0.0, 2.0), (0.0, 10.0)).place(np.array([0.0, 2.0]), np.array([10.0, 0.0]))
+    x, y = plots.Axes((0.0, 2.0), (0.0, 10.0)).place(np.array([0.0, 2.0]), np.array([10.0, 0.0]))
     assert x.tolist() == [0.0, 1000.0] and y.tolist() == [0.0, 100.0]
 
 
 def test_a_curve_is_broken_where_nothing_is_known() -> None:
     y = np.array([1.0, 2.0, np.nan, 3.0, 4.0])
-    plot = line_plot("t", "N", [Curve(np.arange(5.0), y, "estimate")])
+    plot = plots.line_plot("t", "N", [plots.Curve(np.arange(5.0), y, "estimate")])
     path = ElementTree.fromstring(plot).find(".//path").get("d")
     assert path.count("M") == 2 and path.count("L") == 2
 
@@ -50,7 +41,7 @@ def test_a_curve_is_broken_where_nothing_is_known() -> None:
 )
 def test_histograms_of_anything(values: np.ndarray) -> None:
     marks = {"p50": float(np.median(values))} if len(values) else {"p50": math.nan}
-    figure = ElementTree.fromstring(histogram("t", "ms", values, marks))
+    figure = ElementTree.fromstring(plots.histogram("t", "ms", values, marks))
     assert (figure.find(".//rect") is not None) == bool(len(values))
 
 
@@ -58,7 +49,7 @@ def test_histograms_of_anything(values: np.ndarray) -> None:
     ("errors", "mean"), [([], None), ([0.0, 0.0], "0"), ([-1.0, 4.0], "1.5"), ([-9.0], "-9.0")]
 )
 def test_errors_are_shown_on_both_sides_of_nothing(errors: list[float], mean: str | None) -> None:
-    figure = ElementTree.fromstring(error_histogram("t", "mN", np.array([*errors, np.nan])))
+    figure = ElementTree.fromstring(plots.error_histogram("t", "mN", np.array([*errors, np.nan])))
     bars = [float(bar.get("x")) for bar in figure.findall(".//rect")]
     assert [x < 500 for x in sorted(bars)] == [error < 0 for error in sorted(set(errors))]
     notes = [note.text for note in figure.findall(".//span[@class='note']")]
@@ -68,7 +59,7 @@ def test_errors_are_shown_on_both_sides_of_nothing(errors: list[float], mean: st
 def test_a_density_is_darkest_where_most_pairs_are() -> None:
     truth = np.array([0.0, 0.0, 0.0, 4.0, np.nan])
     estimate = np.array([0.0, 0.0, 0.0, 2.0, 1.0])
-    figure = ElementTree.fromstring(density_plot("t", "N", truth, estimate))
+    figure = ElementTree.fromstring(plots.density_plot("t", "N", truth, estimate))
     cells = [
         {k: float(v) for k, v in cell.items() if k != "class"} for cell in figure.findall(".//rect")
     ]
@@ -79,20 +70,22 @@ def test_a_density_is_darkest_where_most_pairs_are() -> None:
 
 
 def test_a_density_of_nothing() -> None:
-    figure = ElementTree.fromstring(density_plot("t", "N", np.array([]), np.array([])))
+    figure = ElementTree.fromstring(plots.density_plot("t", "N", np.array([]), np.array([])))
     assert figure.find(".//rect") is None
 
 
 def test_dots_lie_at_their_place_with_their_name() -> None:
-    plot = line_plot("t", "", [], y_range=(0, 1), x_range=(0, 2), dots=[Dot(0.5, 0.75, "a <b>")])
+    plot = plots.line_plot(
+        "t", "", [], y_range=(0, 1), x_range=(0, 2), dots=[plots.Dot(0.5, 0.75, "a <b>")]
+    )
     dot = ElementTree.fromstring(plot).find(".//span[@class='dot']")
     assert dot.get("style") == "left:25.0%;top:25.0%"
     assert "a &lt;b&gt;" in plot
 
 
 def test_the_unit_of_x_stands_at_the_last_number_and_does_not_stick_out() -> None:
-    curve = Curve(np.array([0.0, 10.0]), np.zeros(2), "estimate")
-    plot = line_plot("t", "", [curve], x_unit="furlongs")
+    curve = plots.Curve(np.array([0.0, 10.0]), np.zeros(2), "estimate")
+    plot = plots.line_plot("t", "", [curve], x_unit="furlongs")
     labels = re.findall(r'class="x" style="([^"]*)">([^<]*)<', plot)
     assert [text for _, text in labels] == ["0", "5", "10 furlongs"]
     assert labels[-1][0].startswith("right:0.0%")

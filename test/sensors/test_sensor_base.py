@@ -182,15 +182,22 @@ def test_stop_wakes_who_waits(sensor: ScriptedSensor) -> None:
     assert results == [None]
 
 
+def read_after(
+    sensor: ScriptedSensor, errors: list[Exception], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Start, fail so often, and deliver the first frame; what is logged goes to `caplog`."""
+    sensor.start()
+    with caplog.at_level(logging.WARNING):
+        for error in errors:
+            sensor.script.put(error)
+        sensor.script.put(FRAME)
+        assert sensor.wait(0, LONG_S).sequence == 1
+
+
 def test_broken_frame_costs_that_frame_only_and_is_logged_once(
     sensor: ScriptedSensor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sensor.start()
-    with caplog.at_level(logging.WARNING):
-        for _ in range(3):
-            sensor.script.put(FrameError("0042.jpg: torn"))
-        sensor.script.put(FRAME)
-        assert sensor.wait(0, LONG_S).sequence == 1
+    read_after(sensor, [FrameError("0042.jpg: torn") for _ in range(3)], caplog)
     status = sensor.status()
     assert (status.refused, status.errors, status.reopened) == (3, 0, 0)
     assert status.last_error == "0042.jpg: torn"
@@ -204,13 +211,8 @@ def torn(found_bytes: int) -> BrokenFrameError:
 def test_faults_are_counted_and_logged_by_kind(
     sensor: ScriptedSensor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sensor.start()
-    with caplog.at_level(logging.WARNING):
-        for found_bytes in range(5):
-            sensor.script.put(torn(found_bytes))
-        sensor.script.put(BrokenStreamError(VANISHED, "/dev/video0: not there"))
-        sensor.script.put(FRAME)
-        assert sensor.wait(0, LONG_S).sequence == 1
+    vanished = BrokenStreamError(VANISHED, "/dev/video0: not there")
+    read_after(sensor, [*map(torn, range(5)), vanished], caplog)
     assert sensor.status().faults == {TORN: 5, VANISHED: 1}
     assert (sensor.status().refused, sensor.status().errors) == (5, 1)
     assert [r.message for r in caplog.records] == [
@@ -223,12 +225,7 @@ def test_trouble_that_comes_back_later_is_logged_again(
     sensor: ScriptedSensor, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(base, "_REPORT_AGAIN_S", -1.0)
-    sensor.start()
-    with caplog.at_level(logging.WARNING):
-        for found_bytes in range(200):
-            sensor.script.put(torn(found_bytes))
-        sensor.script.put(FRAME)
-        assert sensor.wait(0, LONG_S)
+    read_after(sensor, list(map(torn, range(200))), caplog)
     assert len(caplog.records) == 200
 
 

@@ -22,6 +22,27 @@ _TOLERATED_MB = 20  # the allocator's and the engine's own ups and downs
 
 
 @dataclass(frozen=True)
+class FrameTally:
+    """The frames that a camera made, and what became of them."""
+
+    made: int
+    good: int
+    broken: int
+    lost: int
+
+    @property
+    def missing(self) -> int:
+        """Frames that nobody accounts for."""
+        return self.made - self.good - self.broken - self.lost
+
+    def __str__(self) -> str:
+        return (
+            f"Frames made {self.made}: good {self.good}, broken {self.broken}, lost on the way or "
+            f"passed over {self.lost}, unaccounted for {self.missing}."
+        )
+
+
+@dataclass(frozen=True)
 class Soak:
     """What minutes of faults left behind.
 
@@ -29,46 +50,36 @@ class Soak:
         outages: one for each fault.
         seconds: how long it took.
         reopened: how often the camera was opened again.
-        made, good, broken, lost: frames that the camera made, and what became of them.
+        frames: what became of them.
         estimates, valid: how many there were, and of these how many were valid.
-        before, after: threads, open files and memory (MB) that the process held.
+        held: threads, open files and memory (MB) of the process, before and after.
     """
 
     outages: list[Outage]
     seconds: float
     reopened: int
-    made: int
-    good: int
-    broken: int
-    lost: int
+    frames: FrameTally
     estimates: int
     valid: int
-    before: dict[str, int]
-    after: dict[str, int]
+    held: dict[str, tuple[int, int]]
 
     @property
     def passed(self) -> bool:
         """Every frame is accounted for, no estimate was wrongly valid, and nothing leaked."""
-        grown = {what: self.after[what] - self.before[what] for what in self.before}
+        grown = {what: after - before for what, (before, after) in self.held.items()}
         leaked = grown["threads"] > 0 or grown["open files"] > 0
         wrong = sum(outage.wrong for outage in self.outages)
-        return not (leaked or wrong or self.missing or grown["memory, MB"] > _TOLERATED_MB)
-
-    @property
-    def missing(self) -> int:
-        """Frames that nobody accounts for."""
-        return self.made - self.good - self.broken - self.lost
+        return not (leaked or wrong or self.frames.missing or grown["memory, MB"] > _TOLERATED_MB)
 
     def report(self) -> str:
         """In words, with a table in Markdown."""
         wrong = sum(outage.wrong for outage in self.outages)
         back_s = max(outage.back_s for outage in self.outages)
-        held = "\n".join(f"| {k} | {v} | {self.after[k]} |" for k, v in self.before.items())
+        held = "\n".join(f"| {what} | {b} | {a} |" for what, (b, a) in self.held.items())
         return (
             f"{len(self.outages)} faults in {self.seconds:.0f} s; camera opened again "
             f"{self.reopened} times.\n"
-            f"Frames made {self.made}: good {self.good}, broken {self.broken}, lost on the way or "
-            f"passed over {self.lost}, unaccounted for {self.missing}.\n"
+            f"{self.frames}\n"
             f"Estimates {self.estimates}: valid {self.valid}, of these during a fault {wrong}. "
             f"Valid again after each fault, {back_s:.2f} s at most after the camera was well.\n\n"
             f"| | before | after |\n|---|---|---|\n{held}\n"
@@ -112,14 +123,10 @@ def _summed_up(
         outages=outages,
         seconds=seconds,
         reopened=status.reopened,
-        made=camera.made,
-        good=status.frames,
-        broken=broken,
-        lost=status.skipped,
+        frames=FrameTally(camera.made, status.frames, broken, status.skipped),
         estimates=bench.estimator.made,
         valid=bench.estimator.valid,
-        before=before,
-        after=after,
+        held={what: (before[what], after[what]) for what in before},
     )
 
 

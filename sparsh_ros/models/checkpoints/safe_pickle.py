@@ -2,8 +2,7 @@
 """Read a pickle as data: nothing that it names is imported, nothing is called, all is bounded.
 
 A pickle is a program for a stack machine. `read_pickle` is that machine with only the harmless
-half of its instructions. What the names in a pickle stand for is said by a `Vocabulary`, of which
-there is one for torch files (`torch_pickle`) and one for data sets (`importers.pickles`).
+half of its instructions. What the names in a pickle stand for is said by a `Vocabulary`.
 
 Why not `pickle.Unpickler` with `find_class`? That decides which names are known, and no more. The
 machine in C still makes a table of 5 GB for an index of 9 bytes, hashes tuples by recursion (a deep
@@ -18,108 +17,31 @@ import pickletools
 import time
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, BinaryIO
+
+from sparsh_ros.models.checkpoints.pickle_words import (
+    Budget,
+    CallRefusedError,
+    DamagedPickleError,
+    Global,
+    Inert,
+    Unfinished,
+    Vocabulary,
+)
 
 _INSTRUCTIONS_PER_CHECK = 256
 _LONGEST_LINE = 1 << 20  # bytes of an argument that ends with its line
 _LARGEST_INTEGER = 1 << 1024  # states of random generators have 128 bits
 
 
-class CallRefusedError(Exception):
-    """The pickle would call a function, or make an object; the message is its name."""
-
-
-class DamagedPickleError(Exception):
-    """The pickle is truncated, larger than any real one, or uses its machine as none does."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What reading one pickle may cost; a real file comes nowhere near.
-
-    Attributes:
-        steps: Instructions, keys and parts of what comes out; each takes at most 150 bytes.
-        seconds: Time of computing, which a busy machine does not lengthen.
-        depth: Containers inside each other, in what comes out.
-        key_parts: Parts of one key of a dictionary or member of a set.
-    """
-
-    steps: int = 2_000_000
-    seconds: float = 8.0
-    depth: int = 100
-    key_parts: int = 100
-
-
-@dataclass(frozen=True)
-class Global:
-    """A function or class that the pickle names, as Python 3 calls it."""
-
-    name: str
-
-
-@dataclass(frozen=True, eq=False)
-class Inert:
-    """What stands for an object of a class: its class's name alone, without state or items."""
-
-    kind: str
-
-
-class Unfinished:
-    """What stands for an object until its state comes, and `Vocabulary.build` replaces it."""
-
-    def __init__(self) -> None:
-        """Begin without a place in the memo."""
-        self.places: list[int] = []
-
-
-class Vocabulary:
-    """What the names in a pickle stand for. This one knows none."""
-
-    def call(self, name: str, arguments: tuple[Any, ...]) -> Any:
-        """What stands for the result of a call.
-
-        Raises:
-            CallRefusedError: The function is not known.
-        """
-        raise CallRefusedError(name)
-
-    def make(self, name: str) -> Any:
-        """What stands for a new object of a class.
-
-        Raises:
-            CallRefusedError: The class is not known.
-        """
-        raise CallRefusedError(name)
-
-    def build(self, made: Unfinished, state: Any) -> Any:
-        """What stands for an `Unfinished` object once it has its state."""
-        return made
-
-    def refer(self, reference: Any) -> Any:
-        """What a reference to something outside of the pickle stands for.
-
-        Raises:
-            CallRefusedError: There is nothing outside.
-        """
-        raise CallRefusedError("a reference to something outside of the file")
-
-    def check(self, value: Any) -> None:
-        """Look at each part of what comes out.
-
-        Raises:
-            CallRefusedError: It is no data.
-        """
-
-
-def read_pickle(source: bytes | BinaryIO, words: Vocabulary, budget: Budget = Budget()) -> Any:
+def read_pickle(source: bytes | BinaryIO, words: Vocabulary, budget: Budget | None = None) -> Any:
     """Interpret a pickle as data.
 
     Args:
         source: Its bytes, or a seekable file.
         words: What the names in it stand for.
-        budget: What it may cost.
+        budget: What it may cost, None for the usual.
 
     Returns:
         The object, made of dict, list, tuple, set, frozenset, str, bytes, bytearray, numbers, None
@@ -130,7 +52,7 @@ def read_pickle(source: bytes | BinaryIO, words: Vocabulary, budget: Budget = Bu
         DamagedPickleError: It is no complete pickle, or exceeds the budget.
         OSError: The file cannot be read.
     """
-    machine = _Machine(words, budget)
+    machine = _Machine(words, budget or Budget())
     try:
         for operation, argument, _ in pickletools.genops(_Reader(source)):
             machine.step(operation.name, argument)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparsh_ros.errors import WeightsError, printable
-from sparsh_ros.models.checkpoints.safe_pickle import CallRefusedError, DamagedPickleError, Inert
+from sparsh_ros.models.checkpoints.pickle_words import CallRefusedError, DamagedPickleError, Inert
 from sparsh_ros.models.checkpoints.tensor_info import TensorInfo, some
 from sparsh_ros.models.checkpoints.torch_pickle import TensorRef, read_torch_pickle
 

@@ -13,14 +13,14 @@ import sys
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sparsh_ros.models.checkpoints.safe_pickle import (
+from sparsh_ros.models.checkpoints.pickle_words import (
     CallRefusedError,
     DamagedPickleError,
     Global,
     Inert,
     Vocabulary,
-    read_pickle,
 )
+from sparsh_ros.models.checkpoints.safe_pickle import read_pickle
 from sparsh_ros.models.checkpoints.tensor_info import LARGEST_SIZE
 
 _MOST_AXES = 32

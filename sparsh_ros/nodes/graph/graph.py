@@ -22,8 +22,8 @@ from sparsh_ros.names import RESTARTS
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.recorded import need_library_for_bags
 from sparsh_ros.nodes.graph.sensors import refuse_beside_file, sensor_configs
-from sparsh_ros.sensors.config import sensors_file
-from sparsh_ros.sensors.drivers import VideoConfig
+from sparsh_ros.sensors.config import SensorConfig, sensors_file
+from sparsh_ros.sensors.drivers import SENSOR_TYPES, VideoConfig
 from sparsh_ros.sensors.images import read_image
 
 _RESPAWNED = ("sensor", "perception")
@@ -147,6 +147,25 @@ def parse(texts: Mapping[str, str | None], sensor_types: Sequence[str]) -> Argum
     return values
 
 
+def parse_perception_only(texts: Mapping[str, str | None]) -> Arguments:
+    """The same for the graph that takes the images of another's driver.
+
+    Raises:
+        ParameterError: A value is not allowed, or no topic is named.
+    """
+    table = settings.perception_only_settings()
+    typed = parse_each(texts, table).maps[0]
+    values = ChainMap({"in_process": True, **typed}, parse({}, SENSOR_TYPES).maps[1])
+    if values["sensors"]:
+        refuse_beside_file(values, table)
+    elif not values["image"]:
+        raise ParameterError(
+            "argument image: wanted the topic of your driver's images, found none; "
+            "`ros2 topic find sensor_msgs/msg/Image` lists them"
+        )
+    return values
+
+
 def parse_each(texts: Mapping[str, str | None], table: Mapping[str, Setting]) -> Arguments:
     """Values of the arguments in `table`, from what was typed for some; None is not typed.
 
@@ -182,7 +201,7 @@ def check_files(values: Arguments) -> None:
             missing or cannot be used, or what is to be recorded to is there already.
     """
     check_model(values["model"], values["weights_dir"] or None)
-    for config in sensor_configs({**_NO_SENSORS, **_sensor_parameters(values)}):
+    for config in graph_sensors(values):
         if config.background is not None:
             read_image(config.background)
         if isinstance(config.driver, VideoConfig) and config.driver.is_recording:
@@ -197,6 +216,15 @@ def check_files(values: Arguments) -> None:
         )
 
 
+def graph_sensors(values: Arguments) -> tuple[SensorConfig, ...]:
+    """The sensors of a graph with these values of all arguments.
+
+    Raises:
+        ParameterError: What describes them cannot be used.
+    """
+    return sensor_configs({**_NO_SENSORS, **_sensor_parameters(values)})
+
+
 def processes(values: Arguments) -> list[Process]:
     """The processes for these values of all arguments, sources first, a recorder last.
 
@@ -209,9 +237,9 @@ def processes(values: Arguments) -> list[Process]:
     sensors = _sensor_parameters(values)
     if values["use_sim_time"]:
         sensors["use_sim_time"] = True
-    names = [config.name for config in sensor_configs({**_NO_SENSORS, **sensors})]
+    configs = graph_sensors(values)
     sensor = _set(values, settings.SENSOR) | sensors
-    perception = _set(values, settings.PERCEPTION) | sensors
+    perception = _set(values, settings.PERCEPTION)
     if values["weights_dir"]:
         perception["weights_dir"] = absolute(values["weights_dir"])
     recorders = []
@@ -224,8 +252,9 @@ def processes(values: Arguments) -> list[Process]:
         return [Process("perception", "", "", sensor | perception), *recorders]
     sources = [
         Process("sensor", "sensor", prefix.rstrip("/"), sensor | {"name": name})
-        for name, prefix in prefixes(names).items()
+        for name, prefix in prefixes([config.name for config in configs]).items()
     ]
+    perception |= _heard(sensors, configs)
     return [*sources, Process("perception", "perception", "", perception), *recorders]
 
 
@@ -233,6 +262,16 @@ def _set(values: Arguments, table: Mapping[str, Setting]) -> dict[str, Value]:
     """What was set of the parameters in `table` that do not describe sensors."""
     given = values.maps[0]
     return {name: given[name] for name in table if name in given and name not in _NO_SENSORS}
+
+
+def _heard(sensors: Mapping[str, Value], configs: Sequence[SensorConfig]) -> dict[str, Value]:
+    """What of the description of the sensors a node needs that only listens to them."""
+    heard = {name: value for name, value in sensors.items() if name not in _NO_SENSORS}
+    heard |= {name: sensors[name] for name in settings.HEARD if name in sensors}
+    if not sensors.get("sensors") and not configs[0].is_stand_in:
+        source = configs[0].driver.name
+        heard |= {"source": source} if source in ("video", "simulated") else {}
+    return heard
 
 
 def _sensor_parameters(values: Arguments) -> dict[str, Value]:

@@ -24,25 +24,35 @@ from sparsh_ros.arguments import Setting
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph import graph, replay_graph
+from sparsh_ros.nodes.graph.rviz import write_rviz_config
 from sparsh_ros.nodes.runtime.signals import PARENT
 
+_RVIZ = "use_rviz"
 _CLOSE = 0.7  # of difflib's ratio: "sorce" for "source" has 0.91
 
 
 def describe(sensor_types: Sequence[str]) -> LaunchDescription:
     """The graph for one of these types of sensor, with all of `settings.graph_settings`."""
 
-    def make(values: graph.Arguments) -> list[graph.Process]:
-        graph.check_files(values)
-        return graph.processes(values)
+    arguments = settings.graph_settings(sensor_types) | {_RVIZ: settings.USE_RVIZ}
+    return _describe(arguments, lambda texts: graph.parse(texts, sensor_types), _checked)
 
-    arguments = settings.graph_settings(sensor_types)
-    return _describe(arguments, lambda texts: graph.parse(texts, sensor_types), make)
+
+def describe_perception_only() -> LaunchDescription:
+    """The graph for another's driver, with all of `settings.perception_only_settings`."""
+
+    arguments = settings.perception_only_settings() | {_RVIZ: settings.USE_RVIZ}
+    return _describe(arguments, graph.parse_perception_only, _checked)
 
 
 def describe_replay() -> LaunchDescription:
     """The graph that plays a recording, with all of `settings.replay_settings`."""
     return _describe(settings.replay_settings(), replay_graph.parse, replay_graph.processes)
+
+
+def _checked(values: graph.Arguments) -> list[graph.Process]:
+    graph.check_files(values)
+    return graph.processes(values)
 
 
 def _describe(
@@ -58,17 +68,31 @@ def _describe(
         refuse_misspelt([text.partition(":=")[0] for text in context.argv], arguments)
 
     def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-        values = parse({name: LaunchConfiguration(name).perform(context) for name in known})
+        texts = {name: LaunchConfiguration(name).perform(context) for name in known}
+        viewers = _viewers(texts, parse)
+        values = parse(texts)
         processes = make(values)
         monitor = graph.ProcessMonitor(processes, values.get("use_respawn", False))
         nodes = [part for process in processes for part in _node(process, monitor, values, {})]
-        return [GroupAction([PushRosNamespace(values["namespace"]), *nodes])]
+        return [GroupAction([PushRosNamespace(values["namespace"]), *nodes]), *viewers]
 
     declared = [_declare(name, setting) for name, setting in arguments.items()]
     # The number of sensors is known only once the arguments are.
     return LaunchDescription(
         [OpaqueFunction(function=note_set), *declared, OpaqueFunction(function=start)]
     )
+
+
+def _viewers(
+    texts: dict[str, str], parse: Callable[[Mapping[str, str | None]], graph.Arguments]
+) -> list[LaunchDescriptionEntity]:
+    """RViz, if it is asked for; without frames and with NaN it would show nothing."""
+    if not graph.parse_each(texts, {_RVIZ: settings.USE_RVIZ})[_RVIZ]:
+        return []
+    texts.setdefault("publish_tf", "true")
+    texts.setdefault("nan_policy", "ros")
+    file = write_rviz_config(parse(texts))
+    return [Node(package="rviz2", executable="rviz2", arguments=["-d", file], output="screen")]
 
 
 def refuse_misspelt(names: Sequence[str], known: Collection[str]) -> None:

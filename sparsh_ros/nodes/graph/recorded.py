@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol
 
 from sparsh_ros.arguments import Value
 from sparsh_ros.errors import MissingDependencyError, RecordingError
-from sparsh_ros.nodes.graph.sensors import sensor_configs
+from sparsh_ros.nodes.graph.sensors import heard_sensors
 from sparsh_ros.sensors.config import SensorConfig, check_sensors
 from sparsh_ros.sensors.drivers import DriverConfig
 
@@ -25,7 +25,7 @@ class BagConfig(DriverConfig):
 
 
 class Params(Protocol):
-    """Values of settings.SENSORS and settings.RECORDED, by name."""
+    """Values of settings.HEARD and settings.RECORDED, by name."""
 
     def __getitem__(self, name: str) -> Value: ...
 
@@ -39,7 +39,7 @@ def input_sensors(params: Params) -> tuple[SensorConfig, ...]:
     """
     if params["bag"]:
         return recorded_sensors(params["bag"], params["image_topics"], params["sensor"])
-    return sensor_configs(params)
+    return heard_sensors(params)
 
 
 def need_library_for_bags() -> None:

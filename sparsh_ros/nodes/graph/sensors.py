@@ -1,27 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which sensors there are: from a file, or from settings that describe one or several of a type.
 
-All nodes of a graph are given the same description and read the same sensors from it.
+A sensor, or who hosts one, reads all of the description; a node that only listens reads the part
+that says what it hears: names, types, frames, serial numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from sparsh_ros.arguments import Setting, Value
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.nodes.settings import SENSORS
+from sparsh_ros.nodes.settings import HEARD, SENSORS
 from sparsh_ros.sensors.cameras.discovery import TactileCamera
 from sparsh_ros.sensors.cameras.v4l2 import Host
 from sparsh_ros.sensors.config import SensorConfig, check_sensors, load_sensors
-from sparsh_ros.sensors.drivers import DRIVERS, SENSOR_TYPES, driver_config
+from sparsh_ros.sensors.drivers import (
+    DRIVERS,
+    SENSOR_TYPES,
+    DriverConfig,
+    driver_config,
+)
+from sparsh_ros.sensors.placement import SETTINGS as PLACEMENT
+from sparsh_ros.sensors.placement import placement_from
 from sparsh_ros.sensors.profiles import load_profile
 
 _OF_ALL = ("sensors", "names", "sensor", "source", "background", "frame")
+_ONE_EACH = {"background": "as no two gels look alike", "frame": "", "image": ""}
+_WITHOUT_CAMERA = ("video", "simulated")
 _OF_CAMERAS = ("serial", "serials", "stream", "intensity", "leds")
 _OF_SIMULATION = ("touch", "seed")
+
+
+@dataclass(frozen=True)
+class Heard(DriverConfig):
+    """A sensor in another process, of which only the images are heard."""
+
+    name: ClassVar[str] = "heard"
+
+
+@dataclass(frozen=True)
+class HeardCamera(Heard):
+    """The same, where they are those of a camera."""
+
+    serial: str = field(default="", metadata={"setting": HEARD["serial"]})
 
 
 class Params(Protocol):
@@ -43,19 +68,36 @@ def sensor_configs(params: Params) -> tuple[SensorConfig, ...]:
     driver = driver_name(params, source)
     _refuse_foreign(params, source, driver)
     names = params["names"] or [Path(sensor_type(params)).stem]
-    if len(names) > 1 and params["background"]:
-        raise ParameterError(
-            f"background: wanted one for each sensor, as no two gels look alike, found "
-            f"{params['background']!r} for {len(names)}; name them in a file, see `sensors`"
-        )
-    if len(names) > 1 and params["frame"]:
-        raise ParameterError(
-            f"frame: wanted one for each sensor, found {params['frame']!r} for {len(names)}; name "
-            "them in a file, see `sensors`"
-        )
+    _refuse_shared(params, names, _ONE_EACH)
     unasked = source == "simulated" and params["source"] == "auto" and not _speaks_of(params)
     configs = tuple(
         _config(params, driver, index, name, unasked) for index, name in enumerate(names)
+    )
+    check_sensors(configs)
+    return configs
+
+
+def heard_sensors(params: Params) -> tuple[SensorConfig, ...]:
+    """The sensors that a node listens to, from the values of settings.HEARD.
+
+    Raises:
+        ParameterError: The file cannot be used, or settings do not go together.
+    """
+    if params["sensors"]:
+        refuse_beside_file(params, HEARD)
+        return load_sensors(params["sensors"])
+    profile = load_profile(sensor_type(params))
+    names = params["names"] or [Path(sensor_type(params)).stem]
+    _refuse_shared(params, names, ("frame",))
+    has_camera = params["source"] not in _WITHOUT_CAMERA
+    configs = tuple(
+        SensorConfig(
+            name=name,
+            driver=HeardCamera(_serial(params, index)) if has_camera else Heard(),
+            profile=profile,
+            gel_frame=params["frame"],
+        )
+        for index, name in enumerate(names)
     )
     check_sensors(configs)
     return configs
@@ -93,7 +135,7 @@ def sensor_type(params: Params) -> str:
 
 
 def find_source(params: Params, cameras: Callable[[], Sequence[TactileCamera]]) -> str:
-    """What `source` stands for: "camera", "video" or "simulated".
+    """What `source` stands for: "camera", "video", "topic" or "simulated".
 
     Args:
         params: See `Params`.
@@ -102,6 +144,8 @@ def find_source(params: Params, cameras: Callable[[], Sequence[TactileCamera]]) 
     if params["source"] != "auto":
         return params["source"]
     changed = _changed(params, SENSORS)
+    if params["image"]:
+        return "topic"
     if params["input"]:
         is_camera = sensor_type(params) != "digit" and "://" in params["input"]
         return "camera" if is_camera else "video"
@@ -130,7 +174,7 @@ def driver_name(params: Params, source: str) -> str:
 
 
 def _changed(params: Params, table: Mapping[str, Setting]) -> list[str]:
-    return [name for name in SENSORS if params[name] != table[name].value]
+    return [name for name in SENSORS if name in table and params[name] != table[name].value]
 
 
 def _speaks_of(params: Params) -> bool:
@@ -142,6 +186,8 @@ def _refuse_foreign(params: Params, source: str, driver: str) -> None:
     heeded = {*_OF_ALL, *DRIVERS[driver].settings()}
     if "serial" in heeded:
         heeded.add("serials")
+    if driver != "simulated":
+        heeded.update(PLACEMENT)
     if foreign := [name for name in _changed(params, SENSORS) if name not in heeded]:
         raise ParameterError(
             f"{foreign[0]}: has no meaning for source {source} of a "
@@ -159,8 +205,20 @@ def _config(params: Params, driver: str, index: int, name: str, unasked: bool) -
         profile=load_profile(sensor_type(params)),
         gel_frame=params["frame"],
         background=Path(params["background"]) if params["background"] else None,
+        placement=placement_from({key: params[key] for key in PLACEMENT}),
         is_stand_in=unasked,
     )
+
+
+def _refuse_shared(params: Params, names: Sequence[str], settings: Iterable[str]) -> None:
+    """What each of several sensors has for itself, and one setting cannot say for all."""
+    for setting in settings:
+        if len(names) > 1 and params[setting]:
+            why = f", {_ONE_EACH[setting]}" if _ONE_EACH[setting] else ""
+            raise ParameterError(
+                f"{setting}: wanted one for each sensor{why}, found {params[setting]!r} for "
+                f"{len(names)}; name them in a file, see `sensors`"
+            )
 
 
 def _serial(params: Params, index: int) -> str:

@@ -18,7 +18,7 @@ _SHARE_OF_PEAK = 0.2
 
 @dataclass(frozen=True, slots=True)
 class ContactArea:
-    """An ellipse in pixels of the standard image: x to the right, y down.
+    """An ellipse in pixels of the canonical image: x to the right, y down.
 
     Attributes:
         center: (x, y) of its centre.

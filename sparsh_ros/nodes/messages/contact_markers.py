@@ -36,7 +36,7 @@ def contact_to_msg(
     Args:
         estimate: What is known.
         area: Where the contact is; None: not known, then the middle of the gel stands for it.
-        metres_per_pixel: Of gel in the standard image.
+        metres_per_pixel: Of gel in the canonical image.
         frame_id: Name of the gel frame.
     """
     header = conversions.header(estimate.stamp_ns, frame_id)

@@ -46,13 +46,23 @@ class Parameters:
             ParameterError: A value given at start is of the wrong type or not allowed.
         """
         self._node = node
-        self._table = table
+        self._table: dict[str, Setting] = {}
         self._is_locked = is_locked
         self._on_change = on_change
-        for name, setting in table.items():
-            self._declare(name, setting)
+        self.declare(table)
         node.add_on_set_parameters_callback(self._check)
         node.add_post_set_parameters_callback(self._note)
+
+    def declare(self, table: Mapping[str, Setting]) -> None:
+        """Declare those parameters of `table` that are not there yet.
+
+        Raises:
+            ParameterError: See `__init__`.
+        """
+        new = {name: setting for name, setting in table.items() if name not in self._table}
+        self._table |= new
+        for name, setting in new.items():
+            self._declare(name, setting)
 
     def __getitem__(self, name: str) -> Value:
         # An empty list given on a command line has no type to rclpy, which then has no value.

@@ -59,7 +59,10 @@ class BackgroundTopic:
         self._sensor_serial = sensor_serial
         self._lock = threading.Lock()
         self._keeper = BackgroundKeeper(
-            config.profile, store=BackgroundStore(), file=config.background
+            config.camera_profile,
+            store=BackgroundStore(),
+            file=config.background,
+            is_real=config.driver.name != "simulated",
         )
         self._reported: set[str] = set()
         self._is_announced = False

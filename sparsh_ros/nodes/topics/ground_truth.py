@@ -14,8 +14,7 @@ from sparsh_ros.msg import Slip
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.runtime.endpoints import create_publisher
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.simulation.ground_truth import MotionSinceContact
-from sparsh_ros.simulation.simulation import TouchSample
+from sparsh_ros.simulation.simulation import MotionSinceContact, TouchSample
 
 _EXACT = np.zeros((3, 3))
 

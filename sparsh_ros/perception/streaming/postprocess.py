@@ -13,9 +13,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.streaming.layout import TURN_MM
 from sparsh_ros.perception.postprocess import Estimate, Postprocessor
 from sparsh_ros.perception.streaming.runner import Step
+from sparsh_ros.perception.streaming.slip_alarm import SlipAlarm
+from sparsh_ros.sensors.profiles import SensorProfile
 
 _TOUCHES, _RELEASED = 0.5, 0.3  # probability of contact at which it may begin, and must end
 _MM = 1e-3
@@ -25,7 +28,17 @@ _IN_METRES = np.array([_MM, _MM, 1 / TURN_MM])  # of a scale in mm, mm, mm at `T
 class StreamPostprocessor(Postprocessor):
     """Makes the estimates of one sensor; slip begins and ends at thresholds of their own."""
 
-    _slipping = False
+    def __init__(
+        self,
+        sensor: str,
+        profile: SensorProfile,
+        spec: ModelSpec,
+        contact_threshold_n: float,
+        slip_threshold: float,
+    ) -> None:
+        """Start without contact and slip; thresholds in newtons and as a probability."""
+        super().__init__(sensor, profile, spec, contact_threshold_n, slip_threshold)
+        self._alarm = SlipAlarm(spec.slip_confirm_s)
 
     @property
     def _slip_release(self) -> float:
@@ -35,7 +48,7 @@ class StreamPostprocessor(Postprocessor):
 
     def invalid(self, stamp_ns: int, reason: str) -> Estimate:
         """An estimate of which nothing is known; slip has to show itself again."""
-        self._slipping = False
+        self._alarm.end()
         return super().invalid(stamp_ns, reason)
 
     def process_step(self, step: Step, heads: Sequence[str]) -> Estimate:
@@ -79,15 +92,17 @@ class StreamPostprocessor(Postprocessor):
 
     def _with_sliding(self, estimate: Estimate, out: Mapping[str, NDArray]) -> Estimate:
         """What does not touch does not slide."""
-        self._slipping = False if not estimate.in_contact else self._slips(out)
         if not estimate.in_contact:
+            self._alarm.end()
             return replace(estimate, slip_probability=0.0, slide_speed_m_s=0.0, slip_share=0.0)
         speed_mm_s = float(np.expm1(out["slide"]))
         spread_m_s = (1 + speed_mm_s) * _MM * out["slide_scale"]
+        probability = _probability(out["slip"])
+        limits = self._slip_threshold, self._slip_release
         return replace(
             estimate,
-            slip_probability=_probability(out["slip"]),
-            slipping=self._slipping,
+            slip_probability=probability,
+            slipping=self._alarm.update(estimate.stamp_ns, probability, *limits),
             slide_speed_m_s=speed_mm_s * _MM,
             slide_speed_variance=_variance(spread_m_s),
             slip_share=float(out["share"]),
@@ -98,15 +113,14 @@ class StreamPostprocessor(Postprocessor):
             delta_force_covariance=np.diag(2 * out["delta_force_scale"] ** 2),
         )
 
-    def _slips(self, out: Mapping[str, NDArray]) -> bool:
-        limit = self._slip_release if self._slipping else self._slip_threshold
-        return _probability(out["slip"]) >= limit
-
     def _with_pose(
         self, estimate: Estimate, out: Mapping[str, NDArray], shows_turn: bool
     ) -> Estimate:
         change = out["pose"] * (_MM, _MM, 1.0)
-        covariance = np.diag(2 * (out["pose_scale"] * _IN_METRES) ** 2)
+        scale = out["pose_scale"] * _IN_METRES
+        covariance = np.diag(2 * scale**2)
+        if abs(change[2]) < self._spec.turn_dead_zone * scale[2]:
+            change[2] = 0.0  # most contacts do not turn, and six times noise is a turn
         if not shows_turn:
             change[2] = covariance[2, :] = covariance[:, 2] = np.nan
         return self._moved(estimate, change, covariance)

@@ -17,15 +17,15 @@ import numpy as np
 
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.files import missing_content
-from sparsh_ros.models.checkpoints.safe_pickle import (
+from sparsh_ros.models.checkpoints.pickle_words import (
     Budget,
     CallRefusedError,
     DamagedPickleError,
     Global,
     Unfinished,
     Vocabulary,
-    read_pickle,
 )
+from sparsh_ros.models.checkpoints.safe_pickle import read_pickle
 
 # Booleans, integers, floating point numbers, bytes and text; no objects, no records.
 _DTYPE = re.compile(r"b1|[iu][1248]|f[248]|c(8|16)|[SU][0-9]{1,6}", re.ASCII)

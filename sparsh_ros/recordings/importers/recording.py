@@ -14,6 +14,7 @@ from sparsh_ros import names
 from sparsh_ros.errors import DatasetError, FrameError
 from sparsh_ros.recordings.bag_writer import START_NS, BagWriter
 from sparsh_ros.sensors.images import decode_image, read_image
+from sparsh_ros.sensors.placement import Placement
 from sparsh_ros.sensors.profiles import load_profile
 
 _AXES = ("x", "y", "z")
@@ -31,6 +32,7 @@ class Options:
         swap_red_blue: the images hold red and blue in each other's place.
         labels: file with the labels; plain recordings only.
         background: image of the untouched gel; None for that of the data set.
+        placement: how the images lie, if not as that type of sensor delivers them.
         official: the data set is one of Sparsh, and its frames lie as its loaders expect them.
     """
 
@@ -40,6 +42,7 @@ class Options:
     swap_red_blue: bool = False
     labels: Path | None = None
     background: Path | None = None
+    placement: Placement = Placement()
     official: bool = True
 
 
@@ -178,7 +181,9 @@ class SensorWriter:
     def _image(self, name: str, stamp_ns: int, content: bytes) -> None:
         topic = f"{self._prefix}/{name}/compressed"
         image, swapped = decode_image(content, topic), self._options.swap_red_blue
-        if self._turns(image) or not content.startswith(_STORED_AS_IT_IS):
+        placement = self._options.placement
+        image = placement.apply(image)
+        if self._turns(image) or placement or not content.startswith(_STORED_AS_IT_IS):
             image = cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE) if self._turns(image) else image
             content = cv2.imencode(".png", image)[1].tobytes()
         self._bag.compressed(topic, stamp_ns, content, self._camera, swapped)

@@ -3,51 +3,31 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 from sparsh_ros.errors import MissingDependencyError, SensorError
 from sparsh_ros.sensors.cameras.camera import V4l2Camera
 from sparsh_ros.sensors.cameras.discovery import choose_camera
 from sparsh_ros.sensors.cameras.live import LiveSensor
-from sparsh_ros.sensors.cameras.v4l2 import Host, Mode
+from sparsh_ros.sensors.cameras.v4l2 import Mode
 from sparsh_ros.sensors.cameras.v4l2_abi import CONTROL_ZOOM
 from sparsh_ros.sensors.drivers import STREAMS, DigitConfig
-from sparsh_ros.sensors.profiles import SensorProfile
 
 _ALL_COLOURS = 0x111  # the LEDs listen to the zoom control: 4 bits each for red, green and blue
 
 
 class DigitSensor(LiveSensor):
-    """A DIGIT, found by its serial number wherever it is plugged in."""
+    """A DIGIT, found by its serial number wherever it is plugged in.
 
-    def __init__(
-        self,
-        profile: SensorProfile,
-        config: DigitConfig,
-        clock: Callable[[], int] = time.time_ns,
-        host: Host | None = None,
-    ) -> None:
-        """Prepare; the DIGIT is looked for by `start`.
+    Without one, where only one DIGIT is plugged in, it is that, which is then waited for when it is
+    gone.
+    """
 
-        Args:
-            profile: That of a DIGIT.
-            config: Its serial number, such as "D20123" (empty where only one DIGIT is plugged in,
-                which is then the one that is waited for when it is gone), stream (the frames of
-                "VGA" are known to shift and glitch), frame rate and LEDs.
-            clock: Gives the stamps, nanoseconds.
-            host: The machine that it is plugged into, None for this one.
+    config: DigitConfig
 
-        Raises:
-            MissingDependencyError: The library digit-interface is asked for and not installed.
-        """
-        super().__init__(f"DIGIT {config.serial}".rstrip(), profile, clock)
-        self.config = config
-        width, height, rates = STREAMS[config.stream]
-        self._library = _import_library() if config.leds == "digit-interface" else None
-        controls = {} if self._library else {CONTROL_ZOOM: config.intensity * _ALL_COLOURS}
-        self._mode = Mode(width, height, config.fps or rates[0], "YUYV", controls)
-        self._host = host or Host()
+    def _prepare(self) -> None:
+        width, height, rates = STREAMS[self.config.stream]
+        self._library = _import_library() if self.config.leds == "digit-interface" else None
+        controls = {} if self._library else {CONTROL_ZOOM: self.config.intensity * _ALL_COLOURS}
+        self._mode = Mode(width, height, self.config.fps or rates[0], "YUYV", controls)
 
     def _connect(self) -> V4l2Camera:
         camera = choose_camera(self._host.cameras(), "digit", self.config.serial or self.serial)

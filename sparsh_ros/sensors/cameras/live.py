@@ -22,6 +22,8 @@ import numpy as np
 from sparsh_ros.errors import SensorError
 from sparsh_ros.frames import Frame
 from sparsh_ros.sensors.base import Sensor
+from sparsh_ros.sensors.cameras.v4l2 import Host
+from sparsh_ros.sensors.drivers import DriverConfig
 from sparsh_ros.sensors.profiles import SensorProfile
 from sparsh_ros.sensors.watchdog import (
     RATE,
@@ -78,12 +80,32 @@ class LiveSensor(Sensor):
     _longest_back_off_s = 0.5
 
     def __init__(
-        self, name: str, profile: SensorProfile, clock: Callable[[], int] = time.time_ns
+        self,
+        profile: SensorProfile,
+        config: DriverConfig,
+        clock: Callable[[], int] = time.time_ns,
+        host: Host | None = None,
     ) -> None:
-        """Prepare; see Sensor."""
-        super().__init__(name, profile, clock)
-        self._watchdog = Watchdog(name)
+        """Prepare; the camera is looked for by `start`.
+
+        Args:
+            profile: That of its type of sensor.
+            config: The settings of its driver.
+            clock: Gives the stamps, nanoseconds.
+            host: The machine that it is plugged into, None for this one.
+
+        Raises:
+            MissingDependencyError: A setting needs a package that is not installed.
+        """
+        super().__init__(config.title, profile, clock)
+        self.config = config
+        self._host = host or Host()
+        self._watchdog = Watchdog(self.name)
         self._source: LiveSource | None = None
+        self._prepare()
+
+    def _prepare(self) -> None:  # noqa: B027 -- some drivers have nothing to do here
+        """Make of the config what the driver needs."""
 
     @abstractmethod
     def _connect(self) -> LiveSource:

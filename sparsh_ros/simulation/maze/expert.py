@@ -82,9 +82,7 @@ class Expert:
         self._wire, self._rng = wire, rng
         self._period_s = 1.0 / rate_hz
         self._temper = temper or Temper()
-        self._seen: deque[MazeSample] = deque(
-            maxlen=1 + round(self._temper.reaction_s * rate_hz)
-        )
+        self._seen: deque[MazeSample] = deque(maxlen=1 + round(self._temper.reaction_s * rate_hz))
         self._aim, self._pace = np.zeros(3), 0.0
         self._until_s = {"open": -1.0, "close": _BEGIN_S, "rest": -1.0}
         self.regrasps = 0

@@ -122,9 +122,7 @@ class MazeWorld:
         drawn = Conditions.draw(self._rng)
         self.conditions = conditions or drawn
         self.fingertips = Fingertips(seed, rate_hz, downscale)
-        self.start = kinematics.inverse(
-            Pose(wire.point(0.0), wire.hand(0.0)), kinematics.READY
-        )
+        self.start = kinematics.inverse(Pose(wire.point(0.0), wire.hand(0.0)), kinematics.READY)
         self.bead_m = 0.0
         self._target = self._before = self._executed = self.start.copy()
         self._speed = np.zeros(kinematics.JOINTS)
@@ -229,9 +227,7 @@ class MazeWorld:
     def _sample(self, limited: bool) -> MazeSample:
         hold, rotation = self.fingertips.hold, self._pose.rotation
         yielded = np.concatenate([self._hand - self._pose.position, np.zeros(3)])
-        joints = self._executed + kinematics.damped_step(
-            self._executed, yielded, self._executed
-        )
+        joints = self._executed + kinematics.damped_step(self._executed, yielded, self._executed)
         time_s = self._frames / self.rate_hz
         return MazeSample(
             time_s=time_s,

@@ -68,11 +68,17 @@ class GelOptics:
         self._skin_map = tuple(_rescale(axis + MARGIN, downscale) for axis in small)
         cell = HEIGHT // self.grid_shape[0]
         self._grid_map = tuple(_rescale(self._shrink(axis), cell) for axis in (column, row))
+        # Displacement is smooth: no finer than its own grid is it looked up.
+        size = min(self._shape[::-1], GRID[::-1])
+        coarse = (cv2.resize(a, size, interpolation=cv2.INTER_AREA) for a in (column, row))
+        self._displacement_map = tuple(_rescale(axis, cell) for axis in coarse)
         self._area_mm2 = instance.gel_width_mm * instance.gel_height_mm
         self._glow = self._shrink(_glow_plane(instance))
         self._prepare_lights(column, row, rng)
         self._drift_phase = rng.uniform(0, 2 * np.pi, len(instance.lights))
-        self._noise = self._shrink(_noise_bank(rng))
+        noise = self._shrink(_noise_bank(rng))
+        # Upright, mirrored left to right, upside down, both.
+        self._noise = [noise, cv2.flip(noise, 1), cv2.flip(noise, 0), cv2.flip(noise, -1)]
         still = self._expose()
         variance = instance.read_noise**2 + instance.shot_noise**2 * np.maximum(still, 0)
         self._noise_sigma = np.sqrt(variance, dtype=np.float32) * _NOISE_OF_BGR
@@ -89,7 +95,7 @@ class GelOptics:
 
         Args:
             surface_mm: float32 `grid_shape`, rise of the gel's surface towards the camera, covering
-                the standard image exactly; positive where an object presses.
+                the canonical image exactly; positive where an object presses.
             displacement_mm: float32 (2, *grid_shape), displacement (x right, y up) of the skin that
                 lies at each grid point now.
             rng: source of the frame's noise.
@@ -109,7 +115,7 @@ class GelOptics:
         return self._take(frame, rng, self._codec)
 
     def background(self, rng: np.random.Generator) -> np.ndarray:
-        """Takes a picture of the untouched gel: like `render`, but not a frame of its stream."""
+        """A picture of the untouched gel, (H, W, 3) uint8 RGB; it is no frame of the stream."""
         return self._take(self._shade(*self._untouched(), 0.0), rng, self._codec.fresh())
 
     def _untouched(self) -> tuple[np.ndarray, np.ndarray]:
@@ -117,7 +123,7 @@ class GelOptics:
 
     def _take(self, frame: np.ndarray, rng: np.random.Generator, codec: Codec) -> np.ndarray:
         """The picture of a noiseless BGR frame, which is overwritten."""
-        frame += self._draw_noise(rng) * self._noise_sigma
+        cv2.accumulateProduct(self._draw_noise(rng), self._noise_sigma, frame)
         return codec.pass_through(np.maximum(frame, 0, out=frame))
 
     def _shrink(self, plane: np.ndarray) -> np.ndarray:
@@ -178,20 +184,26 @@ class GelOptics:
         shadows = self._cast_shadows(surface)
         planes = []
         for index, (floor, flat, rest, east, north) in enumerate(self._planes):
-            shade = flat + rest * flattened
-            shade += east * slope_x
-            shade += north * slope_y
-            np.maximum(shade, floor, out=shade)
+            shade = flat.copy()
+            for plane, factor in ((rest, flattened), (east, slope_x), (north, slope_y)):
+                cv2.accumulateProduct(plane, factor, shade)
             if shadows:
-                shade -= floor
+                shade = cv2.max(shade - floor, 0.0)
                 shade *= shadows[index]
                 shade += floor
+            else:
+                shade = cv2.max(shade, floor)
             shade *= lit
-            shade *= self._drift(index, time_s)
             planes.append(shade)
-        frame = cv2.transform(cv2.merge([*planes, gain]), self._colours)
-        frame += self._glow * np.float32(self._press_share(surface))
-        return frame
+        frame = self._mix([*planes, gain], time_s)
+        return cv2.scaleAdd(self._glow, self._press_share(surface), frame)
+
+    def _mix(self, planes: list[np.ndarray], time_s: float) -> np.ndarray:
+        """The colours of all lamps and of the light around, (H, W, 3) BGR."""
+        drift = [self._drift(index, time_s) for index in range(len(planes) - 1)]
+        colours = self._colours * np.array([*drift, 1.0], np.float32)
+        mixed = colours @ np.stack(planes).reshape(len(planes), -1)
+        return cv2.merge(list(mixed.reshape(-1, *self._shape)))
 
     def _press_share(self, surface: np.ndarray) -> float:
         """How much of the glow a press has: it grows with the volume that is pushed in."""
@@ -210,12 +222,11 @@ class GelOptics:
     def _move_skin(self, displacement: np.ndarray) -> np.ndarray:
         """Albedo seen by every pixel."""
         step = self._pixels_per_mm
-        right, up = (
-            cv2.remap(axis, *self._grid_map, cv2.INTER_LINEAR, borderMode=_REPLICATE)
-            for axis in displacement
-        )
-        column = self._skin_map[0] - step * right
-        row = self._skin_map[1] + step * up
+        moved = cv2.merge(list(displacement))
+        moved = cv2.remap(moved, *self._displacement_map, cv2.INTER_LINEAR, borderMode=_REPLICATE)
+        right, up = cv2.split(cv2.resize(moved, self._shape[::-1]))
+        column = cv2.scaleAdd(right, -step, self._skin_map[0])
+        row = cv2.scaleAdd(up, step, self._skin_map[1])
         return cv2.remap(self._skin, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
     def _drift(self, index: int, time_s: float) -> float:
@@ -230,8 +241,10 @@ class GelOptics:
         height, width = self._shape
         room = _NOISE_ROOM // self._downscale
         top, left, flip_rows, flip_columns = rng.integers(0, (room, room, 2, 2))
-        cut = self._noise[top : top + height, left : left + width]
-        return cut[:: 1 - 2 * flip_rows, :: 1 - 2 * flip_columns]
+        bank = self._noise[2 * flip_rows + flip_columns]
+        top = bank.shape[0] - height - top if flip_rows else top
+        left = bank.shape[1] - width - left if flip_columns else left
+        return bank[top : top + height, left : left + width]
 
 
 def _choose_codec(instance: SensorInstance, downscale: int) -> Codec:
@@ -255,7 +268,7 @@ def _check_shape(name: str, array: np.ndarray, wanted: tuple[int, ...]) -> None:
 
 
 def _camera_map(instance: SensorInstance) -> tuple[np.ndarray, np.ndarray]:
-    """Where on the gel each pixel looks: float32 column and row of the ideal standard image."""
+    """Where on the gel each pixel looks: float32 column and row of the ideal canonical image."""
     row, column = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     x = column - (WIDTH - 1) / 2 - instance.shift_px[0]
     y = row - (HEIGHT - 1) / 2 - instance.shift_px[1]

@@ -6,7 +6,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from sparsh_ros.simulation.sensor_instance import Light, SensorInstance
+from sparsh_ros.simulation.lamps import Fan, Light
+from sparsh_ros.simulation.sensor_instance import SensorInstance
 
 
 def light_direction(light: Light, x_mm: np.ndarray, y_mm: np.ndarray) -> np.ndarray:
@@ -28,7 +29,8 @@ def irradiance(
     """
     spot = _spot(light, x_mm, y_mm) + light.echo * _spot(light, -x_mm, y_mm)
     streaks = np.exp(light.streak * _streaks(light, x_mm, y_mm, rng))
-    return (spot * streaks * (1 + light.fan * _fan(light, x_mm, y_mm))).astype(np.float32)
+    fan = light.fan.strength * _fan(light, light.fan, x_mm, y_mm) if light.fan else 0.0
+    return (spot * streaks * (1 + fan)).astype(np.float32)
 
 
 def rest_slope(
@@ -87,13 +89,13 @@ def _streaks(light: Light, x: np.ndarray, y: np.ndarray, rng: np.random.Generato
     )
 
 
-def _fan(light: Light, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _fan(light: Light, fan: Fan, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """1 inside the fan that opens from its tip, 0 outside, fading with the distance."""
-    tip_x = light.spot_mm[0] + light.fan_tip_mm * np.cos(light.azimuth_rad)
-    tip_y = light.spot_mm[1] + light.fan_tip_mm * np.sin(light.azimuth_rad)
-    along, across = _polar_axes(light.fan_azimuth_rad, x - tip_x, y - tip_y)
+    tip_x = light.spot_mm[0] + fan.tip_mm * np.cos(light.azimuth_rad)
+    tip_y = light.spot_mm[1] + fan.tip_mm * np.sin(light.azimuth_rad)
+    along, across = _polar_axes(fan.azimuth_rad, x - tip_x, y - tip_y)
     distance = np.hypot(along, across)
     # Measured along the arc, the fan's edge is about 0.5 mm wide near its tip and blurs outwards.
-    outside = (np.abs(np.arctan2(across, along)) - light.fan_angle_rad) * distance
+    outside = (np.abs(np.arctan2(across, along)) - fan.angle_rad) * distance
     inside = 1 / (1 + np.exp(np.clip(outside / (0.25 + 0.09 * distance), -30, 30)))
     return inside * np.exp(-((distance / 10) ** 2))

@@ -11,10 +11,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from sparsh_ros.simulation.sensor_instance import Light, SensorInstance
+from sparsh_ros.simulation.lamps import Light
+from sparsh_ros.simulation.sensor_instance import SensorInstance
 
 SHAPE = (80, 60)
-"""Rows and columns of the heights taken and the shadows given; they cover the standard image."""
+"""Rows and columns of the heights taken and the shadows given; they cover the canonical image."""
 _RAYS, _RADII = 72, 56
 _NEAREST_MM = 1.0
 

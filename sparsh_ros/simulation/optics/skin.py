@@ -9,7 +9,7 @@ import numpy as np
 from sparsh_ros.simulation.sensor_instance import SensorInstance
 
 MARGIN = 48
-"""Pixels of skin painted beyond each edge of the standard image, for skin that is dragged in."""
+"""Pixels of skin painted beyond each edge of the canonical image, for skin that is dragged in."""
 
 _MARKER_ALBEDO = 0.2
 

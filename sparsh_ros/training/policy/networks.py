@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsh_ros.policies.observation import CHUNK
-from sparsh_ros.training.policy.samples import HORIZON
 
 DIFFUSION_STEPS = 100
 DRAW_STEPS = 10

@@ -61,9 +61,7 @@ def _pairs(demonstration: Demonstration, observation: str, actions: str, without
     columns, count = demonstration.columns, len(demonstration)
     observer = Observer(observation, without)
     moves = (
-        columns["wanted_joints"] - columns["commanded"]
-        if actions == "joints"
-        else columns["twist"]
+        columns["wanted_joints"] - columns["commanded"] if actions == "joints" else columns["twist"]
     )
     grips = columns["grip_n"]
     held = columns["touch_in_contact"].all(1) & (grips > 0.0)

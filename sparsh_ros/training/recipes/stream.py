@@ -3,8 +3,8 @@
 
 Each step takes one sequence of each of `batch` simulated episodes, drawn from all that were made so
 far; a worker process makes more of them all the time. Every seventh step sees fewer and three times
-longer sequences. AdamW, a warm-up and half a cosine over the wall-clock budget; the weights that
-count are a moving average, at the moment of their lowest loss on the validation split.
+longer sequences. AdamW, a warm-up and half a cosine over the budget of computing time; the weights
+that count are a moving average, at the moment of their lowest loss on the validation split.
 
 Which episodes a step sees depends on the number of the step alone, so that a run that was killed
 goes on from its checkpoint as if it had not been.
@@ -36,12 +36,12 @@ from sparsh_ros.training.schedule import (
     load_checkpoint,
     save_checkpoint,
 )
-from sparsh_ros.training.stream.batches import Batch, collate, cut_sequence, draw_batch
+from sparsh_ros.training.stream.batches import draw_batch
 from sparsh_ros.training.stream.episodes import LONG_EVERY, EpisodeFolder, StreamEpisode
 from sparsh_ros.training.stream.losses import WEIGHTS, losses, total_loss
-from sparsh_ros.training.stream.network import Outputs, StreamNetwork
-from sparsh_ros.training.stream.scores import join_outputs, stream_scores
+from sparsh_ros.training.stream.network import StreamNetwork
 from sparsh_ros.training.stream.settings import StreamSettings
+from sparsh_ros.training.stream.validation import evaluate_network, whole_batches
 
 CLIP_NORM = 20.0
 LONG = 3
@@ -50,7 +50,6 @@ AVERAGE = 0.998
 CHECKS = 20
 SAVE_S = 60.0
 WEIGHT_DECAY = 0.02
-VALIDATION_STRIDE = 5
 _SHOWN = ("force_x_mn", "force_z_light_mn", "x_mm", "slipping_f1", "slipping_ap")
 
 
@@ -86,7 +85,7 @@ class StreamTraining:
             self._load(load_checkpoint(folder / CHECKPOINT))
 
     def run(
-        self, now: Callable[[], float] = time.monotonic, console: Console | None = None
+        self, now: Callable[[], float] = time.process_time, console: Console | None = None
     ) -> dict[str, Any]:
         """Train until the budget is spent; returns what the run was."""
         budget = Budget(self.settings.minutes, self.spent_s, now)
@@ -208,28 +207,6 @@ class StreamTraining:
         return summary
 
 
-def whole_batches(episodes: list[StreamEpisode], size: int = 8) -> list[Batch]:
-    """Every fifth frame of whole episodes of equal length, in batches."""
-    steps = (len(episodes[0].frames) - 1) // VALIDATION_STRIDE
-    rows = [cut_sequence(episode, 0, VALIDATION_STRIDE, steps) for episode in episodes]
-    return [collate(rows[first : first + size]) for first in range(0, len(rows), size)]
-
-
-@torch.no_grad()
-def evaluate_network(
-    network: StreamNetwork, batches: list[Batch]
-) -> tuple[float, dict[str, float]]:
-    """Mean weighted loss and the scores of `stream.scores`."""
-    outputs = [network.eval()(batch) for batch in batches]
-    loss = [total_loss(losses(*pair)).item() for pair in zip(outputs, batches, strict=True)]
-    return float(np.mean(loss)), stream_scores(join_outputs(outputs), join_batches(batches))
-
-
-def join_batches(batches: list[Batch]) -> Batch:
-    """Batches of sequences of equal length as one."""
-    return Batch(**{n: torch.cat([vars(batch)[n] for batch in batches]) for n in vars(batches[0])})
-
-
 def _progress(console: Console | None) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
@@ -239,6 +216,3 @@ def _progress(console: Console | None) -> Progress:
         TextColumn("{task.fields[note]}"),
         console=console,
     )
-
-
-__all__ = ["Outputs", "StreamSettings", "StreamTraining", "evaluate_network"]

@@ -153,8 +153,9 @@ def collate(rows: list[dict]) -> Batch:
 def disturb(batch: Batch, rng: np.random.Generator) -> Batch:
     """Change the light of the frames, as real gels do and simulated ones do not.
 
-    Of each sequence: gain of a colour, a colour of the whole image that comes with the load, a
-    gradient of brightness across the image, blur, and noise of the frame.
+    Of each sequence: brightness of the untouched gel and light that slopes do not change (so that
+    what a slope does is not tied to how bright the gel is), gain of a colour, a colour of the whole
+    image that comes with the load, a gradient of brightness across the image, noise of the frame.
     """
     count, length = batch.frames.shape[:2]
 
@@ -162,6 +163,9 @@ def disturb(batch: Batch, rng: np.random.Generator) -> Batch:
         return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
 
     difference = batch.frames - batch.background[:, None]
+    light = torch.exp(0.12 * normal(count, 1, 1, 1) + 0.06 * normal(count, 3, 1, 1))
+    background = batch.background * light + 8.0 * normal(count, 3, 1, 1).abs()
+    background = background.clamp(0, 255).round()
     gain = torch.exp(0.15 * normal(count, 1, 1, 1, 1) + 0.1 * normal(count, 1, 3, 1, 1))
     load = torch.cat([batch.force[:, :1, 2], batch.force[:, :, 2]], 1)
     pressed = (load / (load + 3.0)).reshape(count, length, 1, 1, 1)
@@ -173,6 +177,6 @@ def disturb(batch: Batch, rng: np.random.Generator) -> Batch:
     grain = noise.reshape(-1, 1, 1, 1, 1) * torch.randn(
         difference.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**31)))
     )
-    seen = batch.background[:, None] + gain * difference + offset + slope * pressed + grain
+    seen = background[:, None] + gain * difference + offset + slope * pressed + grain
     frames = seen.clamp(0, 255).round()
-    return Batch(**{**vars(batch), "frames": frames})
+    return Batch(**{**vars(batch), "frames": frames, "background": background})

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros.errors import DatasetError
-from sparsh_ros.sensors.profiles import load_profile
 from sparsh_ros.simulation.simulation import TouchSample, TouchSimulation
 from sparsh_ros.training.episodes import (
     RATE_HZ,
@@ -32,7 +31,7 @@ from sparsh_ros.training.episodes import (
 ROWS, COLUMNS = 20, 15
 DOWNSCALE = 4
 SIZE = (60, 80)
-"""Width and height of a frame, a quarter of the standard image."""
+"""Width and height of a frame, a quarter of the canonical image."""
 MAPS = ("pressure", "cover", "stretch_x", "stretch_y")
 """N/mm^2, share of the cell that touches, mm, mm; means over a cell."""
 COLUMNS_OF_LABELS = (
@@ -103,15 +102,7 @@ def make_episode(split: str, seed: int, index: int, seconds: float) -> StreamEpi
     """Simulate an episode; the same arguments, the same bytes."""
     touch = SimulatedTouch(split, seed, index)
     meta = touch.meta | ({"touch": "long"} if is_long(split, index) else {})
-    simulation = TouchSimulation(
-        touch.sensor,
-        meta["instance_seed"],
-        meta["touch"],
-        rate_hz=RATE_HZ,
-        kinds=meta["kinds"],
-        maximum_load_n=load_profile(touch.sensor).maximum_load_n,
-        downscale=DOWNSCALE,
-    )
+    simulation = touch.simulation(meta["touch"], DOWNSCALE)
     background = _shrink(simulation.background())
     samples = [simulation.step() for _ in range(round(seconds * RATE_HZ))]
     return pack_episode(simulation, background, samples, meta)

@@ -22,7 +22,14 @@ from sparsh_ros.errors import WeightsError
 from sparsh_ros.export.export import compact_state, round_to_float16, write_graph
 from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.models.streaming.layout import CHANNELS, HIDDEN, OUTPUTS, READINGS, WHOLE
+from sparsh_ros.models.streaming.layout import (
+    CHANNELS,
+    HIDDEN,
+    OUTPUTS,
+    READINGS,
+    TURN_MM,
+    WHOLE,
+)
 from sparsh_ros.models.zoo import write_trained_values
 from sparsh_ros.perception.streaming.friction_observer import Prior
 from sparsh_ros.perception.streaming.runner import anisotropy
@@ -30,11 +37,13 @@ from sparsh_ros.training.schedule import BEST, load_checkpoint
 from sparsh_ros.training.stream.batches import Batch, collate, cut_sequence
 from sparsh_ros.training.stream.episodes import StreamEpisode
 from sparsh_ros.training.stream.network import Outputs, StreamNetwork, read_network
-from sparsh_ros.training.stream.slip_events import choose_thresholds
+from sparsh_ros.training.stream.slip_events import RATE_HZ, choose_rule
 
 CHOSEN_FILE = "chosen.json"
 STRIDE = 5
 ANISOTROPIES = (0.3, 0.4, 0.5, 0.6, 0.7)
+DEAD_ZONES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
+STEPS_OF_HALF_A_SECOND = 6
 LEAST_TURNS = 200
 """Frames on which a choice about rotation may rest."""
 Ran = tuple[Outputs, Batch]
@@ -75,8 +84,9 @@ def calibrate(network: StreamNetwork, episodes: Sequence[StreamEpisode]) -> dict
     multiplied by that mean. Sets `network.heads.calibration`.
 
     Returns:
-        slip_threshold, slip_release, turn_anisotropy, unshipped, calibration by output, and the
-        scores of the choice.
+        slip_threshold, slip_release, slip_confirm_s, turn_anisotropy, turn_dead_zone,
+        unshipped, calibration by
+        output, and the scores of the choice.
     """
     ran = [run_live(network, episode) for episode in episodes]
     ratios = {name: [_standardised(name, *pair) for pair in ran] for name in SCALES}
@@ -87,40 +97,71 @@ def calibrate(network: StreamNetwork, episodes: Sequence[StreamEpisode]) -> dict
         slip = torch.sigmoid(outputs.heads["slip"]) * batch.contact
         probability.append(interleave(slip))
         slipping.append(interleave(batch.slipping))
-    on, off, scores = choose_thresholds(probability, slipping)
+    rule, scores = choose_rule(probability, slipping)
+    limit, dead_zone = choose_turns(ran)
     return {
-        "slip_threshold": on,
-        "slip_release": off,
-        "turn_anisotropy": choose_anisotropy(ran),
+        "slip_threshold": rule.threshold,
+        "slip_release": rule.release,
+        "slip_confirm_s": round(rule.confirm_frames / RATE_HZ, 4),
+        "turn_anisotropy": limit,
+        "turn_dead_zone": dead_zone,
         "unshipped": [name for name in SCALES if not beats_baseline(name, ran)],
         "calibration": factors,
         "validation_events": {
             "f1": scores.f1,
             "false_per_min": scores.false_per_min,
+            "unfounded_per_min": scores.unfounded_per_min,
             "delay_s": scores.delay_s,
             "events": scores.events,
         },
     }
 
 
-def choose_anisotropy(ran: Sequence[Ran]) -> float:
-    """The least anisotropy of the seen print above which rotations are told at half the error of
-    "no rotation" or better; 2, that is never, where there is none."""
-    errors, truths, shown = [], [], []
-    for outputs, batch in ran:
-        seen = anisotropy(outputs.pressure.flatten(0, 1).numpy(), batch.size[:1].numpy())
-        seen = torch.from_numpy(seen).reshape(batch.contact.shape)
-        both = torch.minimum(seen, torch.cat([seen[:, :1] * 0, seen[:, :-1]], 1))
-        turn = batch.pose[..., 2]
-        errors.append((outputs.heads["pose"][..., 2] - turn).abs()[batch.held])
-        truths.append(turn.abs()[batch.held])
-        shown.append(both[batch.held])
-    error, truth, both = (torch.cat(parts) for parts in (errors, truths, shown))
+@torch.no_grad()
+def choose_turns(ran: Sequence[Ran]) -> tuple[float, float]:
+    """When to tell a rotation, and how sure it has to be.
+
+    Most contacts do not turn, so a rotation smaller than its own uncertainty is more often noise:
+    it counts as none. That factor of the scale is the one with the least error over six steps in a
+    row, half a second.
+
+    Returns:
+        The least anisotropy of the seen print above which rotations are told at half the error of
+        "no rotation" or better (2, that is never, where there is none), and the factor.
+    """
+    parts = [_turns(*pair) for pair in ran]
+    dead_zone = min(DEAD_ZONES, key=lambda factor: sum(_summed(part, factor) for part in parts))
+    found, scale, truth, shown = (torch.cat([p[i].flatten() for p in parts]) for i in range(4))
+    error = (_told(found, scale, dead_zone) - truth).abs()
     for limit in ANISOTROPIES:
-        told = both > limit
-        if told.sum() >= LEAST_TURNS and error[told].mean() <= 0.5 * truth[told].mean():
-            return limit
-    return 2.0
+        told = shown > limit
+        if told.sum() >= LEAST_TURNS and error[told].mean() <= 0.5 * truth[told].abs().mean():
+            return limit, dead_zone
+    return 2.0, dead_zone
+
+
+Turns = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def _turns(outputs: Outputs, batch: Batch) -> Turns:
+    """(B, T) each: rotation told, its scale, the true one (rad), anisotropy both prints show; that
+    is 0 out of contact."""
+    seen = anisotropy(outputs.pressure.flatten(0, 1).numpy(), batch.size[:1].numpy())
+    seen = torch.from_numpy(seen).reshape(batch.contact.shape)
+    both = torch.minimum(seen, torch.cat([seen[:, :1] * 0, seen[:, :-1]], 1)) * batch.held
+    scale = outputs.heads["pose_scale"][..., 2] / TURN_MM
+    return outputs.heads["pose"][..., 2], scale, batch.pose[..., 2], both
+
+
+def _told(found: torch.Tensor, scale: torch.Tensor, dead_zone: float) -> torch.Tensor:
+    return torch.where(found.abs() < dead_zone * scale, torch.zeros_like(found), found)
+
+
+def _summed(turns: Turns, dead_zone: float) -> float:
+    """Sum of the errors over six steps in a row during all of which the print shows rotation."""
+    found, scale, truth, shown = (part.unfold(1, STEPS_OF_HALF_A_SECOND, 1) for part in turns)
+    error = (_told(found, scale, dead_zone) - truth).sum(2).abs()
+    return float(error[(shown > ANISOTROPIES[0]).all(2)].sum())
 
 
 def beats_baseline(name: str, ran: Sequence[Ran]) -> bool:
@@ -192,7 +233,9 @@ def publish_stream(
         heads=("force", "slip", "pose"),
         slip_threshold=chosen["slip_threshold"],
         slip_release=chosen["slip_release"],
+        slip_confirm_s=chosen["slip_confirm_s"],
         turn_anisotropy=chosen["turn_anisotropy"],
+        turn_dead_zone=chosen["turn_dead_zone"],
         unshipped=tuple(chosen["unshipped"]),
         friction_prior=tuple(round(float(value), 5) for value in prior.log_weight),
         evidence_kept=round(float(prior.memory), 5),

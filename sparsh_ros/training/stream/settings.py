@@ -17,7 +17,7 @@ class StreamSettings:
     """How to train.
 
     Attributes:
-        minutes: wall clock; the run ends with it.
+        minutes: computing time of the process, which neighbours do not shorten; then the run ends.
         batch: sequences per step.
         steps: frame pairs per sequence.
         learning_rate: peak learning rate.

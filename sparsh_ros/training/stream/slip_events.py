@@ -1,24 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Slip as events: alarms with hysteresis, matched to true onsets, and the best thresholds.
+"""When to call it slip, chosen on validation recordings alone: thresholds and how long to wait.
 
-An alarm that begins within 5/60 s of an onset, either side, finds it. One that begins anywhere else
-out of slip is false; one that begins while slip already lasts longer is neither. Thresholds are
-chosen here, from validation recordings alone.
+Events are counted as `evaluation.events` does, causally: an alarm up to 5/60 s after an onset finds
+it; one that comes before is false, even if slip follows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-WINDOW_FRAMES = 5
+from sparsh_ros.evaluation.events import accumulate_events, find_intervals
+from sparsh_ros.perception.streaming.slip_alarm import SlipAlarm
+
 RATE_HZ = 60.0
-MOST_FALSE_PER_MIN = 2.0
+EARLY_FRAMES = 5
+MOST_UNFOUNDED_PER_MIN = 2.0
 ON = np.round(np.arange(0.3, 0.96, 0.05), 2)
 OFF_SHARES = (0.3, 0.5, 0.7, 0.9)
+CONFIRM_FRAMES = (0, 1, 2)
+"""Frames to wait; more than two, 33 ms, would be too late for a grip."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +33,16 @@ class EventScores:
     Attributes:
         events: true onsets.
         found: those that an alarm found.
-        false_alarms: alarms that begin out of slip and away from an onset.
+        false_alarms: alarms that begin out of slip.
+        early_alarms: those of them after which slip begins within 5 frames.
         quiet_min: minutes without slip.
-        delays_s: of the found ones, negative where the alarm came first.
+        delays_s: of the found ones.
     """
 
     events: int
     found: int
     false_alarms: int
+    early_alarms: int
     quiet_min: float
     delays_s: tuple[float, ...]
 
@@ -51,57 +58,62 @@ class EventScores:
         return self.false_alarms / self.quiet_min if self.quiet_min else float("nan")
 
     @property
+    def unfounded_per_min(self) -> float:
+        """The same without those after which slip begins within 5 frames."""
+        alarms = self.false_alarms - self.early_alarms
+        return alarms / self.quiet_min if self.quiet_min else float("nan")
+
+    @property
     def delay_s(self) -> float:
         """Median delay of what was found."""
         return float(np.median(self.delays_s)) if self.delays_s else float("nan")
 
 
-def alarm(probability: NDArray, on: float, off: float) -> NDArray[np.bool_]:
-    """Alarm from `on` or more until below `off`; NaN ends it."""
-    found, state = np.zeros(len(probability), bool), False
-    for index, value in enumerate(probability):
-        state = bool(value >= (off if state else on))
-        found[index] = state
-    return found
+@dataclass(frozen=True)
+class AlarmRule:
+    """Probabilities from which and until below which it is slip, and frames to wait before."""
+
+    threshold: float
+    release: float
+    confirm_frames: int = 0
+
+
+def alarm(probability: NDArray, rule: AlarmRule) -> NDArray[np.bool_]:
+    """Whether there is an alarm at each frame (60 frames/s) of a recording."""
+    own = SlipAlarm(rule.confirm_frames / RATE_HZ)
+    values = enumerate(probability.tolist())
+    limits = rule.threshold, rule.release
+    return np.array([own.update(round(i * 1e9 / RATE_HZ), p, *limits) for i, p in values], bool)
 
 
 def score_events(
     alarms: Sequence[NDArray[np.bool_]], slipping: Sequence[NDArray[np.bool_]]
 ) -> EventScores:
     """Count over recordings at 60 frames/s."""
-    events = found = false_alarms = quiet = 0
-    delays: list[float] = []
+    sums, delays, early = [], [], 0
     for alarmed, truth in zip(alarms, slipping, strict=True):
-        begins, onsets = _begins(alarmed), _begins(truth)
-        used: set[int] = set()
-        for onset in onsets:
-            near = [b for b in begins if abs(b - onset) <= WINDOW_FRAMES and b not in used]
-            if near:
-                used.add(near[0])
-                delays.append((near[0] - onset) / RATE_HZ)
-        events += len(onsets)
-        found += len(used)
-        false_alarms += sum(b not in used and not truth[b] for b in begins)
-        quiet += int((~truth).sum())
-    return EventScores(events, found, false_alarms, quiet / RATE_HZ / 60, tuple(delays))
+        stamps = np.round(np.arange(len(truth)) * 1e9 / RATE_HZ).astype(np.int64)
+        counted, delays_ms = accumulate_events(stamps, alarmed, truth, [np.arange(len(truth))])
+        sums.append(counted)
+        delays.extend((delays_ms * 1e-3).tolist())
+        begins = [first for first, _ in find_intervals(alarmed) if not truth[first]]
+        early += sum(bool(truth[b : b + EARLY_FRAMES + 1].any()) for b in begins)
+    total = {key: float(sum(part[key] for part in sums)) for key in sums[0]}
+    events, missed = int(total["onsets"]), int(total["missed_onsets"])
+    false_alarms, quiet = int(total["false_alarm_count"]), total["quiet_minutes"]
+    return EventScores(events, events - missed, false_alarms, early, quiet, tuple(delays))
 
 
-def choose_thresholds(
+def choose_rule(
     probability: Sequence[NDArray], slipping: Sequence[NDArray[np.bool_]]
-) -> tuple[float, float, EventScores]:
-    """Thresholds on and off with the highest event F1 among those with few enough false alarms; the
-    fewest false alarms where none has."""
+) -> tuple[AlarmRule, EventScores]:
+    """The rule with the highest event F1 among those with few enough unfounded alarms (one that
+    comes a moment too early costs F1, but harms no grip); where none has, the highest of all."""
     tried = []
-    for on in ON:
-        for share in OFF_SHARES:
-            alarms = [alarm(p, on, on * share) for p in probability]
-            scores = score_events(alarms, slipping)
-            fits = scores.false_per_min <= MOST_FALSE_PER_MIN
-            rank = (fits, scores.f1 if fits else -scores.false_per_min)
-            tried.append((rank, float(on), float(round(on * share, 3)), scores))
-    _, on, off, scores = max(tried, key=lambda entry: entry[0])
-    return on, off, scores
-
-
-def _begins(values: NDArray[np.bool_]) -> list[int]:
-    return np.flatnonzero(values & ~np.r_[False, values[:-1]]).tolist()
+    for on, share, frames in product(ON, OFF_SHARES, CONFIRM_FRAMES):
+        rule = AlarmRule(float(on), float(round(on * share, 3)), frames)
+        scores = score_events([alarm(each, rule) for each in probability], slipping)
+        rank = (scores.unfounded_per_min <= MOST_UNFOUNDED_PER_MIN and scores.f1 > 0, scores.f1)
+        tried.append((rank, rule, scores))
+    _, rule, scores = max(tried, key=lambda entry: entry[0])
+    return rule, scores

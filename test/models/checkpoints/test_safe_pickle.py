@@ -20,15 +20,15 @@ import numpy as np
 import pytest
 import torch
 
-from sparsh_ros.models.checkpoints.safe_pickle import (
+from sparsh_ros.models.checkpoints.pickle_words import (
     Budget,
     CallRefusedError,
     DamagedPickleError,
     Global,
     Inert,
     Vocabulary,
-    read_pickle,
 )
+from sparsh_ros.models.checkpoints.safe_pickle import read_pickle
 from sparsh_ros.models.checkpoints.torch_pickle import read_torch_pickle
 
 PLAIN = {

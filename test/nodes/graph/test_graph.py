@@ -6,18 +6,21 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from sparsh_ros.arguments import Value
+from sparsh_ros.arguments import Setting, Value
 from sparsh_ros.cli.graph import add_run
 from sparsh_ros.errors import MissingDependencyError, ParameterError, SparshError
 from sparsh_ros.nodes.graph import graph, recorded, run
-from sparsh_ros.nodes.graph.sensors import sensor_configs
-from sparsh_ros.nodes.settings import DIGIT, GELSIGHT, SENSORS, graph_settings
+from sparsh_ros.nodes.graph.sensors import heard_sensors, sensor_configs
+from sparsh_ros.nodes.settings import DIGIT, GELSIGHT, HEARD, SENSORS, graph_settings
 from sparsh_ros.resources import config_path
 from sparsh_ros.sensors.config import SensorConfig
+from sparsh_ros.sensors.drivers import TopicConfig
+from sparsh_ros.sensors.placement import Placement
 
 
 def _values(*options: str) -> dict[str, Value]:
@@ -33,26 +36,64 @@ def _configs(process: graph.Process) -> tuple[SensorConfig, ...]:
     )
 
 
+def _defaults(table: Mapping[str, Setting]) -> dict[str, Value]:
+    return {name: setting.value for name, setting in table.items()}
+
+
+def _heard(process: graph.Process) -> list[str]:
+    """Names of the sensors that a node which only listens makes of its parameters."""
+    return [config.name for config in heard_sensors(_defaults(HEARD) | process.parameters)]
+
+
+def test_perception_is_told_only_what_it_hears() -> None:
+    _, perception = graph.processes(_values("--touch", "demo", "--seed", "3", "--frame", "tip"))
+    digit = {"sensor": "digit"}
+    assert perception.parameters == digit | {"frame": "tip", "source": "simulated"}
+    (config,) = heard_sensors(_defaults(HEARD) | perception.parameters)
+    assert config.gel_frame == "tip" and config.find_serial() == ""
+    _, perception = graph.processes(_values("--serial", "D20001", "--turn", "180"))
+    assert perception.parameters == digit | {"serial": "D20001"}
+
+
+def test_the_images_of_another_driver_go_through_a_sensor_in_perception() -> None:
+    texts = {"image": "/wrist/image", "sensor": "gelsight_mini", "turn": "180"}
+    (process,) = graph.processes(graph.parse_perception_only(texts))
+    assert process.parameters == {"in_process": True, **texts, "turn": 180}
+    (config,) = _configs(process)
+    assert config.driver == TopicConfig(image="/wrist/image")
+    assert config.placement == Placement(turn=180) == config.camera_profile.placement
+    assert not config.profile.placement
+    sensor, perception = graph.processes(
+        graph.parse_perception_only(texts | {"in_process": "false"})
+    )
+    assert perception.parameters == {"in_process": False, "sensor": "gelsight_mini"}
+    assert sensor.parameters["image"] == "/wrist/image"
+    with pytest.raises(ParameterError, match="image: wanted the topic of your driver's images"):
+        graph.parse_perception_only({"sensor": "digit"})
+
+
 def test_the_default_is_one_simulated_digit() -> None:
     sensor, perception = graph.processes(_values())
     assert (sensor.executable, perception.executable) == ("sensor", "perception")
-    (config,) = _configs(perception)
+    (config,) = _configs(sensor)
     assert (config.name, config.driver.name) == ("digit", "simulated")
-    assert sensor.parameters["name"] == "digit" and _configs(sensor) == (config,)
+    assert sensor.parameters["name"] == "digit" and _heard(perception) == ["digit"]
     assert not sensor.namespace and not perception.namespace
 
 
 def test_several_sensors_have_namespaces_and_seeds_of_their_own() -> None:
     *sensors, perception = graph.processes(_values("--names", "thumb, index", "--seed", "7"))
+    assert _heard(perception) == ["thumb", "index"]
     assert [sensor.namespace for sensor in sensors] == ["thumb", "index"]
     assert [sensor.parameters["name"] for sensor in sensors] == ["thumb", "index"]
-    assert [config.driver.seed for config in _configs(perception)] == [7, 8]
+    for sensor in sensors:
+        assert [config.driver.seed for config in _configs(sensor)] == [7, 8]
 
 
 def test_each_camera_gets_its_serial_number() -> None:
     options = ("--names", "thumb,index", "--source", "camera")
     *_, perception = graph.processes(_values(*options, "--serials", "D20001, D20002"))
-    configs = _configs(perception)
+    configs = heard_sensors(_defaults(HEARD) | perception.parameters)
     assert [config.driver.serial for config in configs] == ["D20001", "D20002"]
     with pytest.raises(ParameterError, match="wanted 2, one for each of `names`, found 1"):
         graph.processes(_values(*options, "--serials", "D20001"))
@@ -180,7 +221,7 @@ def test_nodes_are_told_only_what_was_set() -> None:
 @pytest.mark.parametrize(
     ("option", "value", "wanted"),
     [
-        ("--source", "telepathy", "one of auto, camera, video, simulated"),
+        ("--source", "telepathy", "one of auto, camera, video, topic, simulated"),
         ("--heads", "smell", "one of auto, force, slip, pose"),
         ("--seed", "many", "a whole number"),
         ("--fps", "fast", "a number"),

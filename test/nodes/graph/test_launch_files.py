@@ -8,16 +8,20 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fixtures import launch_stand_in
+from sensor_msgs.msg import Image
 
 from sparsh_ros.commands.simulate import record_bag
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.msg import Slip
+from sparsh_ros.nodes.messages.conversions import image_to_msg, msg_to_stamp
+from sparsh_ros.sensors import open_sensor
 from sparsh_ros.training.episodes import SimulatedTouch
 
 with launch_stand_in.provided():
@@ -107,6 +111,38 @@ def test_slip_arrives_and_everything_stops_cleanly(path: Path, outsider) -> None
     assert set(exit_codes.values()) == {0}
 
 
+def test_the_images_of_another_driver_are_enough(outsider) -> None:
+    path = LAUNCH / "perception_only.launch.py"
+    settings = {"image": "/wrist/image", "sensor": "gelsight_mini", "turn": "180"}
+    service, exit_codes = _launch_service(path, namespace="wrist", **settings)
+    slips = outsider.listen(Slip, "/wrist/slip")
+    images = outsider.listen(Image, "/wrist/image_raw")
+    publisher = outsider.node.create_publisher(Image, "/wrist/image", 5)
+    sent: dict[int, np.ndarray] = {}
+
+    def publish_until_valid() -> None:
+        newest = 0
+        try:
+            with open_sensor("simulated", "gelsight_mini", fps=15.0) as gel:
+                while not (exit_codes or (images and any(slip.valid for slip in slips))):
+                    frame = gel.wait(newest, GIVE_UP_S)
+                    newest, sent[frame.stamp_ns] = frame.sequence, frame.image
+                    upside_down = np.ascontiguousarray(frame.image[::-1, ::-1])
+                    publisher.publish(image_to_msg(upside_down, frame.stamp_ns, "camera"))
+        finally:
+            service.shutdown()
+
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(publish_until_valid)
+        service.run()
+        done.result()
+    outsider.destroy(publisher)
+    assert set(exit_codes.values()) == {0}
+    assert slips[-1].header.frame_id == "gelsight_mini_gel_frame"
+    upright = np.frombuffer(images[-1].data, np.uint8).reshape(320, 240, 3)
+    np.testing.assert_array_equal(upright, sent[msg_to_stamp(images[-1].header.stamp)])
+
+
 def test_the_launch_outlives_one_of_two_sensors(tmp_path: Path, outsider, kill_node) -> None:
     hand = tmp_path / "sensors.yaml"
     hand.write_text(HAND)
@@ -116,20 +152,14 @@ def test_the_launch_outlives_one_of_two_sensors(tmp_path: Path, outsider, kill_n
     slips = {name: outsider.listen(Slip, f"/hand/{name}/slip") for name in ("thumb", "palm")}
 
     def kill_the_thumb_and_wait() -> None:
-        try:
-            for name, heard in slips.items():
-                outsider.wait_for(lambda heard=heard: any(s.valid for s in heard), name)
-            kill_node("/hand/thumb", "sensor")
-            outsider.wait_for(lambda: not slips["thumb"][-1].valid, "the end of the thumb")
-            before = len(slips["palm"])
-            outsider.wait_for(lambda: len(slips["palm"]) > before + 10, "more from the palm")
-        finally:
-            service.shutdown()
+        for name, heard in slips.items():
+            outsider.wait_for(lambda heard=heard: any(s.valid for s in heard), name)
+        kill_node("/hand/thumb", "sensor")
+        outsider.wait_for(lambda: not slips["thumb"][-1].valid, "the end of the thumb")
+        before = len(slips["palm"])
+        outsider.wait_for(lambda: len(slips["palm"]) > before + 10, "more from the palm")
 
-    with ThreadPoolExecutor() as pool:
-        done = pool.submit(kill_the_thumb_and_wait)
-        service.run()
-        done.result()
+    _run_during(service, kill_the_thumb_and_wait)
     assert sorted(exit_codes.values()) == [-signal.SIGKILL, 0, 0]
 
 
@@ -158,23 +188,32 @@ def test_perception_that_dies_is_started_again(outsider, kill_node) -> None:
     restarts = "phoenix/perception: digit"
 
     def kill_and_wait() -> None:
+        outsider.wait_for(lambda: any(s.valid for s in slips), "slip")
+        kill_node("/phoenix", "perception")
+        outsider.wait_for(
+            lambda: outsider.diagnostics.get(restarts, {}).get("restarts") == "1", "restart"
+        )
+        before = len(slips)
+        outsider.wait_for(lambda: len(slips) > before + 5, "slip again")
+
+    _run_during(service, kill_and_wait)
+    # On a busy machine the launch system does not wait for the others to end by themselves.
+    assert len(exit_codes) == 3 and -signal.SIGKILL in exit_codes.values()
+
+
+def _run_during(service: LaunchService, act: Callable[[], None]) -> None:
+    """Run a launch for as long as `act` takes in a thread beside it."""
+
+    def act_and_stop() -> None:
         try:
-            outsider.wait_for(lambda: any(s.valid for s in slips), "slip")
-            kill_node("/phoenix", "perception")
-            outsider.wait_for(
-                lambda: outsider.diagnostics.get(restarts, {}).get("restarts") == "1", "restart"
-            )
-            before = len(slips)
-            outsider.wait_for(lambda: len(slips) > before + 5, "slip again")
+            act()
         finally:
             service.shutdown()
 
     with ThreadPoolExecutor() as pool:
-        done = pool.submit(kill_and_wait)
+        done = pool.submit(act_and_stop)
         service.run()
         done.result()
-    # On a busy machine the launch system does not wait for the others to end by themselves.
-    assert len(exit_codes) == 3 and -signal.SIGKILL in exit_codes.values()
 
 
 def _launch_service(

@@ -44,6 +44,7 @@ def plugged(monkeypatch: pytest.MonkeyPatch) -> list[TactileCamera]:
         ({"source": "simulated"}, "simulated"),
         ({"touch": "demo"}, "simulated"),
         ({"input": "press.mp4"}, "video"),
+        ({"image": "/wrist/image"}, "topic"),
         ({"sensor": "gelsight_mini", "input": "http://h/stream"}, "gelsight_mini"),
     ],
 )

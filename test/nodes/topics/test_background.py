@@ -24,7 +24,7 @@ from sparsh_ros.nodes.topics.background import BackgroundTopic
 from sparsh_ros.nodes.topics.sensor_io import SensorIO
 from sparsh_ros.sensors import load_profile
 from sparsh_ros.sensors.config import SensorConfig
-from sparsh_ros.sensors.drivers import DigitConfig
+from sparsh_ros.sensors.drivers import DigitConfig, GelSight2017Config
 
 GREY = np.full(IMAGE_SHAPE, 100, np.uint8)
 GEL = GREY.copy()
@@ -251,6 +251,6 @@ def test_the_file_of_the_entry_is_used_from_the_first_frame(make, tmp_path: Path
 
 
 def test_a_kind_that_needs_no_background_is_not_called_unwell(make) -> None:
-    finger = make(driver="gelsight_2017", profile=load_profile("gelsight_2017"))
+    finger = make(driver=GelSight2017Config(), profile=load_profile("gelsight_2017"))
     finger.see(GREY, 250, moving=30)
     assert finger.topic.report().level == OK and finger.logged == []

@@ -4,12 +4,10 @@
 import numpy as np
 import pytest
 
-from sparsh_ros.models.streaming.layout import HYPOTHESES, READINGS
+from sparsh_ros.models.streaming.layout import COLUMNS, HYPOTHESES, READINGS, ROWS
 from sparsh_ros.perception.streaming.friction_observer import (
-    COLUMNS,
     LIMITS_MM3_PER_N,
     NOMINAL_STIFFNESS,
-    ROWS,
     Prior,
     Sight,
     State,

@@ -19,7 +19,13 @@ from sparsh_ros.perception.streaming.runner import Step
 from sparsh_ros.sensors.profiles import load_profile
 
 INTERVAL_S = 5 / 60
-SPEC = replace(describe_model(STREAM_MODEL), slip_threshold=0.8, slip_release=0.4)
+SPEC = replace(
+    describe_model(STREAM_MODEL),
+    slip_threshold=0.8,
+    slip_release=0.4,
+    slip_confirm_s=0.0,
+    turn_dead_zone=0.0,
+)
 HEADS = ("force", "slip", "pose")
 
 
@@ -74,6 +80,20 @@ def test_units_and_variances() -> None:
     turn = 2 * (0.06 / TURN_MM) ** 2
     wanted = [2 * 3e-5**2, 2 * 3e-5**2, turn]
     np.testing.assert_allclose(np.diag(estimate.pose_change_covariance), wanted, rtol=1e-5)
+
+
+def test_a_rotation_within_its_own_uncertainty_is_none() -> None:
+    # The scale of the rotation is 0.06 mm at 3 mm, .02 rad.
+    for factor, wanted in ((2.4, 0.05), (2.6, 0.0)):
+        estimate = after(*(step(frame) for frame in range(7)), turn_dead_zone=factor)[-1]
+        assert estimate.pose_change[2] == pytest.approx(wanted)
+        assert estimate.pose_change_covariance[2, 2] > 0
+
+
+def test_slip_waits_for_its_confirmation() -> None:
+    steps = [step(frame, slip=logit(0.9)) for frame in range(9)]
+    said = [estimate.slipping for estimate in after(*steps, slip_confirm_s=2 / 60)]
+    assert said == [False, False] + [True] * 7
 
 
 def test_rotation_is_unknown_unless_the_print_shows_it() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sparsh_ros.errors import ParameterError, WeightsError
-from sparsh_ros.training.recipes.stream import BEST, StreamTraining, whole_batches
+from sparsh_ros.training.recipes.stream import BEST, StreamTraining
 from sparsh_ros.training.schedule import load_checkpoint, save_checkpoint
 from sparsh_ros.training.stream.batches import collate, cut_sequence, disturb
 from sparsh_ros.training.stream.episodes import LABEL, EpisodeFolder, StreamEpisode, make_episode
@@ -18,6 +18,7 @@ from sparsh_ros.training.stream.losses import losses, total_loss
 from sparsh_ros.training.stream.network import StreamNetwork
 from sparsh_ros.training.stream.publish import choose_run
 from sparsh_ros.training.stream.settings import StreamSettings
+from sparsh_ros.training.stream.validation import whole_batches
 
 SETTINGS = StreamSettings(
     minutes=10 / 60, batch=2, steps=6, first_episodes=2, episodes_per_step=0.0, seed=3

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sparsh_ros.perception.postprocess import Estimate
 from sparsh_ros.sensors.profiles import load_profile
-from sparsh_ros.training.stream.live import LiveModel
+from sparsh_ros.training.stream.scoring.live import LiveModel
 
 FIRST, LAST = 5, 530
 """Frames of the DIGIT recording between the first touch and the release."""

@@ -19,6 +19,7 @@ SIMULATED = {
     "event_f1": "slip, events: F1",
     "events_found": "slip, events: found",
     "false_per_min": "slip, events: false alarms per quiet minute",
+    "unfounded_per_min": "of these without slip within 83 ms",
     "delay_ms": "slip, events: median delay (ms)",
     "contact_f1": "contact: F1",
     "force_x_mn": "force x: MAE (mN)",
@@ -31,6 +32,7 @@ SIMULATED = {
     "delta_z_mn": "change of force z: MAE (mN)",
     "x_mm": "motion x over 83 ms: MAE (mm)",
     "y_mm": "motion y over 83 ms: MAE (mm)",
+    "drift_mm_s": "drift of the pose since contact began (mm/s)",
     "turn_deg": "rotation over 83 ms where told: MAE (degrees)",
     "turn_deg_coverage": "rotation: told on this share of the frames that show it",
     "slide_mm_s": "sliding speed: MAE (mm/s)",
@@ -122,8 +124,11 @@ def _chosen(chosen: Mapping[str, Any]) -> str:
         "",
         f"- run: {chosen['run']}, the lowest validation loss of {len(chosen['runs'])};",
         f"- slip from a probability of {chosen['slip_threshold']} until below "
-        f"{chosen['slip_release']} (event F1 {events['f1']:.3f}, {events['false_per_min']:.2f} "
-        f"false alarms a minute, {1e3 * events['delay_s']:.0f} ms, {events['events']} events);",
+        f"{chosen['slip_release']}, once it has stayed there for "
+        f"{1e3 * chosen['slip_confirm_s']:.0f} ms (event F1 {events['f1']:.3f}, "
+        f"{events['false_per_min']:.2f} false alarms a minute, "
+        f"{events['unfounded_per_min']:.2f} of them without slip within 83 ms; delay "
+        f"{1e3 * events['delay_s']:.0f} ms, {events['events']} events);",
         f"- {rotation};",
         f"- outputs left out because they do not beat a guess: {unshipped};",
         "- factors of the predicted scales: "

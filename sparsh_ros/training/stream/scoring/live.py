@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsh_ros.evaluation.events import accumulate_drift
 from sparsh_ros.evaluation.metrics import slip_scores
 from sparsh_ros.frames import Frame
 from sparsh_ros.perception.pipeline import Perception
@@ -22,7 +23,7 @@ from sparsh_ros.progress import progress_bar
 from sparsh_ros.sensors.profiles import load_profile
 from sparsh_ros.training.episodes import Episode
 from sparsh_ros.training.stream.scores import ranked_precision
-from sparsh_ros.training.stream.slip_events import alarm, score_events
+from sparsh_ros.training.stream.slip_events import RATE_HZ, AlarmRule, alarm, score_events
 
 TASKS = ("force", "slip", "pose")
 LIGHT_N = 5.0
@@ -108,6 +109,7 @@ def true_columns(episode: Episode) -> Columns:
         "share": episode.slip_share,
         "margin": episode.friction_margin,
         "change": change,
+        "pose": np.where(contact[:, None], pose, np.nan),
         "turns": held & shown & shown[older],
         "speed": np.nan_to_num(speed),
     }
@@ -124,6 +126,7 @@ def estimated_columns(estimates: Sequence[Estimate]) -> Columns:
         "share": "slip_share",
         "margin": "friction_margin",
         "change": "pose_change",
+        "pose": "pose",
     }
     found = {key: np.array([getattr(e, name) for e in estimates]) for key, name in named.items()}
     found["contact"] = np.array([bool(e.in_contact) for e in estimates])
@@ -149,6 +152,7 @@ def live_scores(truths: Sequence[Columns], found: Sequence[Columns]) -> Scores:
         key = "slide_mm_s" if name == "slide" else name
         _add(scores, key, said[name][:, None], truth[name][:, None], touch, 0, factor)
     scores["force_within_sd"] = _within(said, truth, touch)
+    scores["drift_mm_s"] = _drift(truths, found)
     return scores | _slip(truths, found, truth, said)
 
 
@@ -172,6 +176,7 @@ def _slip(
         "events": events.events,
         "events_found": events.found,
         "false_per_min": events.false_per_min,
+        "unfounded_per_min": events.unfounded_per_min,
         "delay_ms": 1e3 * events.delay_s,
         "contact_f1": contact["f1"],
     }
@@ -189,6 +194,7 @@ def trivial_columns(truth: Columns) -> Columns:
         "share": np.zeros(count),
         "margin": np.ones(count),
         "change": np.zeros((count, 3)),
+        "pose": np.where(truth["contact"][:, None], np.zeros((count, 3)), np.nan),
         "contact": np.ones(count, bool),
         "variance": np.full((count, 3), np.nan),
     }
@@ -197,7 +203,11 @@ def trivial_columns(truth: Columns) -> Columns:
 def speedometer_columns(truth: Columns) -> Columns:
     """The perfect speedometer; of force it knows nothing."""
     speed = 1e3 * truth["speed"] * truth["contact"]
-    changed = {"probability": speed, "alarm": alarm(speed, 1.0, 0.5), "slide": truth["speed"]}
+    changed = {
+        "probability": speed,
+        "alarm": alarm(speed, AlarmRule(1.0, 0.5)),
+        "slide": truth["speed"],
+    }
     return trivial_columns(truth) | changed | {"contact": truth["contact"]}
 
 
@@ -227,6 +237,19 @@ def _within(said: Columns, truth: Columns, touch: NDArray) -> float:
     ratio = (said["force"] - truth["force"])[touch] ** 2 / said["variance"][touch]
     known = np.isfinite(ratio)
     return float((ratio[known] <= 1).mean()) if known.any() else float("nan")
+
+
+def _drift(truths: Sequence[Columns], found: Sequence[Columns]) -> float:
+    """How far the pose since contact began drifts from the true one, mm/s."""
+    scale = (1e3, 1e3, 180 / np.pi)
+    period_ns = 1e9 / RATE_HZ
+    total = 0.0
+    lasted_s = 0.0
+    for truth, said in zip(truths, found, strict=True):
+        stamps = np.round(np.arange(len(truth["pose"])) * period_ns).astype(np.int64)
+        sums = accumulate_drift(stamps, said["pose"] * scale, truth["pose"] * scale, period_ns)
+        total, lasted_s = total + float(sums["drift_mm"]), lasted_s + float(sums["drift_mm_s"])
+    return total / lasted_s if lasted_s else float("nan")
 
 
 def score_models(models: dict[str, LiveModel], paths: Sequence[Path]) -> dict[str, Scores]:

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Episodes of either kind, full frames or a quarter of the size, as frames and labels in one form.
+
+`sparsh-ros simulate` writes episodes of full frames (`training.episodes`); the streaming model's
+worker writes small ones (`training.stream.episodes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsh_ros.errors import DatasetError
+from sparsh_ros.models.preprocess import resample_weights
+from sparsh_ros.sensors.profiles import load_profile
+from sparsh_ros.training.episodes import Episode, readable_episode
+from sparsh_ros.training.patches import subtract_background
+from sparsh_ros.training.store import PairLabels
+from sparsh_ros.training.stream.episodes import LABEL, StreamEpisode
+
+REMEDY = "delete it, then make it again"
+Columns = dict[str, NDArray]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """What an episode holds, at the size a model sees.
+
+    Attributes:
+        frames: (T, H, W, 3) uint8, background taken away where the sensor's profile says so.
+        force_n: (T, 3) N, of the object on the gel, gel frame.
+        in_contact, slipping: (T,) bool.
+        pose: (T, 3) mm, mm, rad; NaN without contact.
+        maps: (T, 3, 20, 15) float16 pressure (kPa) and skin stretch along x and y (mm).
+        meta: sensor, instance_seed, kinds, touch, rate_hz, split.
+    """
+
+    frames: NDArray[np.uint8]
+    force_n: NDArray[np.float32]
+    in_contact: NDArray[np.bool_]
+    slipping: NDArray[np.bool_]
+    pose: NDArray[np.float64]
+    maps: NDArray[np.float16]
+    meta: dict[str, Any]
+
+    def columns(self) -> Columns:
+        """The labels of all frames; `lost` counts frames without contact so far."""
+        return {
+            "force_n": self.force_n.astype(np.float32),
+            "in_contact": self.in_contact,
+            "slipping": self.slipping,
+            "pose": self.pose,
+            "lost": np.cumsum(~self.in_contact),
+        }
+
+    @staticmethod
+    def labels(
+        columns: Columns, newest: NDArray, oldest: NDArray, sensors: Sequence[str]
+    ) -> PairLabels:
+        """Labels of clips with these newest and oldest frames, taken with these sensors."""
+        force, contact = columns["force_n"], columns["in_contact"]
+        held = contact[oldest] & (columns["lost"][newest] == columns["lost"][oldest])
+        change = columns["pose"][newest] - columns["pose"][oldest]
+        change[:, 2] = np.degrees((change[:, 2] + np.pi) % (2.0 * np.pi) - np.pi)
+        profiles = {sensor: load_profile(sensor) for sensor in set(sensors)}
+        return PairLabels(
+            force_n=force[newest],
+            delta_force_n=force[newest] - force[oldest],
+            in_contact=contact[newest],
+            slipping=columns["slipping"][newest],
+            motion=np.where(held[:, None], change, np.nan).astype(np.float32),
+            force_scale_n=np.float32([profiles[s].force_scale_n for s in sensors]),
+            delta_force_scale_n=np.float32([profiles[s].delta_force_scale_n for s in sensors]),
+        )
+
+
+def read_shard(path: Path, size: tuple[int, int]) -> Shard:
+    """Read an episode of either kind, at ``size`` (height, width).
+
+    Raises:
+        DatasetError: It is missing, damaged, of neither kind, or smaller than ``size``.
+    """
+    with readable_episode(path, REMEDY) as fields:
+        small = "frames" in fields
+        shard = (_small if small else _full)(path, fields, size)
+    for name in ("force_n", "in_contact", "slipping", "pose", "maps"):
+        if (found := len(getattr(shard, name))) != len(shard.frames):
+            raise DatasetError(
+                f"episode {path}: wanted {len(shard.frames)} labels of {name}, found {found}; "
+                f"{REMEDY}"
+            )
+    return shard
+
+
+def _small(path: Path, values: Mapping[str, Any], size: tuple[int, int]) -> Shard:
+    episode = StreamEpisode(**values)
+    labels = episode.labels
+    maps = episode.maps[:, [0, 2, 3]].astype(np.float32) * np.float32([[[1e3]], [[1.0]], [[1.0]]])
+    return Shard(
+        frames=_prepared(path, episode.frames, episode.background, episode.meta, size),
+        force_n=labels[:, :3],
+        in_contact=labels[:, LABEL["in_contact"]] > 0,
+        slipping=labels[:, LABEL["slipping"]] > 0,
+        pose=labels[:, LABEL["pose_x_mm"] : LABEL["pose_turn"] + 1].astype(np.float64),
+        maps=maps.astype(np.float16),
+        meta=episode.meta,
+    )
+
+
+def _full(path: Path, values: Mapping[str, Any], size: tuple[int, int]) -> Shard:
+    episode = Episode(path=path, **values)
+    frames = np.stack([episode.image(index) for index in range(len(episode))])
+    maps = np.concatenate([episode.pressure_kpa[:, None], episode.skin_stretch_mm], axis=1)
+    return Shard(
+        frames=_prepared(path, frames, episode.background, episode.meta, size),
+        force_n=episode.force_n,
+        in_contact=episode.in_contact,
+        slipping=episode.slipping,
+        pose=episode.pose * (1e3, 1e3, 1.0),
+        maps=maps.astype(np.float16),
+        meta=episode.meta,
+    )
+
+
+def _prepared(
+    path: Path,
+    frames: NDArray[np.uint8],
+    background: NDArray[np.uint8],
+    meta: Mapping[str, Any],
+    size: tuple[int, int],
+) -> NDArray[np.uint8]:
+    """Frames as the live path makes them: background taken away, then shrunk."""
+    found = frames.shape[1:3]
+    if found[0] < size[0] or found[1] < size[1]:
+        raise DatasetError(
+            f"episode {path}: wanted frames of {size[0]} x {size[1]} or more, found "
+            f"{found[0]} x {found[1]}; take a smaller model, or `sparsh-ros simulate` others"
+        )
+    if load_profile(meta["sensor"]).subtract_background:
+        frames = subtract_background(frames, background)
+    if found == size:
+        return frames
+    rows, columns = (resample_weights(was, now) for was, now in zip(found, size, strict=True))
+    return np.stack([_shrink(frame, rows, columns) for frame in frames])
+
+
+def _shrink(frame: NDArray[np.uint8], rows: NDArray, columns: NDArray) -> NDArray[np.uint8]:
+    wide = np.floor(np.einsum("hwc,vw->hvc", frame.astype(np.float32), columns) + 0.5)
+    return np.floor(np.einsum("hvc,uh->uvc", wide, rows) + 0.5).clip(0, 255).astype(np.uint8)

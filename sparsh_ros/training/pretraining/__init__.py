@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pre-training an encoder by one of the recipes."""

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network on whole episodes: its loss and its scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from sparsh_ros.training.stream.batches import Batch, collate, cut_sequence
+from sparsh_ros.training.stream.episodes import StreamEpisode
+from sparsh_ros.training.stream.losses import losses, total_loss
+from sparsh_ros.training.stream.network import StreamNetwork
+from sparsh_ros.training.stream.scores import join_outputs, stream_scores
+
+STRIDE = 5
+
+
+def whole_batches(episodes: list[StreamEpisode], size: int = 8) -> list[Batch]:
+    """Every fifth frame of whole episodes of equal length, in batches."""
+    steps = (len(episodes[0].frames) - 1) // STRIDE
+    rows = [cut_sequence(episode, 0, STRIDE, steps) for episode in episodes]
+    return [collate(rows[first : first + size]) for first in range(0, len(rows), size)]
+
+
+@torch.no_grad()
+def evaluate_network(
+    network: StreamNetwork, batches: list[Batch]
+) -> tuple[float, dict[str, float]]:
+    """Mean weighted loss and the scores of `stream.scores`."""
+    outputs = [network.eval()(batch) for batch in batches]
+    loss = [total_loss(losses(*pair)).item() for pair in zip(outputs, batches, strict=True)]
+    return float(np.mean(loss)), stream_scores(join_outputs(outputs), join_batches(batches))
+
+
+def join_batches(batches: list[Batch]) -> Batch:
+    """Batches of sequences of equal length as one."""
+    return Batch(**{n: torch.cat([vars(batch)[n] for batch in batches]) for n in vars(batches[0])})

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark: encoders x tasks x label budgets x seeds, one cell after the other.
+
+A cell that is done is on disk at once, so that a benchmark that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sparsh_ros.models.loading.encoders import load_model_encoder
+from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.models.vit import VisionTransformer
+from sparsh_ros.names import ENCODER_FILE
+from sparsh_ros.progress import progress_bar
+from sparsh_ros.training.clips.store import ClipStore, open_clips
+from sparsh_ros.training.episodes import SPLITS
+from sparsh_ros.training.splits import check_splits
+from sparsh_ros.training.tacbench.examples import Examples, patch_examples, token_examples
+from sparsh_ros.training.tacbench.probe import ProbeSettings, ProbeTraining
+from sparsh_ros.training.tasks import HEAD_NAMES, bin_values, trivial_scores
+
+END_TO_END, TRIVIAL = "end to end", "trivial"
+BUDGETS = (0.33, 0.01, 1.0, 0.1)
+"""Shares of the labels, the one that the paper's mean gain is of first."""
+
+
+@dataclass(frozen=True)
+class BenchSettings:
+    """What to compare.
+
+    Attributes:
+        budgets: Shares of the labels.
+        seeds: Of the probes.
+        tasks: Heads, all trained on the same batches.
+        probe: Settings of probes on frozen encoders; the seed is set by ``seeds``.
+        end_to_end: Settings of the network from scratch.
+        chains: Of each five frames, how many are the newest of a clip.
+    """
+
+    budgets: Sequence[float] = BUDGETS
+    seeds: Sequence[int] = (0, 1, 2)
+    tasks: Sequence[str] = HEAD_NAMES
+    probe: ProbeSettings = ProbeSettings()
+    end_to_end: ProbeSettings = ProbeSettings(batch=32)
+    chains: int = 1
+
+
+@dataclass(frozen=True)
+class Contender:
+    """An encoder in the benchmark: its name, its description, and the file with its weights, or
+    None where it is trained from scratch with the heads."""
+
+    name: str
+    spec: ModelSpec
+    weights: Path | None
+
+    @classmethod
+    def of_run(cls, name: str, spec: ModelSpec) -> Contender:
+        """The encoder that a pre-training run left."""
+        return cls(name, spec, spec.weights / ENCODER_FILE)
+
+
+class Arena:
+    """The data as one contender reads it."""
+
+    def __init__(self, contender: Contender, data: Path, cache: Path, chains: int) -> None:
+        self.contender = contender
+        self.stores: dict[str, ClipStore] = {
+            split: open_clips(data, split, cache, contender.spec, chains) for split in SPLITS
+        }
+        check_splits({split: store.metas for split, store in self.stores.items()})
+        self.spec = bin_values(self.stores["train"].labels.motion, contender.spec)
+        self._cache = cache / "tokens"
+
+    @cached_property
+    def examples(self) -> Mapping[str, Examples]:
+        """Examples by split."""
+        contender = self.contender
+        if contender.weights is None:
+            encoder = self.fresh_encoder()
+            make = lambda store: patch_examples(store, encoder, self.spec)  # noqa: E731
+        else:
+            encoder = load_model_encoder(contender.spec, contender.weights)
+            make = lambda store: token_examples(store, encoder, self.spec, self._cache)  # noqa: E731
+        return {split: make(store) for split, store in self.stores.items()}
+
+    def fresh_encoder(self) -> VisionTransformer | None:
+        """A new encoder to train, or None where the contender is frozen."""
+        if self.contender.weights is not None:
+            return None
+        return VisionTransformer.from_spec(self.contender.spec)
+
+    def scores(
+        self, budget: float, seed: int, settings: BenchSettings
+    ) -> dict[str, dict[str, float]]:
+        """Test scores by task of heads that were trained on a share of the labels."""
+        frozen = self.contender.weights is not None
+        probe = settings.probe if frozen else settings.end_to_end
+        probe = ProbeSettings(**asdict(probe) | {"seed": seed})
+        torch.manual_seed(seed)
+        training = ProbeTraining(settings.tasks, self.spec, probe, self.fresh_encoder())
+        examples = self.examples
+        training.run(examples["train"].share(budget), examples["validation"])
+        return {
+            task: training.score(task, examples["validation"], examples["test"])
+            for task in settings.tasks
+        }
+
+    def trivial(self, settings: BenchSettings) -> dict[str, dict[str, float]]:
+        """Scores of the answers that need no sensor."""
+        train, test = self.stores["train"].labels, self.stores["test"].labels
+        return {task: trivial_scores(task, train, test, self.spec) for task in settings.tasks}
+
+
+def run_bench(
+    contenders: Sequence[Contender], data: Path, folder: Path, settings: BenchSettings
+) -> list[dict[str, Any]]:
+    """Train and score every cell that is not there yet.
+
+    Returns:
+        A record per cell and task: encoder, task, budget, seed, scores.
+
+    Raises:
+        DatasetError: A split is missing or damaged, or shares what it must not.
+    """
+    path = folder / "cells.jsonl"
+    folder.mkdir(parents=True, exist_ok=True)
+    records = read_cells(path)
+    done = {(r["encoder"], r["budget"], r["seed"]) for r in records}
+    arenas: dict[str, Arena] = {}
+    cells = list(_cells(contenders, settings))
+    with path.open("a") as file, progress_bar("Benchmark", len(cells)) as bar:
+        for count, (contender, budget, seed) in enumerate(cells):
+            bar.update(count, f"{contender.name}, {budget:.0%} of the labels, seed {seed}")
+            if (contender.name, budget, seed) in done:
+                continue
+            if contender.name not in arenas:
+                arenas[contender.name] = Arena(contender, data, folder / "cache", settings.chains)
+            arena = arenas[contender.name]
+            new = _records(contender.name, budget, seed, arena.scores(budget, seed, settings))
+            if not any(record["encoder"] == TRIVIAL for record in records):
+                new += _records(TRIVIAL, 1.0, 0, arena.trivial(settings))
+            file.writelines(json.dumps(record) + "\n" for record in new)
+            file.flush()
+            records += new
+    return records
+
+
+def _cells(
+    contenders: Sequence[Contender], settings: BenchSettings
+) -> Iterator[tuple[Contender, float, int]]:
+    """The first seed of everything before the second of anything."""
+    for seed in settings.seeds:
+        for budget in settings.budgets:
+            for contender in contenders:
+                yield contender, budget, seed
+
+
+def _records(
+    encoder: str, budget: float, seed: int, scores: Mapping[str, Mapping[str, float]]
+) -> list[dict[str, Any]]:
+    return [
+        {"encoder": encoder, "task": task, "budget": budget, "seed": seed, "scores": dict(found)}
+        for task, found in scores.items()
+    ]
+
+
+def read_cells(path: Path) -> list[dict[str, Any]]:
+    """What was done so far; a line that was cut off by a kill is left out."""
+    if not path.is_file():
+        return []
+    records = []
+    for line in path.read_text().splitlines():
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            continue
+    return records

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What probes learn from: tokens of a frozen encoder or patches, with labels; shares of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.models.vit import VisionTransformer
+from sparsh_ros.training.clips.store import ClipStore
+from sparsh_ros.training.patches import unfold_scaling
+from sparsh_ros.training.recipes.parts import read_clips
+from sparsh_ros.training.store import PairLabels
+from sparsh_ros.training.tasks import Targets
+
+READ_BATCH = 128
+_ORDER_SEED = 2024
+Inputs = Callable[[NDArray[np.int64]], Tensor]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled clips as a network reads them.
+
+    Attributes:
+        inputs: Indices (B,) -> what the network takes: tokens (B, N, D) or patches (B, N, P).
+        labels: What is true of each.
+        targets: The same as losses want it.
+    """
+
+    inputs: Inputs
+    labels: PairLabels
+    targets: Targets
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def at(self, index: NDArray[np.int64]) -> Examples:
+        """Those at ``index``, in that order."""
+        inputs = self.inputs
+        return replace(
+            self,
+            inputs=lambda rows: inputs(index[rows]),
+            labels=self.labels[index],
+            targets=self.targets[torch.from_numpy(index)],
+        )
+
+    def share(self, budget: float) -> Examples:
+        """A share of them: the same ones for every encoder, a smaller share within a larger one."""
+        order = np.random.default_rng(_ORDER_SEED).permutation(len(self))
+        return self.at(np.sort(order[: max(round(budget * len(self)), 1)]))
+
+    def spread(self, count: int) -> Examples:
+        """At most ``count`` of them, evenly spread."""
+        count = min(count, len(self))
+        return self.at(np.linspace(0, len(self), count, endpoint=False).astype(np.int64))
+
+
+def patch_examples(store: ClipStore, encoder: VisionTransformer, spec: ModelSpec) -> Examples:
+    """For a network that trains the encoder too: scaled patches."""
+    return Examples(
+        lambda index: read_clips(store.clips(index), encoder),
+        store.labels,
+        Targets.of(store.labels, spec),
+    )
+
+
+def token_examples(
+    store: ClipStore, encoder: VisionTransformer, spec: ModelSpec, cache: Path
+) -> Examples:
+    """For probes on a frozen encoder that takes plain pixels: its tokens, computed once."""
+    tokens = cache_tokens(encoder, store, cache)
+    return Examples(
+        lambda index: torch.from_numpy(tokens[index].astype(np.float32)),
+        store.labels,
+        Targets.of(store.labels, spec),
+    )
+
+
+@torch.no_grad()
+def cache_tokens(encoder: VisionTransformer, store: ClipStore, cache: Path) -> NDArray[np.float16]:
+    """Tokens (n, N, D) of all clips of a store, from disk; computed if they are not there."""
+    digest = hashlib.sha256(store.rows.tobytes())
+    for name, value in sorted(encoder.state_dict().items()):
+        digest.update(name.encode() + value.numpy().tobytes())
+    path = cache / f"{store.folder.name}-{digest.hexdigest()[:16]}.npy"
+    if not path.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        network = unfold_scaling(encoder).eval()
+        parts = [
+            network.forward_patches(read_clips(store.clips(rows), network)).half().numpy()
+            for rows in np.array_split(np.arange(len(store)), max(len(store) // READ_BATCH, 1))
+        ]
+        partial = path.with_suffix(".partial.npy")
+        np.save(partial, np.concatenate(parts))
+        partial.rename(path)
+    return np.load(path, mmap_mode="r")

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs side by side: grouped by what sets them apart, with the spread over seeds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sparsh_ros.errors import WeightsError
+from sparsh_ros.training.schedule import BEST, save_checkpoint
+from sparsh_ros.training.stream.episodes import EpisodeFolder, StreamEpisode
+from sparsh_ros.training.stream.network import StreamNetwork
+from sparsh_ros.training.stream.scoring.compare import compare_runs
+from sparsh_ros.training.stream.settings import StreamSettings
+from sparsh_ros.training.stream.validation import evaluate_network, whole_batches
+
+
+@pytest.fixture(scope="module")
+def episodes(tmp_path_factory: pytest.TempPathFactory) -> list[StreamEpisode]:
+    torch.set_num_threads(1)
+    folder = EpisodeFolder(tmp_path_factory.mktemp("episodes"), "test", 91, 1.0, 1.0)
+    return [folder.load(index) for index in range(2)]
+
+
+def finished(run: Path, seed: int, memory: bool = True) -> Path:
+    torch.manual_seed(seed)
+    network = StreamNetwork(memory=memory)
+    settings = StreamSettings(1.0, seed=seed, memory=memory)
+    run.mkdir()
+    save_checkpoint(run / BEST, {"loss": 0.0, "step": 1, "network": network.state_dict()})
+    (run / "run.json").write_text(json.dumps({"settings": asdict(settings)}))
+    return run
+
+
+def test_seeds_are_a_group_and_its_spread(tmp_path: Path, episodes: list[StreamEpisode]) -> None:
+    runs = [finished(tmp_path / f"full{seed}", seed) for seed in (0, 1)]
+    without = finished(tmp_path / "without", 0, memory=False)
+    found = compare_runs([*runs, without], episodes)
+    assert set(found) == {"memory True", "memory False"}
+    scores = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        _, each = evaluate_network(StreamNetwork(), whole_batches(episodes))
+        scores.append(each["force_z_light_mn"])
+    mean, spread, count = found["memory True"]["force_z_light_mn"]
+    assert (mean, spread, count) == pytest.approx((np.mean(scores), np.std(scores, ddof=1), 2))
+    assert np.isnan(found["memory False"]["force_z_light_mn"][1])
+
+
+def test_an_unfinished_run_is_refused(tmp_path: Path, episodes: list[StreamEpisode]) -> None:
+    with pytest.raises(WeightsError, match=r"run\.json of a finished"):
+        compare_runs([tmp_path], episodes)
