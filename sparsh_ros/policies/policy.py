@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sparsh_ros.errors import WeightsError
 
 KINDS = ("diffusion", "chunks", "felt")
-"""Diffusion over, or regression of, chunks of joint angles from features; ours from what is felt."""
+"""Diffusion over chunks of joint angles, their regression, and chunks of twists by what is felt."""
 _KEY = "sparsh_ros.policy"
 
 

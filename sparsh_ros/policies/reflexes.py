@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reflexes beside a policy: hold tighter before it slips, let go and grip again where that fails.
 
-They run at the rate of the estimates, faster than the policy, and change what it wants or take over:
+They run at the rate of the estimates, and change what the policy wants or take over:
 
     follow   the policy moves the hand; on a small friction margin the grip rises and the pace falls
     open     let go: the bead was lost, has wandered off the fingertips, or does not get on

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,6 +20,7 @@ from sparsh_ros.policies.observation import CHUNK
 
 DIFFUSION_STEPS = 100
 DRAW_STEPS = 10
+_DRAWN = [round(x) for x in np.linspace(DIFFUSION_STEPS - 1, 0, DRAW_STEPS)]
 
 
 class Normalised(nn.Module):
@@ -118,8 +120,7 @@ class DiffusionNet(Normalised):
     def forward(self, observation: Tensor, noise: Tensor) -> Tensor:
         """(B, CHUNK, A) actions drawn with DDIM from noise (B, HORIZON, A)."""
         seen, x = self.see(observation), noise
-        steps = torch.linspace(DIFFUSION_STEPS - 1, 0, DRAW_STEPS).round().long().tolist()
-        for now, after in zip(steps, [*steps[1:], -1], strict=True):
+        for now, after in zip(_DRAWN, [*_DRAWN[1:], -1], strict=True):
             kept = self.kept[now]
             left = self.kept[after] if after >= 0 else torch.ones(())
             found = self.noise_in(x, seen, torch.full((len(x),), now))
