@@ -77,7 +77,7 @@ def test_damaged_trained_values_are_refused(tmp_path: Path, text: str) -> None:
         ("- a list", "wanted a mapping, found list"),
         ("size: small\nlicence: MIT\n", "name"),
         (YAML + "colour: red\n", "colour"),
-        (YAML.replace("small", "enormous"), "'enormous' is unknown; use one of micro"),
+        (YAML.replace("small", "enormous"), "'enormous' is unknown; use one of nano, micro"),
         (YAML.replace("small", "12"), "size wants str, found 12"),
         (YAML.replace("registers: 0", "registers: two"), "registers wants int .*None, found 'two'"),
         (YAML + "frame_offsets_s: fast\n", "frame_offsets_s wants tuple.*, found 'fast'"),
