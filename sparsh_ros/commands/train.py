@@ -23,6 +23,7 @@ from rich.table import Table
 from sparsh_ros.commands import train_stream
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
+from sparsh_ros.progress import stoppable
 from sparsh_ros.training import steps
 from sparsh_ros.training.loop.training import LoopSettings
 from sparsh_ros.training.model_card import ROWS
@@ -36,6 +37,11 @@ from sparsh_ros.training.recipes.vjepa import VJepa
 
 def run(arguments: argparse.Namespace) -> int:
     """Run one step of `sparsh-ros train`."""
+    with stoppable(lambda: f"stopped; what `train {arguments.step}` had saved is kept"):
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     if arguments.step.startswith("stream"):
         return train_stream.run(arguments)
     if arguments.step in RECIPES:

@@ -23,6 +23,7 @@ from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import input_sensors
 from sparsh_ros.nodes.graph.sensors import sensor_configs
+from sparsh_ros.nodes.help import wants_help
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.calibrations import load_calibrations
 from sparsh_ros.nodes.runtime.clocks import stale_clock, stamp_clock
@@ -193,6 +194,8 @@ def create() -> Sequence[spin.LiveNode]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run perception until SIGINT; the exit code."""
+    if wants_help(arguments, "perception", settings.PERCEPTION):
+        return 0
     return spin.run(create, arguments)
 
 

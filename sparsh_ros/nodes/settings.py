@@ -93,8 +93,8 @@ SENSOR: Mapping[str, Setting] = SENSORS | {
 }
 
 HEAD: Mapping[str, Setting] = {
-    **HEARD,
     **RECORDED,
+    **HEARD,
     "model": Setting(DEFAULT_MODEL, "Name of a model, or path of its description."),
     "weights_dir": Setting(
         "", "Folder with the weights of the model; empty: where `sparsh-ros weights get` puts them."

@@ -50,6 +50,11 @@ class Series:
         return self._rows[-1][0] if self._rows else -1
 
     @property
+    def last_received_ns(self) -> int:
+        """Time of arrival of the newest sample, -1 before the first."""
+        return self._rows[-1][1] if self._rows else -1
+
+    @property
     def last(self) -> tuple[float, ...]:
         """Values of the newest sample, NaN before the first."""
         return self._rows[-1][2:] if self._rows else (math.nan,) * len(self.columns)
