@@ -17,6 +17,7 @@ import yaml
 
 from sparsh_ros.errors import ModelError, WeightsError
 from sparsh_ros.files import read_yaml
+from sparsh_ros.models.checkpoints.anytouch.config import AnyTouchConfig, InferredAnyTouch
 from sparsh_ros.models.checkpoints.architecture import EncoderConfig, InferredConfig
 from sparsh_ros.models.checkpoints.weight_files import find_weight_files
 from sparsh_ros.models.spec import SIZES, ModelSpec, Source
@@ -112,8 +113,16 @@ def write_trained_values(spec: ModelSpec, folder: Path) -> None:
     (folder / TRAINED_VALUES_FILE).write_text(text + "\n")
 
 
-def describe_encoder(config: InferredConfig | EncoderConfig) -> str:
+def describe_encoder(
+    config: InferredConfig | EncoderConfig | InferredAnyTouch | AnyTouchConfig,
+) -> str:
     """Say in words what an encoder is."""
+    if isinstance(config, (InferredAnyTouch, AnyTouchConfig)):
+        time = f"tubelets of {config.tubelet}" if config.tubelet else f"clips of {config.frames}"
+        return (
+            f"an encoder of {'AnyTouch 2' if config.tubelet else 'AnyTouch'} (embed_dim "
+            f"{config.embed_dim}, depth {config.depth}, patch {config.patch_size}, {time} frames)"
+        )
     sizes = [n for n, size in SIZES.items() if size[:2] == (config.embed_dim, config.depth)]
     time = f"tubelets of {config.tubelet} frames, " if config.tubelet else ""
     return (
