@@ -31,7 +31,11 @@ def add_maze(parser: argparse.ArgumentParser, add_step: AddStep) -> None:
     demonstrate.add_argument(
         "--disturbance", type=float, default=0.7, help="of what is carried out; 0 for none"
     )
-    bench = add_step(steps, "bench", "let policies do mazes that none of them has seen")
+
+
+def add_bench_maze(parts: argparse._SubParsersAction, add_step: AddStep) -> None:
+    """Options of `sparsh-ros bench bead-maze`."""
+    bench = add_step(parts, "bead-maze", "let policies do mazes that none of them has seen")
     bench.add_argument("policies", nargs="+", type=Path, metavar="POLICY", help="ONNX files")
     _add_wire(bench, "waves")
     bench.add_argument("--mazes", type=positive_count, default=50, help="how many")
@@ -40,6 +44,7 @@ def add_maze(parser: argparse.ArgumentParser, add_step: AddStep) -> None:
         "--recorded", type=Path, metavar="DIR", help="demonstrations for the error along them"
     )
     bench.add_argument("--out", type=Path, required=True, help="folder for results and report")
+    bench.set_defaults(module="sparsh_ros.commands.maze.bench", needs_ros=False)
 
 
 def add_train_policy(steps: argparse._SubParsersAction, add_step: AddStep) -> None:

@@ -140,12 +140,20 @@ class MazeController:
         """The twist of this period, and the joint angles after this action and those after it."""
         ahead = HandDriver(self._driver.joints)
         before = kinematics.forward(self._driver.joints)
-        future = [_carry_out(ahead, pace * action) for action in self._chunk]
+        future = [_carry_out(ahead, self._slowed(action, pace)) for action in self._chunk]
         self._chunk.pop(0)
         self._driver.joints = future[0]
         error = kinematics.pose_error(kinematics.forward(future[0]), before)
         back = before.rotation.T
         return np.concatenate([back @ error[:3], back @ error[3:]]), np.stack(future)
+
+    def _slowed(self, action: NDArray[np.float64], pace: float) -> NDArray[np.float64]:
+        """Slower along the wire; what goes across it, or turns, corrects errors, and stays."""
+        if len(action) == kinematics.JOINTS:
+            return pace * action
+        wire = self._observer.frame[:, 0]
+        along = (1.0 - pace) * (wire @ action[:3]) * wire
+        return np.concatenate([action[:3] - along, action[3:]])
 
     def _move(self, twist: NDArray[np.float64]) -> NDArray[np.float64]:
         return self._driver.move(twist).copy()

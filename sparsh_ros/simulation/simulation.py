@@ -177,6 +177,7 @@ class TouchSimulation:
         rest_s: simulated seconds before the touch begins; the touch itself is the same.
         downscale: 1 for canonical images; 2 or 4 for images, and with 4 mechanics, of that many
             times fewer rows and columns: what a small network trains on, several times faster.
+        stream: how it is touched, in place of `touch`.
 
     Raises:
         ParameterError: unknown sensor, touch or shape, or a rate or load that is not positive.
@@ -192,13 +193,14 @@ class TouchSimulation:
         maximum_load_n: float = 5.0,
         rest_s: float = 0.0,
         downscale: int = 1,
+        stream: trajectories.Stream | None = None,
     ) -> None:
         kinds = tuple(kinds or shapes.KINDS)
         _check(touch, kinds, rate_hz, maximum_load_n)
         self.rate_hz = rate_hz
         self._gel = SimulatedGel(sensor, seed, rate_hz, downscale)
         self.instance, self.optics = self._gel.instance, self._gel.optics
-        stream = trajectories.TOUCHES[touch](
+        stream = stream or trajectories.TOUCHES[touch](
             trajectories.TrajectorySampler(
                 np.random.default_rng((seed, 2)), kinds, rate_hz, maximum_load_n
             )
@@ -234,6 +236,8 @@ def _step_count(start: trajectories.IndenterState, end: trajectories.IndenterSta
 
 def _after_rest(stream: trajectories.Stream, count: int) -> trajectories.Stream:
     """The stream with `count` holds before it in which its first object is lifted off."""
+    if not count:
+        return stream
     indenter, hold = next(stream)
     lifted = replace(hold, load_n=0.0)
     return chain(repeat((indenter, lifted), count), [(indenter, hold)], stream)
