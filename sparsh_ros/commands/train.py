@@ -20,7 +20,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from sparsh_ros.commands import train_stream
+from sparsh_ros.commands import train_predicate, train_stream
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.progress import stoppable
@@ -44,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.step.startswith("stream"):
         return train_stream.run(arguments)
+    if arguments.step == "predicate":
+        return train_predicate.run(arguments)
     if arguments.step in RECIPES:
         return _pretrain(arguments)
     spec = load_model_spec(arguments.model)

@@ -138,6 +138,11 @@ PERCEPTION: Mapping[str, Setting] = HEAD | {
         "refused where it gives other tokens.",
         choices=ENGINES,
     ),
+    "predicates": Setting(
+        "none",
+        "What the fingers say of the touched object, on `predicates`: folder of classifiers from "
+        "`sparsh-ros train predicate`; auto: those that ship for the model, for two sensors; none.",
+    ),
     "publish_features": Setting(False, "Publish the tokens for heads in other processes."),
     "in_process": Setting(
         False,
@@ -195,7 +200,7 @@ GRAPH: Mapping[str, Setting] = {
 _OF_PERCEPTION = (
     *("model", "weights_dir", "heads", "device", "engine", "threads"),
     *("contact_threshold_n", "slip_threshold"),
-    *("publish_features", "in_process", "nan_policy"),
+    *("predicates", "publish_features", "in_process", "nan_policy"),
 )
 
 
