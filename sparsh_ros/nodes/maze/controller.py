@@ -5,8 +5,8 @@ Hears `features`, `slip` and `force_with_covariance` of both fingertips and `joi
 publishes `joint_trajectory` (chunks as ros2_controllers' joint trajectory controller takes them; an
 empty one stops the arm) or `twist` (for a servo; zero stops it), `grip_command` (N) and
 `controller_state`, which says what the reflexes do and why. The services `~/start`, `~/pause`,
-`~/stop` and `~/reset` are for people. Whatever goes wrong stops the arm within two control periods, see
-`sparsh_ros.policies.session`.
+`~/stop` and `~/reset` are for people. Whatever goes wrong stops the arm within two control periods,
+see `sparsh_ros.policies.session`.
 """
 
 from __future__ import annotations
