@@ -176,6 +176,11 @@ def test_what_is_missing_is_said_before_anything_starts() -> None:
     assert service.run() == 1 and exit_codes == {}
 
 
+def test_rviz_that_is_not_there_is_said_before_anything_starts() -> None:
+    service, exit_codes = _launch_service(FILES[0], use_rviz="true", source="simulated")
+    assert service.run() == 1 and exit_codes == {}
+
+
 def test_perception_that_dies_is_started_again(outsider, kill_node) -> None:
     service, exit_codes = _launch_service(FILES[0], source="simulated", namespace="phoenix")
     slips = outsider.listen(Slip, "/phoenix/slip")
