@@ -8,7 +8,7 @@ TRANSFORMER_MODEL = "sparsh-sim-micro"
 """The two models that ship: a small network with memory, and a small Sparsh encoder with heads."""
 DEFAULT_MODEL = STREAM_MODEL
 
-HEADS = ("force", "slip", "pose", "grasp", "textile", "forcefield")
+HEADS = ("force", "slip", "pose", "grasp", "textile", "material", "forcefield")
 """Tasks that a model may have a head for."""
 
 DEVICES = ("auto", "cpu", "cuda")

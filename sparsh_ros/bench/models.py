@@ -30,6 +30,7 @@ from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.perception.streaming.runner import StreamRunner
+from sparsh_ros.progress import stoppable
 from sparsh_ros.sensors.profiles import load_profile
 
 TURNS = 5
@@ -132,9 +133,10 @@ def measure(
         queued), TOTAL_MS until the numbers of all heads are, and PAIR_MS of that per image pair.
     """
     turns = []
-    for _ in range(TURNS):
-        turns.append([_time_turn(case, runs) for case in cases])
-        between()
+    with stoppable(lambda: f"stopped, {len(turns)} of {TURNS} turns measured; nothing is written"):
+        for _ in range(TURNS):
+            turns.append([_time_turn(case, runs) for case in cases])
+            between()
     rows = []
     for case, medians in zip(cases, zip(*turns, strict=True), strict=True):
         repeats = [

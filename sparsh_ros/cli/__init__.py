@@ -118,6 +118,12 @@ _COMMANDS = {
         "make simulated touches with labels",
         "sparsh-ros simulate --out data --split test --episodes 72 --bags",
     ),
+    "simulate-hand": _Command(
+        "sparsh_ros.commands.simulate_hand",
+        data.add_simulate_hand,
+        "make recordings of simulated fingers that grasp, insert, screw, with predicates",
+        "sparsh-ros simulate-hand --out hand --split train --recordings 24",
+    ),
     "render-samples": _Command(
         "sparsh_ros.commands.render_samples",
         data.add_render_samples,

@@ -46,6 +46,23 @@ def add_simulate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=positive_count, default=os.cpu_count(), help="processes")
 
 
+def add_simulate_hand(parser: argparse.ArgumentParser) -> None:
+    """Options of `sparsh-ros simulate-hand`."""
+    parser.description = "Record simulated fingers at work as bags; existing ones are kept."
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--split", choices=SPLITS, default="train", help="what they are for")
+    parser.add_argument("--recordings", type=positive_count, default=24, help="how many hands")
+    parser.add_argument("--duration", type=positive_number, default=20.0, help="seconds of each")
+    parser.add_argument("--sensor", choices=SENSOR_TYPES, default="digit", help="type of sensor")
+    parser.add_argument(
+        "--downscale",
+        type=int,
+        choices=(1, 2, 4),
+        default=1,
+        help="simulate coarser, several times faster: 4 suits the default model",
+    )
+
+
 def add_render_samples(parser: argparse.ArgumentParser) -> None:
     """Options of `sparsh-ros render-samples`."""
     parser.add_argument("--out", type=Path, default=Path("samples.png"), help="PNG file to write")

@@ -21,14 +21,14 @@ def add_doctor(parser: argparse.ArgumentParser) -> None:
 
 def add_faults(parser: argparse.ArgumentParser) -> None:
     """Options of `sparsh-ros faults`."""
-    parser.add_argument("--runs", type=positive_count, default=20, help="of each fault")
-    parser.add_argument("--seed", type=int, default=0, help="fixes the times")
     parser.add_argument(
         "--soak",
         type=positive_number,
         metavar="MINUTES",
         help="instead: a random fault every 5 s for that long; what was lost, and what leaked",
     )
+    parser.add_argument("--runs", type=positive_count, default=20, help="of each fault")
+    parser.add_argument("--seed", type=int, default=0, help="fixes the times")
 
 
 def add_bench(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from sparsh_ros.arguments import HelpFormatter, positive_count, positive_number
+from sparsh_ros.cli.predicate import add_predicate_step
 from sparsh_ros.cli.stream import add_stream_steps
 from sparsh_ros.names import TRANSFORMER_MODEL
 
@@ -74,6 +75,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     end = _add_training(steps, "end-to-end", "train the same network from scratch, to compare")
     _add_schedule(end, batch=32, learning_rate=5e-4)
     add_stream_steps(steps, _add_step)
+    add_predicate_step(steps, _add_step)
     out = _add_step(steps, "publish", "export the model with its scores and model card")
     _add_model(out)
     _add_run(out)

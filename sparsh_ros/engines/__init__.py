@@ -88,6 +88,8 @@ def _check_int8(spec: ModelSpec, device: str) -> None:
         found = "one that streams, which is fast as it is; use engine float32"
     elif spec.files:
         found = f"published files; `sparsh-ros weights convert {spec.name}` makes the former"
+    elif spec.tells_sensor:
+        found = "one of AnyTouch; use engine float32"
     elif device == "cuda":
         found = "device cuda; use engine float32, or device cpu"
     if found:

@@ -22,8 +22,12 @@ from sparsh_ros.models.spec import ModelSpec
 _CUDA = "CUDAExecutionProvider"
 
 
+SENSOR_INPUT = "sensor"
+"""Name of the input of an encoder that is told the sensors: their ids (B,) int64."""
+
+
 def image_inputs(frames: int) -> tuple[str, ...]:
-    """Names of an encoder graph's inputs: so many frames, newest first, then the background."""
+    """Names of an encoder graph's images: so many frames, newest first, then the background."""
     older = [f"previous_{age}" if age > 1 else "previous" for age in range(1, frames)]
     return ("current", *older, "background")
 
@@ -62,11 +66,12 @@ class OnnxEngine(Engine):
         self._sessions: dict[str, ort.InferenceSession] = {}
         precision = "float32"
         if encoder:
+            told = {SENSOR_INPUT: ("tensor(int64)", ())} if spec.tells_sensor else {}
             path = spec.weights / "encoder.onnx"
             if int8:
                 path, parity = int8_encoder(spec)
                 precision = f"int8 (cosine to float32 {parity.mean_cosine:.5f})"
-            session = _open(path, images, threads, cuda)
+            session = _open(path, images | told, threads, cuda)
             _check_outputs(session, spec, self._token_shape)
             self._sessions["encoder"] = session
         # What reads tokens takes a tenth of a millisecond: one thread is fastest.
@@ -83,8 +88,9 @@ class OnnxEngine(Engine):
         if not (cuda or int8 or spec.streams):
             self.remedy = f"engine:=int8, {self.remedy}"
 
-    def _encode(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        named = dict(zip(image_inputs(self.frames), images, strict=True))
+    def _encode(self, inputs: Sequence[NDArray]) -> NDArray[np.float32]:
+        names = (*image_inputs(self.frames), SENSOR_INPUT)
+        named = dict(zip(names, inputs, strict=False))
         return self._sessions["encoder"].run(None, named)[0]
 
     def _step(self, inputs: Mapping[str, NDArray[np.float32]]) -> Outputs:

@@ -17,28 +17,13 @@ import yaml
 
 from sparsh_ros.errors import ModelError, WeightsError
 from sparsh_ros.files import read_yaml
+from sparsh_ros.models.checkpoints.anytouch.config import AnyTouchConfig, InferredAnyTouch
 from sparsh_ros.models.checkpoints.architecture import EncoderConfig, InferredConfig
 from sparsh_ros.models.checkpoints.weight_files import find_weight_files
 from sparsh_ros.models.spec import SIZES, ModelSpec, Source
 from sparsh_ros.resources import config_path, user_data_path, weights_path
 
 TRAINED_VALUES_FILE = "heads.json"
-_TRAINED_FIELDS = (
-    "heads",
-    "slip_threshold",
-    "slip_release",
-    "slip_confirm_s",
-    "friction_prior",
-    "evidence_kept",
-    "turn_anisotropy",
-    "turn_dead_zone",
-    "unshipped",
-    "pose_axes",
-    "pose_bin_edges_mm",
-    "pose_bin_edges_deg",
-    "pose_bin_values_mm",
-    "pose_bin_values_deg",
-)
 _ONLY_STREAMING = (
     "slip_release",
     "slip_confirm_s",
@@ -47,6 +32,10 @@ _ONLY_STREAMING = (
     "turn_anisotropy",
     "turn_dead_zone",
     "unshipped",
+)
+_TRAINED_FIELDS = (
+    *("heads", "slip_threshold", *_ONLY_STREAMING, "pose_axes"),
+    *("pose_bin_edges_mm", "pose_bin_edges_deg", "pose_bin_values_mm", "pose_bin_values_deg"),
 )
 _OF_PUBLISHER = {"sources", "unverified"}
 _YAML_FIELDS = {f.name for f in fields(ModelSpec)} - {*_TRAINED_FIELDS, "files"}
@@ -124,8 +113,16 @@ def write_trained_values(spec: ModelSpec, folder: Path) -> None:
     (folder / TRAINED_VALUES_FILE).write_text(text + "\n")
 
 
-def describe_encoder(config: InferredConfig | EncoderConfig) -> str:
+def describe_encoder(
+    config: InferredConfig | EncoderConfig | InferredAnyTouch | AnyTouchConfig,
+) -> str:
     """Say in words what an encoder is."""
+    if isinstance(config, (InferredAnyTouch, AnyTouchConfig)):
+        time = f"tubelets of {config.tubelet}" if config.tubelet else f"clips of {config.frames}"
+        return (
+            f"an encoder of {'AnyTouch 2' if config.tubelet else 'AnyTouch'} (embed_dim "
+            f"{config.embed_dim}, depth {config.depth}, patch {config.patch_size}, {time} frames)"
+        )
     sizes = [n for n, size in SIZES.items() if size[:2] == (config.embed_dim, config.depth)]
     time = f"tubelets of {config.tubelet} frames, " if config.tubelet else ""
     return (

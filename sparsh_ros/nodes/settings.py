@@ -93,8 +93,8 @@ SENSOR: Mapping[str, Setting] = SENSORS | {
 }
 
 HEAD: Mapping[str, Setting] = {
-    **HEARD,
     **RECORDED,
+    **HEARD,
     "model": Setting(DEFAULT_MODEL, "Name of a model, or path of its description."),
     "weights_dir": Setting(
         "", "Folder with the weights of the model; empty: where `sparsh-ros weights get` puts them."
@@ -137,6 +137,11 @@ PERCEPTION: Mapping[str, Setting] = HEAD | {
         "How a transformer computes on the CPU: int8 is faster; it is made at the first start, and "
         "refused where it gives other tokens.",
         choices=ENGINES,
+    ),
+    "predicates": Setting(
+        "none",
+        "What the fingers say of the touched object, on `predicates`: folder of classifiers from "
+        "`sparsh-ros train predicate`; auto: those that ship for the model, for two sensors; none.",
     ),
     "publish_features": Setting(False, "Publish the tokens for heads in other processes."),
     "in_process": Setting(
@@ -195,7 +200,7 @@ GRAPH: Mapping[str, Setting] = {
 _OF_PERCEPTION = (
     *("model", "weights_dir", "heads", "device", "engine", "threads"),
     *("contact_threshold_n", "slip_threshold"),
-    *("publish_features", "in_process", "nan_policy"),
+    *("predicates", "publish_features", "in_process", "nan_policy"),
 )
 
 

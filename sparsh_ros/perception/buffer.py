@@ -72,6 +72,7 @@ class SensorBuffer:
     Attributes:
         background: No-contact reference, None while there is none.
         first_background: The one it starts with: None, or a neutral one where none is subtracted.
+        sensor_id: By which an encoder that is told the sensor knows it.
         pending: Whether the newest frame was not prepared yet.
         transform: From the canonical image to what the model wants of this type of sensor.
         output_transform: Back again, for what the heads say.
@@ -81,7 +82,9 @@ class SensorBuffer:
 
     def __init__(self, name: str, profile: SensorProfile, spec: ModelSpec) -> None:
         """Start without frames, for images of this type of sensor and this model."""
-        self.first_background = None if profile.subtract_background else _NO_BACKGROUND
+        subtracted = profile.subtract_background and spec.sees_background
+        self.first_background = None if subtracted else _NO_BACKGROUND
+        self.sensor_id = spec.sensor_id(profile.name)
         self.background = self.first_background
         self.pending = False
         self.transform = spec.input_transform(profile.name)

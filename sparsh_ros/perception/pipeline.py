@@ -76,7 +76,8 @@ class Perception:
 
         Args:
             model: Name of a model, or path of its description.
-            heads: What to estimate, of "force", "slip", "pose", "grasp", "textile", "forcefield";
+            heads: What to estimate, of "force", "slip", "pose", "grasp", "textile", "material",
+                "forcefield";
                 "auto": the first three, and whatever else there are weights for. Contact is known
                 by force alone.
             device: "auto", "cpu" or "cuda".
@@ -251,15 +252,18 @@ class Perception:
             now_s = self._monotonic()
             stamp_now_ns = None if self._stamp_clock is None else self._stamp_clock()
             prepared = [
-                buffer.prepare(now_s, stamp_now_ns)
+                (buffer.sensor_id, *buffer.prepare(now_s, stamp_now_ns))
                 for buffer in self._buffers.values()
                 if buffer.is_ready(now_s)
             ]
-        self._last_frames = tuple(encoded for encoded, _ in prepared)
-        seen = [images for _, images in prepared if images is not None]
+        self._last_frames = tuple(encoded for _, encoded, _ in prepared)
+        seen = [images for *_, images in prepared if images is not None]
         made = None
         if seen and tokens:
-            made = self.engine.encode(*(np.stack(batch) for batch in zip(*seen, strict=True)))
+            ids = [own for own, _, images in prepared if images is not None]
+            told = {"sensors": np.array(ids)} if self.spec.tells_sensor else {}
+            batches = (np.stack(batch) for batch in zip(*seen, strict=True))
+            made = self.engine.encode(*batches, **told)
         return Features(self._last_frames, made)
 
     def run_heads(self, features: Features) -> list[Estimate]:

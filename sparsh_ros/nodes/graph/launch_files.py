@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
     DeclareLaunchArgument,
@@ -28,6 +30,15 @@ from sparsh_ros.nodes.graph.rviz import write_rviz_config
 from sparsh_ros.nodes.runtime.signals import PARENT
 
 _RVIZ = "use_rviz"
+_HAND = {
+    "names": ("left", "right"),
+    "source": "simulated",
+    "touch": "hand",
+    "fps": 30.0,
+    "predicates": "auto",
+    "in_process": True,
+}
+"""What the demonstration of predicates has in place of the usual values."""
 _CLOSE = 0.7  # of difflib's ratio: "sorce" for "source" has 0.91
 
 
@@ -53,6 +64,19 @@ def describe_replay() -> LaunchDescription:
 def _checked(values: graph.Arguments) -> list[graph.Process]:
     graph.check_files(values)
     return graph.processes(values)
+
+
+def describe_predicates_demo() -> LaunchDescription:
+    """A simulated hand at work, and a node that prints what its fingers find true."""
+    arguments = settings.graph_settings(settings.DIGIT)
+    arguments |= {name: replace(arguments[name], default=own) for name, own in _HAND.items()}
+    given = {name: arguments[name].text for name in _HAND}
+
+    def make(values: graph.Arguments) -> list[graph.Process]:
+        graph.check_files(values)
+        return [*graph.processes(values), graph.Process(graph.PRINTER, graph.PRINTER)]
+
+    return _describe(arguments, lambda t: graph.parse({**given, **t}, settings.DIGIT), make)
 
 
 def _describe(
@@ -89,6 +113,13 @@ def _viewers(
     """RViz, if it is asked for; without frames and with NaN it would show nothing."""
     if not graph.parse_each(texts, {_RVIZ: settings.USE_RVIZ})[_RVIZ]:
         return []
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError:
+        raise ParameterError(
+            f"argument {_RVIZ}: wanted the package rviz2, found none; "
+            "`apt install ros-$ROS_DISTRO-rviz2`"
+        ) from None
     texts.setdefault("publish_tf", "true")
     texts.setdefault("nan_policy", "ros")
     file = write_rviz_config(parse(texts))
