@@ -68,27 +68,36 @@ class PairLabels:
 
 
 @dataclass(frozen=True)
-class PairStore:
-    """Frame pairs of one split.
+class Store:
+    """Samples of one split.
 
     Attributes:
         dataset: Folder with the episodes of all splits.
         folder: Where the files lie; its name is that of the split.
-        frames: (m, 300, 768) uint8 patches, mapped from disk.
-        pairs: (n, 2) int64 rows of ``frames``: current, older.
-        labels: What is true of each pair.
         metas: `meta` of every episode.
+        labels: What is true of each sample; changes are from its oldest frame to its newest.
     """
 
     dataset: Path
     folder: Path
-    frames: NDArray[np.uint8]
-    pairs: NDArray[np.int64]
-    labels: PairLabels
     metas: list[dict[str, Any]]
+    labels: PairLabels
 
     def __len__(self) -> int:
-        return len(self.pairs)
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class PairStore(Store):
+    """Frame pairs.
+
+    Attributes:
+        frames: (m, 300, 768) uint8 patches, mapped from disk.
+        pairs: (n, 2) int64 rows of ``frames``: current, older.
+    """
+
+    frames: NDArray[np.uint8]
+    pairs: NDArray[np.int64]
 
     def patches(
         self, index: NDArray[np.int64], positions: NDArray[np.int64] | None = None
@@ -134,7 +143,7 @@ def _open(dataset: Path, folder: Path) -> PairStore:
         labels = PairLabels(*(data[field.name] for field in fields(PairLabels)))
     frames = np.memmap(folder / "frames.u8", dtype=np.uint8, mode="r")
     frames = frames.reshape(-1, PATCHES, PATCH_BYTES)
-    return PairStore(dataset, folder, frames, pairs, labels, metas)
+    return PairStore(dataset, folder, metas, labels, frames, pairs)
 
 
 def _build(paths: list[Path], folder: Path, chains: int) -> None:
