@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -15,10 +14,9 @@ import pytest
 
 pytest.importorskip("onnx")
 
-import onnx
 from diagnostic_msgs.msg import DiagnosticStatus
+from fixtures.constant_policy import write_constant_policy
 from geometry_msgs.msg import Vector3
-from onnx import TensorProto, helper
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -29,34 +27,8 @@ from sparsh_ros.msg import Features, ForceWithCovariance, Slip
 from sparsh_ros.names import STREAM_MODEL
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.policies.observation import CHUNK, FELT_NAMES, STEPS
-from sparsh_ros.policies.policy import PolicyCard, metadata
 
 SPEC = load_model_spec(STREAM_MODEL)
-SIZE = STEPS * len(FELT_NAMES)
-
-
-def constant_policy(path, twist):
-    """A policy that always wants the same."""
-    chunk = np.tile(np.float32(twist), (1, CHUNK, 1))
-    nodes = [
-        helper.make_node("ReduceSum", ["observation"], ["sum"], keepdims=0),
-        helper.make_node("Mul", ["sum", "zero"], ["none"]),
-        helper.make_node("Add", ["chunk", "none"], ["actions"]),
-    ]
-    constants = [
-        helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0]),
-        helper.make_tensor("chunk", TensorProto.FLOAT, chunk.shape, chunk.ravel()),
-    ]
-    inputs = [helper.make_tensor_value_info("observation", TensorProto.FLOAT, [1, SIZE])]
-    outputs = [helper.make_tensor_value_info("actions", TensorProto.FLOAT, list(chunk.shape))]
-    graph = helper.make_graph(nodes, "policy", inputs, outputs, constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-    model.ir_version = 8
-    card = PolicyCard("felt", 12.0, "felt", "twist", (1e-2,) * 6, 2)
-    helper.set_model_props(model, metadata(card))
-    onnx.save(model, str(path))
-    assert json.loads(metadata(card)["sparsh_ros.policy"])["kind"] == "felt"
 
 
 class Hand:
@@ -147,7 +119,7 @@ class Hand:
 @pytest.fixture(scope="module")
 def hand(outsider, tmp_path_factory):
     policy = tmp_path_factory.mktemp("policy") / "constant.onnx"
-    constant_policy(policy, [2e-3, 0, 0, 0, 0, 0])
+    write_constant_policy(policy, [2e-3, 0, 0, 0, 0, 0])
     line = [sys.executable, "-m", "sparsh_ros.nodes.maze.controller", "--ros-args"]
     # Machines under load are slow: what is tested is that trouble stops it, not how soon here.
     for parameter in (f"policy:={policy}", "stale_s:=0.9", "slow_s:=0.9"):
