@@ -31,6 +31,7 @@ WITH_TORCH = re.compile(
     r"sparsh_ros\.(training(\..*)?|engines\.torch_engine|export\.(export|convert)"
     r"|commands\.(train(_stream|_predicate)?|maze\.train)"
     r"|models\.(vit|layers|heads|dpt|preprocess|graphs)"
+    r"|models\.anytouch\.(tower|encoder|heads|graph)"
     r"|models\.streaming\.network|models\.loading(\..*)?)"
 )
 IMPORT_WITHOUT = """

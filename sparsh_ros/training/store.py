@@ -162,7 +162,7 @@ def _build(paths: list[Path], folder: Path, chains: int) -> None:
             metas.append(episode.meta)
             rows += len(kept)
     joined = PairLabels.concatenate(labels)
-    keep = _cap_idle(joined.in_contact)
+    keep = cap_idle(joined.in_contact)
     np.savez(
         folder / "pairs.npz",
         pairs=np.concatenate(pairs)[keep],
@@ -221,7 +221,7 @@ def _motion(pose, current, previous) -> NDArray[np.float32]:
     return (change * (1e3, 1e3, 180.0 / np.pi)).astype(np.float32)
 
 
-def _cap_idle(in_contact: NDArray[np.bool_]) -> NDArray[np.int64]:
+def cap_idle(in_contact: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Sorted rows: all pairs in contact and evenly spread ones of the rest, up to `IDLE_SHARE`."""
     touching, idle = np.flatnonzero(in_contact), np.flatnonzero(~in_contact)
     allowed = min(len(idle), int(len(touching) * IDLE_SHARE / (1.0 - IDLE_SHARE)))

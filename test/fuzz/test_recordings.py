@@ -38,6 +38,8 @@ def test_damaged(case: tuple[str, bytes]) -> None:
         "string[] x\n" * 100_000,
         "module a {" * 5_000,
         "((" * 20_000,
+        "int32 x\nint32 x\n",
+        "int32 x\nint8 x=1\n",
     ],
 )
 def test_hostile_definitions(text: str) -> None:
