@@ -16,8 +16,8 @@ from sparsh_ros.sensors.drivers import DRIVERS, DriverConfig, driver_config
 if TYPE_CHECKING:
     from sparsh_ros.sensors.base import Sensor
     from sparsh_ros.sensors.cameras.v4l2 import Host
+    from sparsh_ros.sensors.health.status import SensorStatus
     from sparsh_ros.sensors.profiles import SensorProfile, list_profiles, load_profile
-    from sparsh_ros.sensors.status import SensorStatus
 
 __all__ = [
     "DRIVERS",
@@ -34,7 +34,7 @@ __all__ = [
 _HOMES = {
     "Sensor": "base",
     "SensorProfile": "profiles",
-    "SensorStatus": "status",
+    "SensorStatus": "health.status",
     "list_profiles": "profiles",
     "load_profile": "profiles",
 }

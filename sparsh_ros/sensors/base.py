@@ -13,9 +13,9 @@ from collections.abc import Callable
 
 from sparsh_ros.errors import FrameError, SensorError
 from sparsh_ros.frames import Frame
+from sparsh_ros.sensors.health.status import SensorStatus, saturated_share
+from sparsh_ros.sensors.health.watchdog import USB
 from sparsh_ros.sensors.profiles import SensorProfile
-from sparsh_ros.sensors.status import SensorStatus, saturated_share
-from sparsh_ros.sensors.watchdog import USB
 
 FIRST_BACK_OFF_S = 0.1
 LONGEST_BACK_OFF_S = 1.0

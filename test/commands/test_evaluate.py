@@ -12,7 +12,7 @@ import pytest
 
 from sparsh_ros import cli
 from sparsh_ros.cli import evaluate as program
-from sparsh_ros.commands.simulate import record_bag
+from sparsh_ros.commands.simulation.simulate import record_bag
 from sparsh_ros.evaluation.evaluator import Evaluator
 from sparsh_ros.names import DEFAULT_MODEL
 from sparsh_ros.recordings.bag_writer import BagWriter

@@ -53,7 +53,7 @@ def test_an_unknown_folder_is_one_sentence(tmp_path, capsys):
 
 
 def test_simulate_writes_small_episodes(tmp_path, monkeypatch):
-    from sparsh_ros.commands import simulate
+    from sparsh_ros.commands.simulation import simulate
     from sparsh_ros.training.stream.episodes import StreamEpisode
 
     monkeypatch.setattr(simulate, "_run_all", lambda jobs, *_: [job[0](*job[1:]) for job in jobs])

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from sparsh_ros.cli import data
-from sparsh_ros.commands import render_samples
-from sparsh_ros.commands.render_samples import CELL_HEIGHT, CELL_WIDTH
+from sparsh_ros.commands.simulation import render_samples
+from sparsh_ros.commands.simulation.render_samples import CELL_HEIGHT, CELL_WIDTH
 from sparsh_ros.errors import RecordingError
 
 

@@ -15,7 +15,7 @@ import pytest
 from fixtures.waiting import LONG_S, until
 
 from sparsh_ros.cli import data
-from sparsh_ros.commands import simulate
+from sparsh_ros.commands.simulation import simulate
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.recordings.bag_writer import START_NS
 from sparsh_ros.recordings.bags import list_bags, open_bag, profile_key

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sparsh_ros.cli.data import add_gap
-from sparsh_ros.commands import simulation_gap
+from sparsh_ros.commands.simulation import simulation_gap
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.sensors.profiles import load_profile
 

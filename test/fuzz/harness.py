@@ -3,7 +3,7 @@
 
 A test of a reader names a target, a function of bytes in an importable module, and feeds it:
 
-    run = Budgeted("fuzz.targets:checkpoint")
+    run = Budgeted("fuzz.target.checkpoints:checkpoint")
 
     @fuzz(mutated(SEEDS))
     def test_checkpoints(data: bytes) -> None:

@@ -6,9 +6,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import strategies as st
 
-from fuzz import camera_targets as seeds
 from fuzz.harness import Budgeted, fuzz
-from fuzz.mutate import mutated, truncated
+from fuzz.inputs.mutate import mutated, truncated
+from fuzz.target import cameras as seeds
 
 JPEG = [seeds.encoded(".jpg"), seeds.encoded(".jpg", 2, 1), seeds.encoded(".jpg", 4, 4)]
 TARGETS = {
@@ -17,7 +17,7 @@ TARGETS = {
     "image_file": [*JPEG, *map(seeds.encoded, (".png", ".bmp", ".tiff", ".webp"))],
     "mjpeg_answer": seeds.answers(),
 }
-RUNS = {name: Budgeted(f"fuzz.camera_targets:{name}") for name in TARGETS}
+RUNS = {name: Budgeted(f"fuzz.target.cameras:{name}") for name in TARGETS}
 
 
 @pytest.mark.parametrize("name", ["mjpg_frame", "yuyv_frame", "image_file"])

@@ -13,13 +13,13 @@ pytest.importorskip("safetensors")
 
 from hypothesis import strategies as st
 
-from fuzz import seeds
 from fuzz.harness import Budgeted, fuzz
-from fuzz.mutate import mutated, truncated
-from fuzz.programs import programs
+from fuzz.inputs import seeds
+from fuzz.inputs.mutate import mutated, truncated
+from fuzz.inputs.programs import programs
 
-run_torch = Budgeted("fuzz.targets:torch_file")
-run_safetensors = Budgeted("fuzz.targets:safetensors_file")
+run_torch = Budgeted("fuzz.target.checkpoints:torch_file")
+run_safetensors = Budgeted("fuzz.target.checkpoints:safetensors_file")
 
 _SIZES = st.one_of(
     st.integers(0, 70), st.sampled_from([2**20, 2**31, 2**50, 2**62, 2**63, 2**70, -1])

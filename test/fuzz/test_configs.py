@@ -7,12 +7,12 @@ import pytest
 from hypothesis import strategies as st
 from test_files import LAUGHS
 
-from fuzz.config_targets import seeds
 from fuzz.harness import Budgeted, check_seeds, fuzz
-from fuzz.mutate import damaged
+from fuzz.inputs.mutate import damaged
+from fuzz.target.configs import seeds
 
 SEEDS = seeds()
-RUNS = {name: Budgeted(f"fuzz.config_targets:{name}") for name in SEEDS}
+RUNS = {name: Budgeted(f"fuzz.target.configs:{name}") for name in SEEDS}
 _VALUES = st.sampled_from(
     [
         *("null", "[]", "{}", "x", "-1", "0", "1e400", ".nan", "9" * 90, "[1, [2]]", "{a: {b: c}}"),

@@ -9,11 +9,11 @@ pytest.importorskip("rclpy")
 
 from hypothesis import strategies as st
 
-from fuzz import messages
 from fuzz.harness import Budgeted, fuzz
-from fuzz.mutate import mutated, truncated
+from fuzz.inputs.mutate import mutated, truncated
+from fuzz.target import messages
 
-RUNS = {name: Budgeted(f"fuzz.messages:{name}") for name in messages.NAMES}
+RUNS = {name: Budgeted(f"fuzz.target.messages:{name}") for name in messages.NAMES}
 SEEDS = {name: messages.seeds(name) for name in messages.NAMES}
 
 

@@ -9,12 +9,12 @@ pytest.importorskip("torch")
 
 from hypothesis import strategies as st
 
-from fuzz import seeds
 from fuzz.harness import Budgeted, fuzz
-from fuzz.mutate import mutated, truncated
-from fuzz.programs import programs
+from fuzz.inputs import seeds
+from fuzz.inputs.mutate import mutated, truncated
+from fuzz.inputs.programs import programs
 
-run = Budgeted("fuzz.targets:dataset_pickle")
+run = Budgeted("fuzz.target.checkpoints:dataset_pickle")
 
 
 def test_the_seeds_are_read() -> None:

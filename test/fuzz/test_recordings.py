@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from fuzz import recording_targets as seeds
 from fuzz.harness import Budgeted, check_seeds, fuzz
-from fuzz.mutate import damaged
+from fuzz.inputs.mutate import damaged
+from fuzz.target import recordings as seeds
 
 TARGETS = {
     "mcap": seeds.bags("mcap"),
@@ -17,7 +17,7 @@ TARGETS = {
     "definition": seeds.definitions(),
     "table": seeds.tables(),
 }
-RUNS = {name: Budgeted(f"fuzz.recording_targets:{name}") for name in TARGETS}
+RUNS = {name: Budgeted(f"fuzz.target.recordings:{name}") for name in TARGETS}
 
 
 def test_the_seeds_are_read() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from fixtures.waiting import Clock
 
-from sparsh_ros.sensors.watchdog import EXPOSURE_TIMEOUT_S, SETTLED_LEVELS, ExposureCheck
+from sparsh_ros.sensors.health.watchdog import EXPOSURE_TIMEOUT_S, SETTLED_LEVELS, ExposureCheck
 
 
 def plain(levels: Iterable[int]) -> list[np.ndarray]:

@@ -25,7 +25,7 @@ from sparsh_ros.sensors.drivers import (
     SimulatedConfig,
     VideoConfig,
 )
-from sparsh_ros.sensors.watchdog import TORN, VANISHED, BrokenFrameError, BrokenStreamError
+from sparsh_ros.sensors.health.watchdog import TORN, VANISHED, BrokenFrameError, BrokenStreamError
 
 BLACK = np.zeros(IMAGE_SHAPE, np.uint8)
 FRAME = object()

@@ -21,10 +21,10 @@ from sparsh_ros.errors import FrameError, ParameterError, RecordingError
 from sparsh_ros.frames import IMAGE_SHAPE, FrameRing
 from sparsh_ros.sensors import Sensor, open_sensor
 from sparsh_ros.sensors.cameras.mjpeg import MjpegStream
+from sparsh_ros.sensors.health.watchdog import EMPTY, HANG, TORN, VANISHED, BrokenStreamError
 from sparsh_ros.sensors.images import list_images, read_image
 from sparsh_ros.sensors.schedule import Schedule
 from sparsh_ros.sensors.sources import VideoFile
-from sparsh_ros.sensors.watchdog import EMPTY, HANG, TORN, VANISHED, BrokenStreamError
 
 FAST_HZ = 240.0
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from fixtures.waiting import Clock
 
-from sparsh_ros.sensors.watchdog import (
+from sparsh_ros.sensors.health.watchdog import (
     EMPTY,
     FROZEN,
     GREEN,

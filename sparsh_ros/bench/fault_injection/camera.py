@@ -18,9 +18,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sparsh_ros.sensors import watchdog
 from sparsh_ros.sensors.cameras.discovery import TactileCamera, find_cameras
 from sparsh_ros.sensors.cameras.v4l2 import Buffer, Device, Host
+from sparsh_ros.sensors.health import watchdog
 
 _USB_IDS = {"digit": "2833:0209", "gelsight_mini": "0c45:636d", "": "046d:081b"}
 _NAMES = {"digit": "DIGIT", "gelsight_mini": "GelSight Mini R0B {serial}", "": "Webcam C310"}

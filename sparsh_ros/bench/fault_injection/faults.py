@@ -10,7 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sparsh_ros.bench.fault_injection.bench import FaultBench, Outage, until
-from sparsh_ros.sensors.watchdog import EMPTY, FROZEN, GREEN, HANG, RATE, TORN, USB, WRONG_SIZE
+from sparsh_ros.sensors.health.watchdog import (
+    EMPTY,
+    FROZEN,
+    GREEN,
+    HANG,
+    RATE,
+    TORN,
+    USB,
+    WRONG_SIZE,
+)
 
 AWAY_S = (0.2, 1.5)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sparsh_ros.bench.fault_injection.bench import FaultBench, Outage, running_bench
 from sparsh_ros.bench.fault_injection.faults import TRIALS
-from sparsh_ros.sensors.watchdog import EMPTY, FROZEN, GREEN, TORN, USB, WRONG_SIZE
+from sparsh_ros.sensors.health.watchdog import EMPTY, FROZEN, GREEN, TORN, USB, WRONG_SIZE
 
 PERIOD_S = 5.0
 

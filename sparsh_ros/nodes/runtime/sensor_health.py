@@ -8,7 +8,7 @@ import math
 from sparsh_ros.names import TOO_SLOW
 from sparsh_ros.nodes.runtime.diagnostics import ERROR, OK, WARN, Report
 from sparsh_ros.sensors import SensorStatus
-from sparsh_ros.sensors.status import TOO_SATURATED
+from sparsh_ros.sensors.health.status import TOO_SATURATED
 
 _SLOW = 0.9
 _LONG_S = 0.5

@@ -13,8 +13,7 @@ from sparsh_ros.errors import FrameError, SensorError
 from sparsh_ros.frames import IMAGE_HEIGHT
 from sparsh_ros.sensors.cameras.live import LiveImage
 from sparsh_ros.sensors.cameras.v4l2 import Host, Mode
-from sparsh_ros.sensors.images import decode_jpeg, jpeg_size
-from sparsh_ros.sensors.watchdog import (
+from sparsh_ros.sensors.health.watchdog import (
     EMPTY,
     TORN,
     USB,
@@ -23,6 +22,7 @@ from sparsh_ros.sensors.watchdog import (
     BrokenFrameError,
     BrokenStreamError,
 )
+from sparsh_ros.sensors.images import decode_jpeg, jpeg_size
 
 _PATIENCE_S = 0.1
 _ATTEMPTS = 3

@@ -24,14 +24,14 @@ from sparsh_ros.frames import Frame
 from sparsh_ros.sensors.base import Sensor
 from sparsh_ros.sensors.cameras.v4l2 import Host
 from sparsh_ros.sensors.drivers import DriverConfig
-from sparsh_ros.sensors.profiles import SensorProfile
-from sparsh_ros.sensors.watchdog import (
+from sparsh_ros.sensors.health.watchdog import (
     RATE,
     BrokenFrameError,
     BrokenStreamError,
     ExposureCheck,
     Watchdog,
 )
+from sparsh_ros.sensors.profiles import SensorProfile
 
 _OLDEST_NS = 10**9  # no camera buffers longer; a stamp that is older is on another clock
 _RATE_FRAMES = 60

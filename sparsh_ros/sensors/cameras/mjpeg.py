@@ -19,8 +19,7 @@ from urllib.parse import unquote, urlsplit
 from sparsh_ros.errors import FrameError, SensorError
 from sparsh_ros.sensors.cameras.live import LiveImage
 from sparsh_ros.sensors.drivers import hide_password
-from sparsh_ros.sensors.images import decode_jpeg
-from sparsh_ros.sensors.watchdog import (
+from sparsh_ros.sensors.health.watchdog import (
     EMPTY,
     FIRST_FRAME_TIMEOUT_S,
     FRAME_TIMEOUT_S,
@@ -30,6 +29,7 @@ from sparsh_ros.sensors.watchdog import (
     BrokenFrameError,
     BrokenStreamError,
 )
+from sparsh_ros.sensors.images import decode_jpeg
 
 _CONNECT_TIMEOUT_S = 2.0
 _CHECK_S = 0.05

@@ -17,7 +17,7 @@ import pytest
 from fixtures import launch_stand_in
 from sensor_msgs.msg import Image
 
-from sparsh_ros.commands.simulate import record_bag
+from sparsh_ros.commands.simulation.simulate import record_bag
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.msg import Slip
 from sparsh_ros.nodes.messages.conversions import image_to_msg, msg_to_stamp

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from rosgraph_msgs.msg import Clock
 
-from sparsh_ros.commands.simulate import record_bag
+from sparsh_ros.commands.simulation.simulate import record_bag
 from sparsh_ros.errors import ParameterError, RecordingError
 from sparsh_ros.nodes.graph import replay_graph
 from sparsh_ros.nodes.graph.recorded import input_sensors, recorded_sensors

@@ -28,7 +28,7 @@ from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.msg import Features
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.topics import qos
-from sparsh_ros.sensors import watchdog
+from sparsh_ros.sensors.health import watchdog
 
 SOAK, HEAD, FOREIGN = "/soak", "/soak_head", "/foreign"
 SERIAL = "D1"

@@ -11,7 +11,7 @@ import pytest
 from geometry_msgs.msg import WrenchStamped
 
 from sparsh_ros.cli.graph import add_view
-from sparsh_ros.commands.simulate import record_bag
+from sparsh_ros.commands.simulation.simulate import record_bag
 from sparsh_ros.nodes.messages.conversions import image_to_msg
 from sparsh_ros.nodes.view import command
 from sparsh_ros.nodes.view.live import ViewNode

@@ -17,7 +17,7 @@ from fixtures.waiting import LONG_S, until
 from sparsh_ros.bench.fault_injection.camera import FaultyCamera, FaultyHost
 from sparsh_ros.frames import Frame
 from sparsh_ros.sensors import Sensor, load_profile, open_sensor
-from sparsh_ros.sensors.watchdog import (
+from sparsh_ros.sensors.health.watchdog import (
     EMPTY,
     FROZEN,
     GREEN,
@@ -160,7 +160,7 @@ def test_camera_without_a_serial_asked_for_is_not_mistaken_for_another(
 def test_camera_that_hangs_from_its_start_is_opened_anew(
     camera: FaultyCamera, host: FaultyHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sparsh_ros.sensors.watchdog.FIRST_FRAME_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("sparsh_ros.sensors.health.watchdog.FIRST_FRAME_TIMEOUT_S", 0.5)
     camera.start_s = 3_600.0
     with open_sensor("digit", host=host) as sensor:
         until(lambda: sensor.status().faults.get(HANG, 0) == 2)

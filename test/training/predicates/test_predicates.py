@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from sparsh_ros.cli import main  # noqa: E402
-from sparsh_ros.commands.simulate_hand import LABELS, kinds_of, record_hand  # noqa: E402
+from sparsh_ros.commands.simulation.simulate_hand import LABELS, kinds_of, record_hand  # noqa: E402
 from sparsh_ros.errors import DatasetError  # noqa: E402
 from sparsh_ros.names import DEFAULT_MODEL  # noqa: E402
 from sparsh_ros.predicates.classifier import load_classifiers  # noqa: E402

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from fuzz.files import in_file
+from fuzz.inputs.files import in_file
 from sparsh_ros.errors import SparshError
 from sparsh_ros.export.inspection import inspect_file
 from sparsh_ros.models.loading.encoders import load_encoder

@@ -16,8 +16,8 @@ from sparsh_ros.sensors import load_profile
 from sparsh_ros.sensors.cameras.camera import V4l2Camera
 from sparsh_ros.sensors.cameras.mjpeg import MjpegStream
 from sparsh_ros.sensors.cameras.v4l2 import Buffer, Device, Host, Mode
+from sparsh_ros.sensors.health.watchdog import Watchdog
 from sparsh_ros.sensors.images import decode_image
-from sparsh_ros.sensors.watchdog import Watchdog
 
 WIDTH, HEIGHT = 320, 240
 

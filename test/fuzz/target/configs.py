@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fuzz.files import in_file
+from fuzz.inputs.files import in_file
 from sparsh_ros.evaluation.metrics_file import read_metrics
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.perception.calibration import Calibration, read_calibration, save_calibration

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sparsh_ros.bench.simulation_gap import FIGURES, Shot, measure, separability
-from sparsh_ros.commands.render_samples import draw_strip, read_images, write_png
+from sparsh_ros.commands.simulation.render_samples import draw_strip, read_images, write_png
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.progress import track
 from sparsh_ros.sensors.images import read_image

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a sensor works: what it says of itself, and what is noticed when it falls silent."""
