@@ -3,8 +3,11 @@
 # that is not there yet; stamp files in the environment remember what is done.
 
 PYTHON ?= python3
-# For `make test-oldest`: the oldest OpenCV has wheels for no newer Python.
-PYTHON_3_10 ?= python3.10
+# For `make test-oldest`: the oldest OpenCV has wheels for no newer Python. On the path, where a shim of
+# pyenv need not work, or one of pyenv itself.
+PYTHON_3_10 ?= $(firstword \
+  $(shell python3.10 -c 'import sys; print(sys.executable)' 2>/dev/null) \
+  $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python3.10))
 ROS ?= kilted
 SOURCE ?= simulated
 INPUT ?=
@@ -42,7 +45,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The pip of an older Python would build without it in a way that it warns about.
 export PIP_USE_PEP517 := 1
 
-.PHONY: help setup demo test test-oldest fuzz lint bench
+.PHONY: help setup demo test test-oldest has-python-3.10 fuzz soak lint bench
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
@@ -55,6 +58,7 @@ help:
 	@echo '                  on ROS 2 Jazzy and the libraries of Ubuntu 24.04: ROS=jazzy'
 	@echo 'make test-oldest  tests of the core on the libraries of Ubuntu 22.04'
 	@echo 'make fuzz         readers of files and messages against damaged and hostile input, minutes'
+	@echo 'make soak         a graph under faults and attacks, one every 5 s, for an hour'
 	@echo 'make lint         style, and which room imports which'
 	@echo 'make bench        latency of the encoder and the heads on this machine'
 
@@ -67,6 +71,9 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed $(VENV)/.has-$(TEST_REQUIREMENTS)
 	'$(BIN)/python' -m pytest $(TESTS)
 
+has-python-3.10:
+	@test -n '$(PYTHON_3_10)'
+
 test-oldest: $(OLDEST)/.has-requirements-oldest
 	'$(OLDEST)/bin/python' -m pytest $(CORE_TESTS)
 
@@ -75,13 +82,18 @@ fuzz: export FUZZ_EXAMPLES ?= 300
 fuzz: $(VENV)/.installed $(VENV)/.has-requirements-test
 	'$(BIN)/python' -m pytest test/fuzz
 
+# Others: SOAK_MINUTES=10 SOAK_SEED=1. What came of it so far stands in the file SOAK_REPORT.
+soak: export SOAK_MINUTES ?= 60
+soak: $(VENV)/.installed $(VENV)/.has-requirements-test
+	'$(BIN)/python' -m pytest -s test/nodes/soak
+
 lint: $(VENV)/.has-requirements-lint
 	'$(BIN)/ruff' check
 	'$(BIN)/ruff' format --check
 	'$(BIN)/lint-imports' --no-logo --cache-dir '$(VENV)/import-linter'
 
 bench: $(VENV)/.installed
-	'$(BIN)/sparsh-ros' bench
+	'$(BIN)/sparsh-ros' bench model
 
 $(VENV)/.created: tools/check_python.py
 	@command -v '$(PYTHON)' >/dev/null || \
@@ -97,7 +109,7 @@ $(VENV)/.has-%: %.txt constraints.txt $(VENV)/.created
 $(VENV)/.has-requirements-test: requirements.txt
 
 $(OLDEST)/.has-requirements-oldest: requirements-oldest.txt
-	@command -v '$(PYTHON_3_10)' >/dev/null || \
+	@test -n '$(PYTHON_3_10)' || \
 	  { echo 'Python 3.10: not found; name it: make test-oldest PYTHON_3_10=/path/to/it' >&2; exit 1; }
 	'$(PYTHON_3_10)' -m venv '$(OLDEST)'
 	'$(OLDEST)/bin/python' -m pip install --quiet -r $<

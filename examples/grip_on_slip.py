@@ -16,6 +16,8 @@ from std_msgs.msg import Float64
 
 from sparsh_ros.msg import Slip
 
+SILENCE_S = 0.5  # without a message for so long, nothing is known
+
 
 class GripReflex(Node):
     """Raises the grip force while the object slips, and never lets go by itself."""
@@ -28,8 +30,15 @@ class GripReflex(Node):
         self._last_s: float | None = None
         self._grip = self.create_publisher(Float64, "grip_force", 10)
         self.create_subscription(Slip, "/tactile/slip", self._on_slip, 10)
+        self._watchdog = self.create_timer(SILENCE_S, self._on_silence)
+
+    def _on_silence(self) -> None:
+        self.get_logger().warning("no slip messages: the grip is held", throttle_duration_sec=5.0)
+        self._last_s = None
+        self._grip.publish(Float64(data=self._force_n))
 
     def _on_slip(self, slip: Slip) -> None:
+        self._watchdog.reset()
         now_s = slip.header.stamp.sec + 1e-9 * slip.header.stamp.nanosec
         if not slip.valid:  # unknown is not "no slip": hold what is held
             self._last_s = None

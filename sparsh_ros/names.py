@@ -8,7 +8,7 @@ TRANSFORMER_MODEL = "sparsh-sim-micro"
 """The two models that ship: a small network with memory, and a small Sparsh encoder with heads."""
 DEFAULT_MODEL = STREAM_MODEL
 
-HEADS = ("force", "slip", "pose", "grasp", "textile", "forcefield")
+HEADS = ("force", "slip", "pose", "grasp", "textile", "material", "forcefield")
 """Tasks that a model may have a head for."""
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -16,6 +16,9 @@ DEVICES = ("auto", "cpu", "cuda")
 
 CONTACT_THRESHOLD_N = 0.1
 """Normal force at which contact begins, newtons, unless the user says otherwise."""
+
+ENGINES = ("float32", "int8")
+"""How an encoder computes: as it was trained, or on a CPU with 8-bit integers, which is faster."""
 
 MAX_RATE_HZ = 240.0
 """The fastest sensor that is served."""
@@ -33,6 +36,9 @@ GROUND_TRUTH = "ground_truth"
 
 RESTARTS = "SPARSH_ROS_RESTARTS"
 """In the environment of a process: how often it was started again after it had died."""
+
+TOO_SLOW = "machine too slow"
+"""How a status on /diagnostics says that frames come faster than they are dealt with."""
 
 DIAGNOSTICS = "/diagnostics"
 """The one topic that is not below the graph's namespace."""

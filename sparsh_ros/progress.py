@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -71,6 +71,15 @@ def progress_bar(
         disable=not console.is_terminal,
     ) as progress:
         yield ProgressBar(progress, title, total)
+
+
+@contextmanager
+def stoppable(sentence: Callable[[], str]) -> Iterator[None]:
+    """Long work that Ctrl-C may end: what is left of it then, in a sentence for the user."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(sentence()) from None
 
 
 def track(items: Sequence[Item], title: str) -> Iterator[Item]:

@@ -25,7 +25,7 @@ _HEAVY = ("torch", "rclpy", "numpy", "cv2", "yaml", "onnxruntime", "rich")
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A module that stands in for the one of `sparsh-ros bench`."""
+    """A module that stands in for the one of `sparsh-ros faults`."""
     module = SimpleNamespace(run=lambda arguments: arguments.runs)
     monkeypatch.setattr(cli.importlib, "import_module", lambda name: module)
     return module
@@ -33,8 +33,8 @@ def command(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 def test_the_exit_code_is_that_of_the_subcommand(command) -> None:
     command.run = lambda arguments: arguments.runs - 1
-    assert cli.main(["bench", "--runs", "1"]) == 0
-    assert cli.main(["bench", "--runs", "3"]) == 2
+    assert cli.main(["faults", "--runs", "1"]) == 0
+    assert cli.main(["faults", "--runs", "3"]) == 2
 
 
 def test_an_error_is_one_sentence(command, capsys) -> None:
@@ -42,7 +42,7 @@ def test_an_error_is_one_sentence(command, capsys) -> None:
         raise ParameterError("times: wanted more, found 1")
 
     command.run = fail
-    assert cli.main(["bench"]) == 1
+    assert cli.main(["faults"]) == 1
     assert capsys.readouterr().err == "sparsh-ros: times: wanted more, found 1\n"
 
 
@@ -51,7 +51,7 @@ def test_a_package_that_a_command_needs_late_is_named(command, capsys) -> None:
         raise ModuleNotFoundError("No module named 'rosbags'", name="rosbags")
 
     command.run = need
-    assert cli.main(["bench"]) == 1
+    assert cli.main(["faults"]) == 1
     assert "rosbags" in (message := capsys.readouterr().err) and "pip install" in message
 
 
@@ -67,7 +67,7 @@ def test_ctrl_c(command, capsys, interrupt: KeyboardInterrupt, said: str) -> Non
         raise interrupt
 
     command.run = run
-    assert cli.main(["bench"]) == 130
+    assert cli.main(["faults"]) == 130
     assert capsys.readouterr().err == said
 
 
@@ -186,7 +186,7 @@ def test_ctrl_c_in_a_process_of_its_own_leaves_no_traceback() -> None:
         "sys.exit(cli.main())\n"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", program, "bench"],
+        [sys.executable, "-c", program, "faults"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,29 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sparsh-ros bench`: how long encoder, heads and simulated frames take on this machine.
+"""`sparsh-ros bench model`: how long encoder, heads and simulated frames take on this machine.
 
 Every case does the same work: uint8 images in, the numbers of all heads out, waited for. The cases
 take turns, so that a disturbance of the machine meets them all alike. A turn gives a median; the
-table shows the median over the turns and their range. The baseline, in the same run, is plain
-torch: eager, float32, its default threads, one pair at a time.
+table shows the median over the turns and their range. The baselines, in the same run, are plain
+torch, eager, float32, its default threads, one pair at a time: as a library would run it, and as
+nodes of today do, where the callback of each head encodes the images once more.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import statistics
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from sparsh_ros.bench import simulation as gel_bench
+from sparsh_ros.bench.conditions import refuse_loaded, watching
+from sparsh_ros.bench.results import Row, Spread, show, write
 from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.engines.onnx_engine import OnnxEngine
 from sparsh_ros.frames import IMAGE_SHAPE, PAIR_OFFSETS_S
@@ -31,44 +30,38 @@ from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.perception.streaming.runner import StreamRunner
+from sparsh_ros.progress import stoppable
 from sparsh_ros.sensors.profiles import load_profile
 
 TURNS = 5
+COLUMNS = {"ENCODE_MS": "encoder ms", "TOTAL_MS": "total ms", "PAIR_MS": "ms per pair"}
+SPEED_UP = {"SPEED_UP": "speed-up"}
 WARM_UP_RUNS = 3
 LARGE_BATCH = 4  # a hand with four sensors
 
 
 @dataclass(frozen=True)
 class Case:
-    """One engine at one batch size; of a streaming model also what observes and remembers."""
+    """One engine at one batch size.
+
+    Attributes:
+        engine: What computes.
+        batch: Image pairs per run.
+        runner: Of a streaming model, what observes and remembers.
+        encodes_per_head: The images are encoded anew for each head.
+    """
 
     engine: Engine
     batch: int = 1
     runner: StreamRunner | None = None
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Milliseconds of one case.
-
-    Attributes:
-        engine: The engine in words.
-        batch: Image pairs per run.
-        encode_ms: Median for preprocessing and encoder; on a GPU, until the work is queued.
-        total_ms: Median until the numbers of all heads are there.
-        total_ms_range: Lowest and highest turn.
-    """
-
-    engine: str
-    batch: int
-    encode_ms: float
-    total_ms: float
-    total_ms_range: tuple[float, float]
+    encodes_per_head: bool = False
 
     @property
-    def pair_ms(self) -> float:
-        """Milliseconds per image pair."""
-        return self.total_ms / self.batch
+    def name(self) -> str:
+        """In words."""
+        pairs = f", {self.batch} pairs at once" if self.batch > 1 else ""
+        again = ", encoder once per head" if self.encodes_per_head else ""
+        return f"{self.engine.description}{pairs}{again}"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -77,36 +70,34 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ModelError: There is no such model.
         WeightsError: Its weights are missing or broken.
+        SparshError: The machine is busy with something else.
     """
     spec = load_model_spec(arguments.model, arguments.weights_dir)
-    baseline = baseline_case(spec)
-    cases = ([baseline] if baseline else []) + candidate_cases(spec)
-    timings = measure(cases, arguments.runs)
-    reference = timings[0] if baseline else None
-    gel_timings = gel_bench.measure()
-    Console().print(timings_table(spec, timings, reference), "")
-    Console().print(gel_bench.timings_table(gel_timings))
+    if not arguments.anyway:
+        refuse_loaded()
+    baselines = baseline_cases(spec) if arguments.baseline else []
+    with watching() as conditions:
+        rows = measure([*baselines, *candidate_cases(spec)], arguments.runs, conditions.time_unit)
+        gel_rows = gel_bench.measure()
+    if baselines:
+        rows = [with_speed_up(row, rows[0]) for row in rows]
+    title = f"{spec.name}: images to {', '.join(spec.heads) or 'tokens'}"
+    show(title, rows, COLUMNS | (SPEED_UP if baselines else {}), conditions)
+    show("Simulated frames, one core", gel_rows, gel_bench.COLUMNS, conditions)
     if arguments.out:
-        report = {
-            "model": spec.name,
-            "machine": _machine(),
-            "turns": TURNS,
-            "runs_per_turn": arguments.runs,
-            "baseline": asdict(reference) if reference else None,
-            "cases": [asdict(timing) for timing in timings],
-            "gel": [asdict(timing) for timing in gel_timings],
-        }
-        arguments.out.write_text(json.dumps(report, indent=2) + "\n")
+        settings = {"model": spec.name, "turns": TURNS, "runs_per_turn": arguments.runs}
+        write(arguments.out, "model", [*rows, *gel_rows], conditions, **settings)
     return 0
 
 
-def baseline_case(spec: ModelSpec) -> Case | None:
-    """Plain torch on the CPU; None where torch is not installed, or cannot run the model."""
+def baseline_cases(spec: ModelSpec) -> list[Case]:
+    """Plain torch on the CPU; none where torch is not installed, or cannot run the model."""
     if find_spec("torch") is None or spec.streams:
-        return None
+        return []
     from sparsh_ros.engines.torch_engine import TorchEngine
 
-    return Case(TorchEngine(spec, spec.heads, device="cpu"))
+    engine = TorchEngine(spec, spec.heads, device="cpu")
+    return [Case(engine), Case(engine, encodes_per_head=True)]
 
 
 def candidate_cases(spec: ModelSpec) -> list[Case]:
@@ -124,28 +115,43 @@ def candidate_cases(spec: ModelSpec) -> list[Case]:
     threads = sorted({1, min(2, cores), cores})
     cases = [Case(OnnxEngine(spec, spec.heads, threads=count)) for count in threads]
     cases.append(Case(cases[-1].engine, LARGE_BATCH))
+    if find_spec("onnx") is not None:
+        cases.append(Case(create_engine(spec, "cpu", threads=threads[-1], engine="int8")))
     best = create_engine(spec, "auto")
-    if best.description != cases[-1].engine.description:
+    if best.description != cases[-2].engine.description:
         cases += [Case(best), Case(best, LARGE_BATCH)]
     return cases
 
 
-def measure(cases: Sequence[Case], runs: int) -> list[Timing]:
-    """Time ``cases`` in turns, ``runs`` runs each; the timings come in the same order."""
-    turns = [[_time_turn(case, runs) for case in cases] for _ in range(TURNS)]
-    timings = []
+def measure(
+    cases: Sequence[Case], runs: int, between: Callable[[], object] = lambda: None
+) -> list[Row]:
+    """Time ``cases`` in turns, ``runs`` runs each, with ``between`` after each turn.
+
+    Returns:
+        In the same order: ENCODE_MS until the tokens are there (on a GPU, until the work is
+        queued), TOTAL_MS until the numbers of all heads are, and PAIR_MS of that per image pair.
+    """
+    turns = []
+    with stoppable(lambda: f"stopped, {len(turns)} of {TURNS} turns measured; nothing is written"):
+        for _ in range(TURNS):
+            turns.append([_time_turn(case, runs) for case in cases])
+            between()
+    rows = []
     for case, medians in zip(cases, zip(*turns, strict=True), strict=True):
-        encode_ms, total_ms = zip(*medians, strict=True)
-        timings.append(
-            Timing(
-                engine=case.engine.description,
-                batch=case.batch,
-                encode_ms=statistics.median(encode_ms),
-                total_ms=statistics.median(total_ms),
-                total_ms_range=(min(total_ms), max(total_ms)),
-            )
-        )
-    return timings
+        repeats = [
+            {"ENCODE_MS": encode_ms, "TOTAL_MS": total_ms, "PAIR_MS": total_ms / case.batch}
+            for encode_ms, total_ms in medians
+        ]
+        rows.append(Row.of(case.name, repeats))
+    return rows
+
+
+def with_speed_up(row: Row, baseline: Row) -> Row:
+    """The same with SPEED_UP, how many times as fast as the baseline a pair is."""
+    mine, theirs = row.quantities["PAIR_MS"], baseline.quantities["PAIR_MS"]
+    times = Spread(theirs.median / mine.median, theirs.low / mine.high, theirs.high / mine.low)
+    return Row(row.name, {**row.quantities, "SPEED_UP": times})
 
 
 def _time_turn(case: Case, runs: int) -> tuple[float, float]:
@@ -155,18 +161,21 @@ def _time_turn(case: Case, runs: int) -> tuple[float, float]:
     images = rng.integers(0, 256, shape, dtype=np.uint8)
     count = WARM_UP_RUNS + runs
     if case.runner is None:
-        samples = [_time_run(case.engine, images) for _ in range(count)]
+        samples = [_time_run(case, images) for _ in range(count)]
     else:
         samples = [_time_step(case, images, index) for index in range(count)]
     encode_ms, total_ms = zip(*samples[WARM_UP_RUNS:], strict=True)
     return statistics.median(encode_ms), statistics.median(total_ms)
 
 
-def _time_run(engine: Engine, images: np.ndarray) -> tuple[float, float]:
+def _time_run(case: Case, images: np.ndarray) -> tuple[float, float]:
+    engine = case.engine
     started = time.perf_counter()
     tokens = engine.encode(*images)
     encoded = time.perf_counter()
-    for head in engine.heads:
+    for index, head in enumerate(engine.heads):
+        if index and case.encodes_per_head:
+            tokens = engine.encode(*images)
         engine.run_head(head, *(images if head in READS_IMAGES else [tokens]))
     return 1e3 * (encoded - started), 1e3 * (time.perf_counter() - started)
 
@@ -185,28 +194,3 @@ def _time_step(case: Case, images: np.ndarray, index: int) -> tuple[float, float
     for name, step in zip(names, steps, strict=True):
         case.runner.remember(name, step)
     return 1e3 * (encoded - started), 1e3 * (time.perf_counter() - started)
-
-
-def timings_table(spec: ModelSpec, timings: Sequence[Timing], reference: Timing | None) -> Table:
-    """One row per case, with the speed-up per pair over ``reference`` where there is one."""
-    title = f"{spec.name}: images to {', '.join(spec.heads) or 'tokens'}; {_machine()}"
-    table = Table(title=title, title_justify="left", box=None)
-    table.add_column("engine")
-    for name in ("pairs", "encoder ms", "total ms", "range ms", "ms per pair", "speed-up"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for timing in timings:
-        low, high = timing.total_ms_range
-        table.add_row(
-            timing.engine,
-            str(timing.batch),
-            f"{timing.encode_ms:.2f}",
-            f"{timing.total_ms:.2f}",
-            f"{low:.2f} to {high:.2f}",
-            f"{timing.pair_ms:.2f}",
-            f"{reference.pair_ms / timing.pair_ms:.2f}" if reference else "-",
-        )
-    return table
-
-
-def _machine() -> str:
-    return f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores"

@@ -78,9 +78,9 @@ _COMMANDS = {
     ),
     "bench": _Command(
         "sparsh_ros.bench.models",
-        models.add_bench,
-        "time the models on this machine",
-        "sparsh-ros bench --runs 10 --out bench.json",
+        machine.add_bench,
+        "time the models and the graph on this machine",
+        "sparsh-ros bench model --baseline --model sparsh-sim-micro --out bench.json",
     ),
     "doctor": _Command(
         "sparsh_ros.commands.doctor",
@@ -117,6 +117,12 @@ _COMMANDS = {
         data.add_simulate,
         "make simulated touches with labels",
         "sparsh-ros simulate --out data --split test --episodes 72 --bags",
+    ),
+    "simulate-hand": _Command(
+        "sparsh_ros.commands.simulate_hand",
+        data.add_simulate_hand,
+        "make recordings of simulated fingers that grasp, insert, screw, with predicates",
+        "sparsh-ros simulate-hand --out hand --split train --recordings 24",
     ),
     "render-samples": _Command(
         "sparsh_ros.commands.render_samples",
@@ -166,7 +172,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if is_program else argv)
     try:
         arguments = _parser().parse_args(argv)
-        return _load(arguments.command, _COMMANDS[arguments.command]).run(arguments)
+        return _load(arguments).run(arguments)
     except SparshError as error:
         sys.stderr.write(f"sparsh-ros: {error}\n")
         return 1
@@ -207,12 +213,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _load(name: str, command: _Command):
-    needed = ("rclpy", "sparsh_ros.msg") if command.needs_ros else ()
+def _load(arguments: argparse.Namespace):
+    """The module that does it: that of the command, unless a part of it has one of its own."""
+    name, command = arguments.command, _COMMANDS[arguments.command]
+    needs_ros = getattr(arguments, "needs_ros", command.needs_ros)
+    needed = ("rclpy", "sparsh_ros.msg") if needs_ros else ()
     missing = [package for package in needed if importlib.util.find_spec(package) is None]
     if missing:
         raise _missing(name, missing[0])
-    return importlib.import_module(command.module)
+    return importlib.import_module(getattr(arguments, "module", command.module))
 
 
 def _missing(command: str, package: str) -> MissingDependencyError:

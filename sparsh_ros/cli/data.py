@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from sparsh_ros.arguments import positive_count, positive_number
-from sparsh_ros.names import DEFAULT_MODEL, DEVICES
+from sparsh_ros.names import DEFAULT_MODEL, DEVICES, ENGINES
 from sparsh_ros.sensors.drivers import SENSOR_TYPES
 from sparsh_ros.sensors.placement import SETTINGS as PLACEMENT
 
@@ -44,6 +44,23 @@ def add_simulate(parser: argparse.ArgumentParser) -> None:
         help="episodes of 80 x 60 frames, several times faster, for models of size nano",
     )
     parser.add_argument("--workers", type=positive_count, default=os.cpu_count(), help="processes")
+
+
+def add_simulate_hand(parser: argparse.ArgumentParser) -> None:
+    """Options of `sparsh-ros simulate-hand`."""
+    parser.description = "Record simulated fingers at work as bags; existing ones are kept."
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--split", choices=SPLITS, default="train", help="what they are for")
+    parser.add_argument("--recordings", type=positive_count, default=24, help="how many hands")
+    parser.add_argument("--duration", type=positive_number, default=20.0, help="seconds of each")
+    parser.add_argument("--sensor", choices=SENSOR_TYPES, default="digit", help="type of sensor")
+    parser.add_argument(
+        "--downscale",
+        type=int,
+        choices=(1, 2, 4),
+        default=1,
+        help="simulate coarser, several times faster: 4 suits the default model",
+    )
 
 
 def add_render_samples(parser: argparse.ArgumentParser) -> None:
@@ -182,6 +199,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calibration", type=Path, metavar="FILE", help="that `sparsh-ros calibrate --out` wrote"
     )
+    parser.add_argument("--engine", choices=ENGINES, default="float32", help="how it computes")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="what computes")
     parser.add_argument(
         "--threads", type=positive_count, help="of the encoder (default: one per core)"

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from sparsh_ros.arguments import positive_count, positive_number
+from sparsh_ros.arguments import HelpFormatter, positive_count, positive_number
+from sparsh_ros.names import DEFAULT_MODEL, ENGINES
 
 
 def add_doctor(parser: argparse.ArgumentParser) -> None:
@@ -27,3 +29,55 @@ def add_faults(parser: argparse.ArgumentParser) -> None:
         metavar="MINUTES",
         help="instead: a random fault every 5 s for that long; what was lost, and what leaked",
     )
+
+
+def add_bench(parser: argparse.ArgumentParser) -> None:
+    """Options of `sparsh-ros bench`: those of its parts."""
+    parts = parser.add_subparsers(dest="part", required=True, metavar="PART")
+    model = _add_part(parts, "model", "images to estimates, without ROS", needs_ros=False)
+    model.add_argument("--weights-dir", type=Path, help="folder with the model's weights")
+    model.add_argument("--runs", type=positive_count, default=40, help="per case and turn")
+    model.add_argument("--baseline", action="store_true", help="plain torch, in the same turns")
+    graph = _add_part(parts, "graph", "the whole ROS graph, from stamp to slip message")
+    _add_graph(graph, runs=3)
+    graph.add_argument("--seconds", type=positive_number, default=20.0, help="of each run")
+    graph.add_argument(
+        "--fps", type=positive_number, nargs="+", default=(10, 30, 60), help="rates of the sensors"
+    )
+    graph.add_argument(
+        "--sensors", type=positive_count, nargs="+", default=(1,), help="how many at once"
+    )
+    graph.add_argument(
+        "--highest", action="store_true", help="look for the highest rate with 5 %% lost, too"
+    )
+    startup = _add_part(parts, "startup", "start of the graph to its first valid estimate")
+    _add_graph(startup, runs=3)
+    io = _add_part(parts, "io", "the way of one frame, from pixels to messages")
+    io.add_argument("--runs", type=positive_count, default=3, help="repeats")
+    io.add_argument("--frames", type=positive_count, default=300, help="of each repeat")
+
+
+def _add_part(
+    parts: argparse._SubParsersAction, name: str, summary: str, needs_ros: bool = True
+) -> argparse.ArgumentParser:
+    parser = parts.add_parser(
+        name,
+        help=summary,
+        description=f"Time {summary}, on this machine.",
+        formatter_class=HelpFormatter,
+        allow_abbrev=False,
+    )
+    room = "nodes.bench" if needs_ros else "bench"
+    module = {"model": "models"}.get(name, name)
+    parser.set_defaults(module=f"sparsh_ros.{room}.{module}", needs_ros=needs_ros)
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="name, or path of a .yaml file")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON file for the numbers")
+    parser.add_argument(
+        "--anyway", action="store_true", help="measure on a busy machine, instead of exit code 1"
+    )
+    return parser
+
+
+def _add_graph(parser: argparse.ArgumentParser, runs: int) -> None:
+    parser.add_argument("--runs", type=positive_count, default=runs, help="repeats")
+    parser.add_argument("--engine", choices=ENGINES, default="float32", help="how it computes")

@@ -8,17 +8,10 @@ import os
 from pathlib import Path
 
 from sparsh_ros.arguments import HelpFormatter, positive_count, positive_number
+from sparsh_ros.cli.predicate import add_predicate_step
 from sparsh_ros.cli.stream import add_stream_steps
 from sparsh_ros.cli.training import RECIPES, add_pretraining, add_probe
 from sparsh_ros.names import TRANSFORMER_MODEL
-
-
-def add_bench(parser: argparse.ArgumentParser) -> None:
-    """Options of `sparsh-ros bench`."""
-    _add_model(parser)
-    parser.add_argument("--weights-dir", type=Path, help="folder with the model's weights")
-    parser.add_argument("--runs", type=positive_count, default=40, help="per case and turn")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON file for the numbers")
 
 
 def add_export(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +69,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     end = _add_training(steps, "end-to-end", "train the same network from scratch, to compare")
     _add_schedule(end, batch=32, learning_rate=5e-4)
     add_stream_steps(steps, _add_step)
+    add_predicate_step(steps, _add_step)
     out = _add_step(steps, "publish", "export the model with its scores and model card")
     _add_model(out)
     _add_run(out)

@@ -23,7 +23,7 @@ from sparsh_ros.evaluation.compare import compare, difference_table
 from sparsh_ros.evaluation.evaluator import Source
 from sparsh_ros.evaluation.metrics_file import read_metrics
 from sparsh_ros.evaluation.result import Result
-from sparsh_ros.evaluation.run import evaluate, named_bags
+from sparsh_ros.evaluation.run import STOPPED, evaluate, named_bags
 from sparsh_ros.evaluation.summary import remarks, score_table
 from sparsh_ros.progress import progress_bar
 from sparsh_ros.reports.estimates import write_estimates
@@ -55,6 +55,11 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(escape(printable(line)), soft_wrap=True)
     _write(with_worst_frames(result, bags), arguments.out)
     console.print(f"Written to {escape(str(arguments.out))}", soft_wrap=True)
+    left = sum(reason == STOPPED for reason in result.skipped.values())
+    if left:
+        raise KeyboardInterrupt(
+            f"stopped, {len(bags) - left} of {len(bags)} evaluated; the report is of these"
+        )
     return int(bool(result.skipped))
 
 
@@ -87,6 +92,7 @@ def _evaluate(arguments: argparse.Namespace, count: int) -> Result:
             arguments.weights_dir,
             arguments.seed,
             progress,
+            arguments.engine,
         )
 
 

@@ -17,7 +17,7 @@ from sparsh_ros.bench.fault_injection import driver_load
 from sparsh_ros.bench.fault_injection.bench import START_S, Outage, running_bench
 from sparsh_ros.bench.fault_injection.faults import TRIALS, Trial
 from sparsh_ros.bench.fault_injection.soak import soak
-from sparsh_ros.progress import progress_bar, track
+from sparsh_ros.progress import progress_bar, stoppable, track
 
 MOST_BACK_S = 2.0  # from a camera's return to valid estimates
 
@@ -59,8 +59,14 @@ def _run_soak(minutes: float, seed: int) -> int:
 
 def _try_all(tries: int, seed: int) -> dict[str, list[Outage]]:
     outages: dict[str, list[Outage]] = {trial.fault: [] for trial in TRIALS}
-    with running_bench(seed) as bench:
-        for trial, _ in track(list(product(TRIALS, range(tries))), "Faults"):
+    jobs = list(product(TRIALS, range(tries)))
+
+    def stopped() -> str:
+        done = sum(map(len, outages.values()))
+        return f"stopped, {done} of {len(jobs)} tries made; a table is of all of them"
+
+    with stoppable(stopped), running_bench(seed) as bench:
+        for trial, _ in track(jobs, "Faults"):
             outages[trial.fault].append(trial.run(bench))
     return outages
 

@@ -20,9 +20,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from sparsh_ros.commands import train_stream
+from sparsh_ros.commands import train_predicate, train_stream
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
+from sparsh_ros.progress import stoppable
 from sparsh_ros.training import steps
 from sparsh_ros.training.loop.training import LoopSettings
 from sparsh_ros.training.model_card import ROWS
@@ -38,8 +39,15 @@ from sparsh_ros.training.tacbench.publish import ProbeJob, train_probe
 
 def run(arguments: argparse.Namespace) -> int:
     """Run one step of `sparsh-ros train`."""
+    with stoppable(lambda: f"stopped; what `train {arguments.step}` had saved is kept"):
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     if arguments.step.startswith("stream"):
         return train_stream.run(arguments)
+    if arguments.step == "predicate":
+        return train_predicate.run(arguments)
     if arguments.step in RECIPES:
         return _pretrain(arguments)
     spec = load_model_spec(arguments.model)

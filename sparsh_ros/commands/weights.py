@@ -16,6 +16,7 @@ from sparsh_ros.errors import MissingDependencyError, SparshError
 from sparsh_ros.export.inspection import inspect_file
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import list_models, load_model_spec
+from sparsh_ros.resources import user_data_path
 
 _LARGE = 1 << 26  # bytes from which reading a file takes long enough to show how far it is
 
@@ -37,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         _convert(arguments, console)
     else:
         console.print(models_table(list_models()))
+        console.print(f"weights that are fetched go to {user_data_path('models')}")
     return 0
 
 
@@ -67,9 +69,10 @@ def _convert(arguments: argparse.Namespace, console: Console) -> None:
 
 
 def models_table(names: Iterable[str]) -> Table:
-    """One row per model: size, heads, licence, bytes on disk, folder, or what is wrong with it."""
-    table = Table("model", "size", "heads", "licence", "on disk", box=None)
-    table.add_column("folder", overflow="fold")
+    """One row per model: size, heads, licence, bytes on disk, or what is wrong with it."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("model", "size", "heads", "licence", "on disk"):
+        table.add_column(title, no_wrap=title == "model")
     for name in names:
         try:
             spec = load_model_spec(name)
@@ -82,7 +85,6 @@ def models_table(names: Iterable[str]) -> Table:
             ", ".join(spec.heads) or "-",
             spec.licence,
             _disk_use(spec),
-            str(spec.weights),
         )
     return table
 

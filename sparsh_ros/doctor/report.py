@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 
@@ -59,6 +59,7 @@ def problem(text: str, remedy: str) -> Finding:
 
 
 _STYLES = {Mark.OK: "green", Mark.NOTE: "yellow", Mark.PROBLEM: "bold red"}
+_NARROWEST = 20
 _MARK_WIDTH = 2 + max(len(mark.value) for mark in Mark)
 
 
@@ -86,11 +87,14 @@ def show(groups: Sequence[Group], next_step: str, console: Console) -> None:
 
 
 def _show_section(title: str, lines: Iterable[tuple[Text | str, str]], console: Console) -> None:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, min_width=_MARK_WIDTH, justify="right")
-    table.add_column(overflow="fold")
-    for mark, text in lines:
-        table.add_row(mark, Text(text))
     console.print(Text(title, style="bold"))
-    console.print(table)
+    indent = " " * (_MARK_WIDTH + 2)
+    for mark, text in lines:
+        shown = Text(mark) if isinstance(mark, str) else mark.copy()
+        shown.pad_left(_MARK_WIDTH - len(shown))
+        # A path or a command that is broken over two lines cannot be copied.
+        width = max(console.width - len(indent), _NARROWEST)
+        parts = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+        shown.append("  " + f"\n{indent}".join(parts), style="default")
+        console.print(shown, soft_wrap=True)
     console.print()

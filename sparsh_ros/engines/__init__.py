@@ -17,9 +17,9 @@ from sparsh_ros.engines.base import Engine
 from sparsh_ros.errors import MissingDependencyError, ModelError, WeightsError
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.names import DEVICES
+from sparsh_ros.names import DEVICES, ENGINES
 
-__all__ = ["DEVICES", "Engine", "check_model", "create_engine", "free_gpu_memory"]
+__all__ = ["DEVICES", "ENGINES", "Engine", "check_model", "create_engine", "free_gpu_memory"]
 
 
 def create_engine(
@@ -28,6 +28,7 @@ def create_engine(
     heads: Sequence[str] | None = None,
     encoder: bool = True,
     threads: int | None = None,
+    engine: str = "float32",
 ) -> Engine:
     """Load a model's weights into the engine that suits the machine.
 
@@ -38,9 +39,11 @@ def create_engine(
         heads: Names of the heads to load; None loads all that the weights have.
         encoder: False loads the heads alone, for tokens that come from elsewhere.
         threads: CPU threads for the encoder; None takes one per core.
+        engine: "float32", or "int8" for a transformer on the CPU, see `engines.int8`.
 
     Raises:
-        ModelError: The weights lack a head that was asked for, or ``device`` is unknown.
+        ModelError: The weights lack a head that was asked for, ``device`` or ``engine`` is unknown,
+            or int8 cannot be had of this model.
         WeightsError: A weights file is missing, broken or of another architecture.
         MissingDependencyError: "cuda" was asked for and cannot be had.
     """
@@ -53,6 +56,13 @@ def create_engine(
         )
     if device not in DEVICES:
         raise ModelError(f"device {device!r}: unknown; choose one of {', '.join(DEVICES)}")
+    if engine not in ENGINES:
+        raise ModelError(f"engine {engine!r}: unknown; choose one of {', '.join(ENGINES)}")
+    if engine == "int8":
+        _check_int8(spec, device)
+        from sparsh_ros.engines.onnx_engine import OnnxEngine
+
+        return OnnxEngine(spec, names, encoder, threads, int8=True)
     if spec.streams:
         from sparsh_ros.engines.onnx_engine import OnnxEngine
 
@@ -70,6 +80,22 @@ def create_engine(
             if device == "cuda":
                 raise
     return OnnxEngine(spec, names, encoder, threads)
+
+
+def _check_int8(spec: ModelSpec, device: str) -> None:
+    found = ""
+    if spec.streams:
+        found = "one that streams, which is fast as it is; use engine float32"
+    elif spec.files:
+        found = f"published files; `sparsh-ros weights convert {spec.name}` makes the former"
+    elif spec.tells_sensor:
+        found = "one of AnyTouch; use engine float32"
+    elif device == "cuda":
+        found = "device cuda; use engine float32, or device cpu"
+    if found:
+        raise ModelError(
+            f"engine int8: wanted a transformer in ONNX files on the CPU, found {found}"
+        )
 
 
 def _backend(spec: ModelSpec, device: str) -> str | None:

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from sparsh_ros.errors import FrameError, ModelError, WeightsError
 from sparsh_ros.frames import IMAGE_SHAPE
+from sparsh_ros.models.checkpoints.anytouch.config import UNIVERSAL
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.streaming.layout import STEP_SIZES
+from sparsh_ros.names import STREAM_MODEL
 
+_STREAM_REMEDY = "fewer sensors, or fewer frames (fps:=30)"
 Outputs = dict[str, NDArray[np.float32]]
 
 
@@ -28,10 +31,12 @@ class Engine(ABC):
         frames: Frames that `encode` takes before the background.
         heads: Names of the heads that `run_head` knows.
         on_gpu: Whether a GPU computes.
+        remedy: What to try where it is too slow, in words.
     """
 
     description: str
     on_gpu: bool
+    remedy: str
 
     def __init__(self, spec: ModelSpec, heads: Sequence[str], encoder: bool) -> None:
         """Take note of what will be run.
@@ -46,15 +51,18 @@ class Engine(ABC):
         self._token_shape = (spec.tokens, spec.embed_dim)
         self._has_encoder = encoder
         self._model, self._weights = spec.name, spec.weights
-        self._streams = spec.streams
+        self._streams, self._tells_sensor = spec.streams, spec.tells_sensor
+        self.remedy = _STREAM_REMEDY if spec.streams else f"model:={STREAM_MODEL}, or fewer sensors"
 
-    def encode(self, *images: NDArray[np.uint8]) -> Any:
+    def encode(self, *images: NDArray[np.uint8], sensors: NDArray[np.int64] | None = None) -> Any:
         """Encode images to tokens.
 
         Args:
             images: (B, 320, 240, 3) uint8 RGB each: as many frames as the model sees at once,
                 newest first and as old as its `frame_offsets_s`, then the no-contact references,
                 127 everywhere for none.
+            sensors: (B,) int64 ids of the sensors, of `ModelSpec.sensor_id`, for an encoder that is
+                told them; None tells it of each that it may be any. Other encoders do without.
 
         Returns:
             Tokens (B, N, D) float32, on the device that made them: an array of NumPy or a tensor.
@@ -66,7 +74,10 @@ class Engine(ABC):
         if not self._has_encoder:
             raise ModelError("encode: this engine was created without an encoder")
         self._check_images(images)
-        return self._encode(images)
+        if not self._tells_sensor:
+            return self._encode(images)
+        ids = np.full(len(images[0]), UNIVERSAL) if sensors is None else sensors
+        return self._encode([*images, np.asarray(ids, np.int64)])
 
     def run_head(self, head: str, *inputs: Any) -> Outputs:
         """Run one head.
@@ -149,7 +160,7 @@ class Engine(ABC):
             )
 
     @abstractmethod
-    def _encode(self, images: Sequence[NDArray[np.uint8]]) -> Any: ...
+    def _encode(self, inputs: Sequence[NDArray]) -> Any: ...
 
     @abstractmethod
     def _run_head(self, head: str, inputs: Sequence[Any]) -> Outputs: ...

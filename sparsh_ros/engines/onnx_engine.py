@@ -12,6 +12,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from sparsh_ros.engines.base import Engine, Outputs
+from sparsh_ros.engines.int8 import int8_encoder
 from sparsh_ros.errors import MissingDependencyError, WeightsError
 from sparsh_ros.files import missing_content
 from sparsh_ros.frames import IMAGE_SHAPE
@@ -21,8 +22,12 @@ from sparsh_ros.models.spec import ModelSpec
 _CUDA = "CUDAExecutionProvider"
 
 
+SENSOR_INPUT = "sensor"
+"""Name of the input of an encoder that is told the sensors: their ids (B,) int64."""
+
+
 def image_inputs(frames: int) -> tuple[str, ...]:
-    """Names of an encoder graph's inputs: so many frames, newest first, then the background."""
+    """Names of an encoder graph's images: so many frames, newest first, then the background."""
     older = [f"previous_{age}" if age > 1 else "previous" for age in range(1, frames)]
     return ("current", *older, "background")
 
@@ -37,6 +42,7 @@ class OnnxEngine(Engine):
         encoder: bool = True,
         threads: int | None = None,
         cuda: bool = False,
+        int8: bool = False,
     ) -> None:
         """Open the sessions.
 
@@ -46,9 +52,11 @@ class OnnxEngine(Engine):
             encoder: Whether to load the encoder.
             threads: CPU threads of the encoder; None takes one per core.
             cuda: Run on the GPU through onnxruntime-gpu.
+            int8: Run the encoder in 8-bit integers, see `int8_encoder`.
 
         Raises:
             WeightsError: A file is missing, broken or of another architecture.
+            ModelError: In int8 the encoder's tokens are others.
             MissingDependencyError: ONNX Runtime would compute on the CPU in spite of ``cuda``.
         """
         super().__init__(spec, heads, encoder)
@@ -56,8 +64,14 @@ class OnnxEngine(Engine):
         images = dict.fromkeys(image_inputs(spec.frames), ("tensor(uint8)", IMAGE_SHAPE))
         tokens = {"tokens": ("tensor(float)", self._token_shape)}
         self._sessions: dict[str, ort.InferenceSession] = {}
+        precision = "float32"
         if encoder:
-            session = _open(spec.weights / "encoder.onnx", images, threads, cuda)
+            told = {SENSOR_INPUT: ("tensor(int64)", ())} if spec.tells_sensor else {}
+            path = spec.weights / "encoder.onnx"
+            if int8:
+                path, parity = int8_encoder(spec)
+                precision = f"int8 (cosine to float32 {parity.mean_cosine:.5f})"
+            session = _open(path, images | told, threads, cuda)
             _check_outputs(session, spec, self._token_shape)
             self._sessions["encoder"] = session
         # What reads tokens takes a tenth of a millisecond: one thread is fastest.
@@ -70,10 +84,13 @@ class OnnxEngine(Engine):
             _check_cuda(self._sessions)
         self.on_gpu = cuda
         place = "CUDA" if cuda else f"CPU, {threads} thread{'s' if threads > 1 else ''}"
-        self.description = f"ONNX Runtime {ort.__version__} on {place}, float32"
+        self.description = f"ONNX Runtime {ort.__version__} on {place}, {precision}"
+        if not (cuda or int8 or spec.streams):
+            self.remedy = f"engine:=int8, {self.remedy}"
 
-    def _encode(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        named = dict(zip(image_inputs(self.frames), images, strict=True))
+    def _encode(self, inputs: Sequence[NDArray]) -> NDArray[np.float32]:
+        names = (*image_inputs(self.frames), SENSOR_INPUT)
+        named = dict(zip(names, inputs, strict=False))
         return self._sessions["encoder"].run(None, named)[0]
 
     def _step(self, inputs: Mapping[str, NDArray[np.float32]]) -> Outputs:

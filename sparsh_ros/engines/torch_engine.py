@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparsh_ros.engines.base import Engine, Outputs
-from sparsh_ros.models.graphs import EncoderGraph, head_graph
+from sparsh_ros.models.graphs import encoder_graph, head_graph
 from sparsh_ros.models.loading.encoders import load_model_encoder
 from sparsh_ros.models.loading.heads import load_model_heads
 from sparsh_ros.models.spec import ModelSpec
@@ -48,7 +48,7 @@ class TorchEngine(Engine):
             torch.set_num_threads(threads)
         self._device = torch.device(device)
         network = load_model_encoder(spec) if encoder else None
-        self._encoder = None if network is None else EncoderGraph(network).to(self._device)
+        self._encoder = None if network is None else encoder_graph(network).to(self._device)
         self._heads = {
             name: head_graph(name, head, network).to(self._device)
             for name, head in load_model_heads(self.heads, spec).items()
@@ -61,9 +61,9 @@ class TorchEngine(Engine):
         self.description = f"torch {torch.__version__} on {place}, float32"
 
     @torch.inference_mode()
-    def _encode(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
+    def _encode(self, inputs: Sequence[NDArray]) -> Tensor:
         with _exact():
-            return self._encoder(*(self._upload(image) for image in images))
+            return self._encoder(*(self._upload(array) for array in inputs))
 
     @torch.inference_mode()
     def _run_head(self, head: str, inputs: Sequence[Tensor | NDArray]) -> Outputs:

@@ -24,6 +24,7 @@ from sparsh_ros.recordings.label_series import LabelLog
 from sparsh_ros.recordings.prefetch import prefetch
 from sparsh_ros.recordings.sensor_type import ASSUMED
 from sparsh_ros.recordings.topics import find_sensors
+from sparsh_ros.sensors.profiles import SensorProfile
 
 _DEPTH = 32  # items read ahead; a canonical image has 230 kB
 _LATE_NS = 100_000_000  # frames of several sensors may come in another order than their stamps
@@ -173,7 +174,7 @@ class Evaluator:
             unaligned=unaligned,
             frames=frames,
             period_ns=period_ns,
-            notes=(*warnings, *log.notes()),
+            notes=(*warnings, *log.notes(), *_beyond_range(labels.force_n, sensor.profile)),
         )
 
 
@@ -239,6 +240,20 @@ class _SensorLog:
                 f"from {begin_ns * 1e-9:.1f} s to {end_ns * 1e-9:.1f} s: no label belongs to an "
                 "image; their clocks differ, so stamp both by one clock"
             )
+
+
+def _beyond_range(force_n: np.ndarray, profile: SensorProfile | None) -> Iterator[str]:
+    """Whether the true force (n, 3), N, is more than estimates are made for, in a sentence."""
+    known = np.isfinite(force_n[:, 2])
+    if profile is None or not known.any():
+        return
+    beyond = float(np.mean(force_n[known, 2] > profile.maximum_load_n))
+    if beyond:
+        yield (
+            f"force: {beyond:.1%} of the labelled frames press harder than "
+            f"{profile.maximum_load_n:g} N, the most that the models are made for; errors there "
+            "say little"
+        )
 
 
 def _missing(stamp_ns: np.ndarray, segment: np.ndarray, period_ns: float) -> int:

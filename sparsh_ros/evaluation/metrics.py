@@ -61,7 +61,8 @@ def accumulate_errors(estimate: ArrayLike, truth: ArrayLike) -> Sums:
 
 
 def compute_errors(sums: Sums) -> Values:
-    """mae, rmse and correlation (Pearson; NaN where one of both is constant) from such sums."""
+    """Scores from such sums: mae; rmse; correlation, Pearson's, NaN where one of both is constant;
+    slope, of the straight line through the estimates over the truth, NaN where that is constant."""
     count = sums["count"]
     spread = {name: count * sums[f"{name}2"] - sums[name] ** 2 for name in ("estimate", "truth")}
     # What rounding leaves of a constant is no spread.
@@ -73,6 +74,7 @@ def compute_errors(sums: Sums) -> Values:
         "mae": ratio(sums["absolute"], count),
         "rmse": np.sqrt(ratio(sums["squared"], count)),
         "correlation": correlation,
+        "slope": np.where(constant[1], np.nan, ratio(product, spread["truth"])),
     }
 
 
@@ -97,6 +99,7 @@ def compute_force(sums: Sums) -> Values:
         values[f"mae_{name}_mn"] = mae[..., index]
         values[f"rmse_{name}_mn"] = found["rmse"][..., index] * 1e3
         values[f"correlation_{name}"] = found["correlation"][..., index]
+        values[f"slope_{name}"] = found["slope"][..., index]
     return values | {"published_rmse_mn": mae[..., :3].mean(axis=-1)}
 
 
@@ -112,7 +115,7 @@ def force_errors(estimate_n: ArrayLike, truth_n: ArrayLike) -> Scores:
         ValueError: The arrays are empty or differ in shape.
     """
     errors = _floats(compute_force(accumulate_force(*_matching(estimate_n, truth_n))))
-    return {name: value for name, value in errors.items() if not name.startswith("correlation")}
+    return {key: errors[key] for key in errors if not key.startswith(("correlation", "slope"))}
 
 
 def accumulate_slip(estimate: ArrayLike, slipping: ArrayLike) -> Sums:

@@ -23,6 +23,9 @@ from sparsh_ros.recordings.formats.definitions import one_line
 
 TASKS = ("force", "slip", "pose")
 
+STOPPED = "left out, because of Ctrl-C"
+"""Why a recording was skipped that was not done when somebody wanted to stop."""
+
 Progress = Callable[[str, int, int], object]
 """Takes the name of a recording, and how many of its frames are done, of how many."""
 
@@ -36,11 +39,13 @@ def evaluate(
     weights_dir: Path | None = None,
     seed: int = 0,
     progress: Progress = lambda *_: None,
+    engine: str = "float32",
 ) -> Result:
     """Evaluate a model on recordings.
 
     A recording that gives nothing is skipped, with a sentence; one without labels has estimates
-    and no scores. The same recordings, model, device and seed give the same scores.
+    and no scores. After Ctrl-C the result is of those recordings that were done by then, if any
+    was. The same recordings, model, device and seed give the same scores.
 
     Args:
         paths: bags, or folders with bags.
@@ -51,6 +56,7 @@ def evaluate(
         weights_dir: folder of published weights, see `models.zoo.load_model_spec`.
         seed: of the bootstrap.
         progress: called after each frame.
+        engine: "float32" or "int8", see `engines.create_engine`.
 
     Raises:
         RecordingError: no recording gives a valid estimate; the message says why.
@@ -59,7 +65,10 @@ def evaluate(
     bags = named_bags(paths)
     clock = StampClock()
     perception = Perception(
-        model, TASKS, device, threads=threads, monotonic=clock, weights_dir=weights_dir
+        *(model, TASKS, device, threads),
+        monotonic=clock,
+        weights_dir=weights_dir,
+        engine=engine,
     )
     evaluator = Evaluator(perception, clock, source or Source())
     start_s = time.perf_counter()
@@ -117,6 +126,10 @@ def _run_all(
         try:
             with open_bag(path) as bag:
                 sensors += evaluator.run(bag, name, partial(progress, name))
+        except KeyboardInterrupt:
+            if not sensors:
+                raise
+            return sensors, skipped | dict.fromkeys(list(bags)[list(bags).index(name) :], STOPPED)
         except SparshError as error:
             skipped[name] = str(error)
         except Exception as error:  # whatever it is, the other recordings are not to blame

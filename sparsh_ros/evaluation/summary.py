@@ -81,6 +81,9 @@ def _force(name: str, key: str) -> dict[str, Title]:
         f"correlation_{key}": Title(
             f"correlation {name}", "", 1, "Pearson's, blind to gain and offset"
         ),
+        f"slope_{key}": Title(
+            f"slope {name}", "", meaning="of the estimate over the truth; 1 is right"
+        ),
     }
 
 

@@ -56,8 +56,8 @@ def convert(
     choice = choose_heads(spec)
     encoder = load_model_encoder(spec)
     heads = load_model_heads(choice.usable, spec)
-    config = encoder.config
-    spec = replace(spec, registers=config.registers, zero_registers=0)
+    if not spec.tells_sensor:
+        spec = replace(spec, registers=encoder.config.registers, zero_registers=0)
     written = export_model(encoder, heads, spec, out, exact=not half)
     text = describe_as_yaml(replace(written, weights=Path(".")))
     (out / f"{spec.name}.yaml").write_text(text)

@@ -27,16 +27,18 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from rich.console import Console
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from sparsh_ros.engines.onnx_engine import OnnxEngine, image_inputs
+from sparsh_ros.engines.onnx_engine import SENSOR_INPUT, OnnxEngine, image_inputs
 from sparsh_ros.engines.torch_engine import TorchEngine
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.frames import IMAGE_SHAPE
-from sparsh_ros.models.graphs import EncoderGraph, head_graph
+from sparsh_ros.models.anytouch.encoder import AnyTouch
+from sparsh_ros.models.graphs import encoder_graph, head_graph
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.loading.encoders import load_model_encoder
 from sparsh_ros.models.loading.heads import load_model_heads
@@ -47,12 +49,12 @@ from sparsh_ros.names import ENCODER_FILE, HEADS_FILE
 
 OPSET = 20  # the first with Gelu, which ONNX Runtime fuses with the bias before it
 IR_VERSION = 9  # the one that came with opset 20; older ONNX Runtimes refuse later ones
-PARITY_TOLERANCE = 1e-3  # absolute, on tokens of unit variance and on logits
+PARITY_TOLERANCE = 1e-3  # absolute, for tokens of unit variance and logits; else relative to them
 _MIN_FLOAT16_VALUES = 1024  # below this a second node costs more than the bytes it saves
 
 
 def export_model(
-    encoder: VisionTransformer,
+    encoder: VisionTransformer | AnyTouch,
     heads: Mapping[str, nn.Module],
     spec: ModelSpec,
     folder: str | Path,
@@ -141,7 +143,8 @@ def _write_graphs(encoder: nn.Module, heads: Mapping[str, nn.Module], spec: Mode
         name: torch.zeros((2, *IMAGE_SHAPE), dtype=torch.uint8)
         for name in image_inputs(spec.frames)
     }
-    write_graph(EncoderGraph(encoder), images, ["tokens"], spec, "encoder")
+    told = {SENSOR_INPUT: torch.zeros(2, dtype=torch.int64)} if spec.tells_sensor else {}
+    write_graph(encoder_graph(encoder), images | told, ["tokens"], spec, "encoder")
     tokens = {"tokens": torch.zeros(2, spec.tokens, spec.embed_dim)}
     for name, head in heads.items():
         inputs = images if name in READS_IMAGES else tokens
@@ -223,19 +226,25 @@ def _check_parity(spec: ModelSpec) -> None:
     ours, reference = OnnxEngine(spec, spec.heads), TorchEngine(spec, spec.heads, device="cpu")
     tokens = ours.encode(*images)
     expected = reference.encode(*images)
-    errors = {"encoder": np.abs(tokens - expected.numpy()).max()}
+    errors = {"encoder": _difference(tokens, expected.numpy())}
     for head in ours.heads:
         reads_images = head in READS_IMAGES
         outputs = ours.run_head(head, *(images if reads_images else [tokens]))
         wanted = reference.run_head(head, *(images if reads_images else [expected]))
         for name, value in wanted.items():
-            errors[f"{head}.{name}"] = np.abs(outputs[name] - value).max()
-    wrong = {name: float(error) for name, error in errors.items() if not error < PARITY_TOLERANCE}
+            errors[f"{head}.{name}"] = _difference(outputs[name], value)
+    wrong = {name: error for name, error in errors.items() if not error < PARITY_TOLERANCE}
     if wrong:
         raise WeightsError(
             f"export of {spec.name}: ONNX Runtime and torch differ by {wrong}, wanted less than "
             f"{PARITY_TOLERANCE}; nothing was written"
         )
+
+
+def _difference(found: NDArray, wanted: NDArray) -> float:
+    """Largest difference, in units of the size of what is wanted where that is above 1."""
+    size = float(np.sqrt(np.square(wanted, dtype=np.float64).mean()))
+    return float(np.abs(found - wanted).max()) / max(1.0, size)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ import numpy as np
 from sparsh_ros.engines.onnx_engine import open_session
 from sparsh_ros.errors import MissingDependencyError, WeightsError, printable
 from sparsh_ros.files import sha256_of
+from sparsh_ros.models.checkpoints.anytouch.config import InferredAnyTouch
 from sparsh_ros.models.checkpoints.architecture import InferredConfig
 from sparsh_ros.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from sparsh_ros.models.checkpoints.encoder_keys import describe_groups, describe_module
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 
 _READ_AT_ONCE = 64  # tensors
 _NOT_FINITE = "NaN or infinite"
-_ONNX_TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
+_ONNX_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(uint8)": np.uint8}
 _MOST_VALUES = 1 << 24
-_POOLER = ".pooler.query_tokens"
+_POOLERS = (".pooler.query_tokens", ".head.pooler.query_tokens", ".head.weight")
 
 
 @dataclass
@@ -161,7 +162,9 @@ def _inspect_encoder(file: Checkpoint, report: Inspection) -> None:
     prefix = keys.prefix or "none"
     report.say("prefix", f"{prefix} ({keys.method}), {len(keys.names)} tensors")
     for module, names in keys.others.items():
-        report.say("beside it", f"{module} ({len(names)}): {describe_module(module)}")
+        report.say(
+            "beside it", f"{module} ({len(names)}): {describe_module(module, keys.anytouch)}"
+        )
     for text in _untold(config):
         report.say("not told", text)
     report.add_problems(
@@ -170,7 +173,13 @@ def _inspect_encoder(file: Checkpoint, report: Inspection) -> None:
     report.add_problems([("of no known module", keys.unexpected)])
 
 
-def _describe_details(config: InferredConfig) -> str:
+def _describe_details(config: InferredConfig | InferredAnyTouch) -> str:
+    if isinstance(config, InferredAnyTouch):
+        return (
+            f"learned positions of {config.positions} patches, {config.sensors} sensors of "
+            f"{config.sensor_tokens} tokens, perceptrons of {config.mlp_dim} hidden units, "
+            f"projection to {config.projection_dim}"
+        )
     positions = (
         "sinusoidal positions"
         if config.learned_tokens is None
@@ -180,9 +189,14 @@ def _describe_details(config: InferredConfig) -> str:
     return f"{positions}, {scale} layer scale, perceptrons of {config.mlp_dim} hidden units"
 
 
-def _untold(config: InferredConfig) -> Iterator[str]:
+def _untold(config: InferredConfig | InferredAnyTouch) -> Iterator[str]:
     heads = config.default_num_heads()
     yield f"attention heads: {f'{heads}, one per 64 channels' if heads else 'to be given'}"
+    if isinstance(config, InferredAnyTouch):
+        size = " x ".join(map(str, config.complete(num_heads=1).image_size))
+        yield f"image size: {size} unless given"
+        yield "time between frames: as the model's description says"
+        return
     if config.learned_tokens is None:
         yield "image size: 320 x 240 unless given; sinusoidal positions fit any"
     else:
@@ -205,5 +219,6 @@ def _inspect_decoder(file: Checkpoint, report: Inspection) -> None:
 
 def _own_heads(names: Iterable[str]) -> list[str]:
     """Heads in a file of our own format, keys `<head>.<parameter>`."""
-    heads = [name.removesuffix(_POOLER) for name in names if name.endswith(_POOLER)]
-    return [head for head in heads if "." not in head and f"{head}." != TASK_PREFIX]
+    heads = [name.removesuffix(end) for name in names for end in _POOLERS if name.endswith(end)]
+    others = (TASK_PREFIX, "head.")
+    return [head for head in heads if "." not in head and f"{head}." not in others]

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Preprocessing and networks in one: what an engine runs and what is exported.
 
-All take uint8 RGB images (B, 320, 240, 3): the model's frames, newest first, then the background.
+All take uint8 RGB images (B, 320, 240, 3): the model's frames, newest first, then the background;
+those of AnyTouch the ids of the sensors (B,) int64 after them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 
 from sparsh_ros.errors import ModelError
 from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_WIDTH
+from sparsh_ros.models.anytouch.encoder import AnyTouch
+from sparsh_ros.models.anytouch.graph import AnyTouchGraph
 from sparsh_ros.models.dpt import ForceField, ForceFieldDecoder
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.loading.encoders import resized
@@ -33,6 +36,11 @@ class EncoderGraph(nn.Module):
 
     def forward(self, *images: Tensor) -> Tensor:
         return self.encoder(self.preprocess(*images))
+
+
+def encoder_graph(encoder: VisionTransformer | AnyTouch) -> EncoderGraph | AnyTouchGraph:
+    """What runs an encoder: images -> tokens (B, N, D)."""
+    return (AnyTouchGraph if isinstance(encoder, AnyTouch) else EncoderGraph)(encoder)
 
 
 class ForceFieldGraph(nn.Module):

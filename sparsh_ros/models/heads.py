@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsh_ros.errors import ModelError
+from sparsh_ros.models.classes import GRASPS, TEXTILES
 from sparsh_ros.models.layers import (
     INIT_STD,
     Mlp,
     initialise_linear_layers,
     shrink_residual_branch,
 )
-from sparsh_ros.models.spec import GRASPS, POSE_AXES, POSE_BINS, TEXTILES
+from sparsh_ros.models.spec import POSE_AXES, POSE_BINS
 
 if TYPE_CHECKING:
     from sparsh_ros.models.spec import ModelSpec

@@ -50,12 +50,14 @@ class Preprocess(nn.Module):
         joined = torch.stack(shifted, dim=2) if self.clip else torch.cat(shifted, dim=1)
         pixels = joined.clamp(0, 255).to(torch.float32)
         if self.resample:
-            pixels = _round(_round(pixels @ self.columns.T).transpose(-2, -1) @ self.rows.T)
+            wide = round_to_bytes(pixels @ self.columns.T).transpose(-2, -1)
+            pixels = round_to_bytes(wide @ self.rows.T)
             pixels = pixels.transpose(-2, -1)
         return pixels / 255.0
 
 
-def _round(values: Tensor) -> Tensor:
+def round_to_bytes(values: Tensor) -> Tensor:
+    """Round half up to whole numbers of 0 to 255, as Pillow's filters do."""
     return (values + 0.5).floor().clamp(0, 255)
 
 

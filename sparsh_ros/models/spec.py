@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from functools import cache
 from itertools import pairwise
@@ -11,6 +12,13 @@ from typing import NamedTuple
 
 from sparsh_ros.errors import ModelError
 from sparsh_ros.frames import PAIR_OFFSETS_S
+from sparsh_ros.models.checkpoints.anytouch.config import (
+    FAMILIES,
+    FORCE_LIMITS_N,
+    SENSOR_IDS,
+    UNIVERSAL,
+    AnyTouchConfig,
+)
 from sparsh_ros.models.checkpoints.architecture import EncoderConfig
 from sparsh_ros.models.checkpoints.weight_files import WeightFiles
 from sparsh_ros.models.streaming.layout import CHANNELS, TOKENS
@@ -23,29 +31,7 @@ from sparsh_ros.models.transforms import (
 from sparsh_ros.names import FORCE_AXES, POSE_AXES
 
 POSE_BINS = 11
-GRASPS = ("not stable", "stable")
-TEXTILES = (
-    "cotton",
-    "satin",
-    "polyester",
-    "denim",
-    "gabardine",
-    "broad cloth",
-    "parka",
-    "leather",
-    "crepe",
-    "corduroy",
-    "velvet",
-    "flannel",
-    "fleece",
-    "hairy",
-    "wool",
-    "knit",
-    "net",
-    "suit",
-    "woven",
-    "other",
-)
+SPARSH = "sparsh"
 
 
 class Architecture(NamedTuple):
@@ -108,6 +94,7 @@ class ModelSpec:
         size: Key of `SIZES`.
         licence: SPDX name of the licence of the weights.
         weights: Folder of the weights files.
+        family: "sparsh", "anytouch" or "anytouch2": whose encoder it is.
         registers: Trained register tokens of the encoder; None takes what the weights have.
         zero_registers: Register tokens of zeros to add to weights that have none.
         patch_size: Side of a patch in pixels.
@@ -150,6 +137,7 @@ class ModelSpec:
     size: str
     licence: str
     weights: Path
+    family: str = SPARSH
     registers: int | None = 1
     zero_registers: int = 0
     patch_size: int = 16
@@ -184,6 +172,11 @@ class ModelSpec:
         if self.size not in SIZES:
             raise ModelError(
                 f"model {self.name}: size {self.size!r} is unknown; use one of {', '.join(SIZES)}"
+            )
+        if self.family not in (SPARSH, *FAMILIES):
+            raise ModelError(
+                f"model {self.name}: family wants one of {', '.join((SPARSH, *FAMILIES))}, "
+                f"found {self.family!r}"
             )
         for name, least in (
             ("registers", 0),
@@ -294,6 +287,35 @@ class ModelSpec:
         return self.size == STREAM
 
     @property
+    def tells_sensor(self) -> bool:
+        """Whether the encoder has to be told which sensor it sees."""
+        return self.family in FAMILIES
+
+    @property
+    def sees_background(self) -> bool:
+        """Whether the background is taken away for it."""
+        return self.family != "anytouch"
+
+    def sensor_id(self, sensor_type: str) -> int:
+        """By which the encoder is told a type of sensor; the universal one if it knows it not."""
+        return SENSOR_IDS.get(sensor_type, UNIVERSAL)
+
+    def force_scale_n(
+        self, sensor_type: str, own: tuple[float, float, float]
+    ) -> tuple[float, float, float]:
+        """Newtons (x, y, z) at an output of 1 of the force head.
+
+        Args:
+            sensor_type: Such as "digit".
+            own: What the sensor's profile says, which is TacBench's.
+
+        Returns:
+            NaN where the head was not trained for that type of sensor.
+        """
+        unknown = (math.nan,) * 3
+        return FORCE_LIMITS_N.get(sensor_type, unknown) if self.tells_sensor else own
+
+    @property
     def embed_dim(self) -> int:
         """Channels D of a token."""
         return SIZES[self.size].embed_dim
@@ -319,8 +341,18 @@ class ModelSpec:
         return self.frame_offsets_s[-1]
 
     @property
-    def encoder_config(self) -> EncoderConfig:
+    def encoder_config(self) -> EncoderConfig | AnyTouchConfig:
         """The encoder's architecture, as far as it is described here."""
+        if self.tells_sensor:
+            return AnyTouchConfig(
+                embed_dim=self.embed_dim,
+                depth=self.depth,
+                num_heads=self.num_heads,
+                patch_size=self.patch_size,
+                frames=self.frames,
+                tubelet=self.tubelet,
+                image_size=(self.image_height, self.image_width),
+            )
         return EncoderConfig(
             embed_dim=self.embed_dim,
             depth=self.depth,

@@ -12,10 +12,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from sparsh_ros.errors import ModelError
+from sparsh_ros.files import read_yaml
 from sparsh_ros.names import FORCE_AXES, POSE_AXES
 from sparsh_ros.resources import config_path
 
@@ -206,7 +206,10 @@ def _signed(names: Sequence[str], signs: Sequence[int]) -> tuple[tuple[str, int]
 
 
 def _read(path: Path) -> dict[str, dict[str, object]]:
-    content = yaml.safe_load(path.read_text()) or {}
+    try:
+        content = read_yaml(path) or {}
+    except ValueError as error:
+        raise ModelError(f"{path}: cannot be read ({error})") from error
     if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
         raise ModelError(f"{path}: wanted types of sensors with their values, found {content!r}")
     return content

@@ -16,6 +16,8 @@ from typing import Any
 import yaml
 
 from sparsh_ros.errors import ModelError, WeightsError
+from sparsh_ros.files import read_yaml
+from sparsh_ros.models.checkpoints.anytouch.config import AnyTouchConfig, InferredAnyTouch
 from sparsh_ros.models.checkpoints.architecture import EncoderConfig, InferredConfig
 from sparsh_ros.models.checkpoints.weight_files import find_weight_files
 from sparsh_ros.models.spec import SIZES, ModelSpec, Source
@@ -74,10 +76,15 @@ def load_model_spec(name_or_path: str | Path, weights_dir: str | Path | None = N
         WeightsError: The weights folder cannot be used.
     """
     spec = describe_model(name_or_path, weights_dir)
-    if (spec.weights / TRAINED_VALUES_FILE).is_file():
-        return _with_trained_values(spec)
-    if weights_dir is not None or (spec.sources and spec.weights.is_dir()):
-        return _with_published_files(spec)
+    try:
+        if (spec.weights / TRAINED_VALUES_FILE).is_file():
+            return _with_trained_values(spec)
+        if weights_dir is not None or (spec.sources and spec.weights.is_dir()):
+            return _with_published_files(spec)
+    except OSError as error:  # such as a name that no file can have
+        raise WeightsError(
+            f"weights of {spec.name[:80]!r}: cannot be read ({error.strerror})"
+        ) from error
     return spec
 
 
@@ -118,8 +125,16 @@ def write_trained_values(spec: ModelSpec, folder: Path) -> None:
     (folder / TRAINED_VALUES_FILE).write_text(text + "\n")
 
 
-def describe_encoder(config: InferredConfig | EncoderConfig) -> str:
+def describe_encoder(
+    config: InferredConfig | EncoderConfig | InferredAnyTouch | AnyTouchConfig,
+) -> str:
     """Say in words what an encoder is."""
+    if isinstance(config, (InferredAnyTouch, AnyTouchConfig)):
+        time = f"tubelets of {config.tubelet}" if config.tubelet else f"clips of {config.frames}"
+        return (
+            f"an encoder of {'AnyTouch 2' if config.tubelet else 'AnyTouch'} (embed_dim "
+            f"{config.embed_dim}, depth {config.depth}, patch {config.patch_size}, {time} frames)"
+        )
     sizes = [n for n, size in SIZES.items() if size[:2] == (config.embed_dim, config.depth)]
     time = f"tubelets of {config.tubelet} frames, " if config.tubelet else ""
     return (
@@ -132,14 +147,14 @@ def describe_encoder(config: InferredConfig | EncoderConfig) -> str:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        values = read_yaml(path)
+    except ValueError as error:
         raise ModelError(f"model file {path}: cannot be read ({error})") from error
     if not isinstance(values, dict):
         raise ModelError(f"model file {path}: wanted a mapping, found {type(values).__name__}")
     if unknown := set(values) - _YAML_FIELDS:
         raise ModelError(
-            f"model file {path}: unknown entries {sorted(unknown)}; "
+            f"model file {path}: unknown entries {sorted(map(str, unknown))}; "
             f"known are {sorted(_YAML_FIELDS)}"
         )
     values["sources"] = [_source(path, entry) for entry in values.get("sources", [])]
@@ -175,7 +190,7 @@ def _with_trained_values(spec: ModelSpec) -> ModelSpec:
         found = {name: values[name] for name in _TRAINED_FIELDS if name not in _ONLY_STREAMING}
         found |= {name: values[name] for name in _ONLY_STREAMING if name in values}
         return replace(spec, **{name: _as_tuple(value) for name, value in found.items()})
-    except (OSError, ValueError, KeyError, TypeError, ModelError) as error:
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, ModelError) as error:
         raise WeightsError(
             f"{path}: cannot be used ({error}); write it again with `sparsh-ros export`"
         ) from error

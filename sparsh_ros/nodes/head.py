@@ -24,10 +24,11 @@ from sparsh_ros.msg import Features as FeaturesMessage
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import input_sensors
+from sparsh_ros.nodes.help import wants_help
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.calibrations import load_calibrations
-from sparsh_ros.nodes.runtime.clocks import stale_clock, steady_clock
+from sparsh_ros.nodes.runtime.clocks import stale_clock, stamp_clock, steady_clock
 from sparsh_ros.nodes.runtime.diagnostics import (
     OK,
     WARN,
@@ -42,6 +43,7 @@ from sparsh_ros.nodes.runtime.parameters import Parameters
 from sparsh_ros.nodes.topics import qos
 from sparsh_ros.nodes.topics.estimates import EstimatePublisher
 from sparsh_ros.nodes.topics.features import msg_to_features
+from sparsh_ros.perception.buffer import stamp_trouble
 from sparsh_ros.perception.head_runner import EncodedFrame, Features, HeadRunner
 from sparsh_ros.sensors.config import SensorConfig
 
@@ -136,7 +138,7 @@ class _SensorHeads:
         )
         self._rate, self._latency, self._sent = RateMeter(), LatencyMeter(), SendTimes(node)
         self._trouble = "waiting for features"
-        self._clock = stale_clock(node)
+        self._clock, self._stamps = stale_clock(node), stamp_clock(node)
         self._fresh_s = self._clock()
         self._last_ns: int | None = None  # stamp of the estimate that stands
         self._refused = 0
@@ -176,6 +178,7 @@ class _SensorHeads:
                     f"{self._input.topic}: wanted one publisher, found {count}; stop one"
                 )
             features = msg_to_features(self._name, self._spec, message)
+            features = self._if_in_time(features, stamp_ns)
         except FrameError as error:
             self._refused += 1
             self._trouble = str(error)
@@ -187,6 +190,13 @@ class _SensorHeads:
         self._rate.count()
         self._latency.add(self._sent.of(stamp_ns))
 
+    def _if_in_time(self, features: Features, stamp_ns: int) -> Features:
+        """The features; what says why there are none, if their stamp is of another time."""
+        reason = "" if self._stamps is None else stamp_trouble(stamp_ns, self._stamps())
+        if not reason:
+            return features
+        return Features((EncodedFrame(self._name, stamp_ns, math.nan, reason),), None)
+
     def _publish(self, features: Features) -> None:
         for estimate in self._head_runner.run(features):
             self._publisher.publish(estimate)
@@ -195,6 +205,8 @@ class _SensorHeads:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one head node until SIGINT; the exit code."""
+    if wants_help(arguments, "head", settings.HEAD):
+        return 0
     return spin.run(lambda: [HeadNode()], arguments)
 
 

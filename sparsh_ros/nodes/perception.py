@@ -23,6 +23,8 @@ from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import input_sensors
 from sparsh_ros.nodes.graph.sensors import sensor_configs
+from sparsh_ros.nodes.help import wants_help
+from sparsh_ros.nodes.predicates.publisher import PredicatesPublisher
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.calibrations import load_calibrations
 from sparsh_ros.nodes.runtime.clocks import stale_clock, stamp_clock
@@ -54,6 +56,7 @@ class PerceptionNode(ManagedNode):
             self._params.declare(settings.SENSORS)
         self._make_sensors()
         self._features: FeaturesPublisher | None = None
+        self._predicates: PredicatesPublisher | None = None
         self._fields: FieldWorker | None = None
         self._stop = threading.Event()
         self._worker: threading.Thread | None = None
@@ -90,6 +93,10 @@ class PerceptionNode(ManagedNode):
             sensor_io.create_publishers(perception.heads, self._params["nan_policy"])
         if self._params["publish_features"]:
             self._features = FeaturesPublisher(self, self._sensor_configs, spec)
+        if self._params["predicates"] != "none":
+            self._predicates = PredicatesPublisher(
+                self, self._params["predicates"], spec, list(self._sensor_ios)
+            )
         self.get_logger().info(f"{spec.name} on {engine.description}; {spec.terms}")
         for sentence in (*perception.notes, *perception.heads.missing.values()):
             self.get_logger().warning(sentence)
@@ -121,7 +128,7 @@ class PerceptionNode(ManagedNode):
         self._perception = None
 
     def _cleanup(self) -> None:
-        self._features = None
+        self._features = self._predicates = None
 
     def _on_parameters(self, names: set[str]) -> None:
         if self._perception is not None and names & {"contact_threshold_n", "slip_threshold"}:
@@ -139,6 +146,7 @@ class PerceptionNode(ManagedNode):
             contact_threshold_n=params["contact_threshold_n"],
             slip_threshold=params["slip_threshold"] or None,
             weights_dir=params["weights_dir"] or None,
+            engine=params["engine"],
             monotonic=stale_clock(self),
             stamp_clock=stamp_clock(self),
         )
@@ -156,9 +164,13 @@ class PerceptionNode(ManagedNode):
                 self._give_up(error)
 
     def _infer(self) -> None:
-        is_read = self._features is not None or bool(self._perception.engine.heads)
+        readers = (self._features, self._predicates)
+        is_read = any(x is not None for x in readers) or bool(self._perception.engine.heads)
         features = self._perception.encode(tokens=is_read)
-        self._publish(self._perception.run_heads(features))
+        estimates = self._perception.run_heads(features)
+        self._publish(estimates)
+        if self._predicates is not None:
+            self._predicates.publish(features, estimates)
         if self._features is not None:
             self._features.publish(features)
         if self._fields is not None:
@@ -171,7 +183,10 @@ class PerceptionNode(ManagedNode):
         reason = f"these frames are lost: {error}"
         self._log_error(reason)
         with suppress(Exception):  # if publishing is what failed, there is nothing left to do
-            self._publish(self._perception.invalidate_last(reason))
+            lost = self._perception.invalidate_last(reason)
+            self._publish(lost)
+            if self._predicates is not None:
+                self._predicates.invalidate(lost)
 
     def _publish(self, estimates: Sequence[Estimate]) -> None:
         for estimate in estimates:
@@ -192,6 +207,8 @@ def create() -> Sequence[spin.LiveNode]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run perception until SIGINT; the exit code."""
+    if wants_help(arguments, "perception", settings.PERCEPTION):
+        return 0
     return spin.run(create, arguments)
 
 

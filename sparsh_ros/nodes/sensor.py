@@ -23,6 +23,7 @@ import numpy as np
 from sparsh_ros.frames import Frame
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.sensors import config_for_node
+from sparsh_ros.nodes.help import wants_help
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.diagnostics import WARN, Report
 from sparsh_ros.nodes.runtime.endpoints import LOG_THROTTLE_S
@@ -208,7 +209,8 @@ class SensorNode(ManagedNode):
         }
         if self._sensor is None:
             return {self._config.name: Report(values=values)}
-        report = sensor_report(self._sensor.status(), self._sensor.serial)
+        simulated = self._config.driver.name == "simulated"
+        report = sensor_report(self._sensor.status(), self._sensor.serial, simulated)
         report = report.with_more(Report(values=values))
         if self._config.is_stand_in:
             report = report.with_more(Report(WARN, _STAND_IN))
@@ -217,6 +219,8 @@ class SensorNode(ManagedNode):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one sensor node until SIGINT; the exit code."""
+    if wants_help(arguments, "sensor", settings.SENSOR):
+        return 0
     return spin.run(lambda: [SensorNode()], arguments)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sparsh_ros.arguments import Setting
-from sparsh_ros.names import CONTACT_THRESHOLD_N, DEFAULT_MODEL, DEVICES, HEADS
+from sparsh_ros.names import CONTACT_THRESHOLD_N, DEFAULT_MODEL, DEVICES, ENGINES, HEADS
 from sparsh_ros.sensors.drivers import DRIVERS, SENSOR_TYPES
 from sparsh_ros.sensors.placement import SETTINGS as PLACEMENT
 
@@ -93,8 +93,8 @@ SENSOR: Mapping[str, Setting] = SENSORS | {
 }
 
 HEAD: Mapping[str, Setting] = {
-    **HEARD,
     **RECORDED,
+    **HEARD,
     "model": Setting(DEFAULT_MODEL, "Name of a model, or path of its description."),
     "weights_dir": Setting(
         "", "Folder with the weights of the model; empty: where `sparsh-ros weights get` puts them."
@@ -132,6 +132,17 @@ HEAD: Mapping[str, Setting] = {
 
 PERCEPTION: Mapping[str, Setting] = HEAD | {
     "threads": Setting(0, "CPU threads of the encoder; 0: one per core.", bounds=(0, 256)),
+    "engine": Setting(
+        "float32",
+        "How a transformer computes on the CPU: int8 is faster; it is made at the first start, and "
+        "refused where it gives other tokens.",
+        choices=ENGINES,
+    ),
+    "predicates": Setting(
+        "none",
+        "What the fingers say of the touched object, on `predicates`: folder of classifiers from "
+        "`sparsh-ros train predicate`; auto: those that ship for the model, for two sensors; none.",
+    ),
     "publish_features": Setting(False, "Publish the tokens for heads in other processes."),
     "in_process": Setting(
         False,
@@ -166,7 +177,8 @@ PLAYER: Mapping[str, Setting] = {
     "speed": Setting(1.0, "Seconds of the recording per second.", bounds=(0.01, 100.0)),
     "out": Setting("", "Folder to make for the estimates; empty: replay_ with date and time."),
     **{name: RECORDED[name] for name in ("image_topics", "sensor")},
-    **{name: PERCEPTION[name] for name in ("model", "weights_dir", "heads", "device", "threads")},
+    **{name: PERCEPTION[name] for name in ("model", "weights_dir", "heads", "device", "engine")},
+    "threads": PERCEPTION["threads"],
     **{name: PERCEPTION[name] for name in ("contact_threshold_n", "slip_threshold")},
 }
 
@@ -186,9 +198,9 @@ GRAPH: Mapping[str, Setting] = {
 
 
 _OF_PERCEPTION = (
-    *("model", "weights_dir", "heads", "device", "threads"),
+    *("model", "weights_dir", "heads", "device", "engine", "threads"),
     *("contact_threshold_n", "slip_threshold"),
-    *("publish_features", "in_process", "nan_policy"),
+    *("predicates", "publish_features", "in_process", "nan_policy"),
 )
 
 

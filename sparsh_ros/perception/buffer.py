@@ -53,12 +53,26 @@ class SensorCounters:
     clock_steps: int = 0
 
 
+def stamp_trouble(stamp_ns: int, now_ns: int) -> str:
+    """What is wrong with a stamp at this moment of its clock, both in ns; empty if nothing is."""
+    behind_s = (now_ns - stamp_ns) * 1e-9
+    if abs(behind_s) <= STAMP_TOLERANCE_S:
+        return ""
+    side = "behind" if behind_s > 0 else "ahead of"
+    return (
+        f"stamp: wanted one within {STAMP_TOLERANCE_S:.0f} s of the clock here, found one "
+        f"{abs(behind_s):.0f} s {side} it; set the clocks of both computers, or use_sim_time "
+        "if a recording is played"
+    )
+
+
 class SensorBuffer:
     """The frames of one sensor on their way to the encoder.
 
     Attributes:
         background: No-contact reference, None while there is none.
         first_background: The one it starts with: None, or a neutral one where none is subtracted.
+        sensor_id: By which an encoder that is told the sensor knows it.
         pending: Whether the newest frame was not prepared yet.
         transform: From the canonical image to what the model wants of this type of sensor.
         output_transform: Back again, for what the heads say.
@@ -68,7 +82,9 @@ class SensorBuffer:
 
     def __init__(self, name: str, profile: SensorProfile, spec: ModelSpec) -> None:
         """Start without frames, for images of this type of sensor and this model."""
-        self.first_background = None if profile.subtract_background else _NO_BACKGROUND
+        subtracted = profile.subtract_background and spec.sees_background
+        self.first_background = None if subtracted else _NO_BACKGROUND
+        self.sensor_id = spec.sensor_id(profile.name)
         self.background = self.first_background
         self.pending = False
         self.transform = spec.input_transform(profile.name)
@@ -140,23 +156,13 @@ class SensorBuffer:
         if now_s >= self._stale_s:
             self._timeout_reported = True
             return f"stale: no frame for {now_s - self._arrivals_s[-1]:.2f} s"
-        if stamp_now_ns is not None and (reason := self._stamp_trouble(stamp_now_ns)):
+        if stamp_now_ns is not None and (
+            reason := stamp_trouble(self._ring.newest.stamp_ns, stamp_now_ns)
+        ):
             return reason
         if self.background is None:
             return "no background: capture one while nothing touches the gel"
         return self._ring.reason
-
-    def _stamp_trouble(self, now_ns: int) -> str:
-        """What is wrong with the newest stamp at this moment of its clock; empty if nothing is."""
-        behind_s = (now_ns - self._ring.newest.stamp_ns) * 1e-9
-        if abs(behind_s) <= STAMP_TOLERANCE_S:
-            return ""
-        side = "behind" if behind_s > 0 else "ahead of"
-        return (
-            f"stamp: wanted one within {STAMP_TOLERANCE_S:.0f} s of the clock here, found one "
-            f"{abs(behind_s):.0f} s {side} it; set the clocks of both computers, or use_sim_time "
-            "if a recording is played"
-        )
 
     def _period_s(self) -> float:
         """That of this kind of camera, or the one measured lately where that is longer."""

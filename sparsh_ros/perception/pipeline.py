@@ -70,12 +70,14 @@ class Perception:
         monotonic: Callable[[], float] = time.monotonic,
         stamp_clock: Callable[[], int] | None = None,
         weights_dir: str | Path | None = None,
+        engine: str = "float32",
     ) -> None:
         """Load the model and warm it up.
 
         Args:
             model: Name of a model, or path of its description.
-            heads: What to estimate, of "force", "slip", "pose", "grasp", "textile", "forcefield";
+            heads: What to estimate, of "force", "slip", "pose", "grasp", "textile", "material",
+                "forcefield";
                 "auto": the first three, and whatever else there are weights for. Contact is known
                 by force alone.
             device: "auto", "cpu" or "cuda".
@@ -87,15 +89,18 @@ class Perception:
                 invalid. None, as for recordings, trusts the stamps.
             weights_dir: Folder with the model's weights; None: where they belong, see
                 `load_model_spec`.
+            engine: "float32" or "int8", see `create_engine`.
 
         Raises:
-            ModelError: Model, head or device is unknown.
+            ModelError: Model, head, device or engine is unknown, or int8 cannot be had.
             WeightsError: The weights are missing or cannot be used.
             ParameterError: A threshold is out of its range.
         """
         self.spec = load_model_spec(model, weights_dir)
         self.heads = choose_heads(self.spec, heads)
-        self.engine = create_engine(self.spec, device, self.heads.usable, threads=threads)
+        self.engine = create_engine(
+            self.spec, device, self.heads.usable, threads=threads, engine=engine
+        )
         self.notes = tuple(_notes(self.spec, self.engine))
         self._head_runner = HeadRunner(self.spec, self.engine, contact_threshold_n, slip_threshold)
         self._monotonic, self._stamp_clock = monotonic, stamp_clock
@@ -247,15 +252,18 @@ class Perception:
             now_s = self._monotonic()
             stamp_now_ns = None if self._stamp_clock is None else self._stamp_clock()
             prepared = [
-                buffer.prepare(now_s, stamp_now_ns)
+                (buffer.sensor_id, *buffer.prepare(now_s, stamp_now_ns))
                 for buffer in self._buffers.values()
                 if buffer.is_ready(now_s)
             ]
-        self._last_frames = tuple(encoded for encoded, _ in prepared)
-        seen = [images for _, images in prepared if images is not None]
+        self._last_frames = tuple(encoded for _, encoded, _ in prepared)
+        seen = [images for *_, images in prepared if images is not None]
         made = None
         if seen and tokens:
-            made = self.engine.encode(*(np.stack(batch) for batch in zip(*seen, strict=True)))
+            ids = [own for own, _, images in prepared if images is not None]
+            told = {"sensors": np.array(ids)} if self.spec.tells_sensor else {}
+            batches = (np.stack(batch) for batch in zip(*seen, strict=True))
+            made = self.engine.encode(*batches, **told)
         return Features(self._last_frames, made)
 
     def run_heads(self, features: Features) -> list[Estimate]:

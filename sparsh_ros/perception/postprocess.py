@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.models.spec import GRASPS, TEXTILES, ModelSpec
+from sparsh_ros.models.classes import GRASPS, MATERIALS, TEXTILES
+from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.perception.motion import MotionBins, MotionIntegrator, softmax
 from sparsh_ros.sensors.profiles import SensorProfile
 
@@ -61,8 +62,9 @@ class Estimate:
         pose_bins: (3,) most probable bin of each axis of `pose_change`; -1 where that is NaN.
         pose: (3,) motion of the object since contact began: x (m), y (m), rotation (rad).
         pose_covariance: (3, 3) of `pose`.
-        grasp: (2,) probability of each of `GRASPS`. NaN without contact, as textile is.
+        grasp: (2,) probability of each of `GRASPS`. NaN without contact, as the next two.
         textile: (20,) probability of each of `TEXTILES`.
+        material: (20,) probability of each of `MATERIALS`.
     """
 
     sensor: str
@@ -91,6 +93,7 @@ class Estimate:
     pose_covariance: NDArray[np.float64] = field(default_factory=lambda: _unknown(3, 3))
     grasp: NDArray[np.float64] = field(default_factory=lambda: _unknown(len(GRASPS)))
     textile: NDArray[np.float64] = field(default_factory=lambda: _unknown(len(TEXTILES)))
+    material: NDArray[np.float64] = field(default_factory=lambda: _unknown(len(MATERIALS)))
 
 
 class Contact:
@@ -143,6 +146,7 @@ class Postprocessor:
         self._sensor = sensor
         self._profile = profile
         self._spec = spec
+        self._force_scale_n = spec.force_scale_n(profile.name, profile.force_scale_n)
         self._bins = MotionBins(spec)
         self._slip_threshold = slip_threshold
         self._contact = Contact(contact_threshold_n)
@@ -178,7 +182,7 @@ class Postprocessor:
         return self._with_classes(estimate, outputs)
 
     def _with_force(self, estimate: Estimate, output: NDArray) -> Estimate:
-        force_n = np.asarray(output, np.float64) * self._profile.force_scale_n
+        force_n = np.asarray(output, np.float64) * self._force_scale_n
         in_contact = self._contact.update(estimate.stamp_ns, force_n[2])
         return replace(estimate, force_n=force_n, in_contact=in_contact)
 
@@ -223,7 +227,7 @@ class Postprocessor:
     def _with_classes(self, estimate: Estimate, outputs: Outputs) -> Estimate:
         if estimate.in_contact is False:
             return estimate
-        heads = [head for head in ("grasp", "textile") if head in outputs]
+        heads = [head for head in ("grasp", "textile", "material") if head in outputs]
         return replace(estimate, **{head: softmax(outputs[head][head]) for head in heads})
 
     def _touched_throughout(self, estimate: Estimate) -> bool:

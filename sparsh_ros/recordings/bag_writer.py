@@ -257,6 +257,21 @@ class BagWriter:
             covariance=np.zeros(9),
         )
 
+    def predicates(self, topic: str, stamp_ns: int, values: Mapping[str, bool]) -> None:
+        """Predicates of a hand that are known exactly, as a Predicates."""
+        known = [
+            self._make(
+                "sparsh_ros/msg/Predicate",
+                name=name,
+                valid=True,
+                value=bool(value),
+                probability=float(value),
+                reason="",
+            )
+            for name, value in values.items()
+        ]
+        self._write(topic, "sparsh_ros/msg/Predicates", stamp_ns, "", predicates=known)
+
     def raw(self, topic: str, type_name: str, log_time_ns: int, cdr: bytes) -> None:
         """A serialised message of any standard type or type of this package.
 

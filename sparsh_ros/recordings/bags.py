@@ -20,10 +20,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.files import refuse_pointer
+from sparsh_ros.files import parse_yaml, refuse_pointer
 from sparsh_ros.recordings.formats.compression import ZSTD_SUFFIXES, plain_file
 from sparsh_ros.recordings.formats.definitions import Decoder, decoder, one_line
 from sparsh_ros.recordings.formats.mcap import McapFile, custom_texts
@@ -41,7 +39,7 @@ _FORMATS: dict[str, Callable[[Path], Part]] = {
 }
 SUFFIXES = (".mcap", ".db3", ".bag")
 
-_METADATA_BYTES = 4 << 20
+_METADATA_BYTES = 1 << 20
 _NUMBER = re.compile(r"_\d+$")
 
 
@@ -291,9 +289,9 @@ def _metadata(folder: Path) -> str:
 def _relative_names(text: str) -> list[str]:
     """Names of the files that rosbag2 metadata list, in their order."""
     try:
-        bag = yaml.safe_load(text)["rosbag2_bagfile_information"]
+        bag = parse_yaml(text)["rosbag2_bagfile_information"]
         return [str(name) for name in bag["relative_file_paths"]]
-    except (yaml.YAMLError, RecursionError, ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError):
         return []
 
 

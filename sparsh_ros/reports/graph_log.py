@@ -11,7 +11,7 @@ import numpy as np
 
 
 class Series:
-    """LabelSeries of one topic: stamp, time of arrival and a fixed number of values.
+    """What came on one topic: stamp, time of arrival and a fixed number of values.
 
     One thread appends, others may read at any time.
     """
@@ -50,6 +50,11 @@ class Series:
         return self._rows[-1][0] if self._rows else -1
 
     @property
+    def last_received_ns(self) -> int:
+        """Time of arrival of the newest sample, -1 before the first."""
+        return self._rows[-1][1] if self._rows else -1
+
+    @property
     def last(self) -> tuple[float, ...]:
         """Values of the newest sample, NaN before the first."""
         return self._rows[-1][2:] if self._rows else (math.nan,) * len(self.columns)
@@ -75,6 +80,8 @@ class Record:
         slip: 0 or 1 for the first three columns, NaN for `in_contact` where that is unknown.
         pose: the estimate, motion since contact began; `truth_pose` means the same.
         counters: name of a node to its last diagnostics.
+        overload: name of a node to what it said last of a machine that is too slow.
+        overload_now: the same, empty where it has nothing to say of that any more.
         images: some of the sensor's images with their stamps, uint8 RGB.
     """
 
@@ -85,6 +92,8 @@ class Record:
     truth_slip: Series = field(default_factory=lambda: Series(*_SLIP))
     truth_pose: Series = field(default_factory=lambda: Series(*_POSE))
     counters: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    overload: dict[str, str] = field(default_factory=dict)
+    overload_now: dict[str, str] = field(default_factory=dict)
     images: list[tuple[int, np.ndarray]] = field(default_factory=list)
 
     @property

@@ -11,10 +11,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from sparsh_ros import names
 from sparsh_ros.errors import ParameterError, SparshError
+from sparsh_ros.files import read_yaml
 from sparsh_ros.resources import config_path
 from sparsh_ros.sensors import create_sensor
 from sparsh_ros.sensors.drivers import DRIVERS, DriverConfig, driver_config
@@ -122,10 +121,9 @@ def load_sensors(path: str | Path) -> tuple[SensorConfig, ...]:
     """
     path = sensors_file(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise ParameterError(f"{path}: cannot be read ({reason})") from error
+        content = read_yaml(path)
+    except ValueError as error:
+        raise ParameterError(f"{path}: cannot be read ({error})") from error
     listed = content.get("sensors") if isinstance(content, dict) and len(content) == 1 else None
     if not isinstance(listed, list) or not listed:
         raise ParameterError(f"{path}: wanted the one key `sensors` with a list of sensors")

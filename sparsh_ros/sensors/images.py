@@ -11,18 +11,25 @@ import cv2
 import numpy as np
 
 from sparsh_ros.errors import FrameError, RecordingError
+from sparsh_ros.files import read_whole
 
 try:
     import simplejpeg
 except ImportError:  # damage is then told by a missing end alone
     simplejpeg = None
 
+LARGEST_FILE_BYTES = 256 << 20
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _JPEG_TAIL = 4096  # bytes that some cameras put behind the end of an image
 _PNG_START = b"\x89PNG"
-_LARGEST_PIXELS = 64_000_000  # a GelSight Mini has 8 million
+_BMP_START = b"BM"
+_TIFF_ORDERS = {b"II*\0": "little", b"MM\0*": "big"}
+_LARGEST_PIXELS = 32_000_000  # a GelSight Mini has 8 million
+# Of a progressive JPEG, every scan goes over the whole image again: real ones have about ten.
+_MOST_SCANNED_PIXELS = 10**9
+_JPEG_SCAN = b"\xff\xda"
 _LFS_POINTER = b"version https://git-lfs"
 _NUMBER = re.compile(r"(.*?)(\d+(?:\.\d+)?(?:e[-+]?\d+)?)", re.IGNORECASE)
 
@@ -51,7 +58,7 @@ def decode_jpeg(content: bytes, source: str, height: int = 0, width: int = 0) ->
         return _decode_jpeg_with_opencv(content, source, height)
     try:
         found_height, found_width, *_ = simplejpeg.decode_jpeg_header(content)
-        _check_pixels(found_height * found_width, source)
+        _check_jpeg(content, found_height * found_width, source)
         factor = _factor(found_height, found_width, height, width)
         smallest = (-(-found_height // factor), -(-found_width // factor))
         return simplejpeg.decode_jpeg(content, "BGR", False, False, *smallest)
@@ -83,22 +90,20 @@ def decode_image(content: bytes, source: str) -> np.ndarray:
         (height, width, 3) uint8 BGR.
 
     Raises:
-        FrameError: The content is no image, or a damaged or too large one; the message begins
-            with `source`.
+        FrameError: The content is no image of the kinds in IMAGE_SUFFIXES, or a damaged or too
+            large one; the message begins with `source`.
     """
+    if content.startswith(_LFS_POINTER):
+        raise FrameError(f"{source}: {lfs_sentence(content)}")
     if content.startswith(_JPEG_START):
         image = decode_jpeg(content, source)
         if b"Exif" not in content[:64]:  # which may say how the image is to be turned
             return image
-    if content.startswith(_PNG_START):
-        _check_pixels(_product(content[16:20], content[20:24]), source)
-    _check_pixels(_stated_pixels(content), source)
-    if content.startswith(_LFS_POINTER):
-        raise FrameError(f"{source}: {lfs_sentence(content)}")
-    buffer = np.frombuffer(content, np.uint8)
-    image = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if buffer.size else None
+    else:
+        _check_pixels(_stated_pixels(content, source), source)
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        raise FrameError(f"{source}: not a readable image ({len(content)} bytes)")
+        raise _unreadable(content, source)
     return image
 
 
@@ -119,7 +124,7 @@ def read_image(path: str | Path) -> np.ndarray:
         FrameError: It is no image.
     """
     try:
-        content = Path(path).read_bytes()
+        content = read_whole(Path(path), LARGEST_FILE_BYTES)
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     return decode_image(content, str(path))
@@ -153,7 +158,7 @@ def _natural(path: Path) -> list[tuple[str, Decimal]]:
 def _decode_jpeg_with_opencv(content: bytes, source: str, height: int) -> np.ndarray:
     size = jpeg_size(content)
     if size is not None:
-        _check_pixels(size[0] * size[1], source)
+        _check_jpeg(content, size[0] * size[1], source)
     factor = _factor(*size, height, 0) if size else 1
     image = cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED[factor])
     if image is None:
@@ -174,27 +179,58 @@ def _check_pixels(count: int, source: str) -> None:
         raise FrameError(f"{source}: wanted at most {_LARGEST_PIXELS} pixels, found {count}")
 
 
-def _stated_pixels(content: bytes) -> int:
-    """Pixels that the head of a WebP or TIFF file states, of which a small one may state any
-    number; 0 for others."""
+def _check_jpeg(content: bytes, pixels: int, source: str) -> None:
+    _check_pixels(pixels, source)
+    scans = content.count(_JPEG_SCAN)
+    if scans * pixels > _MOST_SCANNED_PIXELS:
+        raise FrameError(
+            f"{source}: wanted at most {_MOST_SCANNED_PIXELS} pixels in all scans, found {scans} "
+            f"scans of {pixels}"
+        )
+
+
+def _unreadable(content: bytes, source: str) -> FrameError:
+    return FrameError(f"{source}: not a readable image ({len(content)} bytes)")
+
+
+def _stated_pixels(content: bytes, source: str) -> int:
+    """Pixels that the head of a file states, of which a small one may state any number.
+
+    Raises:
+        FrameError: It is no BMP, PNG, TIFF or WebP; OpenCV would read others, some without limits.
+    """
+    if content.startswith(_PNG_START):
+        return _product(content[16:20], content[20:24])
+    if content.startswith(_BMP_START):
+        is_old = content[14:18] == b"\x0c\0\0\0"
+        sides = (content[18:20], content[20:22]) if is_old else (content[18:22], content[22:26])
+        width, height = (int.from_bytes(side, "little", signed=not is_old) for side in sides)
+        return abs(width * height)  # of a negative height, the rows begin at the top
     if content[8:12] == b"WEBP":
-        extended = content[12:16] == b"VP8X"
-        sides = (content[24:27], content[27:30]) if extended else (content[26:28], content[28:30])
-        if content[12:16] == b"VP8L":
-            bits = int.from_bytes(content[21:25], "little")
-            return ((bits & 0x3FFF) + 1) * ((bits >> 14 & 0x3FFF) + 1)
-        mask = 0xFFFFFF if extended else 0x3FFF
-        width, height = ((int.from_bytes(side, "little") & mask) for side in sides)
-        return (width + extended) * (height + extended)
-    order = {b"II*\0": "little", b"MM\0*": "big"}.get(content[:4])
-    if order is None:
-        return 0
+        return _webp_pixels(content)
+    if content[:4] in _TIFF_ORDERS:
+        return _tiff_pixels(content, _TIFF_ORDERS[content[:4]])
+    raise _unreadable(content, source)
+
+
+def _webp_pixels(content: bytes) -> int:
+    extended = content[12:16] == b"VP8X"
+    sides = (content[24:27], content[27:30]) if extended else (content[26:28], content[28:30])
+    if content[12:16] == b"VP8L":
+        bits = int.from_bytes(content[21:25], "little")
+        return ((bits & 0x3FFF) + 1) * ((bits >> 14 & 0x3FFF) + 1)
+    mask = 0xFFFFFF if extended else 0x3FFF
+    width, height = ((int.from_bytes(side, "little") & mask) for side in sides)
+    return (width + extended) * (height + extended)
+
+
+def _tiff_pixels(content: bytes, order: str) -> int:
     at = int.from_bytes(content[4:8], order)
     sides = {}
     for entry in range(at + 2, at + 2 + 12 * int.from_bytes(content[at : at + 2], order), 12):
         tag, form = (int.from_bytes(content[k : k + 2], order) for k in (entry, entry + 2))
         if tag in (256, 257):
-            size = 4 if form == 4 else 2
+            size = 2 if form == 3 else 4
             sides[tag] = int.from_bytes(content[entry + 8 : entry + 8 + size], order)
     return sides.get(256, 0) * sides.get(257, 0)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import yaml
 
 from sparsh_ros.errors import FrameError, ParameterError
+from sparsh_ros.files import read_yaml
 from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_WIDTH, check_image
 from sparsh_ros.resources import config_path
 from sparsh_ros.sensors.placement import Placement
@@ -149,10 +149,9 @@ def load_profile(name: str | Path) -> SensorProfile:
             )
         path = config_path("sensors", f"{name}.yaml")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise ParameterError(f"sensor profile {path}: cannot be read ({reason})") from error
+        content = read_yaml(path)
+    except ValueError as error:
+        raise ParameterError(f"sensor profile {path}: cannot be read ({error})") from error
     return _profile_from(content, path)
 
 

@@ -14,11 +14,15 @@ from sparsh_ros.sensors.base import Sensor
 from sparsh_ros.sensors.drivers import SimulatedConfig
 from sparsh_ros.sensors.profiles import SensorProfile
 from sparsh_ros.sensors.schedule import Schedule
+from sparsh_ros.simulation.hand.script import ROUGH, SMOOTH, HandSampler, finger_stream
 from sparsh_ros.simulation.simulation import TouchSample, TouchSimulation
 
 # A frame takes two thirds of this to simulate. Begun no sooner, because a real camera costs its
 # robot nothing: just after a tick the processor belongs to those who work on the last frame.
 _RENDER_S = 0.006
+_STRONGEST_GRIP_N = 8.0
+HAND = "hand"
+"""The touch by which two sensors, of seeds 2 n and 2 n + 1, are the fingers of a hand."""
 REST_S = 1.0
 """The gel is untouched for so long at first: time to capture a background, at 5 frames/s too."""
 
@@ -64,7 +68,7 @@ class SimulatedSensor(Sensor):
         rate_hz = config.fps or profile.fps
         self._settings = {
             "seed": config.seed,
-            "touch": config.touch,
+            "touch": "random" if config.touch == HAND else config.touch,
             "rate_hz": rate_hz,
             "maximum_load_n": profile.maximum_load_n,
             "rest_s": REST_S,
@@ -76,9 +80,18 @@ class SimulatedSensor(Sensor):
 
     def _open(self) -> None:
         if self._simulation is None:
-            self._simulation = TouchSimulation(sensor=self.profile.name, **self._settings)
+            self._simulation = TouchSimulation(self.profile.name, **self._settings, **self._hand())
             self.background = self._simulation.background()
         self._schedule.restart()
+
+    def _hand(self) -> dict[str, object]:
+        """The part of a finger in what a hand does; which finger, the seed says."""
+        if self.config.touch != HAND:
+            return {}
+        load_n = min(self._settings["maximum_load_n"], _STRONGEST_GRIP_N)
+        kinds = (*SMOOTH, *ROUGH)
+        sampler = HandSampler(self.config.seed, kinds, self._nominal_hz, load_n)
+        return {"stream": finger_stream(sampler, self.config.seed % 2)}
 
     def _read(self, sequence: int) -> SimulatedFrame | None:
         self._schedule.approach(_RENDER_S)

@@ -94,6 +94,7 @@ class TouchSimulation:
         rest_s: simulated seconds before the touch begins; the touch itself is the same.
         downscale: 1 for canonical images; 2 or 4 for images, and with 4 mechanics, of that many
             times fewer rows and columns: what a small network trains on, several times faster.
+        stream: how it is touched, in place of `touch`.
 
     Raises:
         ParameterError: unknown sensor, touch or shape, or a rate or load that is not positive.
@@ -109,6 +110,7 @@ class TouchSimulation:
         maximum_load_n: float = 5.0,
         rest_s: float = 0.0,
         downscale: int = 1,
+        stream: trajectories.Stream | None = None,
     ) -> None:
         kinds = tuple(kinds or shapes.KINDS)
         _check(touch, kinds, rate_hz, maximum_load_n)
@@ -116,7 +118,7 @@ class TouchSimulation:
         self.rate_hz = rate_hz
         self._rng = np.random.default_rng((seed, 1))
         self.optics = GelOptics(self.instance, downscale)
-        stream = trajectories.TOUCHES[touch](
+        stream = stream or trajectories.TOUCHES[touch](
             trajectories.TrajectorySampler(
                 np.random.default_rng((seed, 2)), kinds, rate_hz, maximum_load_n
             )
@@ -198,6 +200,8 @@ def _step_count(start: trajectories.IndenterState, end: trajectories.IndenterSta
 
 def _after_rest(stream: trajectories.Stream, count: int) -> trajectories.Stream:
     """The stream with `count` holds before it in which its first object is lifted off."""
+    if not count:
+        return stream
     indenter, hold = next(stream)
     lifted = replace(hold, load_n=0.0)
     return chain(repeat((indenter, lifted), count), [(indenter, hold)], stream)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -182,3 +183,21 @@ def test_without_labels_there_are_estimates_and_plots(
         forces = {m.log_time_ns: bag.decode(m).wrench.force.z for m in messages}
     last = rows[-1]
     assert forces[int(last["stamp_ns"])] == pytest.approx(float(last["Fz_N"]), rel=1e-5)
+
+
+def test_after_ctrl_c_the_report_is_of_what_was_done(
+    bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Evaluator.run
+
+    def interrupted_in_the_second(evaluator, bag, name, progress):
+        if name == "touch_3":
+            signal.raise_signal(signal.SIGINT)
+        return run(evaluator, bag, name, progress)
+
+    monkeypatch.setattr(Evaluator, "run", interrupted_in_the_second)
+    arguments = ["evaluate", str(bags), "--device", "cpu", "--out", str(tmp_path)]
+    assert cli.main(arguments) == cli.INTERRUPTED
+    assert "stopped, 1 of 2 evaluated; the report is of these" in capsys.readouterr().err
+    assert [entry["name"] for entry in read(tmp_path)["recordings"]][0] == "touch_0"
+    assert (tmp_path / "report.html").is_file()

@@ -11,7 +11,7 @@ import torch
 from sparsh_ros.cli import main
 from sparsh_ros.models.loading.encoders import load_model_encoder
 from sparsh_ros.models.vit import VisionTransformer
-from sparsh_ros.models.zoo import load_model_spec
+from sparsh_ros.models.zoo import list_models, load_model_spec
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +22,17 @@ def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["weights", "list"]) == 0
     assert "sparsh-sim-micro" in capsys.readouterr().out
+
+
+def test_the_list_fits_an_ordinary_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["weights", "list"]) == 0
+    *models, folder = capsys.readouterr().out.splitlines()
+    assert max(map(len, models)) < 80 and len(models) == 1 + len(list_models())
+    assert {line.split()[0] for line in models[1:]} == set(list_models())
+    assert folder.endswith("models")
 
 
 def test_export_of_ones_own_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

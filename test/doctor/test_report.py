@@ -41,3 +41,9 @@ def test_long_lines_stay_in_their_column() -> None:
     lines = printed([Group("First", (ok("word " * 40),))], "none", width=60)
     assert max(map(len, lines)) <= 60
     assert all(line.startswith(" " * 11) for line in lines[2:5])
+
+
+def test_a_path_is_never_broken() -> None:
+    path = "/opt/ros/a-rather-long/path/with-hyphens/that/fits-no/narrow-terminal"
+    lines = printed([Group("First", (ok(f"rules for it: {path}"),))], "mend it", width=40)
+    assert f"{' ' * 11}{path}" in lines

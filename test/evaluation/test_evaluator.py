@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clock by which perception goes offline."""
+"""The clock by which perception goes offline, and what is noted of labels."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from sparsh_ros.evaluation.evaluator import StampClock
+from sparsh_ros.evaluation.evaluator import StampClock, _beyond_range
+from sparsh_ros.sensors import load_profile
 
 SECOND_NS = 1_000_000_000
 START_NS = 1_700_000_000 * SECOND_NS
@@ -35,3 +37,14 @@ def test_the_next_recording_takes_up_where_the_last_one_ended() -> None:
     clock.advance(5 * START_NS)
     clock.advance(5 * START_NS + SECOND_NS)
     assert clock() == pytest.approx(2)
+
+
+def test_forces_beyond_what_a_model_is_made_for_are_said_to_be() -> None:
+    digit = load_profile("digit")
+    force_n = np.zeros((10, 3), np.float32)
+    assert not list(_beyond_range(force_n, digit))
+    force_n[:2, 2] = digit.maximum_load_n + 1
+    force_n[9] = np.nan
+    (sentence,) = _beyond_range(force_n, digit)
+    assert sentence.startswith("force: 22.2% of the labelled frames press harder than 15 N")
+    assert not list(_beyond_range(force_n, None))

@@ -198,10 +198,12 @@ def test_sums_of_parts_give_the_metrics_of_the_whole_and_of_many_at_once():
     parts = [metrics.accumulate_force(estimate[i], truth[i]) for i in (slice(20), slice(20, 50))]
     whole = {key: parts[0][key] + parts[1][key] for key in parts[0]}
     values = metrics.compute_force(whole)
-    errors = {k: float(v) for k, v in values.items() if "correlation" not in k}
+    errors = {k: float(v) for k, v in values.items() if not k.startswith(("correlation", "slope"))}
     assert errors == pytest.approx(metrics.force_errors(estimate, truth))
     expected = np.corrcoef(estimate[:, 0], truth[:, 0])[0, 1]
     assert float(values["correlation_x"]) == pytest.approx(expected)
+    slope, _ = np.polyfit(truth[:, 0], estimate[:, 0], 1)
+    assert float(values["slope_x"]) == pytest.approx(slope)
     stacked = {key: np.stack([parts[0][key], whole[key]]) for key in whole}
     many = metrics.compute_force(stacked)
     assert many["rmse_norm_mn"][1] == pytest.approx(float(values["rmse_norm_mn"]))

@@ -59,7 +59,7 @@ class FakeEngine:
 def fake_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every model runs on the fake engine."""
     monkeypatch.setattr(
-        pipeline, "create_engine", lambda spec, device, heads, threads: FakeEngine(heads)
+        pipeline, "create_engine", lambda spec, device, heads, **_: FakeEngine(heads)
     )
 
 
@@ -240,7 +240,7 @@ def test_a_model_without_a_head_gets_no_score_of_its_task(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        pipeline, "create_engine", lambda spec, device, heads, threads: FakeEngine(["force"])
+        pipeline, "create_engine", lambda spec, device, heads, **_: FakeEngine(["force"])
     )
     result = run(write(tmp_path / "bag", labels=["force", "slip"]))
     slip = values(result, "slip")

@@ -22,6 +22,7 @@ import os
 import resource
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -36,6 +37,8 @@ from sparsh_ros.errors import SparshError
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "20"))
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
 _START_S = 300.0  # for the imports of a target
+TARGETS: list[Budgeted] = []
+"""All that were made, in their order."""
 _PATIENCE = 12  # times as long as it may compute, on a busy machine or asleep
 
 
@@ -46,10 +49,13 @@ class Outcome:
     Attributes:
         kind: "ok", "refused", "error", "crash", "hang" or "memory".
         text: The refusal, the traceback, or how far it went.
+        seconds, megabytes: What it took.
     """
 
     kind: str
     text: str = ""
+    seconds: float = 0.0
+    megabytes: int = 0
 
     @property
     def sound(self) -> bool:
@@ -65,16 +71,37 @@ class Budgeted:
         self._target, self._seconds, self._megabytes = target, seconds, megabytes
         self._process: Any = None
         self._pipe: Connection | None = None
+        self._counts: Counter[str] = Counter()
+        self._slowest_s, self._largest_mb = 0.0, 0
+        TARGETS.append(self)
         atexit.register(self.close)
+
+    @property
+    def summary(self) -> str:
+        """How many inputs there were, and what became of them; "" before the first."""
+        if not self._counts:
+            return ""
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self._counts.items()))
+        return (
+            f"{self._target}: {self._counts.total()} inputs, {kinds}; "
+            f"slowest {self._slowest_s:.2f} s, largest {self._largest_mb} MB"
+        )
 
     def __call__(self, data: Any) -> Outcome:
         """Run it on one input."""
+        outcome = self._run(data)
+        self._counts[outcome.kind] += 1
+        self._slowest_s = max(self._slowest_s, outcome.seconds)
+        self._largest_mb = max(self._largest_mb, outcome.megabytes)
+        return outcome
+
+    def _run(self, data: Any) -> Outcome:
         if self._process is None:
             self._start()
         self._pipe.send(data)
         if not self._answers():
             self.close()
-            return Outcome("hang", f"more than {self._seconds} s")
+            return Outcome("hang", f"more than {self._seconds} s", self._seconds)
         try:
             return self._pipe.recv()
         except EOFError:
@@ -155,16 +182,18 @@ def _work(pipe: Connection, target: str, megabytes: int) -> None:
 
 def _run_once(run: Callable[[Any], Any], data: Any, megabytes: int) -> Outcome:
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
-    before = _status("VmRSS")
+    before, began_s = _status("VmRSS"), time.process_time()
     try:
         run(data)
-        outcome = Outcome("ok")
+        kind, text = "ok", ""
     except SparshError as error:
-        outcome = Outcome("refused", str(error))
+        kind, text = "refused", str(error)
     except BaseException:
-        outcome = Outcome("error", traceback.format_exc())
+        kind, text = "error", traceback.format_exc()
     used = (_status("VmHWM") - before) >> 10
-    return Outcome("memory", f"{used} MB") if used > megabytes else outcome
+    if used > megabytes:
+        kind, text = "memory", f"{used} MB"
+    return Outcome(kind, text, time.process_time() - began_s, used)
 
 
 def _status(name: str) -> int:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import random
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -60,6 +61,39 @@ def _rest_cut(draw: DrawFn, old: bytes, _: bytes) -> bytes:
 _EDITS = [
     *(_other_bytes, _flipped_bit, _flipped_bit, _number, _number),
     *(_nothing, _repeated, _from_elsewhere, _rest_cut),
+]
+
+
+def variants(seeds: Sequence[bytes], seed: int, count: int) -> Iterator[bytes]:
+    """So many seeds after a few edits, drawn without hypothesis, which takes longer than a reader.
+
+    The same seed gives the same ones; they cannot be shrunk.
+    """
+    draw = random.Random(seed)
+    for _ in range(count):
+        data = bytearray(draw.choice(seeds))
+        for _ in range(draw.randint(1, 4)):
+            place = draw.randint(0, len(data))
+            end = place + draw.choice([1, 1, 1, 2, 4, 8, 60, 1000])
+            old = bytes(data[place:end])
+            data[place:end] = draw.choice(_QUICK_EDITS)(draw, old, bytes(data))
+        yield bytes(data)
+
+
+def _quick_number(draw: random.Random, old: bytes, _: bytes) -> bytes:
+    packed = struct.pack("<Q", draw.choice(_NUMBERS))[: draw.choice([1, 2, 4, 8])]
+    return (packed if draw.random() < 0.5 else packed[::-1]) + old[len(packed) :]
+
+
+_QUICK_EDITS = [
+    lambda draw, old, _: draw.randbytes(len(old)),
+    lambda draw, old, _: bytes([old[0] ^ (1 << draw.randrange(8))]) + old[1:] if old else b"",
+    _quick_number,
+    _quick_number,
+    lambda draw, old, _: b"",
+    lambda draw, old, _: old * draw.choice([2, 3, 100]),
+    lambda draw, old, whole: whole[draw.randrange(len(whole) + 1) :][: draw.randrange(200)] + old,
+    lambda draw, old, _: old[: draw.randint(0, len(old))],
 ]
 
 

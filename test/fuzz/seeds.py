@@ -13,6 +13,9 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
+from sparsh_ros.models.anytouch.encoder import build_anytouch
+from sparsh_ros.models.anytouch.heads import AnyTouchForceHead
+from sparsh_ros.models.checkpoints.anytouch.config import AnyTouchConfig
 from sparsh_ros.models.heads import ForceHead, PoseHead
 from sparsh_ros.models.vit import VisionTransformer
 
@@ -28,6 +31,16 @@ def states() -> tuple[dict, ...]:
 
 
 @cache
+def anytouch_state() -> dict:
+    """State of a probe's file of AnyTouch 2, tiny: an encoder and its force head."""
+    torch.manual_seed(0)
+    config = AnyTouchConfig(16, 1, 1, 4, frames=2, tubelet=2, image_size=(8, 8), projection_dim=3)
+    encoder = build_anytouch(config).state_dict()
+    head = AnyTouchForceHead(16, 16, 8, 4).state_dict()
+    return {f"tactile_model.{name}": value for name, value in encoder.items()} | dict(head)
+
+
+@cache
 def torch_files() -> list[bytes]:
     """What `torch.save` writes of them, bare and as training checkpoints, and the old format."""
     encoder, clip, force, pose = states()
@@ -37,6 +50,7 @@ def torch_files() -> list[bytes]:
         {"model": {f"teacher_encoder.backbone.{k}": v for k, v in clip.items()}, "epoch": 3},
         {"state_dict": OrderedDict((f"model_task.{k}", v) for k, v in force.items())},
         {"model": pose, "lr_scheduler": schedule, "args": torch.device("cpu")},
+        {"model": anytouch_state(), "epoch": 3},
     ]
     files = []
     for content in contents:
@@ -73,7 +87,7 @@ def around(data_pkl: bytes, number: int) -> bytes:
 @cache
 def safetensors_files() -> list[bytes]:
     """The same weights as safetensors."""
-    return [save(state) for state in states()]
+    return [save(state) for state in (*states(), anytouch_state())]
 
 
 @cache

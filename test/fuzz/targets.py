@@ -3,25 +3,15 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
+from fuzz.files import in_file
 from sparsh_ros.errors import SparshError
 from sparsh_ros.export.inspection import inspect_file
 from sparsh_ros.models.loading.encoders import load_encoder
 from sparsh_ros.models.loading.heads import load_head
 from sparsh_ros.recordings.importers.pickles import load_pickle
-
-
-@contextmanager
-def in_file(data: bytes, name: str) -> Iterator[Path]:
-    """The input as a file of that name, in a folder that goes afterwards."""
-    with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
-        path = Path(folder) / name
-        path.write_bytes(data)
-        yield path
 
 
 def torch_file(data: bytes) -> None:

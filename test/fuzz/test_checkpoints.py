@@ -39,7 +39,7 @@ def test_torch_files(data: bytes) -> None:
     run_torch.check(data)
 
 
-@fuzz(mutated(seeds.torch_pickles()), st.integers(0, 3))
+@fuzz(mutated(seeds.torch_pickles()), st.integers(0, 4))
 def test_pickles_of_torch_files(data: bytes, number: int) -> None:
     run_torch.check(seeds.around(data, number))
 
@@ -55,7 +55,7 @@ def test_safetensors_files(data: bytes) -> None:
 
 
 @fuzz(
-    st.sampled_from(range(4)),
+    st.sampled_from(range(5)),
     st.lists(st.tuples(st.integers(0, 99), st.lists(_SIZES, max_size=6), _TYPES), max_size=4),
 )
 def test_headers_of_safetensors_files(number: int, changes: list) -> None:

@@ -13,12 +13,11 @@ from fuzz import messages
 from fuzz.harness import Budgeted, fuzz
 from fuzz.mutate import mutated, truncated
 
-NAMES = ("image", "features", "diagnostics")
-RUNS = {name: Budgeted(f"fuzz.messages:{name}") for name in NAMES}
-SEEDS = {name: messages.seeds(name) for name in NAMES}
+RUNS = {name: Budgeted(f"fuzz.messages:{name}") for name in messages.NAMES}
+SEEDS = {name: messages.seeds(name) for name in messages.NAMES}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", messages.NAMES)
 def test_the_seeds_are_read(name: str) -> None:
     for data in SEEDS[name]:
         assert RUNS[name].check(data).kind == "ok"

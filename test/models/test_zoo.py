@@ -61,7 +61,7 @@ def test_trained_values_travel_with_the_weights(tmp_path: Path) -> None:
     assert load_model_spec(path) == trained
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"heads": []}', '{"heads": 3}'])
+@pytest.mark.parametrize("text", ["{", "[]", "[" * 100_000, '{"heads": []}', '{"heads": 3}'])
 def test_damaged_trained_values_are_refused(tmp_path: Path, text: str) -> None:
     path = write(tmp_path, YAML)
     (tmp_path / "files").mkdir()
@@ -77,7 +77,7 @@ def test_damaged_trained_values_are_refused(tmp_path: Path, text: str) -> None:
         ("- a list", "wanted a mapping, found list"),
         ("size: small\nlicence: MIT\n", "name"),
         (YAML + "colour: red\n", "colour"),
-        (YAML.replace("small", "enormous"), "'enormous' is unknown; use one of micro"),
+        (YAML.replace("small", "enormous"), "'enormous' is unknown; use one of nano, micro"),
         (YAML.replace("small", "12"), "size wants str, found 12"),
         (YAML.replace("registers: 0", "registers: two"), "registers wants int .*None, found 'two'"),
         (YAML + "frame_offsets_s: fast\n", "frame_offsets_s wants tuple.*, found 'fast'"),
@@ -95,6 +95,12 @@ def test_damaged_trained_values_are_refused(tmp_path: Path, text: str) -> None:
 )
 def test_a_bad_description_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ModelError, match=message):
+        load_model_spec(write(tmp_path, text))
+
+
+def test_a_folder_that_no_disk_can_have_is_a_sentence(tmp_path: Path) -> None:
+    text = YAML.replace("weights: files", f"weights: {'x' * 300}")
+    with pytest.raises(WeightsError, match="cannot be read .File name too long"):
         load_model_spec(write(tmp_path, text))
 
 

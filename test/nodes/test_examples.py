@@ -39,15 +39,18 @@ def slip(number: int, **fields) -> Slip:
     return Slip(header=Header(stamp=stamp), **{"valid": True, **fields})
 
 
-def test_listener_tells_a_beginning_slip(outsider) -> None:
+def test_listener_tells_a_beginning_slip_and_silence(outsider) -> None:
     publisher = outsider.node.create_publisher(Slip, "/tactile/slip", 10)
     heard: list[str] = []
-    told = threading.Event()
+    told, missed = threading.Event(), threading.Event()
 
     def read(program: subprocess.Popen[str]) -> None:
         for line in program.stderr:
             heard.append(line)
-            told.set()
+            if "slip begins" in line:
+                told.set()
+            elif told.is_set() and "no slip messages: unknown" in line:
+                missed.set()
 
     with running("listen_to_slip.py") as program:
         reader = threading.Thread(target=read, args=(program,))
@@ -56,9 +59,10 @@ def test_listener_tells_a_beginning_slip(outsider) -> None:
             publisher.publish(slip(0, slipping=True, probability=0.75))
             if told.wait(0.1):
                 break
+        assert missed.wait(60)
     reader.join()
     outsider.destroy(publisher)
-    assert "slip begins, probability 0.75" in heard[0]
+    assert any("slip begins, probability 0.75" in line for line in heard)
 
 
 def test_the_reflex_grips_harder_while_it_slips_and_only_then(outsider) -> None:

@@ -108,6 +108,20 @@ def test_bad_features_are_refused_and_cost_only_themselves(encoder, changed) -> 
     encoder.send_until(lambda: encoder.is_valid, "a valid slip after bad features")
 
 
+@pytest.mark.parametrize("away_s", [-3600, 3600])
+def test_features_of_another_time_are_not_valid(encoder, away_s) -> None:
+    encoder.send_until(lambda: encoder.is_valid, "a valid slip")
+    stamp_ns = time.time_ns() + away_s * 10**9
+    changed = encoder.message(header=conversions.header(stamp_ns, "digit_gel_frame"))
+    encoder.send_until(
+        lambda: conversions.msg_to_stamp(encoder.slips[-1].header.stamp) == stamp_ns,
+        "what comes of them",
+        changed,
+    )
+    assert not encoder.is_valid
+    encoder.send_until(lambda: encoder.is_valid, "a valid slip of now")
+
+
 def test_bytes_that_are_no_message_cost_only_themselves(encoder) -> None:
     encoder.send_until(lambda: encoder.is_valid, "a valid slip")
     for data in (b"", b"\x00\x01\x00\x00", b"\x00\x01\x00\x00" + b"\xff" * 64):

@@ -118,13 +118,24 @@ def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["mine.npz"]
 
 
-@pytest.mark.parametrize("wrong", ["missing", "empty", "text", "pickle", "shape", "nan"])
+@pytest.mark.parametrize(
+    "wrong", ["missing", "empty", "text", "pickle", "shape", "nan", "damaged", "version"]
+)
 def test_broken_files_are_sentences(tmp_path: Path, wrong: str) -> None:
     path = tmp_path / "broken.npz"
     calibration, _ = fit_calibration(made_up(), "toy", "digit")
     values = {name: getattr(calibration, name) for name in Calibration.__annotations__}
     if wrong in ("empty", "text"):
         path.write_bytes(b"" if wrong == "empty" else b"no archive at all")
+    elif wrong in ("damaged", "version"):
+        save_calibration(path, calibration)
+        content = path.read_bytes()
+        at = (
+            content.index(b"weights.npy") + 60
+            if wrong == "damaged"
+            else content.rfind(b"PK\1\2") + 6
+        )
+        path.write_bytes(content[:at] + b"\xff\xff" + content[at + 2 :])
     elif wrong != "missing":
         odd = {
             "pickle": {"gain": np.array([print], object)},

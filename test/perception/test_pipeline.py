@@ -81,9 +81,7 @@ def clock() -> Clock:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Perception:
     """Perception on a fake engine, with a DIGIT "left" that has a background."""
-    monkeypatch.setattr(
-        module, "create_engine", lambda spec, device, heads, threads: FakeEngine(heads)
-    )
+    monkeypatch.setattr(module, "create_engine", lambda spec, device, heads, **_: FakeEngine(heads))
     spec = replace(load_model_spec("sparsh-sim-micro"), heads=("force", "slip", "pose"))
     monkeypatch.setattr(module, "load_model_spec", lambda *_: spec)
     perception = Perception(monotonic=clock)
@@ -629,7 +627,7 @@ def test_tokens_on_a_torch_device_give_the_same_touches(monkeypatch: pytest.Monk
     monkeypatch.setattr(
         module,
         "create_engine",
-        lambda spec, device, heads, threads: TorchEngine(spec, heads, device="cpu"),
+        lambda spec, device, heads, **_: TorchEngine(spec, heads, device="cpu"),
     )
     by_torch = Perception(TRANSFORMER_MODEL, monotonic=Clock())
     rng = np.random.default_rng(0)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -91,13 +92,63 @@ def _jpeg_bomb() -> bytes:
     return JPEG[:at] + b"\xff\x00\xff\x00" + JPEG[at + 4 :]
 
 
+def _bmp_bomb() -> bytes:
+    """Of 1,180 bytes, run-length encoded: all of it is one colour."""
+    size = struct.pack("<IiiHHIIiiII", 40, 30000, 30000, 1, 8, 1, 0, 0, 0, 256, 0)
+    return b"BM" + struct.pack("<IHHI", 154, 0, 0, 54 + 1024) + size + bytes(1024) + b"\0\1"
+
+
+def _old_bmp_bomb() -> bytes:
+    size = struct.pack("<IHHHH", 12, 30000, 30000, 1, 24)
+    return b"BM" + struct.pack("<IHHI", 154, 0, 0, 26) + size + bytes(100)
+
+
+def _tiff_bomb() -> bytes:
+    entries = [(256, 4, 1, 30000), (257, 3, 1, 30000)]
+    return b"II*\0" + struct.pack("<IH", 8, 2) + b"".join(struct.pack("<HHII", *e) for e in entries)
+
+
+def _webp_bomb() -> bytes:
+    sides = (29999).to_bytes(3, "little") * 2
+    return b"RIFF" + bytes(4) + b"WEBPVP8X" + struct.pack("<II", 10, 0) + sides
+
+
 @pytest.mark.parametrize("library", [True, False])
-@pytest.mark.parametrize("make", [_png_bomb, _jpeg_bomb])
+@pytest.mark.parametrize(
+    "make", [_png_bomb, _jpeg_bomb, _bmp_bomb, _old_bmp_bomb, _tiff_bomb, _webp_bomb]
+)
 def test_nothing_makes_room_for_a_huge_image(make, library: bool, monkeypatch) -> None:
     if not library:
         monkeypatch.setattr(images, "simplejpeg", None)
-    with pytest.raises(FrameError, match="it: wanted at most 64000000 pixels, found"):
+    with pytest.raises(FrameError, match="it: wanted at most 32000000 pixels, found"):
         decode_image(make(), "it")
+
+
+def test_a_jpeg_of_very_many_scans_is_refused() -> None:
+    """Each goes over the whole image: 300 of 8 megapixels take minutes."""
+    whole = cv2.imencode(
+        ".jpg", np.full((2464, 3280, 3), 128, np.uint8), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
+    )[1].tobytes()
+    assert decode_jpeg(whole, "it").shape == (2464, 3280, 3)
+    scan = whole[whole.rfind(b"\xff\xda") : -2]
+    with pytest.raises(FrameError, match="it: wanted at most .* pixels in all scans, found 3"):
+        decode_jpeg(whole[:-2] + 300 * scan + whole[-2:], "it")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"GIF89a" + struct.pack("<HHBBB", 30000, 30000, 0, 0, 0) + b"\x3b",
+        b"P6\n30000 30000\n255\n",
+        b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 30000 +X 30000\n",
+        b"",
+    ],
+    ids=["gif", "ppm", "hdr", "nothing"],
+)
+def test_only_the_kinds_that_are_listed_are_decoded(content: bytes, monkeypatch) -> None:
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("OpenCV was asked"))
+    with pytest.raises(FrameError, match="it: not a readable image"):
+        decode_image(content, "it")
 
 
 @pytest.mark.parametrize(
@@ -127,6 +178,15 @@ def test_hidden_files_and_folders_are_no_images(tmp_path: Path) -> None:
     with pytest.raises(FrameError, match="2.jpg: cannot be read"):
         folder.read()
     assert folder.read() is None
+
+
+def test_pipes_and_huge_files_are_no_images(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "1.png")
+    (tmp_path / "2.png").touch()
+    os.truncate(tmp_path / "2.png", 1 << 40)
+    for name, reason in (("1.png", "no plain file"), ("2.png", "more than 256 MiB")):
+        with pytest.raises(RecordingError, match=reason):
+            read_image(tmp_path / name)
 
 
 def test_a_git_lfs_pointer_is_named(tmp_path: Path) -> None:

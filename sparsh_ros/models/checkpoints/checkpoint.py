@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sparsh_ros.models.checkpoints.anytouch.config import InferredAnyTouch
+from sparsh_ros.models.checkpoints.anytouch.heads import AnyTouchHeadConfig
 from sparsh_ros.models.checkpoints.architecture import InferredConfig, Shapes
 from sparsh_ros.models.checkpoints.encoder_keys import EncoderKeys, find_encoder, has_encoder
 from sparsh_ros.models.checkpoints.head_config import (
@@ -63,9 +65,10 @@ class Checkpoint:
         return find_encoder(self.tensors, str(self.path))
 
     @cached_property
-    def encoder_config(self) -> InferredConfig:
+    def encoder_config(self) -> InferredConfig | InferredAnyTouch:
         """The encoder's architecture as its tensors tell it; WeightsError if they do not."""
-        return InferredConfig.from_shapes(self.shapes(self.encoder_keys.names), str(self.path))
+        kind = InferredAnyTouch if self.encoder_keys.anytouch else InferredConfig
+        return kind.from_shapes(self.shapes(self.encoder_keys.names), str(self.path))
 
     @cached_property
     def head_names(self) -> dict[str, str]:
@@ -78,7 +81,7 @@ class Checkpoint:
         return recognise_head(self.shapes(self.head_names))
 
     @cached_property
-    def head_config(self) -> ProbeConfig | ForceFieldConfig:
+    def head_config(self) -> ProbeConfig | ForceFieldConfig | AnyTouchHeadConfig:
         """The decoder's architecture; WeightsError if there is no decoder."""
         return infer_head_config(self.shapes(self.head_names), str(self.path))
 

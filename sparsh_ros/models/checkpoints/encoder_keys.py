@@ -13,6 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sparsh_ros.errors import WeightsError
+from sparsh_ros.models.checkpoints.anytouch.keys import (
+    anytouch_prefix,
+    describe_part,
+    describe_prefix,
+    split_anytouch,
+)
 from sparsh_ros.models.checkpoints.architecture import PATCH_WEIGHT
 from sparsh_ros.models.checkpoints.tensor_info import some
 
@@ -54,6 +60,7 @@ class EncoderKeys:
         names: The encoder's own name of a tensor -> its name in the file.
         others: Module -> names in the file of its tensors, which are none of the encoder's.
         unexpected: Names in the file that belong to nothing known.
+        anytouch: Whether it is an encoder of AnyTouch, and none of Sparsh.
     """
 
     prefix: str
@@ -61,6 +68,7 @@ class EncoderKeys:
     names: dict[str, str]
     others: dict[str, list[str]]
     unexpected: list[str]
+    anytouch: bool = False
 
 
 def has_encoder(names: Iterable[str], source: str) -> bool:
@@ -70,7 +78,8 @@ def has_encoder(names: Iterable[str], source: str) -> bool:
         WeightsError: Two tensors have the same name without wrappers.
     """
     plain = unwrap(names, source)
-    return any(prefix + PATCH_WEIGHT in plain for prefix in _METHODS)
+    sparsh = any(prefix + PATCH_WEIGHT in plain for prefix in _METHODS)
+    return sparsh or anytouch_prefix(plain) is not None
 
 
 def find_encoder(names: Iterable[str], source: str) -> EncoderKeys:
@@ -81,6 +90,9 @@ def find_encoder(names: Iterable[str], source: str) -> EncoderKeys:
     """
     plain = unwrap(names, source)
     prefix = next((p for p in _METHODS if p + PATCH_WEIGHT in plain), None)
+    if prefix is None and (anytouch := anytouch_prefix(plain)) is not None:
+        method = f"AnyTouch, {describe_prefix(anytouch)}"
+        return EncoderKeys(anytouch, method, *split_anytouch(plain, anytouch), anytouch=True)
     if prefix is None:
         raise WeightsError(
             f"{source}: wanted an encoder ({PATCH_WEIGHT}, bare or under one of "
@@ -117,8 +129,10 @@ def unwrap(names: Iterable[str], source: str) -> dict[str, str]:
     return plain
 
 
-def describe_module(name: str) -> str:
-    """Say what a module of `EncoderKeys.others` is."""
+def describe_module(name: str, anytouch: bool = False) -> str:
+    """Say what a module of `EncoderKeys.others` is; of AnyTouch's files, if it is one of them."""
+    if anytouch:
+        return describe_part(name)
     last = name.split(".")[-1]
     return _OTHER_MODULES.get(last, "loss of the pre-training")
 

@@ -3,7 +3,8 @@
 
 Decoders of TacBench (Higuera et al., 2024, arXiv:2410.24090) lie in `epoch-XXXX.pth` with the keys
 `model_task.*`, in files of whole modules with `model_encoder.*` beside them, and in `last.ckpt`.
-Attention heads leave no trace in the shapes.
+Those of AnyTouch have keys `head.*`, see `checkpoints.anytouch.heads`. Attention heads leave no
+trace in the shapes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sparsh_ros.errors import WeightsError
+from sparsh_ros.models.checkpoints.anytouch.heads import (
+    AnyTouchHeadConfig,
+    find_anytouch_head,
+    infer_anytouch_head,
+    recognise_anytouch_head,
+)
 from sparsh_ros.models.checkpoints.architecture import Shapes
 from sparsh_ros.models.checkpoints.encoder_keys import describe_groups, unwrap
 
@@ -35,6 +42,7 @@ _MOST = {
     "embed_dim": 1 << 16,
     "mlp_dim": 1 << 20,
     "hidden": 1 << 20,
+    "projection_dim": 1 << 16,
     "fingers": 64,
     "channels": 1 << 14,
     "probe_channels": 1 << 14,
@@ -122,7 +130,8 @@ class ForceFieldConfig:
 def find_head(names: Iterable[str], source: str) -> dict[str, str]:
     """Find the decoder among the tensors of a file: its own names -> names in the file.
 
-    Without a single `model_task.*` the whole file is taken for a decoder.
+    Without a single `model_task.*`, and without a head of AnyTouch, the whole file is taken for a
+    decoder.
 
     Raises:
         WeightsError: Two tensors have the same name without wrappers.
@@ -133,11 +142,13 @@ def find_head(names: Iterable[str], source: str) -> dict[str, str]:
         for name, in_file in plain.items()
         if name.startswith(TASK_PREFIX)
     }
-    return own or plain
+    return own or find_anytouch_head(plain) or plain
 
 
 def recognise_head(shapes: Shapes) -> str:
     """Name the task of the decoder that shapes belong to; "" if to none."""
+    if task := recognise_anytouch_head(shapes):
+        return task
     for name in shapes:
         if task := _TELLING.get(name.split(".")[0]):
             return task
@@ -145,7 +156,9 @@ def recognise_head(shapes: Shapes) -> str:
     return _TASK_OF_OUTPUTS.get(outputs[0], "") if outputs else ""
 
 
-def infer_head_config(shapes: Shapes, source: str) -> ProbeConfig | ForceFieldConfig:
+def infer_head_config(
+    shapes: Shapes, source: str
+) -> ProbeConfig | ForceFieldConfig | AnyTouchHeadConfig:
     """Read the config from the shape of every tensor, names without a prefix.
 
     Raises:
@@ -158,7 +171,10 @@ def infer_head_config(shapes: Shapes, source: str) -> ProbeConfig | ForceFieldCo
             f"see `sparsh-ros weights inspect {source}`"
         )
     try:
-        config = _force_field(shapes) if task == FORCE_FIELD else _probe(task, shapes, source)
+        if recognise_anytouch_head(shapes):
+            config = infer_anytouch_head(task, shapes, source)
+        else:
+            config = _force_field(shapes) if task == FORCE_FIELD else _probe(task, shapes, source)
     except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
         raise WeightsError(
             f"{source}: wanted the tensors of a {task} head, found one missing or of another "
@@ -168,7 +184,7 @@ def infer_head_config(shapes: Shapes, source: str) -> ProbeConfig | ForceFieldCo
     return config
 
 
-def _check_sizes(config: ProbeConfig | ForceFieldConfig, source: str) -> None:
+def _check_sizes(config: ProbeConfig | ForceFieldConfig | AnyTouchHeadConfig, source: str) -> None:
     """Refuse what no decoder has, before anything is built of it."""
     for name, most in _MOST.items():
         value = getattr(config, name, 1)

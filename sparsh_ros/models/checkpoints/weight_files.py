@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
-import yaml
-
 from sparsh_ros.errors import WeightsError
+from sparsh_ros.files import read_yaml
 from sparsh_ros.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
 
 CHOICE_FILE = "files.yaml"
@@ -169,8 +168,8 @@ def _read_choice(folder: Path, found: Sequence[Checkpoint]) -> dict[str, Checkpo
     if not path.is_file():
         return {}
     try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = read_yaml(path)
+    except ValueError as error:
         raise WeightsError(f"{path}: cannot be read ({error})") from error
     if not isinstance(content, dict) or not all(isinstance(v, str) for v in content.values()):
         raise WeightsError(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Load weights into torch modules: safetensors, or torch files as data only.
+"""Load encoders of Sparsh and AnyTouch: safetensors, or torch files as data only.
 
 Nothing in a file is ever run: a pickle that would call anything is refused. Loading is strict: a
 file either has exactly the tensors of the module, or is refused with what differs.
@@ -16,6 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from sparsh_ros.errors import ModelError, WeightsError
+from sparsh_ros.models.anytouch.encoder import AnyTouch, build_anytouch
+from sparsh_ros.models.checkpoints.anytouch.config import (
+    POSITION_IDS,
+    AnyTouchConfig,
+    InferredAnyTouch,
+)
 from sparsh_ros.models.checkpoints.architecture import (
     IMAGE_SIZE,
     EncoderConfig,
@@ -59,21 +65,23 @@ class Differences(NamedTuple):
 def load_encoder(
     path: str | Path | Checkpoint,
     *,
-    image_size: int | tuple[int, int] = IMAGE_SIZE,
+    image_size: int | tuple[int, int] | None = None,
     frames: int | None = None,
     num_heads: int | None = None,
     zero_registers: int = 0,
-) -> VisionTransformer:
-    """Load a Sparsh encoder from any file that holds one.
+) -> VisionTransformer | AnyTouch:
+    """Load an encoder of Sparsh, AnyTouch or AnyTouch 2 from any file that holds one.
 
-    Takes the published `.safetensors` and `.ckpt` files, state dicts, and either wrapped by
+    Takes the published `.safetensors`, `.ckpt` and `.pth` files, state dicts, and either wrapped by
     `torch.compile` or distributed training. The architecture is told from the tensors; of a
-    training checkpoint the moving average is taken, and nothing else is read.
+    training checkpoint of Sparsh the moving average is taken, of one of AnyTouch the encoder of
+    touch, and nothing else is read.
 
     Args:
         path: Weights file, or one that is open.
         image_size: Height and width of the input in pixels, or the side of a square; sinusoidal
-            positions fit any.
+            positions fit any. None takes 320 x 240 for Sparsh, and what the learned positions of
+            AnyTouch fit.
         frames: Frames of a clip, for a video encoder; None takes as many as have learned positions,
             else 4.
         num_heads: Attention heads, which no tensor tells; None takes one per 64 channels, as all
@@ -85,7 +93,8 @@ def load_encoder(
         The encoder in evaluation mode, float32, on the CPU. An image encoder maps
         (B, 6, 320, 240) floats in [0, 1], current RGB frame first, to tokens (B, 300, D); a video
         encoder maps (B, 3, 4, 320, 240), newest frame first, to (B, 600, D). `intermediate` gives
-        the outputs of its blocks.
+        the outputs of its blocks. AnyTouch is another matter, see `models.anytouch.encoder`; its
+        `ignored` lists what else the file holds.
 
     Raises:
         WeightsError: The file is missing, broken, unsafe, holds no encoder, lacks tensors or has
@@ -95,14 +104,38 @@ def load_encoder(
     """
     file = open_checkpoint(path)
     _refuse_unexpected(file)
-    config = file.encoder_config.complete(height_and_width(image_size), frames, num_heads)
-    encoder = load_weights(build_on_meta(config), file, file.encoder_keys.names)
+    size = None if image_size is None else height_and_width(image_size)
+    if file.encoder_keys.anytouch:
+        if zero_registers:
+            raise ModelError(f"{file.path}: wanted no zero_registers for AnyTouch, which has none")
+        return _load(file, file.encoder_config.complete(size, frames, num_heads))
+    encoder = _load(file, file.encoder_config.complete(size or IMAGE_SIZE, frames, num_heads))
     if zero_registers:
         encoder.add_zero_registers(zero_registers)
     return encoder
 
 
-def load_model_encoder(spec: ModelSpec, path: Path | None = None) -> VisionTransformer:
+def _load(file: Checkpoint, config: EncoderConfig | AnyTouchConfig) -> VisionTransformer | AnyTouch:
+    keys = file.encoder_keys
+    encoder = load_weights(build_on_meta(config), file, keys.names)
+    if keys.anytouch:
+        _check_order(file, config.patches + 1)
+        encoder.ignored = {part: tuple(names) for part, names in keys.others.items()}
+    return encoder
+
+
+def _check_order(file: Checkpoint, count: int) -> None:
+    """AnyTouch 2 looks its positions up by running numbers, which the file brings along."""
+    for name in file.encoder_keys.others.get(POSITION_IDS, ()):
+        ids = file.read([name])[name].flatten()
+        if ids.tolist() != list(range(count)):
+            raise WeightsError(
+                f"{file.path}: wanted {name} to count from 0 to {count - 1}, found another order; "
+                "the file is damaged or foreign, use other weights"
+            )
+
+
+def load_model_encoder(spec: ModelSpec, path: Path | None = None) -> VisionTransformer | AnyTouch:
     """Load the encoder that a model's description is about, as `load_encoder` does.
 
     Args:
@@ -118,9 +151,8 @@ def load_model_encoder(spec: ModelSpec, path: Path | None = None) -> VisionTrans
     _refuse_unexpected(file)
     inferred, wanted = file.encoder_config, spec.encoder_config
     _check_described(file.path, inferred, spec)
-    config = inferred.complete(wanted.image_size, wanted.frames, wanted.num_heads)
-    encoder = load_weights(build_on_meta(config), file, file.encoder_keys.names)
-    if spec.zero_registers and not inferred.registers:  # a file of our own has them already
+    encoder = _load(file, inferred.complete(wanted.image_size, wanted.frames, wanted.num_heads))
+    if spec.zero_registers and not encoder.config.registers:  # a file of our own has them already
         encoder.add_zero_registers(spec.zero_registers)
     return encoder
 
@@ -184,8 +216,12 @@ def _refuse_unexpected(file: Checkpoint) -> None:
     if file.encoder_keys.unexpected:
         raise WeightsError(
             f"{file.path}: unexpected: {some(file.encoder_keys.unexpected)}, of no module that a "
-            f"Sparsh checkpoint has; see `sparsh-ros weights inspect {file.path}`"
+            f"checkpoint of {_family(file)} has; see `sparsh-ros weights inspect {file.path}`"
         )
+
+
+def _family(file: Checkpoint) -> str:
+    return "AnyTouch" if file.encoder_keys.anytouch else "Sparsh"
 
 
 def resized(encoder: VisionTransformer, image_size: tuple[int, int]) -> VisionTransformer:
@@ -204,18 +240,26 @@ def resized(encoder: VisionTransformer, image_size: tuple[int, int]) -> VisionTr
     return twin.eval()
 
 
-def build_on_meta(config: EncoderConfig) -> VisionTransformer:
+def build_on_meta(config: EncoderConfig | AnyTouchConfig) -> VisionTransformer | AnyTouch:
     """Build an encoder without values, on the meta device."""
     with torch.device("meta"):
+        if isinstance(config, AnyTouchConfig):
+            return build_anytouch(config)
         return VisionTransformer.from_config(config)
 
 
-def _check_described(path: Path, config: InferredConfig, spec: ModelSpec) -> None:
-    config = replace(config, registers=config.registers or spec.zero_registers)
-    stated = {name: getattr(spec.encoder_config, name) for name in _DESCRIBED}
-    if spec.registers is None:
-        del stated["registers"]
-    differing = [name for name, value in stated.items() if value != getattr(config, name)]
+def _check_described(
+    path: Path, config: InferredConfig | InferredAnyTouch, spec: ModelSpec
+) -> None:
+    if spec.tells_sensor or isinstance(config, InferredAnyTouch):
+        names = ("family", "embed_dim", "depth", "patch_size", "tubelet")
+        stated = {name: getattr(spec.encoder_config, name, spec.family) for name in names}
+    else:
+        config = replace(config, registers=config.registers or spec.zero_registers)
+        stated = {name: getattr(spec.encoder_config, name) for name in _DESCRIBED}
+        if spec.registers is None:
+            del stated["registers"]
+    differing = [name for name, value in stated.items() if value != getattr(config, name, None)]
     if differing:
         raise WeightsError(
             f"{path}: of another architecture: model {spec.name} wants "

@@ -12,6 +12,12 @@ from pathlib import Path
 import torch
 
 from sparsh_ros.errors import WeightsError
+from sparsh_ros.models.anytouch.heads import (
+    AnyTouchForceHead,
+    MaterialHead,
+    build_anytouch_head,
+)
+from sparsh_ros.models.checkpoints.anytouch.heads import AnyTouchHeadConfig
 from sparsh_ros.models.checkpoints.architecture import height_and_width
 from sparsh_ros.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from sparsh_ros.models.checkpoints.head_config import (
@@ -25,6 +31,9 @@ from sparsh_ros.models.loading.encoders import load_weights
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.names import HEADS_FILE
 
+Decoder = Head | ForceFieldDecoder | AnyTouchForceHead | MaterialHead
+Config = ProbeConfig | ForceFieldConfig | AnyTouchHeadConfig
+
 
 def load_head(
     path: str | Path | Checkpoint,
@@ -32,19 +41,20 @@ def load_head(
     task: str | None = None,
     num_heads: int | None = None,
     image_size: int | tuple[int, int] = IMAGE_SIZE,
-) -> Head | ForceFieldDecoder:
+) -> Decoder:
     """Load a decoder from any file that holds one.
 
-    Its ``task`` is "force", "slip", "pose", "grasp", "textile" (see `sparsh_ros.models.heads`) or
-    "forcefield" (see `sparsh_ros.models.dpt`); it returns a dictionary of tensors with the keys
+    Its ``task`` is "force", "slip", "pose", "grasp", "textile" (see `sparsh_ros.models.heads`),
+    "forcefield" (see `sparsh_ros.models.dpt`), or of AnyTouch "force" or "material" (see
+    `sparsh_ros.models.anytouch.heads`); it returns a dictionary of tensors with the keys
     ``outputs``.
 
     Args:
-        path: `epoch-XXXX.pth` or `last.ckpt` of TacBench's training, or the decoder's tensors
-            alone, or a file that is open. An encoder beside it is not read.
+        path: `epoch-XXXX.pth` or `last.ckpt` of TacBench's training, a probe's `.pth` of AnyTouch,
+            or the decoder's tensors alone, or an open file. An encoder beside it is not read.
         task: What the file must be; None takes what it is.
         num_heads: Attention heads of the pooler, which no tensor tells; None takes 12, as
-            the published probes have.
+            the published probes of Sparsh have, or 16, as that of AnyTouch 2.
         image_size: Height and width in pixels, or the side of a square, of the input of a force
             field's encoder. The other heads take any number of tokens.
 
@@ -66,11 +76,11 @@ def load_head(
 
 def load_model_heads(
     names: Iterable[str], spec: ModelSpec, path: Path | None = None
-) -> dict[str, Head | ForceFieldDecoder]:
+) -> dict[str, Decoder]:
     """Load heads for the tokens of a model, in evaluation mode, float32 on the CPU.
 
     Args:
-        names: Their tasks: of "force", "slip", "pose", "grasp", "textile" and "forcefield".
+        names: Their tasks, of `sparsh_ros.names.HEADS`.
         spec: The model whose tokens the heads read.
         path: File with keys `<head>.<parameter>`; None takes the model's own: its published files,
             else `heads.safetensors` in its folder.
@@ -89,9 +99,7 @@ def load_model_heads(
     return {name: _load(name, spec, file, _own_names(file, name)) for name in names}
 
 
-def _load(
-    name: str, spec: ModelSpec, file: Checkpoint, keys: Mapping[str, str]
-) -> Head | ForceFieldDecoder:
+def _load(name: str, spec: ModelSpec, file: Checkpoint, keys: Mapping[str, str]) -> Decoder:
     config = infer_head_config(file.shapes(keys), str(file.path))
     _check_task(file, config, name)
     if config.embed_dim != spec.embed_dim:
@@ -99,7 +107,8 @@ def _load(
             f"{file.path}: wanted a head for tokens of {spec.embed_dim} channels of model "
             f"{spec.name}, found {config.describe()}; it was trained on another encoder"
         )
-    head = build_on_meta(config, spec.pooler_num_heads or spec.num_heads)
+    own = None if isinstance(config, AnyTouchHeadConfig) else spec.num_heads
+    head = build_on_meta(config, spec.pooler_num_heads or own)
     return load_weights(head, file, keys)
 
 
@@ -115,18 +124,20 @@ def _own_names(file: Checkpoint, name: str) -> dict[str, str]:
     return names
 
 
-def _check_task(file: Checkpoint, config: ProbeConfig | ForceFieldConfig, task: str | None) -> None:
+def _check_task(file: Checkpoint, config: Config, task: str | None) -> None:
     if task not in (None, config.task):
         raise WeightsError(f"{file.path}: wanted task={task}, found {config.describe()}")
 
 
 def build_on_meta(
-    config: ProbeConfig | ForceFieldConfig,
+    config: Config,
     num_heads: int | None = None,
     image_size: tuple[int, int] = IMAGE_SIZE,
-) -> Head | ForceFieldDecoder:
+) -> Decoder:
     """Build a decoder without values, on the meta device; arguments and errors of `load_head`."""
     with torch.device("meta"):
+        if isinstance(config, AnyTouchHeadConfig):
+            return build_anytouch_head(config, num_heads)
         if isinstance(config, ForceFieldConfig):
             return ForceFieldDecoder(
                 config.embed_dim, config.channels, image_size, config.maps, config.probe_channels

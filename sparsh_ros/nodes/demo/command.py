@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     console.print(introduction, highlight=False, soft_wrap=True)
     stop = StopRequest()
     with_truth = values["source"] == "simulated"
-    with log_path.open("w") as log, listening(values["namespace"], with_truth) as record:
+    with log_path.open("w") as log, listening(values["namespace"], with_truth) as [record]:
         running = graph_runner.RunningGraph(values, log)
         try:
             _watch(console, record, running, stop, options.duration)

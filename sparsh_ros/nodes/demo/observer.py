@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import rclpy
@@ -20,9 +20,10 @@ from sensor_msgs.msg import Image
 
 from sparsh_ros import names
 from sparsh_ros.msg import Slip
-from sparsh_ros.names import DIAGNOSTICS
+from sparsh_ros.names import DIAGNOSTICS, TOO_SLOW
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.messages.encodings import decode_image
+from sparsh_ros.nodes.runtime.spin import spin_once
 from sparsh_ros.nodes.topics import qos
 from sparsh_ros.reports.graph_log import Record, Series
 
@@ -41,9 +42,16 @@ class Observer(Node):
     listener then begins when nothing can be missed any more.
     """
 
-    def __init__(self, namespace: str, with_truth: bool) -> None:
-        """Listen to a graph with one sensor in this namespace, which may know the truth."""
-        super().__init__("observer", namespace=namespace)
+    def __init__(self, namespace: str, with_truth: bool, sensor: str = "") -> None:
+        """Listen to one sensor of a graph.
+
+        Args:
+            namespace: Of the graph.
+            with_truth: The sensor knows the truth.
+            sensor: Its name, where there are several.
+        """
+        super().__init__("observer", namespace=f"{namespace}/{sensor}".rstrip("/"))
+        self._sensor = sensor
         self.record = record = Record()
         for topic, message_type, series, values in (
             ("force", WrenchStamped, record.force, _force_values),
@@ -77,8 +85,14 @@ class Observer(Node):
 
     def _take_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
+            if self._sensor not in ("", status.hardware_id):
+                continue
             values = {item.key: item.value for item in status.values}
-            self.record.counters[status.name] = values | {"status": status.message}
+            self.record.counters[status.name] = values
+            _, found, rest = status.message.partition(TOO_SLOW)
+            self.record.overload_now[status.name] = f"{found}{rest}"
+            if found:
+                self.record.overload[status.name] = f"{found}{rest}"
 
 
 def _keep(series: Series, values: Callable[[object], tuple[float, ...]]) -> Callable:
@@ -113,26 +127,30 @@ def _pose_values(message: PoseWithCovarianceStamped) -> tuple[float, ...]:
 
 
 @contextmanager
-def listening(namespace: str, with_truth: bool) -> Iterator[Record]:
-    """The record of an observer that listens on a thread of its own."""
+def listening(
+    namespace: str, with_truth: bool, sensors: Sequence[str] = ("",)
+) -> Iterator[list[Record]]:
+    """The records of observers, one for each sensor, that listen on a thread of their own."""
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    observer = Observer(namespace, with_truth)
+    observers = [Observer(namespace, with_truth, sensor) for sensor in sensors]
     executor = SingleThreadedExecutor()
-    executor.add_node(observer)
+    for observer in observers:
+        executor.add_node(observer)
     enough = threading.Event()
 
     def listen() -> None:
         while not enough.is_set():
-            executor.spin_once(timeout_sec=0.1)
+            spin_once(executor, 0.1)
 
     thread = threading.Thread(target=listen, name="observer")
     thread.start()
     try:
-        yield observer.record
+        yield [observer.record for observer in observers]
     finally:
         time.sleep(_LAST_MESSAGES_S)
         enough.set()
         thread.join()
         executor.shutdown()
-        observer.destroy_node()
+        for observer in observers:
+            observer.destroy_node()
         rclpy.try_shutdown()

@@ -15,9 +15,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from sparsh_ros.reports.graph_log import Record
+from sparsh_ros.reports.graph_log import Record, Series
 
 _LINE_EVERY_S = 5.0
+_STALE_NS = 1_000_000_000
 _BAR_WIDTH = 24
 _FORCE_SHOWN_N = 5.0
 _MILLIMETRES, _DEGREES = 1e3, 180 / math.pi
@@ -52,8 +53,12 @@ def _line_screen(console: Console) -> Iterator[Callable[[Record, float], None]]:
 
 def live_view(record: Record, left_s: float) -> Panel:
     """The whole picture."""
+    slow = Text("\n".join(f" {line}" for line in record.overload_now.values()), style="yellow")
     return Panel(
-        Group(_estimates(record), Text(), _topics(record), Text(), Text(_losses(record))),
+        Group(
+            *(_estimates(record), Text(_silence(record), style="bold red"), _topics(record)),
+            *(Text(), Text(_losses(record)), slow),
+        ),
         title="sparsh_ros",
         subtitle=f"ends in {max(left_s, 0):.0f} s, Ctrl-C ends it now",
         width=86,
@@ -62,11 +67,14 @@ def live_view(record: Record, left_s: float) -> Panel:
 
 def status_line(record: Record) -> str:
     """One line for a log."""
+    if silence := _silence(record):
+        return silence.strip()
     force, slip = record.force.last, record.slip.last
+    slow = "".join(f"; {sentence}" for sentence in record.overload_now.values() if sentence)
     return (
         f"slip {record.slip.rate_hz:.1f} Hz, latency p50 {record.latency_ms(50):.1f} ms "
         f"p99 {record.latency_ms(99):.1f} ms; force z {force[2]:.2f} N, "
-        f"slip probability {slip[3]:.2f}"
+        f"slip probability {slip[3]:.2f}{slow}"
     )
 
 
@@ -81,6 +89,8 @@ def summary_lines(record: Record) -> Iterable[str]:
     )
     for stage, count in record.frame_accounting():
         yield f"{count:8d} {stage}"
+    for node, sentence in record.overload.items():
+        yield f"{node.partition(':')[0]}: {sentence}"
 
 
 def bar(value: float, full: float, width: int = _BAR_WIDTH) -> str:
@@ -94,7 +104,7 @@ def _estimates(record: Record) -> Table:
     for name in ("", "estimate", "truth"):
         table.add_column(name, justify="right" if name else "left", width=12 if name else None)
     table.add_column("", width=_BAR_WIDTH)
-    force, true_force = np.array(record.force.last), np.array(record.truth_force.last)
+    force, true_force = np.array(_current(record.force)), np.array(record.truth_force.last)
     for axis, name in enumerate(("force x", "force y", "force z")):
         table.add_row(
             f"{name} (N)",
@@ -102,14 +112,32 @@ def _estimates(record: Record) -> Table:
             _number(true_force[axis], 2),
             bar(abs(force[axis]), _FORCE_SHOWN_N),
         )
-    slip, true_slip = record.slip.last, record.truth_slip.last
+    slip, true_slip = _current(record.slip), record.truth_slip.last
     table.add_row("slip probability", _number(slip[3], 2), _truly(true_slip), bar(slip[3], 1.0))
-    pose, true_pose = record.pose.last, record.truth_pose.last
+    pose, true_pose = _current(record.pose), record.truth_pose.last
     for axis, (name, scale) in enumerate(
         (("motion x (mm)", _MILLIMETRES), ("motion y (mm)", _MILLIMETRES), ("turn (deg)", _DEGREES))
     ):
         table.add_row(name, _number(scale * pose[axis], 1), _number(scale * true_pose[axis], 1), "")
     return table
+
+
+def _silence(record: Record) -> str:
+    """What to say while no estimate comes; empty while they do, and before the first."""
+    ages_s = [_age_ns(s) * 1e-9 for s in (record.slip, record.force, record.pose) if len(s)]
+    if not ages_s or min(ages_s) * 1e9 < _STALE_NS:
+        return ""
+    return f" stale: no estimate for {min(ages_s):.1f} s; what was known last no longer holds"
+
+
+def _current(series: Series) -> tuple[float, ...]:
+    """The newest values; NaN once they are stale."""
+    fresh = len(series) and _age_ns(series) < _STALE_NS
+    return series.last if fresh else (math.nan,) * len(series.columns)
+
+
+def _age_ns(series: Series) -> int:
+    return time.time_ns() - series.last_received_ns
 
 
 def _truly(slip: tuple[float, ...]) -> str:

@@ -33,7 +33,15 @@ _LONG_LIFE_S = 20.0  # longer than it takes to start on a busy machine
 RECORDER = "record"
 """The executable that a graph can do without."""
 
-_MODULES = {"record": "record.recorder", "player": "replay.player"}  # others: as the executable
+PRINTER = "predicate_printer"
+"""The executable that prints what a hand finds true."""
+
+# Others: as the executable.
+_MODULES = {
+    "record": "record.recorder",
+    "player": "replay.player",
+    PRINTER: "predicates.printer",
+}
 _NO_SENSORS = {name: setting.value for name, setting in settings.SENSORS.items()}
 
 Arguments = ChainMap[str, Value]
@@ -242,6 +250,8 @@ def processes(values: Arguments) -> list[Process]:
     perception = _set(values, settings.PERCEPTION)
     if values["weights_dir"]:
         perception["weights_dir"] = absolute(values["weights_dir"])
+    if values["predicates"] not in ("none", "auto"):
+        perception["predicates"] = absolute(values["predicates"])
     recorders = []
     if values["record"]:
         need_library_for_bags()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
@@ -28,6 +29,15 @@ from sparsh_ros.nodes.graph.rviz import write_rviz_config
 from sparsh_ros.nodes.runtime.signals import PARENT
 
 _RVIZ = "use_rviz"
+_HAND = {
+    "names": ("left", "right"),
+    "source": "simulated",
+    "touch": "hand",
+    "fps": 30.0,
+    "predicates": "auto",
+    "in_process": True,
+}
+"""What the demonstration of predicates has in place of the usual values."""
 _CLOSE = 0.7  # of difflib's ratio: "sorce" for "source" has 0.91
 
 
@@ -53,6 +63,19 @@ def describe_replay() -> LaunchDescription:
 def _checked(values: graph.Arguments) -> list[graph.Process]:
     graph.check_files(values)
     return graph.processes(values)
+
+
+def describe_predicates_demo() -> LaunchDescription:
+    """A simulated hand at work, and a node that prints what its fingers find true."""
+    arguments = settings.graph_settings(settings.DIGIT)
+    arguments |= {name: replace(arguments[name], default=own) for name, own in _HAND.items()}
+    given = {name: arguments[name].text for name in _HAND}
+
+    def make(values: graph.Arguments) -> list[graph.Process]:
+        graph.check_files(values)
+        return [*graph.processes(values), graph.Process(graph.PRINTER, graph.PRINTER)]
+
+    return _describe(arguments, lambda t: graph.parse({**given, **t}, settings.DIGIT), make)
 
 
 def _describe(

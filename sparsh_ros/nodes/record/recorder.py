@@ -31,6 +31,7 @@ from sparsh_ros.arguments import Value
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.names import DIAGNOSTICS
 from sparsh_ros.nodes import settings
+from sparsh_ros.nodes.help import wants_help
 from sparsh_ros.nodes.record.topic_filter import TopicFilter, best_qos, message_class
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.clocks import steady_clock
@@ -217,6 +218,8 @@ class Recorder(Node):
 
 def main(arguments: list[str] | None = None) -> int:
     """Record until SIGINT, or for the parameter `duration`; the exit code."""
+    if wants_help(arguments, "record", settings.RECORD):
+        return 0
     recorders: list[Recorder] = []
 
     def create() -> list[Recorder]:

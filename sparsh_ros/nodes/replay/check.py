@@ -89,6 +89,7 @@ def _offline(
         values["model"],
         heads=values["heads"],
         device=values["device"],
+        engine=values["engine"],
         threads=values["threads"] or None,
         contact_threshold_n=values["contact_threshold_n"],
         slip_threshold=values["slip_threshold"] or None,

@@ -31,6 +31,7 @@ from sparsh_ros.names import DIAGNOSTICS
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import recorded_sensors
+from sparsh_ros.nodes.help import wants_help
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.record.recorder import Recorder
 from sparsh_ros.nodes.replay.check import check
@@ -274,6 +275,8 @@ def _is_of_perception(message: DiagnosticArray) -> bool:
 
 def main(arguments: list[str] | None = None) -> int:
     """Play, record, compare; the exit code."""
+    if wants_help(arguments, "player", settings.PLAYER):
+        return 0
     players: list[Player] = []
 
     def create() -> Sequence[spin.LiveNode]:

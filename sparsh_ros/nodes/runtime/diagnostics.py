@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
@@ -13,13 +14,17 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
-from sparsh_ros.names import DIAGNOSTICS
+from sparsh_ros.names import DIAGNOSTICS, TOO_SLOW
 from sparsh_ros.nodes.runtime.clocks import steady_clock
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 _PERIOD_S = 1.0
+_LASTS = 3
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 _REMEMBERED = 240
+# Whoever makes fewer estimates than this share of the frames, for so long, does not keep up.
+_SLOW, _LASTING_S = 0.9, 3.0
 
 
 @dataclass
@@ -46,15 +51,25 @@ class Diagnostics:
         self._node = node
         self._reports = reports
         self._publisher = node.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
-        node.create_timer(_PERIOD_S, self.publish, clock=steady_clock())
+        self._troubles: dict[str, _Trouble] = {}
+        self.timer = node.create_timer(_PERIOD_S, self.publish, clock=steady_clock())
 
     def publish(self) -> None:
         """Publish the reports of this moment."""
+        reports = self._reports()
+        for sensor, report in reports.items():
+            self._log_once(sensor, report)
         message = DiagnosticArray(
-            status=[self._status(sensor, report) for sensor, report in self._reports().items()]
+            status=[self._status(sensor, report) for sensor, report in reports.items()]
         )
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
+
+    def _log_once(self, sensor: str, report: Report) -> None:
+        """Who looks at the terminal alone is told, once, of a trouble that lasts."""
+        trouble = self._troubles.setdefault(sensor, _Trouble())
+        if trouble.lasts(report):
+            self._node.get_logger().warning(f"{sensor}: {report.message}")
 
     def _status(self, sensor: str, report: Report) -> DiagnosticStatus:
         node = self._node.get_fully_qualified_name().lstrip("/")
@@ -65,6 +80,26 @@ class Diagnostics:
             hardware_id=sensor,
             values=[KeyValue(key=key, value=_text(value)) for key, value in report.values.items()],
         )
+
+
+class _Trouble:
+    """What is wrong with one sensor, whatever the numbers in the sentence."""
+
+    def __init__(self) -> None:
+        self._kind, self._count = "", 0
+        self._logged: set[str] = set()
+
+    def lasts(self, report: Report) -> bool:
+        """Whether it is time to say it: three reports in a row, the first time it is so."""
+        kind = _NUMBER.sub("", report.message) if report.level != OK else ""
+        self._count = self._count + 1 if kind == self._kind else 1
+        self._kind = kind
+        if not kind:
+            self._logged.clear()
+        if not kind or self._count != _LASTS or kind in self._logged:
+            return False
+        self._logged.add(kind)
+        return True
 
 
 class RateMeter:
@@ -86,6 +121,31 @@ class RateMeter:
         if len(recent) < 2:
             return 0.0
         return (len(recent) - 1) / (recent[-1] - recent[0])
+
+
+class OverloadMeter:
+    """Whether frames come faster than they are dealt with, for seconds on end.
+
+    Attributes:
+        arrived, finished: Count a frame that came, and one that was dealt with.
+    """
+
+    def __init__(self) -> None:
+        """Begin without a frame."""
+        self.arrived, self.finished = RateMeter(), RateMeter()
+        self._since_s: float | None = None
+
+    def sentence(self, remedy: str) -> str:
+        """What to say of the last seconds, with what to do about it; empty while all is well."""
+        arrived_hz, finished_hz = self.arrived.rate_hz, self.finished.rate_hz
+        if finished_hz >= _SLOW * arrived_hz:
+            self._since_s = None
+            return ""
+        now_s = time.monotonic()
+        self._since_s = now_s if self._since_s is None else self._since_s
+        if now_s - self._since_s < _LASTING_S:
+            return ""
+        return f"{TOO_SLOW}: {finished_hz:.0f} of {arrived_hz:.0f} frames/s; try {remedy}"
 
 
 class LatencyMeter:

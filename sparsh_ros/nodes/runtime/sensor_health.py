@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 
+from sparsh_ros.names import TOO_SLOW
 from sparsh_ros.nodes.runtime.diagnostics import ERROR, OK, WARN, Report
 from sparsh_ros.sensors import SensorStatus
 from sparsh_ros.sensors.status import TOO_SATURATED
@@ -13,8 +14,8 @@ _SLOW = 0.9
 _LONG_S = 0.5
 
 
-def sensor_report(status: SensorStatus, serial: str) -> Report:
-    """The health of a sensor that is, or was, at work."""
+def sensor_report(status: SensorStatus, serial: str, simulated: bool = False) -> Report:
+    """The health of a sensor that is, or was, at work; one that is simulated costs computing."""
     values = {
         "serial": serial or "unknown",
         "rate (Hz)": status.rate_hz,
@@ -37,11 +38,11 @@ def sensor_report(status: SensorStatus, serial: str) -> Report:
         return Report(OK, "waiting for listeners", values)
     if not status.connected:
         return Report(ERROR, f"not connected: {status.last_error}", values)
-    troubles = _troubles(status)
+    troubles = _troubles(status, simulated)
     return Report(WARN if troubles else OK, "; ".join(troubles) or "running", values)
 
 
-def _troubles(status: SensorStatus) -> list[str]:
+def _troubles(status: SensorStatus, simulated: bool) -> list[str]:
     """A sentence for each thing that is not well with a camera that is connected."""
     troubles = []
     if math.isnan(status.frame_age_s):
@@ -49,7 +50,9 @@ def _troubles(status: SensorStatus) -> list[str]:
     elif status.frame_age_s > _LONG_S:
         troubles.append(f"no frame for {status.frame_age_s:.1f} s")
     elif status.rate_hz < _SLOW * status.nominal_hz:
-        troubles.append(f"wanted {status.nominal_hz:g} frames/s, found {status.rate_hz:.1f}")
+        found = f"wanted {status.nominal_hz:g} frames/s, found {status.rate_hz:.1f}"
+        slow = f"{TOO_SLOW} to simulate the gel: {found}; try fps:={status.nominal_hz / 2:g}"
+        troubles.append(slow if simulated else found)
     if status.saturated > TOO_SATURATED:
         troubles.append(
             f"{status.saturated:.0%} of the image is saturated: lower the light of the sensor, or "

@@ -110,15 +110,15 @@ def _spin(nodes: Sequence[LiveNode], stop: StopRequest, shutdown_grace_s: float)
     freeze_gc()
     try:
         while not stop:
-            _spin_once(executor, _WAIT_TIMEOUT_S)
+            spin_once(executor, _WAIT_TIMEOUT_S)
         end_s = time.monotonic() + shutdown_grace_s
         while (left_s := end_s - time.monotonic()) > 0:
-            _spin_once(executor, left_s)
+            spin_once(executor, left_s)
     finally:
         executor.shutdown()
 
 
-def _spin_once(executor: SingleThreadedExecutor, timeout_s: float) -> None:
+def spin_once(executor: SingleThreadedExecutor, timeout_s: float) -> None:
     """Run one callback. Anybody may send a message or a request: what it breaks ends no node."""
     try:
         executor.spin_once(timeout_sec=timeout_s)

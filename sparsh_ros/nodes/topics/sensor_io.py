@@ -17,6 +17,7 @@ from sparsh_ros.nodes.runtime.diagnostics import (
     OK,
     WARN,
     LatencyMeter,
+    OverloadMeter,
     RateMeter,
     Report,
     SendTimes,
@@ -55,7 +56,7 @@ class SensorIO:
         self._estimate: Estimate | None = None
         self._published = 0
         self._waiting_since_s: float | None = None  # for the estimate of a frame that came
-        self._rate, self._field_rate, self._latency = RateMeter(), RateMeter(), LatencyMeter()
+        self._load, self._field_rate, self._latency = OverloadMeter(), RateMeter(), LatencyMeter()
         self._sent = SendTimes(self._node)
         self._last_report = Report()
 
@@ -98,6 +99,7 @@ class SensorIO:
         with self._lock:
             if self._perception is not None:
                 self._newest = frame
+                self._load.arrived.count()
                 if self._waiting_since_s is None:
                     self._waiting_since_s = time.monotonic()
                 self._perception.push(self._config.name, frame)
@@ -114,7 +116,7 @@ class SensorIO:
         # A sensor that went silent is reported with the stamp of its last frame.
         if self._estimate is None or estimate.stamp_ns != self._estimate.stamp_ns:
             self._published += 1
-            self._rate.count()
+            self._load.finished.count()
             self._latency.add(self._sent.of(estimate.stamp_ns))
         self._estimate, self._waiting_since_s = estimate, None
         with self._lock:
@@ -137,7 +139,8 @@ class SensorIO:
             if self._perception is None:
                 return self._last_report
             values = self._values()
-        report = self._report_on_frames(values)
+            slow = self._load.sentence(self._perception.engine.remedy)
+        report = self._report_on_frames(values).with_more(Report(WARN if slow else OK, slow))
         if self._input is not None:
             report = report.with_more(self._input.report())
         return report.with_more(Report(WARN if self._missing else OK, self._missing))
@@ -160,7 +163,7 @@ class SensorIO:
             "model": spec.name,
             "weights": spec.weights,
             "device": engine.description,
-            "rate (Hz)": self._rate.rate_hz,
+            "rate (Hz)": self._load.finished.rate_hz,
             "frame age (s)": (self._node.get_clock().now().nanoseconds - stamp_ns) * 1e-9,
             "latency p50 (ms)": self._latency.percentile_ms(50),
             "latency p99 (ms)": self._latency.percentile_ms(99),

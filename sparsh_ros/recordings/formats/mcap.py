@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-import yaml
 from mcap.data_stream import ReadDataStream
 from mcap.exceptions import EndOfFile, RecordLengthLimitExceeded
 from mcap.reader import make_reader
@@ -20,6 +19,7 @@ from mcap.summary import Summary
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 
 from sparsh_ros.errors import RecordingError
+from sparsh_ros.files import parse_yaml
 from sparsh_ros.recordings.formats.compression import decompress, plain_message
 from sparsh_ros.recordings.formats.definitions import one_line, ros2_name
 from sparsh_ros.recordings.formats.part import LATEST_NS, TopicType
@@ -192,8 +192,8 @@ def custom_texts(text: str) -> dict[str, str]:
     if len(text) > _METADATA_BYTES:
         return {}
     try:
-        bag = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError):
+        bag = parse_yaml(text)
+    except ValueError:
         return {}
     bag = bag.get("rosbag2_bagfile_information", bag) if isinstance(bag, dict) else {}
     custom = bag.get("custom_data") if isinstance(bag, dict) else None

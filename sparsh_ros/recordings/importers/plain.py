@@ -26,11 +26,11 @@ from pathlib import Path
 import cv2
 
 from sparsh_ros.errors import DatasetError
-from sparsh_ros.files import refuse_pointer
+from sparsh_ros.files import read_whole, refuse_pointer
 from sparsh_ros.recordings.bag_writer import START_NS, BagWriter
 from sparsh_ros.recordings.importers.label_table import LabelTable, Row, read_labels
 from sparsh_ros.recordings.importers.recording import Options, Recording, SensorWriter
-from sparsh_ros.sensors.images import encode_jpeg, list_images
+from sparsh_ros.sensors.images import LARGEST_FILE_BYTES, encode_jpeg, list_images
 from sparsh_ros.sensors.profiles import load_profile
 from sparsh_ros.sensors.sources import VideoFile
 
@@ -92,8 +92,11 @@ def _folder(folder: Path) -> Iterator[tuple[str, float | None, bytes]]:
     in_names = all(_SECONDS.fullmatch(path.stem) for path in paths)
     first_s = float(paths[0].stem) if in_names and paths else 0.0
     for path in paths:
-        # A link that leads nowhere is an image that cannot be read: its place counts.
-        content = path.read_bytes() if path.is_file() else b""
+        # What cannot be read, such as a link that leads nowhere, has its place all the same.
+        try:
+            content = read_whole(path, LARGEST_FILE_BYTES)
+        except OSError:
+            content = b""
         yield path.name, float(path.stem) - first_s if in_names else None, content
 
 

@@ -159,7 +159,8 @@ class MjpegStream:
             if line.startswith(self._boundary) or name.lower() == b"content-type":
                 seen = True
             elif name.lower() == b"content-length" and value.strip().isdigit():
-                seen, length = True, int(value)
+                # More digits are too many bytes in any case.
+                seen, length = True, int(value.strip()[:12])
             elif seen and not line:
                 return length
 

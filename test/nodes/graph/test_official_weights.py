@@ -11,7 +11,7 @@ import pytest
 from geometry_msgs.msg import WrenchStamped
 from sensor_msgs.msg import Image
 
-from sparsh_ros.models.spec import TEXTILES
+from sparsh_ros.models.classes import TEXTILES
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.msg import Classification, PoseChange, Slip
 

@@ -67,3 +67,23 @@ def test_latency_percentiles(clock: Clock) -> None:
 def test_two_reports_as_one(first, second, level: bytes, message: str) -> None:
     both = Report(*first, {"rate": 1}).with_more(Report(*second, {"origin": "file"}))
     assert both == Report(level, message, {"rate": 1, "origin": "file"})
+
+
+def test_a_trouble_that_lasts_is_said_once_in_the_terminal(outsider, capfd) -> None:
+    reports = {"thumb": Report()}
+    told = diagnostics.Diagnostics(outsider.node, lambda: reports)
+
+    def said(report: Report, times: int) -> int:
+        reports["thumb"] = report
+        for _ in range(times):
+            outsider.between_callbacks(told.publish)
+        return capfd.readouterr().err.count("thumb: ")
+
+    outsider.between_callbacks(lambda: outsider.node.destroy_timer(told.timer))
+    assert said(Report(WARN, "no frame for 1.0 s"), 2) == 0
+    assert said(Report(WARN, "no frame for 2.0 s"), 1) == 1
+    assert said(Report(WARN, "no frame for 3.0 s"), 5) == 0
+    assert said(Report(WARN, "two publishers"), 3) == 1
+    assert said(Report(WARN, "no frame for 9.0 s"), 3) == 0
+    assert said(Report(OK), 1) == 0
+    assert said(Report(WARN, "no frame for 1.0 s"), 3) == 1

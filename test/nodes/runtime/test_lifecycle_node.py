@@ -167,6 +167,7 @@ class FieldEngine:
     """Stands for an engine that has a force field and nothing else."""
 
     description, heads, on_gpu = "none", ("forcefield",), False
+    remedy = "a smaller model"
 
     def warm_up(self) -> None: ...
 

@@ -105,3 +105,10 @@ def test_estimates_end_with_each_fault_and_come_back(outsider, start_graph, came
     assert int(outsider.diagnostics["frail/sensor: digit"]["reopened"]) >= 2
     assert graph.stop() == 0
     assert "Traceback" not in graph.log
+
+
+def test_a_gel_that_cannot_be_simulated_in_time_is_no_fault_of_a_camera() -> None:
+    report = sensor_report(SensorStatus(**WELL | {"rate_hz": 31.0}), "", simulated=True)
+    assert report.message == (
+        "machine too slow to simulate the gel: wanted 60 frames/s, found 31.0; try fps:=30"
+    )

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from sparsh_ros.models.classes import GRASPS, TEXTILES
 from sparsh_ros.models.head_choice import HEADS
-from sparsh_ros.models.spec import GRASPS, TEXTILES
 from sparsh_ros.nodes.topics.estimates import EstimatePublisher
 from sparsh_ros.perception.postprocess import Estimate
 

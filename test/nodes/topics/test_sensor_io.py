@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,8 @@ from rclpy.clock import ROSClock
 
 from sparsh_ros.frames import IMAGE_SHAPE, Frame
 from sparsh_ros.models.head_choice import HeadChoice
-from sparsh_ros.nodes.runtime.diagnostics import OK, WARN
+from sparsh_ros.nodes.runtime import diagnostics
+from sparsh_ros.nodes.runtime.diagnostics import OK, WARN, Report
 from sparsh_ros.nodes.topics import sensor_io as sensor_io_module
 from sparsh_ros.nodes.topics.sensor_io import SensorIO
 from sparsh_ros.perception.buffer import SensorCounters
@@ -63,7 +65,7 @@ class Perception:
     """Stands for perception: takes everything, counts nothing."""
 
     spec = SimpleNamespace(name="toy", weights="nowhere")
-    engine = SimpleNamespace(description="none")
+    engine = SimpleNamespace(description="none", remedy="a smaller model")
 
     def add_sensor(self, name: str, profile: object) -> None: ...
 
@@ -171,3 +173,30 @@ def test_markers_are_made_only_while_somebody_looks(wire: Wire) -> None:
     wire.listened = {"contact_markers"}
     sensor_io.publish(ESTIMATE)
     assert wire.sent[-1] == "contact_markers"
+
+
+def test_a_machine_that_is_too_slow_is_said_so_with_a_remedy(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now_s=100.0, monotonic=lambda: clock.now_s, time_ns=lambda: 0)
+    monkeypatch.setattr(diagnostics, "time", clock)
+    sensor_io = open_sensor_io(wire, "force")
+
+    def run(seconds: int, estimated_every: int) -> Report:
+        """Frames at 60 Hz, of which every so manieth gets its estimate; a report each second."""
+        for index in range(60 * seconds):
+            clock.now_s += 1 / 60
+            frame = Frame(FRAME.stamp_ns + round(1e9 * clock.now_s), FRAME.image)
+            sensor_io.on_frame(frame)
+            if index % estimated_every == 0:
+                sensor_io.publish(replace(ESTIMATE, stamp_ns=frame.stamp_ns))
+            if index % 60 == 59:
+                report = sensor_io.report()
+        return report
+
+    assert run(3, estimated_every=1).level == OK
+    assert run(2, estimated_every=2).level == OK  # it may pass
+    report = run(6, estimated_every=2)
+    assert report.level == WARN
+    assert report.message == "machine too slow: 30 of 60 frames/s; try a smaller model"
+    assert run(3, estimated_every=1).message == "running"

@@ -168,6 +168,7 @@ def test_numpy_and_torch_agree():
 
 def test_follows_the_simulated_gel():
     """Exact motion and pressure, friction known: shear within a sixth of always saying none."""
+    pytest.importorskip("torch")
     from sparsh_ros.training.stream.batches import collate, cut_sequence
     from sparsh_ros.training.stream.episodes import make_episode
 

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sparsh-ros bench graph`: the whole graph at several rates, with one sensor and with several.
+
+Simulated sensors, perception and an observer run as they do on a robot, in processes of their own.
+Each case is measured in repeats that take turns. After the rates asked for, the highest one is
+looked for at which fewer than 5 % of the frames are lost, as ros2_benchmark does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+import numpy as np
+
+from sparsh_ros.bench.conditions import CpuTimes, refuse_loaded, watching
+from sparsh_ros.bench.results import Measures, Row, show, write
+from sparsh_ros.errors import SensorError
+from sparsh_ros.nodes.demo.observer import listening
+from sparsh_ros.nodes.graph import graph
+from sparsh_ros.nodes.graph.run import RunningGraph
+from sparsh_ros.nodes.runtime.isolation import isolated_environment
+from sparsh_ros.progress import progress_bar
+from sparsh_ros.reports.graph_log import Record
+from sparsh_ros.sensors.drivers import SENSOR_TYPES
+
+COLUMNS = {
+    "MEAN_FRAME_RATE": "slip, 1/s",
+    "NUM_MISSED_FRAMES": "frames missed",
+    "LATENCY_P50": "stamp to slip p50, ms",
+    "LATENCY_P99": "p99, ms",
+    "MAX_LATENCY": "worst, ms",
+    "CPU_UTILIZATION": "cores busy",
+}
+LOST = 0.05
+"""Share of the frames that may be missing at the highest rate."""
+
+_HIGHER_HZ = (90, 120, 160, 200, 240)
+_STARTUP_S = 60.0
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class Case:
+    """So many simulated sensors at so many frames a second."""
+
+    sensors: int
+    fps: float
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        return f"{self.sensors} sensor{'s' * (self.sensors > 1)} at {self.fps:g} frames/s"
+
+    @property
+    def names(self) -> list[str]:
+        """Of the sensors; a single one has none."""
+        return [f"s{number}" for number in range(1, self.sensors + 1)] if self.sensors > 1 else [""]
+
+    def values(self, options: argparse.Namespace) -> graph.Arguments:
+        """Of all arguments of the graph."""
+        typed = {
+            "source": "simulated",
+            "fps": str(self.fps),
+            # The encoder and the observer: none of them shall miss the beginning.
+            "listeners": "2",
+            "log_level": "warn",
+            "use_respawn": "false",
+            "model": options.model,
+            "engine": options.engine,
+        }
+        if self.sensors > 1:
+            typed["names"] = ",".join(self.names)
+        return graph.parse(typed, SENSOR_TYPES)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure all cases, print a table, write the numbers if asked.
+
+    Raises:
+        SensorError: A graph gave no estimates.
+        SparshError: The machine is busy with something else.
+    """
+    if not options.anyway:
+        refuse_loaded()
+    os.environ.update(isolated_environment())
+    cases = [Case(sensors, fps) for sensors in options.sensors for fps in options.fps]
+    steps = options.runs * (len(cases) + 1)
+    with watching() as conditions, progress_bar("Measuring", steps) as bar:
+
+        def measured(case: Case) -> Measures:
+            found = measure(case, options)
+            conditions.time_unit()
+            bar.advance(1)
+            return found
+
+        repeats = [[measured(case) for case in cases] for _ in range(options.runs)]
+        rows = [
+            Row.of(case.name, found)
+            for case, found in zip(cases, zip(*repeats, strict=True), strict=True)
+        ]
+        if options.highest:
+            highest = find_highest([Case(options.sensors[0], fps) for fps in _HIGHER_HZ], measured)
+            rows += [Row.of(f"highest: {case.name}", [found]) for case, found in highest]
+    show(f"{options.model}, {options.seconds:g} s each", rows, COLUMNS, conditions)
+    if options.out:
+        settings = {"model": options.model, "engine": options.engine, "seconds": options.seconds}
+        write(options.out, "graph", rows, conditions, **settings)
+    return 0
+
+
+def find_highest(
+    cases: Sequence[Case], measured: Callable[[Case], Measures]
+) -> list[tuple[Case, Measures]]:
+    """The last of these cases, each faster than the one before, that loses little; or none."""
+    best: list[tuple[Case, Measures]] = []
+    for case in cases:
+        found = measured(case)
+        if found["NUM_MISSED_FRAMES"] > LOST * found["NUM_FRAMES_SENT"]:
+            break
+        best = [(case, found)]
+    return best
+
+
+def measure(case: Case, options: argparse.Namespace) -> Measures:
+    """Run the graph once, and say how it fared.
+
+    Raises:
+        SensorError: No estimate came, or a process ended.
+    """
+    values = case.values(options)
+    listeners = listening(values["namespace"], True, case.names)
+    with open(os.devnull, "w") as log, listeners as records:
+        cores = _run_graph(values, records, options.seconds, log)
+    return summarise(records, case, cores)
+
+
+def _run_graph(
+    values: graph.Arguments, records: Sequence[Record], seconds: float, log: IO[str]
+) -> float:
+    """Let the graph run for so long after its first estimates; the cores that it kept busy."""
+    running = RunningGraph(values, log)
+    try:
+        give_up = time.monotonic() + _STARTUP_S
+        while not all(len(record.slip) for record in records):
+            if running.wait(_POLL_S) or time.monotonic() > give_up:
+                raise SensorError(
+                    "bench: wanted slip messages of every sensor, found none in "
+                    f"{_STARTUP_S:.0f} s; `sparsh-ros demo` shows why"
+                )
+        before = CpuTimes.now()
+        running.wait(seconds)
+        return (CpuTimes.now() - before).own / seconds
+    finally:
+        running.stop()
+
+
+def summarise(records: Sequence[Record], case: Case, cores: float) -> Measures:
+    """The measures of one run over all its sensors; latencies in ms, from stamp to slip message."""
+    latencies = np.concatenate([record.latencies_ms for record in records])
+    jitter = np.concatenate(
+        [abs(np.diff(record.slip.received_ns) * 1e-6 - 1e3 / case.fps) for record in records]
+    )
+    sent = sum(record.count("sensor", "frames grabbed") for record in records)
+    sent += sum(record.count("sensor", "frames skipped") for record in records)
+    return {
+        "MEAN_FRAME_RATE": float(np.mean([record.slip.rate_hz for record in records])),
+        "NUM_FRAMES_SENT": sent,
+        "NUM_MISSED_FRAMES": sent - len(latencies),
+        "FIRST_SENT_RECEIVED_LATENCY": float(records[0].latencies_ms[0]),
+        "LAST_SENT_RECEIVED_LATENCY": float(records[0].latencies_ms[-1]),
+        "LATENCY_P50": float(np.percentile(latencies, 50)),
+        "LATENCY_P99": float(np.percentile(latencies, 99)),
+        "MAX_LATENCY": float(latencies.max()),
+        "MEAN_JITTER": float(jitter.mean()),
+        "MAX_JITTER": float(jitter.max()),
+        "STD_DEV_JITTER": float(jitter.std()),
+        "CPU_UTILIZATION": cores,
+    }
