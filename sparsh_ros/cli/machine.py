@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from sparsh_ros.arguments import HelpFormatter, positive_count, positive_number
+from sparsh_ros.cli.training import add_tacbench
 from sparsh_ros.names import DEFAULT_MODEL, ENGINES
 
 
@@ -55,6 +56,15 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     io = _add_part(parts, "io", "the way of one frame, from pixels to messages")
     io.add_argument("--runs", type=positive_count, default=3, help="repeats")
     io.add_argument("--frames", type=positive_count, default=300, help="of each repeat")
+    tacbench = parts.add_parser(
+        "tacbench",
+        help="encoders x tasks x label budgets",
+        description="Compare pre-trained encoders, and training end to end, by heads on them.",
+        formatter_class=HelpFormatter,
+        allow_abbrev=False,
+    )
+    tacbench.set_defaults(module="sparsh_ros.commands.tacbench", needs_ros=False)
+    add_tacbench(tacbench)
 
 
 def _add_part(
