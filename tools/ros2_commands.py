@@ -74,7 +74,7 @@ class Graph:
     def __init__(self, *words: str) -> None:
         """Starts it."""
         self._log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115
-        self.began_s = time.monotonic()
+        self._others = processes()
         self.process = subprocess.Popen(
             words, stdout=self._log, stderr=subprocess.STDOUT, start_new_session=True
         )
@@ -90,21 +90,19 @@ class Graph:
         wanted(re.search(pattern, self.output), self.output)
 
     def stop(self, number: int = signal.SIGINT) -> int:
-        """Sends it a signal; its exit code. Fail if a node outlives it for long."""
-        self.process.send_signal(number)
+        """Sends it a signal; its exit code. FailError if a node outlives it for long."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
         code = self.process.wait(GIVE_UP_S)
-        until(lambda: not processes(), f"the end of {processes()}", 30.0)
+        until(lambda: processes() <= self._others, "the end of its nodes", 30.0)
         return code
 
 
 @contextmanager
 def graph(*words: str) -> Iterator[Graph]:
-    """A launch that has published its first slip, stopped at the end."""
+    """A launch that is stopped at the end."""
     started = Graph(*words)
     try:
         yield started
     finally:
-        if started.process.poll() is None:
-            started.process.send_signal(signal.SIGINT)
-            started.process.wait(GIVE_UP_S)
-        until(lambda: not processes(), "the end of the nodes", 30.0)
+        started.stop()

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from sparsh_ros import __version__
 from sparsh_ros.arguments import HelpFormatter
-from sparsh_ros.cli import data, graph, machine, models
+from sparsh_ros.cli import data, graph, machine, maze, models
 from sparsh_ros.errors import MissingDependencyError, SparshError
 
 INTERRUPTED = 130
@@ -141,6 +141,12 @@ _COMMANDS = {
         models.add_train,
         "train an encoder and its heads",
         "sparsh-ros train mae --data data --run runs/micro --minutes 40",
+    ),
+    "maze": _Command(
+        "sparsh_ros.commands.maze.command",
+        lambda parser: maze.add_maze(parser, models.add_step),
+        "the simulated bead maze: film it, record demonstrations",
+        "sparsh-ros maze draw --seed 3 --out maze.mp4",
     ),
     "export": _Command(
         "sparsh_ros.export.export",

@@ -7,6 +7,8 @@ import argparse
 from pathlib import Path
 
 from sparsh_ros.arguments import HelpFormatter, positive_count, positive_number
+from sparsh_ros.cli.maze import add_bench_maze
+from sparsh_ros.cli.models import add_step
 from sparsh_ros.cli.training import add_tacbench
 from sparsh_ros.names import DEFAULT_MODEL, ENGINES
 
@@ -22,14 +24,14 @@ def add_doctor(parser: argparse.ArgumentParser) -> None:
 
 def add_faults(parser: argparse.ArgumentParser) -> None:
     """Options of `sparsh-ros faults`."""
-    parser.add_argument("--runs", type=positive_count, default=20, help="of each fault")
-    parser.add_argument("--seed", type=int, default=0, help="fixes the times")
     parser.add_argument(
         "--soak",
         type=positive_number,
         metavar="MINUTES",
         help="instead: a random fault every 5 s for that long; what was lost, and what leaked",
     )
+    parser.add_argument("--runs", type=positive_count, default=20, help="of each fault")
+    parser.add_argument("--seed", type=int, default=0, help="fixes the times")
 
 
 def add_bench(parser: argparse.ArgumentParser) -> None:
@@ -56,13 +58,8 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     io = _add_part(parts, "io", "the way of one frame, from pixels to messages")
     io.add_argument("--runs", type=positive_count, default=3, help="repeats")
     io.add_argument("--frames", type=positive_count, default=300, help="of each repeat")
-    tacbench = parts.add_parser(
-        "tacbench",
-        help="encoders x tasks x label budgets",
-        description="Compare pre-trained encoders, and training end to end, by heads on them.",
-        formatter_class=HelpFormatter,
-        allow_abbrev=False,
-    )
+    add_bench_maze(parts, add_step)
+    tacbench = add_step(parts, "tacbench", "compare encoders: tasks x label budgets")
     tacbench.set_defaults(module="sparsh_ros.commands.tacbench", needs_ros=False)
     add_tacbench(tacbench)
 

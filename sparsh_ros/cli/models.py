@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from sparsh_ros.arguments import HelpFormatter, positive_count, positive_number
+from sparsh_ros.cli.maze import add_train_policy
 from sparsh_ros.cli.predicate import add_predicate_step
 from sparsh_ros.cli.stream import add_stream_steps
 from sparsh_ros.cli.training import RECIPES, add_pretraining, add_probe
@@ -28,14 +29,14 @@ def add_export(parser: argparse.ArgumentParser) -> None:
 def add_weights(parser: argparse.ArgumentParser) -> None:
     """Options of `sparsh-ros weights`."""
     commands = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    _add_step(commands, "list", "the models, and which of their weights are here")
-    inspect = _add_step(commands, "inspect", "what a weights file holds")
+    add_step(commands, "list", "the models, and which of their weights are here")
+    inspect = add_step(commands, "inspect", "what a weights file holds")
     inspect.add_argument("file", type=Path, help=".onnx, .safetensors or a torch file")
     inspect.add_argument("--keys", action="store_true", help="list every tensor")
-    get = _add_step(commands, "get", "fetch a published model from the Hugging Face Hub")
+    get = add_step(commands, "get", "fetch a published model from the Hugging Face Hub")
     get.add_argument("name", help="of a model, see `weights list`")
     get.add_argument("--out", type=Path, help="folder (default: where the model is looked for)")
-    convert = _add_step(commands, "convert", "published files to ONNX, for ONNX Runtime")
+    convert = add_step(commands, "convert", "published files to ONNX, for ONNX Runtime")
     convert.add_argument(
         "what", nargs="+", metavar="NAME|FILE", help="a model, or its encoder and decoders"
     )
@@ -68,20 +69,22 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     heads.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2), help="one head each")
     end = _add_training(steps, "end-to-end", "train the same network from scratch, to compare")
     _add_schedule(end, batch=32, learning_rate=5e-4)
-    add_stream_steps(steps, _add_step)
-    add_predicate_step(steps, _add_step)
-    out = _add_step(steps, "publish", "export the model with its scores and model card")
+    add_stream_steps(steps, add_step)
+    add_predicate_step(steps, add_step)
+    add_train_policy(steps, add_step)
+    out = add_step(steps, "publish", "export the model with its scores and model card")
     _add_model(out)
     _add_run(out)
     out.add_argument("--out", type=Path, help="weights folder (default: the model's own)")
-    card = _add_step(steps, "card", "put what `sparsh-ros evaluate` found into the model card")
+    card = add_step(steps, "card", "put what `sparsh-ros evaluate` found into the model card")
     _add_model(card)
     card.add_argument("--metrics", type=Path, required=True, help="metrics.json of the evaluation")
 
 
-def _add_step(
+def add_step(
     commands: argparse._SubParsersAction, name: str, summary: str
 ) -> argparse.ArgumentParser:
+    """A step of a command, with its summary."""
     return commands.add_parser(
         name,
         help=summary,
@@ -94,7 +97,7 @@ def _add_step(
 def _add_training(
     steps: argparse._SubParsersAction, name: str, summary: str, chains: int = 2
 ) -> argparse.ArgumentParser:
-    parser = _add_step(steps, name, summary)
+    parser = add_step(steps, name, summary)
     _add_model(parser)
     _add_run(parser)
     parser.add_argument("--data", type=Path, required=True, help="from `sparsh-ros simulate`")

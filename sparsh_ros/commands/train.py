@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sparsh_ros.commands import train_predicate, train_stream
+from sparsh_ros.commands.maze import train as train_policy
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.progress import stoppable
@@ -46,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.step.startswith("stream"):
         return train_stream.run(arguments)
+    if arguments.step == "policy":
+        return train_policy.run(arguments)
     if arguments.step == "predicate":
         return train_predicate.run(arguments)
     if arguments.step in RECIPES:

@@ -182,14 +182,14 @@ def write_graph(
         )
     model = program.model_proto
     model.ir_version = IR_VERSION
-    _drop_traces(model)
+    drop_traces(model)
     _store_as_float16(model.graph)
     helper.set_model_props(model, {"model": spec.name, "part": part, "licence": spec.licence})
     onnx.checker.check_model(model)
     onnx.save(model, spec.weights / f"{part}.onnx")
 
 
-def _drop_traces(model: onnx.ModelProto) -> None:
+def drop_traces(model: onnx.ModelProto) -> None:
     """Remove the exporter's notes: stack traces with paths of the machine it ran on."""
     for item in (model.graph, *model.graph.node, *model.graph.initializer):
         item.ClearField("metadata_props")

@@ -24,22 +24,6 @@ from sparsh_ros.models.spec import SIZES, ModelSpec, Source
 from sparsh_ros.resources import config_path, user_data_path, weights_path
 
 TRAINED_VALUES_FILE = "heads.json"
-_TRAINED_FIELDS = (
-    "heads",
-    "slip_threshold",
-    "slip_release",
-    "slip_confirm_s",
-    "friction_prior",
-    "evidence_kept",
-    "turn_anisotropy",
-    "turn_dead_zone",
-    "unshipped",
-    "pose_axes",
-    "pose_bin_edges_mm",
-    "pose_bin_edges_deg",
-    "pose_bin_values_mm",
-    "pose_bin_values_deg",
-)
 _ONLY_STREAMING = (
     "slip_release",
     "slip_confirm_s",
@@ -48,6 +32,10 @@ _ONLY_STREAMING = (
     "turn_anisotropy",
     "turn_dead_zone",
     "unshipped",
+)
+_TRAINED_FIELDS = (
+    *("heads", "slip_threshold", *_ONLY_STREAMING, "pose_axes"),
+    *("pose_bin_edges_mm", "pose_bin_edges_deg", "pose_bin_values_mm", "pose_bin_values_deg"),
 )
 _OF_PUBLISHER = {"sources", "unverified"}
 _YAML_FIELDS = {f.name for f in fields(ModelSpec)} - {*_TRAINED_FIELDS, "files"}

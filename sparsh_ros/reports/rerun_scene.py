@@ -22,11 +22,11 @@ _SERIES = {
 }
 _TITLES = {"force": "Force of the world on the gel", "slip": "Slip", "pose": "Motion in contact"}
 _TYPES = {
-    "sensor_msgs/msg/Image": ("image_raw", "overlay", "background"),
     "sensor_msgs/msg/CompressedImage": ("image_raw/compressed",),
     "geometry_msgs/msg/WrenchStamped": ("force",),
     "sparsh_ros/msg/Slip": ("slip",),
     "geometry_msgs/msg/PoseWithCovarianceStamped": ("pose",),
+    "sensor_msgs/msg/Image": ("image_raw", "overlay", "background"),
 }
 _MM = 1e3
 

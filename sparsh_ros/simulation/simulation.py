@@ -77,6 +77,89 @@ class TouchSample:
     skin_stretch_mm: np.ndarray
 
 
+class SimulatedGel:
+    """One simulated fingertip: gel, light and camera, and what is true of each frame.
+
+    Attributes:
+        instance: the sensor that was drawn.
+        optics: its camera and light.
+    """
+
+    def __init__(self, sensor: str, seed: int, rate_hz: float, downscale: int = 1) -> None:
+        """Draw the sensor; arguments as for `TouchSimulation`."""
+        self.instance = instance = SensorInstance.draw(sensor, seed)
+        self.optics = GelOptics(instance, downscale)
+        self._rate_hz = rate_hz
+        self._rng = np.random.default_rng((seed, 1))
+        self._gel = Elastomer(
+            GelGrid(instance.gel_width_mm, instance.gel_height_mm, *self.optics.grid_shape),
+            instance.thickness_mm,
+            instance.normal_stiffness_n_per_mm3,
+            instance.tangential_ratio,
+            instance.friction,
+            instance.skin_stiffness_mm,
+        )
+        self._sliding = SlidingSpeed(rate_hz)
+
+    @property
+    def grid(self) -> GelGrid:
+        """Where the fields of stress are sampled."""
+        return self._gel.grid
+
+    def background(self) -> np.ndarray:
+        """A frame without contact, through the same camera."""
+        return self.optics.background(self._rng)
+
+    def press(self, indenter: Indenter, hold: trajectories.IndenterState) -> ContactState:
+        """One quasi-static step of the mechanics; a frame may take several."""
+        pose = np.array([hold.x_mm, hold.y_mm, hold.theta])
+        load = hold.load_n if hold.load_n > CONTACT_N else 0.0
+        return self._gel.press(indenter, pose, load, (hold.tilt_x, hold.tilt_y))
+
+    def sample(
+        self,
+        states: Sequence[ContactState],
+        hold: trajectories.IndenterState,
+        indenter: Indenter,
+        time_s: float,
+    ) -> TouchSample:
+        """Take the picture of a frame.
+
+        Args:
+            states: what the steps of this frame gave, in order.
+            hold: where the object is now.
+            indenter: the object.
+            time_s: since the start.
+        """
+        state = states[-1]
+        in_contact = bool(state.force_n[2] > 0.0)
+        # All steps of the frame count: a stroke that stops within the frame slid all the same.
+        slide_mm = sum(s.slide_mm for s in states)
+        slip_share = float(max(s.slip_share for s in states)) if in_contact else 0.0
+        self._sliding.update(in_contact, slide_mm)
+        fast = slide_mm * self._rate_hz >= GROSS_SLIP_MM_PER_S
+        anisotropy, angle = print_axes(state.pressure, self._gel.grid)
+        skin = self._gel.shape_skin()
+        pose = np.array([hold.x_mm * 1e-3, hold.y_mm * 1e-3, hold.theta])
+        return TouchSample(
+            time_s=time_s,
+            image=self.optics.render(skin.surface_mm, skin.displacement_mm, self._rng, time_s),
+            force_n=state.force_n,
+            in_contact=in_contact,
+            slide_speed_m_s=self._sliding.speed_m_s,
+            slipping=self._sliding.slipping,
+            gross_slip=bool(in_contact and slip_share >= GROSS_SLIP_SHARE and fast),
+            slip_share=slip_share,
+            friction_margin=state.friction_margin,
+            pose=pose if in_contact else np.full(3, np.nan),
+            print_anisotropy=0.0 if in_contact and indenter.is_round else anisotropy,
+            print_angle=angle,
+            normal_stress_pa=state.pressure * np.float32(1e6),
+            shear_stress_pa=state.traction * np.float32(1e6),
+            skin_stretch_mm=state.stretch_mm,
+        )
+
+
 class TouchSimulation:
     """An endless touch on one simulated sensor.
 
@@ -114,81 +197,34 @@ class TouchSimulation:
     ) -> None:
         kinds = tuple(kinds or shapes.KINDS)
         _check(touch, kinds, rate_hz, maximum_load_n)
-        self.instance = SensorInstance.draw(sensor, seed)
         self.rate_hz = rate_hz
-        self._rng = np.random.default_rng((seed, 1))
-        self.optics = GelOptics(self.instance, downscale)
+        self._gel = SimulatedGel(sensor, seed, rate_hz, downscale)
+        self.instance, self.optics = self._gel.instance, self._gel.optics
         stream = stream or trajectories.TOUCHES[touch](
             trajectories.TrajectorySampler(
                 np.random.default_rng((seed, 2)), kinds, rate_hz, maximum_load_n
             )
         )
         self._stream = _after_rest(stream, round(rest_s * rate_hz))
-        self._gel = Elastomer(
-            GelGrid(
-                self.instance.gel_width_mm, self.instance.gel_height_mm, *self.optics.grid_shape
-            ),
-            self.instance.thickness_mm,
-            self.instance.normal_stiffness_n_per_mm3,
-            self.instance.tangential_ratio,
-            self.instance.friction,
-            self.instance.skin_stiffness_mm,
-        )
         self._indenter: Indenter | None = None
         self._hold = trajectories.IndenterState()
-        self._sliding = SlidingSpeed(rate_hz)
         self._frames = 0
 
     def background(self) -> np.ndarray:
         """A frame without contact, through the same camera: (H, W, 3) uint8 RGB."""
-        return self.optics.background(self._rng)
+        return self._gel.background()
 
     def step(self) -> TouchSample:
         """Advance by one frame."""
         indenter, hold = next(self._stream)
         count = _step_count(self._hold, hold) if indenter is self._indenter else 1
         states = [
-            self._press(indenter, self._hold.blend(hold, (index + 1) / count))
+            self._gel.press(indenter, self._hold.blend(hold, (index + 1) / count))
             for index in range(count)
         ]
         self._indenter, self._hold = indenter, hold
         self._frames += 1
-        return self._sample(states, hold)
-
-    def _press(self, indenter: Indenter, hold: trajectories.IndenterState) -> ContactState:
-        pose = np.array([hold.x_mm, hold.y_mm, hold.theta])
-        load = hold.load_n if hold.load_n > CONTACT_N else 0.0
-        return self._gel.press(indenter, pose, load, (hold.tilt_x, hold.tilt_y))
-
-    def _sample(self, states: list[ContactState], hold: trajectories.IndenterState) -> TouchSample:
-        state = states[-1]
-        in_contact = bool(state.force_n[2] > 0.0)
-        # All steps of the frame count: a stroke that stops within the frame slid all the same.
-        slide_mm = sum(s.slide_mm for s in states)
-        slip_share = float(max(s.slip_share for s in states)) if in_contact else 0.0
-        self._sliding.update(in_contact, slide_mm)
-        fast = slide_mm * self.rate_hz >= GROSS_SLIP_MM_PER_S
-        anisotropy, angle = print_axes(state.pressure, self._gel.grid)
-        skin = self._gel.shape_skin()
-        time_s = (self._frames - 1) / self.rate_hz
-        pose = np.array([hold.x_mm * 1e-3, hold.y_mm * 1e-3, hold.theta])
-        return TouchSample(
-            time_s=time_s,
-            image=self.optics.render(skin.surface_mm, skin.displacement_mm, self._rng, time_s),
-            force_n=state.force_n,
-            in_contact=in_contact,
-            slide_speed_m_s=self._sliding.speed_m_s,
-            slipping=self._sliding.slipping,
-            gross_slip=bool(in_contact and slip_share >= GROSS_SLIP_SHARE and fast),
-            slip_share=slip_share,
-            friction_margin=state.friction_margin,
-            pose=pose if in_contact else np.full(3, np.nan),
-            print_anisotropy=0.0 if in_contact and self._indenter.is_round else anisotropy,
-            print_angle=angle,
-            normal_stress_pa=state.pressure * np.float32(1e6),
-            shear_stress_pa=state.traction * np.float32(1e6),
-            skin_stretch_mm=state.stretch_mm,
-        )
+        return self._gel.sample(states, hold, indenter, (self._frames - 1) / self.rate_hz)
 
 
 def _step_count(start: trajectories.IndenterState, end: trajectories.IndenterState) -> int:

@@ -216,11 +216,8 @@ class InferredConfig:
                 "give their number, num_heads=...",
             )
         if num_heads < 1 or self.embed_dim % num_heads:
-            raise self._conflict(
-                f"num_heads={num_heads}",
-                f"embed_dim {self.embed_dim}, no multiple of it",
-                "give another number",
-            )
+            found = f"embed_dim {self.embed_dim}, no multiple of it"
+            raise self._conflict(f"num_heads={num_heads}", found, "give another number")
         return num_heads
 
     def _check_image_size(self, size: tuple[int, int]) -> None:
@@ -242,11 +239,8 @@ class InferredConfig:
             return None
         frames = self._learned_frames(image_size) if given is None else given
         if frames < 1 or frames % self.tubelet:
-            raise self._conflict(
-                f"frames={frames}",
-                f"tubelets of {self.tubelet} frames",
-                "give a multiple of it, frames=...",
-            )
+            action = "give a multiple of it, frames=..."
+            raise self._conflict(f"frames={frames}", f"tubelets of {self.tubelet} frames", action)
         return frames
 
     def _learned_frames(self, image_size: tuple[int, int]) -> int:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -32,6 +31,7 @@ from sparsh_ros.names import HEADS
 from sparsh_ros.nodes.messages.conversions import image_to_msg, msg_to_stamp
 from sparsh_ros.nodes.messages.encodings import decode_image
 from sparsh_ros.nodes.runtime.isolation import isolated_environment
+from sparsh_ros.nodes.runtime.spin import spinning
 from sparsh_ros.nodes.topics import qos
 from sparsh_ros.nodes.topics.estimates import TOPICS
 from sparsh_ros.perception.pipeline import Perception
@@ -173,20 +173,10 @@ def _two_nodes() -> Iterator[tuple[rclpy.node.Node, rclpy.node.Node]]:
     nodes = [rclpy.create_node(f"bench_{name}", context=context) for name in ("sender", "receiver")]
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(nodes[1])
-    enough = threading.Event()
-
-    def listen() -> None:
-        while not enough.is_set():
-            executor.spin_once(timeout_sec=0.1)
-
-    thread = threading.Thread(target=listen, name="receiver")
-    thread.start()
     try:
-        yield nodes[0], nodes[1]
+        with spinning(executor, "receiver"):
+            yield nodes[0], nodes[1]
     finally:
-        enough.set()
-        thread.join()
-        executor.shutdown()
         for node in nodes:
             node.destroy_node()
         context.try_shutdown()

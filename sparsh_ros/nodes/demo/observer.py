@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from sparsh_ros.msg import Slip
 from sparsh_ros.names import DIAGNOSTICS, TOO_SLOW
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.messages.encodings import decode_image
-from sparsh_ros.nodes.runtime.spin import spin_once
+from sparsh_ros.nodes.runtime.spin import spinning
 from sparsh_ros.nodes.topics import qos
 from sparsh_ros.reports.graph_log import Record, Series
 
@@ -136,21 +135,13 @@ def listening(
     executor = SingleThreadedExecutor()
     for observer in observers:
         executor.add_node(observer)
-    enough = threading.Event()
-
-    def listen() -> None:
-        while not enough.is_set():
-            spin_once(executor, 0.1)
-
-    thread = threading.Thread(target=listen, name="observer")
-    thread.start()
     try:
-        yield [observer.record for observer in observers]
+        with spinning(executor, "observer"):
+            try:
+                yield [observer.record for observer in observers]
+            finally:
+                time.sleep(_LAST_MESSAGES_S)
     finally:
-        time.sleep(_LAST_MESSAGES_S)
-        enough.set()
-        thread.join()
-        executor.shutdown()
         for observer in observers:
             observer.destroy_node()
         rclpy.try_shutdown()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
     DeclareLaunchArgument,
@@ -112,6 +113,13 @@ def _viewers(
     """RViz, if it is asked for; without frames and with NaN it would show nothing."""
     if not graph.parse_each(texts, {_RVIZ: settings.USE_RVIZ})[_RVIZ]:
         return []
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError:
+        raise ParameterError(
+            f"argument {_RVIZ}: wanted the package rviz2, found none; "
+            "`apt install ros-$ROS_DISTRO-rviz2`"
+        ) from None
     texts.setdefault("publish_tf", "true")
     texts.setdefault("nan_policy", "ros")
     file = write_rviz_config(parse(texts))

@@ -62,12 +62,11 @@ def sensor_configs(params: Params) -> tuple[SensorConfig, ...]:
         ParameterError: The file cannot be used, or settings do not go together.
     """
     if params["sensors"]:
-        refuse_beside_file(params, SENSORS)
-        return load_sensors(params["sensors"])
+        return _from_file(params, SENSORS)
     source = find_source(params, Host().cameras)
     driver = driver_name(params, source)
     _refuse_foreign(params, source, driver)
-    names = params["names"] or [Path(sensor_type(params)).stem]
+    names = _names(params)
     _refuse_shared(params, names, _ONE_EACH)
     unasked = source == "simulated" and params["source"] == "auto" and not _speaks_of(params)
     configs = tuple(
@@ -77,6 +76,15 @@ def sensor_configs(params: Params) -> tuple[SensorConfig, ...]:
     return configs
 
 
+def _from_file(params: Params, table: Mapping[str, Setting]) -> tuple[SensorConfig, ...]:
+    refuse_beside_file(params, table)
+    return load_sensors(params["sensors"])
+
+
+def _names(params: Params) -> Sequence[str]:
+    return params["names"] or [Path(sensor_type(params)).stem]
+
+
 def heard_sensors(params: Params) -> tuple[SensorConfig, ...]:
     """The sensors that a node listens to, from the values of settings.HEARD.
 
@@ -84,10 +92,9 @@ def heard_sensors(params: Params) -> tuple[SensorConfig, ...]:
         ParameterError: The file cannot be used, or settings do not go together.
     """
     if params["sensors"]:
-        refuse_beside_file(params, HEARD)
-        return load_sensors(params["sensors"])
+        return _from_file(params, HEARD)
     profile = load_profile(sensor_type(params))
-    names = params["names"] or [Path(sensor_type(params)).stem]
+    names = _names(params)
     _refuse_shared(params, names, ("frame",))
     has_camera = params["source"] not in _WITHOUT_CAMERA
     configs = tuple(

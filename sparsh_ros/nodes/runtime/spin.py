@@ -11,8 +11,10 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import cv2
@@ -30,6 +32,25 @@ _DRAIN_S = 0.2
 # How soon a signal is noticed while no message comes in.
 _WAIT_TIMEOUT_S = 0.1
 _LOG_THROTTLE_S = 5.0
+
+
+@contextmanager
+def spinning(executor: SingleThreadedExecutor, name: str) -> Iterator[None]:
+    """Spin on a thread of this name until the end of the block, then shut the executor down."""
+    enough = threading.Event()
+
+    def listen() -> None:
+        while not enough.is_set():
+            spin_once(executor, _WAIT_TIMEOUT_S)
+
+    thread = threading.Thread(target=listen, name=name)
+    thread.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        thread.join()
+        executor.shutdown()
 
 
 class LiveNode(Protocol):

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.streaming.layout import TURN_MM
 from sparsh_ros.perception.postprocess import Estimate, Postprocessor
 from sparsh_ros.perception.streaming.runner import Step
 from sparsh_ros.perception.streaming.slip_alarm import SlipAlarm
-from sparsh_ros.sensors.profiles import SensorProfile
 
 _TOUCHES, _RELEASED = 0.5, 0.3  # probability of contact at which it may begin, and must end
 _MM = 1e-3
@@ -28,17 +27,9 @@ _IN_METRES = np.array([_MM, _MM, 1 / TURN_MM])  # of a scale in mm, mm, mm at `T
 class StreamPostprocessor(Postprocessor):
     """Makes the estimates of one sensor; slip begins and ends at thresholds of their own."""
 
-    def __init__(
-        self,
-        sensor: str,
-        profile: SensorProfile,
-        spec: ModelSpec,
-        contact_threshold_n: float,
-        slip_threshold: float,
-    ) -> None:
-        """Start without contact and slip; thresholds in newtons and as a probability."""
-        super().__init__(sensor, profile, spec, contact_threshold_n, slip_threshold)
-        self._alarm = SlipAlarm(spec.slip_confirm_s)
+    @cached_property
+    def _alarm(self) -> SlipAlarm:
+        return SlipAlarm(self._spec.slip_confirm_s)
 
     @property
     def _slip_release(self) -> float:

@@ -34,8 +34,7 @@ def first_figures(result: Result) -> list[tuple[str, str]]:
             (f"{_short(slip['false_alarms_per_minute'], '.1f')} / min", "false alarms of slip")
         )
     if "pose" in scores:
-        accuracy = scores["pose"]["accuracy"]
-        cells.append((_short(accuracy, ".2f"), f"motion, 11-bin accuracy{_between(accuracy)}"))
+        cells.append(_motion(scores["pose"]))
     speed = f"{result.runtime.frames_per_second:.0f} frames/s"
     return [*cells, (speed, "evaluated on this machine")]
 
@@ -61,6 +60,15 @@ def scores_section(result: Result) -> Markup:
         for task in scores
     ]
     return render("evaluation/scores.html", tables=tables)
+
+
+def _motion(pose: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
+    """Accuracy where the model has bins of motion, else the error."""
+    accuracy = pose["accuracy"]
+    if accuracy["value"] is not None:
+        return _short(accuracy, ".2f"), f"motion, 11-bin accuracy{_between(accuracy)}"
+    errors = " / ".join(_short(pose[f"mae_{axis}_mm"], ".3f") for axis in ("tx", "ty"))
+    return f"{errors} mm", "motion x / y, mean absolute error"
 
 
 def _name(title: Title) -> str:

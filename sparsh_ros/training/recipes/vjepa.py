@@ -18,23 +18,7 @@ from torch import Tensor
 from sparsh_ros.errors import ModelError
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.training.loop.recipe import Draw, Losses, Recipe, follow
-from sparsh_ros.training.recipes.masks import (
-    Grid,
-    Places,
-    block_size,
-    blocks,
-    over_time,
-    shortest,
-    take,
-)
-from sparsh_ros.training.recipes.parts import (
-    LIGHT_MOMENTUM,
-    LIGHT_RATE,
-    Predictor,
-    is_light,
-    read_clips,
-    wanted_tokens,
-)
+from sparsh_ros.training.recipes import masks, parts
 
 MASKS = ((8, 0.15), (2, 0.7))  # blocks, share of the image that each hides
 ASPECT = (0.75, 1.5)
@@ -50,13 +34,13 @@ def prediction_loss(found: Tensor, wanted: Tensor) -> Tensor:
 
 
 def seen_and_hidden(
-    rng: np.random.Generator, grid: Grid, count: int, size: tuple[int, int]
-) -> tuple[Places, Places]:
+    rng: np.random.Generator, grid: masks.Grid, count: int, size: tuple[int, int]
+) -> tuple[masks.Places, masks.Places]:
     """Patches outside and inside ``count`` blocks; drawn again, up to `TRIES` times, while nothing
     is left outside, and at last with a single block."""
     whole = np.arange(grid[0] * grid[1])
     for tried in range(TRIES + 1):
-        hidden = np.unique(blocks(rng, 1, 1 if tried == TRIES else count, grid, size))
+        hidden = np.unique(masks.blocks(rng, 1, 1 if tried == TRIES else count, grid, size))
         if len(hidden) < len(whole):
             break
     return np.setdiff1d(whole, hidden), hidden
@@ -75,13 +59,13 @@ class VJepa(Recipe):
         super().__init__()
         if encoder.config.tubelet is None:
             raise ModelError("vjepa: wanted an encoder of clips, found one of frame pairs")
-        sizes = LIGHT_PREDICTOR if is_light(encoder) else PREDICTOR
+        sizes = LIGHT_PREDICTOR if parts.is_light(encoder) else PREDICTOR
         self.encoder = encoder
         self.teacher = copy.deepcopy(encoder).requires_grad_(False)
-        self.predictor = Predictor(encoder, *sizes, masks=len(MASKS), mask_std=0.0)
-        if is_light(encoder):
-            self.peak_rate, self.start_rate = LIGHT_RATE, 0.1 * LIGHT_RATE
-            self.momentum = (LIGHT_MOMENTUM, 1.0)
+        self.predictor = parts.Predictor(encoder, *sizes, masks=len(MASKS), mask_std=0.0)
+        if parts.is_light(encoder):
+            self.peak_rate, self.start_rate = parts.LIGHT_RATE, 0.1 * parts.LIGHT_RATE
+            self.momentum = (parts.LIGHT_MOMENTUM, 1.0)
 
     def draw(self, rng: np.random.Generator, batch: int) -> Draw:
         """`seen0`, `hidden0`, `seen1`, `hidden1`: (B, K) each, one pair for each kind of mask."""
@@ -89,23 +73,23 @@ class VJepa(Recipe):
         grid = tuple(grid)
         draw = {}
         for kind, (count, area) in enumerate(MASKS):
-            size = block_size(rng, grid, (area, area), ASPECT)
+            size = masks.block_size(rng, grid, (area, area), ASPECT)
             drawn = [seen_and_hidden(rng, grid, count, size) for _ in range(batch)]
             for name, rows in zip(("seen", "hidden"), zip(*drawn, strict=True), strict=True):
-                places = over_time(shortest(list(rows), rng), grid, times)
+                places = masks.over_time(masks.shortest(list(rows), rng), grid, times)
                 draw[f"{name}{kind}"] = torch.from_numpy(places)
         return draw
 
     def forward(self, clips: Tensor, draw: Draw, share: float) -> Losses:
-        patches = read_clips(clips, self.encoder)
+        patches = parts.read_clips(clips, self.encoder)
         kinds = range(len(MASKS))
         hidden = torch.cat([draw[f"hidden{kind}"] for kind in kinds], dim=1)
-        wanted = wanted_tokens(self.teacher, patches, hidden)
+        wanted = parts.wanted_tokens(self.teacher, patches, hidden)
         wanted = wanted.split([draw[f"hidden{kind}"].shape[1] for kind in kinds], dim=1)
         losses = []
         for kind in kinds:
             seen = draw[f"seen{kind}"]
-            tokens = self.encoder.forward_patches(take(patches, seen), seen)
+            tokens = self.encoder.forward_patches(masks.take(patches, seen), seen)
             found = self.predictor(tokens, seen, draw[f"hidden{kind}"], kind)
             losses.append(prediction_loss(found, wanted[kind]))
         return {"loss": torch.stack(losses).mean()}

@@ -20,6 +20,8 @@ from sparsh_ros.perception.streaming.slip_alarm import SlipAlarm
 RATE_HZ = 60.0
 EARLY_FRAMES = 5
 MOST_UNFOUNDED_PER_MIN = 2.0
+LONGEST_DELAY_S = 0.034
+"""Two frames, and what rounding makes of them."""
 ON = np.round(np.arange(0.3, 0.96, 0.05), 2)
 OFF_SHARES = (0.3, 0.5, 0.7, 0.9)
 CONFIRM_FRAMES = (0, 1, 2)
@@ -108,12 +110,14 @@ def choose_rule(
     probability: Sequence[NDArray], slipping: Sequence[NDArray[np.bool_]]
 ) -> tuple[AlarmRule, EventScores]:
     """The rule with the highest event F1 among those with few enough unfounded alarms (one that
-    comes a moment too early costs F1, but harms no grip); where none has, the highest of all."""
+    comes a moment too early costs F1, but harms no grip) and a median delay of two frames at most;
+    where there is none, the highest of all."""
     tried = []
     for on, share, frames in product(ON, OFF_SHARES, CONFIRM_FRAMES):
         rule = AlarmRule(float(on), float(round(on * share, 3)), frames)
         scores = score_events([alarm(each, rule) for each in probability], slipping)
-        rank = (scores.unfounded_per_min <= MOST_UNFOUNDED_PER_MIN and scores.f1 > 0, scores.f1)
+        is_rare = scores.unfounded_per_min <= MOST_UNFOUNDED_PER_MIN
+        rank = (is_rare and scores.delay_s <= LONGEST_DELAY_S, scores.f1)
         tried.append((rank, rule, scores))
     _, rule, scores = max(tried, key=lambda entry: entry[0])
     return rule, scores

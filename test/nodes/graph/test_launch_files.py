@@ -122,20 +122,14 @@ def test_the_images_of_another_driver_are_enough(outsider) -> None:
 
     def publish_until_valid() -> None:
         newest = 0
-        try:
-            with open_sensor("simulated", "gelsight_mini", fps=15.0) as gel:
-                while not (exit_codes or (images and any(slip.valid for slip in slips))):
-                    frame = gel.wait(newest, GIVE_UP_S)
-                    newest, sent[frame.stamp_ns] = frame.sequence, frame.image
-                    upside_down = np.ascontiguousarray(frame.image[::-1, ::-1])
-                    publisher.publish(image_to_msg(upside_down, frame.stamp_ns, "camera"))
-        finally:
-            service.shutdown()
+        with open_sensor("simulated", "gelsight_mini", fps=15.0) as gel:
+            while not (exit_codes or (images and any(slip.valid for slip in slips))):
+                frame = gel.wait(newest, GIVE_UP_S)
+                newest, sent[frame.stamp_ns] = frame.sequence, frame.image
+                upside_down = np.ascontiguousarray(frame.image[::-1, ::-1])
+                publisher.publish(image_to_msg(upside_down, frame.stamp_ns, "camera"))
 
-    with ThreadPoolExecutor() as pool:
-        done = pool.submit(publish_until_valid)
-        service.run()
-        done.result()
+    _run_during(service, publish_until_valid)
     outsider.destroy(publisher)
     assert set(exit_codes.values()) == {0}
     assert slips[-1].header.frame_id == "gelsight_mini_gel_frame"
@@ -179,6 +173,11 @@ def test_names_that_are_no_misspelling_are_for_somebody_else() -> None:
 
 def test_what_is_missing_is_said_before_anything_starts() -> None:
     service, exit_codes = _launch_service(FILES[0], model="sparsh-dinosaur")
+    assert service.run() == 1 and exit_codes == {}
+
+
+def test_rviz_that_is_not_there_is_said_before_anything_starts() -> None:
+    service, exit_codes = _launch_service(FILES[0], use_rviz="true", source="simulated")
     assert service.run() == 1 and exit_codes == {}
 
 

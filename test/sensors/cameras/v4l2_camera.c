@@ -42,7 +42,8 @@ static int open_camera(void) {
   return device;
 }
 
-static int set_format(struct v4l2_format *format) {
+static int set_format(void *argument) {
+  struct v4l2_format *format = argument;
   struct v4l2_pix_format *pixel = &format->fmt.pix;
   pixel->pixelformat = V4L2_PIX_FMT_YUYV;
   if (pixel->width > 640) {
@@ -53,19 +54,22 @@ static int set_format(struct v4l2_format *format) {
   return 0;
 }
 
-static int set_rate(struct v4l2_streamparm *parameters) {
+static int set_rate(void *argument) {
+  struct v4l2_streamparm *parameters = argument;
   struct v4l2_fract *period = &parameters->parm.capture.timeperframe;
   fps = period->denominator / period->numerator;
   return 0;
 }
 
-static int get_rate(struct v4l2_streamparm *parameters) {
+static int get_rate(void *argument) {
+  struct v4l2_streamparm *parameters = argument;
   parameters->parm.capture.timeperframe.numerator = 1;
   parameters->parm.capture.timeperframe.denominator = fps;
   return 0;
 }
 
-static int list_format(struct v4l2_fmtdesc *entry) {
+static int list_format(void *argument) {
+  struct v4l2_fmtdesc *entry = argument;
   static const unsigned formats[] = {V4L2_PIX_FMT_YUYV, V4L2_PIX_FMT_MJPEG};
   if (entry->type != V4L2_BUF_TYPE_VIDEO_CAPTURE || entry->index > 1) return fail(EINVAL);
   entry->pixelformat = formats[entry->index];
@@ -73,7 +77,8 @@ static int list_format(struct v4l2_fmtdesc *entry) {
 }
 
 // The pixels of YUYV are listed, those of MJPEG are a range.
-static int list_size(struct v4l2_frmsizeenum *entry) {
+static int list_size(void *argument) {
+  struct v4l2_frmsizeenum *entry = argument;
   if (entry->pixel_format == V4L2_PIX_FMT_MJPEG) {
     entry->type = V4L2_FRMSIZE_TYPE_STEPWISE;
     return entry->index ? fail(EINVAL) : 0;
@@ -86,7 +91,8 @@ static int list_size(struct v4l2_frmsizeenum *entry) {
 }
 
 // 60 and 30 frames per second for the small size, anything from 5 to 30 for the large one.
-static int list_rate(struct v4l2_frmivalenum *entry) {
+static int list_rate(void *argument) {
+  struct v4l2_frmivalenum *entry = argument;
   if (entry->pixel_format != V4L2_PIX_FMT_YUYV) return fail(EINVAL);
   if (entry->width == 640 && entry->height == 480 && !entry->index) {
     entry->type = V4L2_FRMIVAL_TYPE_STEPWISE;
@@ -109,7 +115,8 @@ static int control(struct v4l2_control *control, int set) {
   return 0;
 }
 
-static int request_buffers(struct v4l2_requestbuffers *request) {
+static int request_buffers(void *argument) {
+  struct v4l2_requestbuffers *request = argument;
   if (request->memory != V4L2_MEMORY_MMAP) return fail(EINVAL);
   request->count = BUFFERS;
   return 0;
@@ -135,7 +142,8 @@ static int buffer(struct v4l2_buffer *info, unsigned request) {
   return 0;
 }
 
-static int dequeue(struct v4l2_buffer *info) {
+static int dequeue(void *argument) {
+  struct v4l2_buffer *info = argument;
   unsigned long long beats;
   struct timespec now;
   if (!streaming || info->memory != V4L2_MEMORY_MMAP) return fail(EINVAL);
@@ -154,6 +162,20 @@ static int dequeue(struct v4l2_buffer *info) {
   return 0;
 }
 
+static const struct {
+  unsigned request;
+  int (*handle)(void *argument);
+} HANDLERS[] = {
+    {VIDIOC_ENUM_FMT, list_format},
+    {VIDIOC_ENUM_FRAMESIZES, list_size},
+    {VIDIOC_ENUM_FRAMEINTERVALS, list_rate},
+    {VIDIOC_S_FMT, set_format},
+    {VIDIOC_S_PARM, set_rate},
+    {VIDIOC_G_PARM, get_rate},
+    {VIDIOC_REQBUFS, request_buffers},
+    {VIDIOC_DQBUF, dequeue},
+};
+
 int ioctl(int fd, unsigned long request, ...) {
   va_list rest;
   va_start(rest, request);
@@ -163,30 +185,15 @@ int ioctl(int fd, unsigned long request, ...) {
     int (*real)(int, unsigned long, ...) = dlsym(RTLD_NEXT, "ioctl");
     return real(fd, request, argument);
   }
+  for (unsigned i = 0; i < sizeof HANDLERS / sizeof *HANDLERS; i++)
+    if (HANDLERS[i].request == (unsigned)request) return HANDLERS[i].handle(argument);
   switch ((unsigned)request) {
-    case VIDIOC_ENUM_FMT:
-      return list_format(argument);
-    case VIDIOC_ENUM_FRAMESIZES:
-      return list_size(argument);
-    case VIDIOC_ENUM_FRAMEINTERVALS:
-      return list_rate(argument);
-    case VIDIOC_S_FMT:
-      return set_format(argument);
-    case VIDIOC_S_PARM:
-      return set_rate(argument);
-    case VIDIOC_G_PARM:
-      return get_rate(argument);
     case VIDIOC_S_CTRL:
-      return control(argument, 1);
     case VIDIOC_G_CTRL:
-      return control(argument, 0);
-    case VIDIOC_REQBUFS:
-      return request_buffers(argument);
+      return control(argument, (unsigned)request == VIDIOC_S_CTRL);
     case VIDIOC_QUERYBUF:
     case VIDIOC_QBUF:
       return buffer(argument, request);
-    case VIDIOC_DQBUF:
-      return dequeue(argument);
     case VIDIOC_STREAMON:
       return *(int *)argument == V4L2_BUF_TYPE_VIDEO_CAPTURE ? start() : fail(EINVAL);
     case VIDIOC_STREAMOFF:

@@ -60,3 +60,14 @@ def test_the_rule_waits_where_the_probability_rises_early() -> None:
     rule, scores = choose_rule([0.9 * each for each in early], truth)
     assert rule.confirm_frames == 2
     assert scores.f1 == 1.0 and scores.delay_s == 0.0
+
+
+def test_a_rule_in_time_is_better_than_a_late_one_without_false_alarms() -> None:
+    truth = [flags(600, (200, 260), (400, 460)) for _ in range(10)]
+    probability = [np.where(t, 0.9, 0.0) for t in truth]
+    for each in probability:
+        each[200:204] = each[400:404] = 0.5  # the sure answer comes four frames late
+    probability[0][100:104] = 0.5
+    rule, scores = choose_rule(probability, truth)
+    assert rule.threshold <= 0.5
+    assert scores.delay_s <= 2 / 60 and scores.false_alarms == 1

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How well policies do the bead maze: along recorded runs, and in closed loop."""

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of the commands of the bead maze."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from sparsh_ros.arguments import positive_count, positive_number
+
+FAMILIES = ("toy", "waves")
+KINDS = ("diffusion", "chunks", "felt")
+GROUPS = ("force", "slip", "touch")
+AddStep = Callable[[argparse._SubParsersAction, str, str], argparse.ArgumentParser]
+
+
+def add_maze(parser: argparse.ArgumentParser, add_step: AddStep) -> None:
+    """Options of `sparsh-ros maze`."""
+    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    draw = add_step(steps, "draw", "draw a run of the expert, or of a policy, as film and picture")
+    draw.add_argument("--policy", type=Path, help="ONNX file (default: the expert)")
+    _add_wire(draw, "toy")
+    draw.add_argument("--out", type=Path, default=Path("maze.mp4"), help="MP4 file to write")
+    demonstrate = add_step(steps, "demonstrate", "record demonstrations of the expert")
+    demonstrate.add_argument("--out", type=Path, required=True, help="folder to write to")
+    demonstrate.add_argument("--family", choices=FAMILIES, default="toy", help="of wires")
+    demonstrate.add_argument(
+        "--count", type=positive_count, default=50, help="demonstrations that finish"
+    )
+    demonstrate.add_argument(
+        "--disturbance", type=float, default=0.7, help="of what is carried out; 0 for none"
+    )
+
+
+def add_bench_maze(parts: argparse._SubParsersAction, add_step: AddStep) -> None:
+    """Options of `sparsh-ros bench bead-maze`."""
+    bench = add_step(parts, "bead-maze", "let policies do mazes that none of them has seen")
+    bench.add_argument("policies", nargs="+", type=Path, metavar="POLICY", help="ONNX files")
+    _add_wire(bench, "waves")
+    bench.add_argument("--mazes", type=positive_count, default=50, help="how many")
+    bench.add_argument("--truth", action="store_true", help="feel the truth, not estimates")
+    bench.add_argument(
+        "--recorded", type=Path, metavar="DIR", help="demonstrations for the error along them"
+    )
+    bench.add_argument("--out", type=Path, required=True, help="folder for results and report")
+    bench.set_defaults(module="sparsh_ros.commands.maze.bench", needs_ros=False)
+
+
+def add_train_policy(steps: argparse._SubParsersAction, add_step: AddStep) -> None:
+    """Options of `sparsh-ros train policy`."""
+    parser = add_step(steps, "policy", "train a policy of the bead maze on demonstrations")
+    parser.add_argument("--kind", choices=KINDS, default="felt", help="of policy")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="from `sparsh-ros maze demonstrate`"
+    )
+    parser.add_argument("--share", type=positive_number, default=100.0, help="of them, per cent")
+    parser.add_argument("--without", choices=GROUPS, default="", help="what it does not see")
+    parser.add_argument("--epochs", type=positive_count, default=25, help="over the data")
+    parser.add_argument("--seed", type=int, default=0, help="of weights and order")
+    parser.add_argument("--out", type=Path, required=True, help="ONNX file to write")
+
+
+def _add_wire(parser: argparse.ArgumentParser, family: str) -> None:
+    parser.add_argument("--family", choices=FAMILIES, default=family, help="of wires")
+    parser.add_argument(
+        "--seed", type=int, default=10_000, help="of wire and hand, or of the first"
+    )

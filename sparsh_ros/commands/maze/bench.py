@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sparsh-ros bench bead-maze`: policies on mazes that none of them has seen.
+
+sparsh-ros bench bead-maze felt.onnx chunks.onnx --mazes 50 --recorded held-out --out maze
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from sparsh_ros.bench.maze.closed_loop import RunResult, run_maze
+from sparsh_ros.bench.maze.offline import piece_errors_mm
+from sparsh_ros.bench.maze.summary import PAPER, summarise
+from sparsh_ros.commands.maze.films import film_policy, reflexes_of
+from sparsh_ros.errors import ParameterError
+from sparsh_ros.policies.demonstrations import FIRST_TEST_SEED, load_all
+from sparsh_ros.policies.policy import Policy
+from sparsh_ros.policies.reading import TouchReader
+from sparsh_ros.progress import progress_bar
+from sparsh_ros.reports.maze import write_report
+
+RESULTS_FILE, SUMMARY_FILE, REPORT_FILE = "results.jsonl", "summary.json", "report.html"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run all policies; those runs that are in the folder already are kept."""
+    cv2.setNumThreads(1)
+    if arguments.seed < FIRST_TEST_SEED:
+        raise ParameterError(
+            f"bead maze: wanted a seed from {FIRST_TEST_SEED} on, found {arguments.seed}; those "
+            "below are for demonstrations"
+        )
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    rows, failures, films = {}, [], {}
+    for path in arguments.policies:
+        results = _results(arguments, path)
+        name = path.stem + (" with truth" if arguments.truth else "")
+        rows[name] = summarise(results)
+        if arguments.recorded is not None:
+            errors = piece_errors_mm(Policy(path), load_all(arguments.recorded))
+            rows[name]["error_mm"] = float(np.mean(errors))
+        failures += [(name, f"{r.family} {r.seed}", r.failure) for r in results if not r.finished]
+        films[name] = f"{path.stem}.mp4"
+    (arguments.out / SUMMARY_FILE).write_text(json.dumps(rows, indent=2) + "\n")
+    facts = {
+        "command": " ".join(["sparsh-ros", *sys.argv[1:]]),
+        "mazes": f"{arguments.family}, seeds from {arguments.seed} on",
+        "machine": platform.platform(),
+    }
+    write_report(arguments.out / REPORT_FILE, rows, PAPER, failures, films, facts)
+    _show(rows)
+    return 0
+
+
+def _results(arguments: argparse.Namespace, path: Path) -> list[RunResult]:
+    """Runs of one policy; those that are in the folder already are not made again."""
+    policy, file = Policy(path), arguments.out / f"{path.stem}.{RESULTS_FILE}"
+    lines = file.read_text().splitlines() if file.exists() else []
+    done = {result.seed: result for result in (RunResult(**json.loads(line)) for line in lines)}
+    seeds = range(arguments.seed, arguments.seed + arguments.mazes)
+    reader = None if arguments.truth else TouchReader()
+    with ExitStack() as stack:
+        bar = stack.enter_context(progress_bar(path.stem, len(seeds)))
+        log = stack.enter_context(file.open("a"))
+        for seed in seeds:
+            if seed not in done:
+                film = arguments.out / f"{path.stem}.mp4" if seed == seeds[0] else None
+                done[seed] = _one(policy, arguments.family, seed, reader, film)
+                log.write(json.dumps(asdict(done[seed])) + "\n")
+                log.flush()
+            bar.advance()
+    return [done[seed] for seed in seeds]
+
+
+def _one(
+    policy: Policy, family: str, seed: int, reader: TouchReader | None, film: Path | None
+) -> RunResult:
+    if film is not None:
+        return film_policy(policy, family, seed, reader, film)[0]
+    return run_maze(policy, family, seed, reader, reflexes_of(policy))
+
+
+def _show(rows: dict[str, dict[str, float]]) -> None:
+    columns: Sequence[str] = list(next(iter(rows.values())))
+    table = Table("policy", *columns)
+    for name, values in rows.items():
+        table.add_row(name, *(f"{values[column]:.3g}" for column in columns))
+    Console().print(table)

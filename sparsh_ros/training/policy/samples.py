@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From demonstrations to pairs of observation and chunk of actions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsh_ros.errors import DatasetError
+from sparsh_ros.policies.demonstrations import Demonstration
+from sparsh_ros.policies.observation import CHUNK, Moment, Observer
+
+HORIZON = 16
+"""Actions that a diffusion policy foretells: one before now, the chunk, and some beyond it."""
+
+
+class Samples(NamedTuple):
+    """Pairs.
+
+    Attributes:
+        observations: (N, size) float32.
+        actions: (N, HORIZON, 7 or 6) float32; the chunk begins at 1.
+    """
+
+    observations: NDArray[np.float32]
+    actions: NDArray[np.float32]
+
+
+def make_samples(
+    demonstrations: Sequence[Demonstration], observation: str, actions: str, without: str = ""
+) -> Samples:
+    """All pairs during whose chunk the hand held the bead.
+
+    Args:
+        demonstrations: to learn from.
+        observation: "features" or "felt".
+        actions: "joints" or "twist".
+        without: a group of `observation.GROUPS` to leave out.
+
+    Raises:
+        DatasetError: There are none.
+    """
+    pairs = [
+        pair
+        for demonstration in demonstrations
+        for pair in _pairs(demonstration, observation, actions, without)
+    ]
+    if not pairs:
+        raise DatasetError(
+            f"demonstrations: wanted some in which the bead is held, found none in "
+            f"{len(demonstrations)}; record more with `sparsh-ros maze demonstrate`"
+        )
+    observations, chunks = zip(*pairs, strict=True)
+    return Samples(np.stack(observations), np.stack(chunks).astype(np.float32))
+
+
+def _pairs(demonstration: Demonstration, observation: str, actions: str, without: str):
+    columns, count = demonstration.columns, len(demonstration)
+    observer = Observer(observation, without)
+    moves = (
+        columns["wanted_joints"] - columns["commanded"] if actions == "joints" else columns["twist"]
+    )
+    grips = columns["grip_n"]
+    held = columns["touch_in_contact"].all(1) & (grips > 0.0)
+    for index in range(count):
+        grip_n = grips[index - 1] if index else 0.0
+        moment = Moment(demonstration.touches(index), columns["joints"][index], grip_n)
+        vector = observer.update(moment)
+        rows = np.arange(index - 1, index - 1 + HORIZON)
+        inside = np.clip(rows, 0, count - 1)
+        if not held[index] or not (grips[inside[1 : 1 + CHUNK]] > 0.0).all():
+            continue
+        chunk = moves[inside] * (rows < count)[:, None]
+        if actions == "twist":
+            frame = observer.frame
+            chunk = np.concatenate([chunk[:, :3] @ frame, chunk[:, 3:] @ frame], 1)
+        yield vector, chunk

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kinematics of the arm against known poses and numerical derivatives."""
+
+import numpy as np
+import pytest
+
+from sparsh_ros import kinematics
+from sparsh_ros.errors import ParameterError
+from sparsh_ros.kinematics import HandDriver, Pose
+
+
+def test_the_ready_pose_is_where_franka_says():
+    """Position of the flange in the ready pose, as the arm's own library gives it."""
+    flange = kinematics.flange(kinematics.READY)
+    assert flange.position == pytest.approx([0.30689, 0.0, 0.59028], abs=1e-4)
+    tip = kinematics.forward(kinematics.READY)
+    assert tip.rotation == pytest.approx(np.diag([1.0, -1.0, -1.0]), abs=1e-9)
+
+
+def test_the_jacobian_is_the_derivative_of_the_pose():
+    joints = kinematics.READY + np.linspace(-0.3, 0.3, 7)
+    tip, matrix = kinematics.jacobian(joints)
+    for index in range(7):
+        moved = joints + 1e-6 * np.eye(7)[index]
+        change = kinematics.pose_error(kinematics.forward(moved), tip) / 1e-6
+        assert change == pytest.approx(matrix[:, index], abs=1e-5)
+
+
+def test_inverse_kinematics_finds_back():
+    joints = kinematics.READY + 0.1 * np.array([1, -1, 1, 1, -1, 1, -1])
+    wanted = kinematics.forward(joints)
+    found = kinematics.forward(kinematics.inverse(wanted, kinematics.READY))
+    assert np.abs(kinematics.pose_error(wanted, found)).max() < 1e-4
+
+
+def test_what_is_out_of_reach_is_refused():
+    far = Pose(np.array([1.5, 0.0, 0.3]), np.diag([1.0, -1.0, -1.0]))
+    with pytest.raises(ParameterError, match="wanted a pose at"):
+        kinematics.inverse(far, kinematics.READY)
+
+
+def test_the_driver_moves_the_hand_in_its_own_frame():
+    driver = HandDriver(kinematics.READY)
+    before = kinematics.forward(driver.joints)
+    for _ in range(20):
+        driver.move(np.array([0.0, 0.0, 5e-4, 0.0, 0.0, 0.0]))  # downwards
+    after = kinematics.forward(driver.joints)
+    assert after.position - before.position == pytest.approx([0.0, 0.0, -0.01], abs=3e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [(0.0, ""), (0.5, "rad/s"), (9.0, "within"), (np.nan, "not a number")],
+)
+def test_commands_beyond_limits_are_named(change, word):
+    joints = kinematics.READY.copy()
+    joints[3] += change
+    found = kinematics.beyond_limits(joints, kinematics.READY, 0.1)
+    assert (word in found) if word else found == ""
+
+
+def test_rotation_vectors_and_matrices_are_inverse():
+    for vector in ([0.0, 0.0, 0.0], [0.3, -0.2, 0.9], [2.0, 1.0, -1.5]):
+        matrix = kinematics.rotation_matrix(np.array(vector))
+        assert kinematics.rotation_vector(matrix) == pytest.approx(vector, abs=1e-9)
