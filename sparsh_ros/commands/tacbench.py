@@ -87,7 +87,7 @@ def _report(records: Records, settings: BenchSettings, folder: Path) -> None:
     (folder / "tacbench.json").write_text(json.dumps(summary, indent=2) + "\n")
     for section in (*ours, gains):
         _show(section)
-    Console().print(f"{folder / 'tacbench.html'}")
+    Console().print(f"{folder / 'tacbench.html'}", soft_wrap=True)
 
 
 def _section(

@@ -128,7 +128,8 @@ def _probe(arguments: argparse.Namespace, spec: ModelSpec) -> int:
         for name, value in scores.items():
             table.add_row(name, f"{value:.3f}")
         Console().print(table)
-    Console().print(f"{job.run}: sparsh-ros run --model {job.run / 'model.yaml'}")
+    live = f"{job.run}: sparsh-ros run --model {job.run / 'model.yaml'}"
+    Console().print(live, soft_wrap=True)
     return 0
 
 
