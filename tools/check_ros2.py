@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from ros2_commands import FailError, Graph, graph, processes, ros2, run, wanted
@@ -48,39 +49,20 @@ def refuses(*arguments: str, says: str, launch: str = "digit_perception.launch.p
     return re.search(rf".*({says}).*", output)[0].partition("traceback): ")[2][:100]
 
 
-@check
-def a_misspelt_argument_is_refused() -> str:
-    return refuses("sorce:=camera", says="wanted source, found sorce")
-
-
-@check
-def an_unknown_model_is_refused_before_anything_starts() -> str:
-    return refuses("model:=sparsh-dinosaur", says="sparsh-dinosaur")
-
-
-@check
-def missing_weights_are_refused_before_anything_starts() -> str:
-    return refuses("model:=sparsh-dino-base", "weights_dir:=/nowhere", says="nowhere")
-
-
-@check
-def a_missing_background_is_refused_before_anything_starts() -> str:
-    return refuses("background:=/nowhere.png", "source:=simulated", says="nowhere.png")
-
-
-@check
-def a_missing_input_is_refused_before_anything_starts() -> str:
-    return refuses("input:=/nowhere.mp4", says="nowhere.mp4")
-
-
-@check
-def an_existing_record_path_is_refused_before_anything_starts() -> str:
-    return refuses("record:=/tmp", says="record: wanted a folder to make")
-
-
-@check
-def perception_only_asks_for_a_topic() -> str:
-    return refuses(says="wanted the topic of your driver", launch="perception_only.launch.py")
+REFUSED = {
+    "a misspelt argument": (["sorce:=camera"], "wanted source, found sorce"),
+    "an unknown model": (["model:=sparsh-dinosaur"], "sparsh-dinosaur"),
+    "missing weights": (["model:=sparsh-dino-base", "weights_dir:=/nowhere"], "nowhere"),
+    "a missing background": (["background:=/nowhere.png", "source:=simulated"], "nowhere.png"),
+    "a missing input": (["input:=/nowhere.mp4"], "nowhere.mp4"),
+    "an existing record path": (["record:=/tmp"], "record: wanted a folder to make"),
+}
+"""What is wrong, how that is given, and what is said; nothing is started."""
+for what, (given, sentence) in REFUSED.items():
+    CHECKS[f"{what} is refused before anything starts"] = partial(refuses, *given, says=sentence)
+CHECKS["perception only asks for a topic"] = partial(
+    refuses, says="wanted the topic of your driver", launch="perception_only.launch.py"
+)
 
 
 @check
@@ -150,10 +132,12 @@ def files_of_parameters_and_settings_of_launch_files_arrive() -> str:
 def the_images_of_another_driver_are_enough() -> str:
     others = (*DIGIT, "source:=simulated", "namespace:=other")
     ours = ("image:=/other/image_raw", "namespace:=hand")
-    with graph(*others), graph(*LAUNCH, "perception_only.launch.py", *ours) as running:
-        running.until("background captured")
-        slip = ros2("topic", "echo", "--once", "--filter", "m.valid", "/hand/slip")
-        wanted("frame_id: digit_gel_frame" in slip, slip)
+    with graph(*others) as other:
+        other.until("background captured")  # its nodes are there, and not taken for ours
+        with graph(*LAUNCH, "perception_only.launch.py", *ours) as running:
+            running.until("background captured")
+            slip = ros2("topic", "echo", "--once", "--filter", "m.valid", "/hand/slip")
+            wanted("frame_id: digit_gel_frame" in slip, slip)
     return "valid slip from /other/image_raw"
 
 

@@ -343,26 +343,16 @@ class ModelSpec:
     @property
     def encoder_config(self) -> EncoderConfig | AnyTouchConfig:
         """The encoder's architecture, as far as it is described here."""
+        same = ("embed_dim", "depth", "num_heads", "patch_size", "tubelet")
+        common = {name: getattr(self, name) for name in same}
+        common["image_size"] = (self.image_height, self.image_width)
         if self.tells_sensor:
-            return AnyTouchConfig(
-                embed_dim=self.embed_dim,
-                depth=self.depth,
-                num_heads=self.num_heads,
-                patch_size=self.patch_size,
-                frames=self.frames,
-                tubelet=self.tubelet,
-                image_size=(self.image_height, self.image_width),
-            )
+            return AnyTouchConfig(frames=self.frames, **common)
         return EncoderConfig(
-            embed_dim=self.embed_dim,
-            depth=self.depth,
-            num_heads=self.num_heads,
-            image_size=(self.image_height, self.image_width),
-            patch_size=self.patch_size,
             in_channels=3 if self.tubelet else 3 * self.frames,
             registers=self.registers or self.zero_registers,
             frames=self.frames if self.tubelet else None,
-            tubelet=self.tubelet,
+            **common,
         )
 
     @property

@@ -24,7 +24,7 @@ from sparsh_ros.msg import Features as FeaturesMessage
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import input_sensors
-from sparsh_ros.nodes.help import wants_help
+from sparsh_ros.nodes.help import node_main
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.calibrations import load_calibrations
@@ -203,12 +203,7 @@ class _SensorHeads:
             self._trouble = estimate.reason
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one head node until SIGINT; the exit code."""
-    if wants_help(arguments, "head", settings.HEAD):
-        return 0
-    return spin.run(lambda: [HeadNode()], arguments)
-
+main = node_main("head", settings.HEAD, lambda arguments: spin.run(lambda: [HeadNode()], arguments))
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sparsh_ros.arguments import Setting
 
@@ -26,6 +26,23 @@ def wants_help(arguments: Sequence[str] | None, name: str, table: Mapping[str, S
         return False
     sys.stdout.write(help_text(name, table))
     return True
+
+
+def node_main(
+    name: str, table: Mapping[str, Setting], run: Callable[[list[str] | None], int]
+) -> Callable[[list[str] | None], int]:
+    """The main function of a program: it shows help, or runs, and returns the exit code.
+
+    Args:
+        name: Of the program.
+        table: Its parameters.
+        run: Takes the arguments of the command line, None for those of this process.
+    """
+
+    def main(arguments: list[str] | None = None) -> int:
+        return 0 if wants_help(arguments, name, table) else run(arguments)
+
+    return main
 
 
 def help_text(name: str, table: Mapping[str, Setting]) -> str:

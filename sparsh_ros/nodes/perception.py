@@ -23,7 +23,7 @@ from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import input_sensors
 from sparsh_ros.nodes.graph.sensors import sensor_configs
-from sparsh_ros.nodes.help import wants_help
+from sparsh_ros.nodes.help import node_main
 from sparsh_ros.nodes.predicates.publisher import PredicatesPublisher
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.calibrations import load_calibrations
@@ -205,12 +205,7 @@ def create() -> Sequence[spin.LiveNode]:
     return [perception, *perception.hosted_sensors()]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run perception until SIGINT; the exit code."""
-    if wants_help(arguments, "perception", settings.PERCEPTION):
-        return 0
-    return spin.run(create, arguments)
-
+main = node_main("perception", settings.PERCEPTION, lambda arguments: spin.run(create, arguments))
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -23,7 +23,7 @@ import numpy as np
 from sparsh_ros.frames import Frame
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph.sensors import config_for_node
-from sparsh_ros.nodes.help import wants_help
+from sparsh_ros.nodes.help import node_main
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.diagnostics import WARN, Report
 from sparsh_ros.nodes.runtime.endpoints import LOG_THROTTLE_S
@@ -217,12 +217,9 @@ class SensorNode(ManagedNode):
         return {self._config.name: report.with_more(self._background.report())}
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one sensor node until SIGINT; the exit code."""
-    if wants_help(arguments, "sensor", settings.SENSOR):
-        return 0
-    return spin.run(lambda: [SensorNode()], arguments)
-
+main = node_main(
+    "sensor", settings.SENSOR, lambda arguments: spin.run(lambda: [SensorNode()], arguments)
+)
 
 if __name__ == "__main__":
     sys.exit(main())

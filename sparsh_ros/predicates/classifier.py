@@ -54,12 +54,12 @@ class Classifier:
     off: float = 0.4
     scores: Mapping[str, float] = field(default_factory=dict)
 
-    def probability(self, fingers: NDArray[np.float32]) -> float:
-        """How likely the predicate is true, for the features (fingers, F) of one moment."""
+    def probability(self, fingers: NDArray[np.float32]) -> NDArray[np.float64]:
+        """How likely the predicate is true, (...), for features (..., fingers, F)."""
         units = np.maximum((fingers - self.mean) / self.scale @ self.weight.T + self.bias, 0.0)
-        pooled = np.concatenate([units.mean(axis=0), units.max(axis=0)])
-        logit = float(pooled @ self.out_weight) + self.out_bias
-        return float(1.0 / (1.0 + np.exp(-np.clip(logit, -60.0, 60.0))))
+        pooled = np.concatenate([units.mean(axis=-2), units.max(axis=-2)], axis=-1)
+        logit = np.asarray(pooled @ self.out_weight + self.out_bias, np.float64)
+        return 1.0 / (1.0 + np.exp(-np.clip(logit, -60.0, 60.0)))
 
     def save(self, folder: Path) -> Path:
         """Write `<name>.npz` into a folder; matrices are rounded to float16."""

@@ -137,7 +137,7 @@ class HandPredicates:
         return tuple(self._classify(one, seen) for one in self._classifiers)
 
     def _classify(self, classifier: Classifier, seen: NDArray[np.float32]) -> Predicate:
-        probability = classifier.probability(seen)
+        probability = float(classifier.probability(seen))
         limit = classifier.off if self._values[classifier.name] else classifier.on
         value = self._values[classifier.name] = probability >= limit
         return Predicate(classifier.name, True, value, probability)

@@ -13,7 +13,7 @@ import json
 import platform
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def train_probes(stores: Stores, spec: ModelSpec, run: Path, settings: ProbeSett
         name: [_score_candidate(name, c, tokens, stores, spec) for c in candidates]
         for name, candidates in trained.items()
     }
-    picks = {name: int(np.argmin([c.loss for c in trained[name]])) for name in trained}
+    picks = {name: pick_seed(candidates) for name, candidates in trained.items()}
     heads = {name: trained[name][pick].best_head() for name, pick in picks.items()}
     tensors = {f"{n}.{key}": v for n, head in heads.items() for key, v in head.state_dict().items()}
     save_file(tensors, run / HEADS_FILE)
@@ -94,6 +94,11 @@ def train_probes(stores: Stores, spec: ModelSpec, run: Path, settings: ProbeSett
         },
     }
     write_json(run / "heads.json", summary)
+
+
+def pick_seed(candidates: Sequence[Candidate]) -> int:
+    """Which of the heads trained with different seeds ships: that of the lowest validation loss."""
+    return int(np.argmin([candidate.loss for candidate in candidates]))
 
 
 def _score_candidate(

@@ -68,27 +68,36 @@ class PairLabels:
 
 
 @dataclass(frozen=True)
-class PairStore:
-    """Frame pairs of one split.
+class Store:
+    """Samples of one split.
 
     Attributes:
         dataset: Folder with the episodes of all splits.
         folder: Where the files lie; its name is that of the split.
-        frames: (m, 300, 768) uint8 patches, mapped from disk.
-        pairs: (n, 2) int64 rows of ``frames``: current, older.
-        labels: What is true of each pair.
         metas: `meta` of every episode.
+        labels: What is true of each sample; changes are from its oldest frame to its newest.
     """
 
     dataset: Path
     folder: Path
-    frames: NDArray[np.uint8]
-    pairs: NDArray[np.int64]
-    labels: PairLabels
     metas: list[dict[str, Any]]
+    labels: PairLabels
 
     def __len__(self) -> int:
-        return len(self.pairs)
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class PairStore(Store):
+    """Frame pairs.
+
+    Attributes:
+        frames: (m, 300, 768) uint8 patches, mapped from disk.
+        pairs: (n, 2) int64 rows of ``frames``: current, older.
+    """
+
+    frames: NDArray[np.uint8]
+    pairs: NDArray[np.int64]
 
     def patches(
         self, index: NDArray[np.int64], positions: NDArray[np.int64] | None = None
@@ -134,7 +143,7 @@ def _open(dataset: Path, folder: Path) -> PairStore:
         labels = PairLabels(*(data[field.name] for field in fields(PairLabels)))
     frames = np.memmap(folder / "frames.u8", dtype=np.uint8, mode="r")
     frames = frames.reshape(-1, PATCHES, PATCH_BYTES)
-    return PairStore(dataset, folder, frames, pairs, labels, metas)
+    return PairStore(dataset, folder, metas, labels, frames, pairs)
 
 
 def _build(paths: list[Path], folder: Path, chains: int) -> None:
@@ -153,7 +162,7 @@ def _build(paths: list[Path], folder: Path, chains: int) -> None:
             metas.append(episode.meta)
             rows += len(kept)
     joined = PairLabels.concatenate(labels)
-    keep = _cap_idle(joined.in_contact)
+    keep = cap_idle(joined.in_contact)
     np.savez(
         folder / "pairs.npz",
         pairs=np.concatenate(pairs)[keep],
@@ -212,7 +221,7 @@ def _motion(pose, current, previous) -> NDArray[np.float32]:
     return (change * (1e3, 1e3, 180.0 / np.pi)).astype(np.float32)
 
 
-def _cap_idle(in_contact: NDArray[np.bool_]) -> NDArray[np.int64]:
+def cap_idle(in_contact: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Sorted rows: all pairs in contact and evenly spread ones of the rest, up to `IDLE_SHARE`."""
     touching, idle = np.flatnonzero(in_contact), np.flatnonzero(~in_contact)
     allowed = min(len(idle), int(len(touching) * IDLE_SHARE / (1.0 - IDLE_SHARE)))

@@ -52,6 +52,17 @@ def test_touched_at_start_uses_the_stored_one_until_the_gel_is_free(
     assert keeper.warnings == {} and keeper.origin == "captured at start"
 
 
+def test_a_light_touch_at_start_is_told_from_the_noise(gel: dict, store: BackgroundStore) -> None:
+    """A block that differs by 20 levels: the gel itself changes by less than 9 between two runs."""
+    other = gel["free"][0].copy()
+    other[100:160, 80:140] = cv2.add(other[100:160, 80:140], np.full((60, 60, 3), 20, np.uint8))
+    store.save("digit", SERIAL, other)
+    keeper = BackgroundKeeper(DIGIT, SERIAL, store)
+    assert push(keeper, gel["free"]) == [30]
+    assert "touched at start, or the gel was changed" in keeper.warnings["start"]
+    assert keeper.origin == "stored in an earlier run"
+
+
 def test_touched_at_the_first_start_ever_cannot_be_told(gel: dict) -> None:
     keeper = BackgroundKeeper(DIGIT)
     assert push(keeper, gel["pressed"]) == [30] and keeper.warnings == {}

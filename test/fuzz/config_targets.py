@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -18,34 +19,21 @@ from sparsh_ros.sensors import load_profile
 from sparsh_ros.sensors.config import load_sensors
 
 
-def sensors(data: bytes) -> None:
-    """The sensors of a robot."""
-    with in_file(data, "sensors.yaml") as path:
-        load_sensors(path)
+def _reader(name: str, read: Callable[[Path], object]) -> Callable[[bytes], None]:
+    """Reads bytes as a file of that name."""
+
+    def target(data: bytes) -> None:
+        with in_file(data, name) as path:
+            read(path)
+
+    return target
 
 
-def profile(data: bytes) -> None:
-    """A type of sensor."""
-    with in_file(data, "profile.yaml") as path:
-        load_profile(path)
-
-
-def model(data: bytes) -> None:
-    """A model."""
-    with in_file(data, "model.yaml") as path:
-        load_model_spec(path)
-
-
-def calibration(data: bytes) -> None:
-    """A calibration."""
-    with in_file(data, "calibration.npz") as path:
-        read_calibration(path)
-
-
-def metrics(data: bytes) -> None:
-    """What an evaluation found."""
-    with in_file(data, "metrics.json") as path:
-        read_metrics(path)
+sensors = _reader("sensors.yaml", load_sensors)
+profile = _reader("profile.yaml", load_profile)
+model = _reader("model.yaml", load_model_spec)
+calibration = _reader("calibration.npz", read_calibration)
+metrics = _reader("metrics.json", read_metrics)
 
 
 @cache

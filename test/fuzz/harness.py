@@ -23,7 +23,7 @@ import resource
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -202,3 +202,9 @@ def _status(name: str) -> int:
         if line.startswith(f"{name}:"):
             return int(line.split()[1])
     raise ValueError(name)
+
+
+def check_seeds(runs: Mapping[str, Budgeted], seeds: Mapping[str, Sequence[bytes]]) -> None:
+    """Files that are as they should be are read."""
+    kinds = {name: [runs[name].check(data).kind for data in seeds[name]] for name in seeds}
+    assert kinds == {name: ["ok"] * len(seeds[name]) for name in seeds}

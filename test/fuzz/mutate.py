@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -101,4 +101,13 @@ def truncated(seeds: Sequence[bytes]) -> SearchStrategy[bytes]:
     """The beginning of one of the seeds."""
     return st.sampled_from(seeds).flatmap(
         lambda data: st.integers(0, len(data)).map(lambda size: data[:size])
+    )
+
+
+def damaged(seeds: Mapping[str, Sequence[bytes]]) -> st.SearchStrategy[tuple[str, bytes]]:
+    """Name of a reader, and one of its seeds changed or cut off."""
+    return st.sampled_from(sorted(seeds)).flatmap(
+        lambda name: st.tuples(
+            st.just(name), st.one_of(mutated(seeds[name]), truncated(seeds[name]))
+        )
     )

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from test_files import LAUGHS
 
 from fuzz.config_targets import seeds
-from fuzz.harness import Budgeted, fuzz
-from fuzz.mutate import mutated, truncated
+from fuzz.harness import Budgeted, check_seeds, fuzz
+from fuzz.mutate import damaged
 
 SEEDS = seeds()
 RUNS = {name: Budgeted(f"fuzz.config_targets:{name}") for name in SEEDS}
@@ -21,22 +21,13 @@ _VALUES = st.sampled_from(
 )
 
 
-@pytest.mark.parametrize("name", SEEDS)
-def test_the_seeds_are_read(name: str) -> None:
-    for data in SEEDS[name]:
-        assert RUNS[name].check(data).kind == "ok"
+def test_the_seeds_are_read() -> None:
+    check_seeds(RUNS, SEEDS)
 
 
-@fuzz(
-    st.sampled_from(sorted(SEEDS)).flatmap(
-        lambda name: st.tuples(
-            st.just(name), st.one_of(mutated(SEEDS[name]), truncated(SEEDS[name]))
-        )
-    )
-)
+@fuzz(damaged(SEEDS))
 def test_damaged(case: tuple[str, bytes]) -> None:
-    name, data = case
-    RUNS[name].check(data)
+    RUNS[case[0]].check(case[1])
 
 
 @fuzz(st.sampled_from(["sensors", "profile", "model"]), st.integers(0, 200), _VALUES)

@@ -114,6 +114,16 @@ def test_sliding_counts_in_every_step_of_a_frame(monkeypatch: pytest.MonkeyPatch
     assert jerky.slipping
 
 
+def test_the_pose_turns_the_same_way_as_the_print() -> None:
+    simulation = TouchSimulation("digit", seed=3)
+    bar = indenters.flat(1.5, 3.5, False, 0.2)
+    script(simulation, bar, [IndenterState(2.0, theta=0.1 * n) for n in range(4)])
+    first, *_, last = (simulation.step() for _ in range(4))
+    assert last.pose[2] - first.pose[2] == pytest.approx(0.3)
+    turned = np.remainder(last.print_angle - first.print_angle + np.pi / 2, np.pi) - np.pi / 2
+    assert turned == pytest.approx(0.3, abs=0.03)
+
+
 def test_an_object_that_is_held_still_does_not_slip() -> None:
     simulation = TouchSimulation("digit", seed=3)
     script(simulation, indenters.sphere(5.0), [IndenterState(2.0)] * 6)

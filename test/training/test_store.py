@@ -12,7 +12,7 @@ from sparsh_ros.errors import DatasetError
 from sparsh_ros.training.episodes import Episode, list_episodes
 from sparsh_ros.training.patches import cut_patches, subtract_background
 from sparsh_ros.training.splits import check_splits
-from sparsh_ros.training.store import IDLE_SHARE, label_pairs, open_store
+from sparsh_ros.training.store import cap_idle, label_pairs, open_store
 
 
 def test_patches_are_those_of_the_episode(dataset, tmp_path):
@@ -51,7 +51,11 @@ def test_labels_by_hand(dataset):
 
 def test_pairs_without_contact_are_capped(dataset, tmp_path):
     store = open_store(dataset, "train", tmp_path, chains=5)
-    assert 0 < (~store.labels.in_contact).mean() <= IDLE_SHARE
+    assert 0 < (~store.labels.in_contact).mean() <= 0.2
+    in_contact = np.arange(100) < 40
+    kept = cap_idle(in_contact)
+    assert in_contact[kept].sum() == 40 and (~in_contact[kept]).sum() == 10
+    assert kept[-1] >= 90  # from all over the episode
 
 
 def test_store_is_kept_until_the_episodes_change(dataset, tmp_path):

@@ -10,7 +10,6 @@ import argparse
 import json
 import platform
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -45,14 +44,14 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows, failures, films = {}, [], {}
     for path in arguments.policies:
-        results = _results(arguments, path)
-        name = path.stem + (" with truth" if arguments.truth else "")
+        name = path.stem + ("-truth" if arguments.truth else "")
+        results = _results(arguments, path, name)
         rows[name] = summarise(results)
         if arguments.recorded is not None:
             errors = piece_errors_mm(Policy(path), load_all(arguments.recorded))
             rows[name]["error_mm"] = float(np.mean(errors))
         failures += [(name, f"{r.family} {r.seed}", r.failure) for r in results if not r.finished]
-        films[name] = f"{path.stem}.mp4"
+        films[name] = f"{name}.mp4"
     (arguments.out / SUMMARY_FILE).write_text(json.dumps(rows, indent=2) + "\n")
     facts = {
         "command": " ".join(["sparsh-ros", *sys.argv[1:]]),
@@ -64,19 +63,19 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _results(arguments: argparse.Namespace, path: Path) -> list[RunResult]:
+def _results(arguments: argparse.Namespace, path: Path, name: str) -> list[RunResult]:
     """Runs of one policy; those that are in the folder already are not made again."""
-    policy, file = Policy(path), arguments.out / f"{path.stem}.{RESULTS_FILE}"
+    policy, file = Policy(path), arguments.out / f"{name}.{RESULTS_FILE}"
     lines = file.read_text().splitlines() if file.exists() else []
     done = {result.seed: result for result in (RunResult(**json.loads(line)) for line in lines)}
     seeds = range(arguments.seed, arguments.seed + arguments.mazes)
     reader = None if arguments.truth else TouchReader()
     with ExitStack() as stack:
-        bar = stack.enter_context(progress_bar(path.stem, len(seeds)))
+        bar = stack.enter_context(progress_bar(name, len(seeds)))
         log = stack.enter_context(file.open("a"))
         for seed in seeds:
             if seed not in done:
-                film = arguments.out / f"{path.stem}.mp4" if seed == seeds[0] else None
+                film = arguments.out / f"{name}.mp4" if seed == seeds[0] else None
                 done[seed] = _one(policy, arguments.family, seed, reader, film)
                 log.write(json.dumps(asdict(done[seed])) + "\n")
                 log.flush()
@@ -93,8 +92,7 @@ def _one(
 
 
 def _show(rows: dict[str, dict[str, float]]) -> None:
-    columns: Sequence[str] = list(next(iter(rows.values())))
-    table = Table("policy", *columns)
-    for name, values in rows.items():
-        table.add_row(name, *(f"{values[column]:.3g}" for column in columns))
+    table = Table("", *rows)
+    for key in next(iter(rows.values())):
+        table.add_row(key, *(f"{values[key]:.3g}" for values in rows.values()))
     Console().print(table)

@@ -68,15 +68,26 @@ def _checked(values: graph.Arguments) -> list[graph.Process]:
 
 def describe_predicates_demo() -> LaunchDescription:
     """A simulated hand at work, and a node that prints what its fingers find true."""
+    return _describe(_hand_settings(), _parse_hand, lambda values: _with_printer(_checked(values)))
+
+
+def hand_processes(texts: Mapping[str, str | None]) -> list[graph.Process]:
+    """The processes of `describe_predicates_demo`, for what was typed for some arguments."""
+    return _with_printer(graph.processes(_parse_hand(texts)))
+
+
+def _with_printer(processes: Sequence[graph.Process]) -> list[graph.Process]:
+    return [*processes, graph.Process(graph.PRINTER, graph.PRINTER)]
+
+
+def _hand_settings() -> dict[str, Setting]:
     arguments = settings.graph_settings(settings.DIGIT)
-    arguments |= {name: replace(arguments[name], default=own) for name, own in _HAND.items()}
-    given = {name: arguments[name].text for name in _HAND}
+    return arguments | {name: replace(arguments[name], default=own) for name, own in _HAND.items()}
 
-    def make(values: graph.Arguments) -> list[graph.Process]:
-        graph.check_files(values)
-        return [*graph.processes(values), graph.Process(graph.PRINTER, graph.PRINTER)]
 
-    return _describe(arguments, lambda t: graph.parse({**given, **t}, settings.DIGIT), make)
+def _parse_hand(texts: Mapping[str, str | None]) -> graph.Arguments:
+    arguments = _hand_settings()
+    return graph.parse({name: arguments[name].text for name in _HAND} | dict(texts), settings.DIGIT)
 
 
 def _describe(

@@ -16,7 +16,7 @@ from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.messages.contact_area import ContactArea
 from sparsh_ros.perception.postprocess import Estimate
 
-METRES_PER_NEWTON = 0.005
+METRES_PER_NEWTON = 0.002
 """Length of the arrow."""
 
 _HOLDING = ColorRGBA(r=0.15, g=0.75, b=0.35, a=0.9)
@@ -86,7 +86,8 @@ def _arrow(force_n: np.ndarray, center: Point, color: ColorRGBA) -> Marker:
 
 def _text(estimate: Estimate, center: Point) -> Marker:
     marker = Marker(type=Marker.TEXT_VIEW_FACING, color=_WHITE, text=contact_text(estimate))
-    marker.pose.position = Point(x=center.x, y=center.y + 2 * _TEXT_M, z=_TEXT_M)
+    # Below the contact: the arrow points up in most views.
+    marker.pose.position = Point(x=center.x, y=center.y - 2 * _TEXT_M, z=_TEXT_M)
     marker.pose.orientation.w = 1.0
     marker.scale.z = _TEXT_M
     return marker

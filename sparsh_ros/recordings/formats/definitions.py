@@ -85,7 +85,10 @@ def _store(type_name: str, definition: MessageDefinition) -> Typestore:
         if name.startswith(OWN) and not _is_older(fields, known.fielddefs.get(name)):
             _refuse(name, fields, known.fielddefs.get(name))
     store = get_typestore(Stores.EMPTY)
-    store.register(types)
+    try:
+        store.register(types)
+    except Exception as error:  # such as two fields of one name
+        raise _unreadable(type_name, error) from error
     return store
 
 
@@ -97,12 +100,16 @@ def _parse(type_name: str, definition: MessageDefinition) -> dict[str, Any]:
         else:
             types = _parse_idl(text)
     except Exception as error:  # whatever the parser trips over, the definition is unreadable
-        raise RecordingError(
-            f"{type_name}: its definition in the bag is unreadable ({one_line(error)})"
-        ) from error
+        raise _unreadable(type_name, error) from error
     if type_name not in types:
         raise RecordingError(f"{type_name}: its definition in the bag is of {sorted(types)}")
     return types
+
+
+def _unreadable(type_name: str, error: Exception) -> RecordingError:
+    return RecordingError(
+        f"{type_name}: its definition in the bag is unreadable ({one_line(error)})"
+    )
 
 
 def _checked(type_name: str, text: str) -> str:

@@ -81,6 +81,10 @@ class FilmWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the film."""
         self._writer.release()
 
     def add(self, picture: NDArray[np.uint8]) -> None:

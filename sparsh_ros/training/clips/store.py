@@ -22,7 +22,7 @@ from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.progress import track
 from sparsh_ros.training.clips.episodes import Shard, read_shard
 from sparsh_ros.training.episodes import RATE_HZ, list_episodes
-from sparsh_ros.training.store import PairLabels
+from sparsh_ros.training.store import Store
 
 CHAINS = 5
 """Of frames recorded at 60 Hz, the pairs 5 frames apart form so many interleaved chains."""
@@ -31,29 +31,18 @@ MAP_SHAPE = (3, 20, 15)
 
 
 @dataclass(frozen=True)
-class ClipStore:
-    """Clips of one split.
+class ClipStore(Store):
+    """Clips.
 
     Attributes:
-        dataset: Folder with the episodes of all splits.
-        folder: Where the files lie; its name is that of the split.
         frames: (m, H, W, 3) uint8 RGB, background taken away, mapped from disk.
         rows: (n, T) int64 rows of ``frames`` of each clip, newest frame first.
-        labels: What is true of each clip; changes are from its oldest frame to its newest.
         maps: (m, 3, 20, 15) float16 force fields, see `MAP_SHAPE`, mapped from disk.
-        metas: `meta` of every episode.
     """
 
-    dataset: Path
-    folder: Path
     frames: NDArray[np.uint8]
     rows: NDArray[np.int64]
-    labels: PairLabels
     maps: NDArray[np.float16]
-    metas: list[dict[str, Any]]
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
     def clips(self, index: NDArray[np.int64]) -> Tensor:
         """(B, T, H, W, 3) uint8 clips of indices (B,)."""
@@ -133,7 +122,7 @@ def _open(
     rows = newest[:, None] - np.array(steps)
     episode = np.searchsorted(starts, newest, side="right") - 1
     labels = Shard.labels(columns, rows[:, 0], rows[:, -1], [metas[e]["sensor"] for e in episode])
-    return ClipStore(dataset, folder, frames, rows, labels, maps, metas)
+    return ClipStore(dataset, folder, metas, labels, frames, rows, maps)
 
 
 def _mapped(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:

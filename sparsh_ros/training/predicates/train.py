@@ -94,7 +94,8 @@ def train_predicate(
 
 def score(classifier: Classifier, recordings: Sequence[Samples]) -> dict[str, float]:
     """F1, precision, recall, with hysteresis, and the F1 of who says that it is always true."""
-    found = np.concatenate([decide(classifier, samples) for samples in recordings])
+    likely = [classifier.probability(samples.features) for samples in recordings]
+    found = np.concatenate([_hysteresis(own, classifier.on, classifier.off) for own in likely])
     truth = np.concatenate([samples.labels[classifier.name] for samples in recordings])
     share = float(truth.mean())
     return {**_f1(found, truth), "share": share, "f1_always": 2 * share / (1 + share)}
@@ -102,11 +103,7 @@ def score(classifier: Classifier, recordings: Sequence[Samples]) -> dict[str, fl
 
 def decide(classifier: Classifier, samples: Samples) -> NDArray[np.bool_]:
     """(n,) what the classifier says of a recording, moment after moment, with hysteresis."""
-    value, found = False, []
-    for fingers in samples.features:
-        value = classifier.probability(fingers) >= (classifier.off if value else classifier.on)
-        found.append(value)
-    return np.array(found, bool)
+    return _hysteresis(classifier.probability(samples.features), classifier.on, classifier.off)
 
 
 def _fit(
@@ -145,11 +142,23 @@ def _fit(
 
 def _with_thresholds(classifier: Classifier, validation: Sequence[Samples]) -> Classifier:
     """The same with the pair of thresholds that has the highest F1 on validation recordings."""
-    candidates = [
-        replace(classifier, on=float(middle + _MARGIN), off=float(max(middle - _MARGIN, 0.01)))
-        for middle in _GRID
-    ]
-    return max(candidates, key=lambda one: score(one, validation)["f1"])
+    likely = [classifier.probability(samples.features) for samples in validation]
+    truth = np.concatenate([samples.labels[classifier.name] for samples in validation])
+
+    def f1(middle: float) -> float:
+        limits = (middle + _MARGIN, middle - _MARGIN)
+        return _f1(np.concatenate([_hysteresis(own, *limits) for own in likely]), truth)["f1"]
+
+    best = max(_GRID, key=f1)
+    return replace(classifier, on=float(best + _MARGIN), off=float(best - _MARGIN))
+
+
+def _hysteresis(likely: NDArray[np.float64], on: float, off: float) -> NDArray[np.bool_]:
+    value, found = False, []
+    for probability in likely.tolist():
+        value = probability >= (off if value else on)
+        found.append(value)
+    return np.array(found, bool)
 
 
 def _join(

@@ -22,11 +22,11 @@ class StreamSettings:
         steps: frame pairs per sequence.
         learning_rate: peak learning rate.
         seed: of weights, order and disturbances.
-        first_episodes: episodes that are there before the first step.
-        episodes_per_step: how many more there are after each step.
         observer: False for the ablation without the observer's memory.
         memory: False for the ablation without any memory.
         start: checkpoint of another run whose averaged weights to start from; "" for random ones.
+        first_episodes: episodes that are there before the first step.
+        episodes_per_step: how many more there are after each step.
     """
 
     minutes: float
@@ -34,11 +34,11 @@ class StreamSettings:
     steps: int = 44
     learning_rate: float = 2e-3
     seed: int = 0
-    first_episodes: int = 64
-    episodes_per_step: float = 0.5
     observer: bool = True
     memory: bool = True
     start: str = ""
+    first_episodes: int = 64
+    episodes_per_step: float = 0.5
 
     def __post_init__(self) -> None:
         for name in ("minutes", "batch", "steps", "learning_rate", "first_episodes"):

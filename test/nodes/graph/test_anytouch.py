@@ -50,20 +50,25 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_it_runs(version: int, models: dict[int, Path], outsider, start_graph) -> None:
+    space = f"touch_{version}"  # the graph of the version before still runs
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PYTHONPATH")  # published files run on torch
-        start_graph(model=str(models[version]), weights_dir=str(models[version].parent), fps="12")
+        start_graph(
+            model=str(models[version]),
+            weights_dir=str(models[version].parent),
+            fps="12",
+            namespace=space,
+        )
     if version == 1:
-        heard = outsider.listen(Classification, "/tactile/material", 100)
+        heard = outsider.listen(Classification, f"/{space}/material", 100)
         outsider.wait_for(lambda: any(message.valid for message in heard), "a material")
         material = next(message for message in heard if message.valid)
         assert tuple(material.class_names) == MATERIALS
         assert material.class_name == MATERIALS[material.class_id]
         assert sum(material.probabilities) == pytest.approx(1.0, abs=1e-5)
     else:
-        heard = outsider.listen(WrenchStamped, "/tactile/force", 100)
-        known = outsider.listen(WrenchStamped, "/tactile/force", 100)
+        heard = outsider.listen(WrenchStamped, f"/{space}/force", 100)
         outsider.wait_for(
-            lambda: any(math.isfinite(message.wrench.force.z) for message in known), "a force"
+            lambda: any(math.isfinite(message.wrench.force.z) for message in heard), "a force"
         )
         assert all(message.header.frame_id == "digit_gel_frame" for message in heard)

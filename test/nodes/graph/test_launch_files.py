@@ -53,7 +53,10 @@ def _installed_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AMENT_PREFIX_PATH", os.pathsep.join(filter(None, prefixes)))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+DEMO = LAUNCH / "predicates_demo.launch.py"
+
+
+@pytest.mark.parametrize("path", [*FILES, DEMO], ids=lambda path: path.stem)
 def test_every_argument_is_described(path: Path) -> None:
     description = PythonLaunchDescriptionSource(str(path)).get_launch_description(LaunchContext())
     arguments = {argument.name: argument for argument in description.get_launch_arguments()}
@@ -62,6 +65,16 @@ def test_every_argument_is_described(path: Path) -> None:
         assert argument.description, name
         assert argument.default_value is not None, name
     assert arguments["source"].choices and arguments["sensor"].choices
+
+
+def test_the_demonstration_of_predicates_is_a_hand_that_somebody_reports() -> None:
+    from sparsh_ros.nodes.graph.launch_files import hand_processes
+
+    perception, printer = hand_processes({"fps": "15"})
+    assert perception.executable == "perception" and printer.executable == "predicate_printer"
+    assert printer.module == "sparsh_ros.nodes.predicates.printer"
+    wanted = {"names": ["left", "right"], "touch": "hand", "predicates": "auto", "fps": 15.0}
+    assert wanted.items() <= {k: perception.parameters[k] for k in wanted}.items()
 
 
 def test_every_argument_of_a_replay_is_described() -> None:

@@ -257,7 +257,8 @@ def _lies(sensor: ForeignSensor, intruder: Intruder) -> list[Attack]:
         attack("wrong step", with_values(step=2**32 - 1)),
         attack("unknown encoding", with_values(encoding="\u202erot13\x1b[2J")),
         attack("another encoding", with_values(encoding="32FC3")),
-        attack("damaged", intruder.damaged),
+        # Not every changed byte makes it unusable: this one may stay valid.
+        Attack("damaged", lambda: sensor.lie(intruder.damaged), sensor.repent),
         Attack(
             "its own background, of something else",
             lambda: sensor.accuse(intruder.noise()),

@@ -104,10 +104,9 @@ def graph_processes() -> dict[str, list[int]]:
 
 
 def held_by_all() -> dict[tuple[str, int], Held]:
-    """What each process of the graph, and this one, holds."""
-    everybody = graph_processes() | {"listener and attacker": [os.getpid()]}
+    """What each process of the graph holds."""
     held = {}
-    for name, pids in everybody.items():
+    for name, pids in graph_processes().items():
         for pid in pids:
             with suppress(OSError, KeyError):
                 held[name, pid] = Held.by(pid)

@@ -209,21 +209,16 @@ static int open_path(const char *name, const char *path, int flags, int mode) {
   return real(path, flags, mode);
 }
 
-int open(const char *path, int flags, ...) {
-  va_list rest;
-  va_start(rest, flags);
-  int mode = va_arg(rest, int);
-  va_end(rest);
-  return open_path("open", path, flags, mode);
-}
-
-int open64(const char *path, int flags, ...) {
-  va_list rest;
-  va_start(rest, flags);
-  int mode = va_arg(rest, int);
-  va_end(rest);
-  return open_path("open64", path, flags, mode);
-}
+#define OPEN(NAME)                                \
+  int NAME(const char *path, int flags, ...) {    \
+    va_list rest;                                 \
+    va_start(rest, flags);                        \
+    int mode = va_arg(rest, int);                 \
+    va_end(rest);                                 \
+    return open_path(#NAME, path, flags, mode);   \
+  }
+OPEN(open)
+OPEN(open64)
 
 static void *map(const char *name, void *at, size_t length, int protection, int flags, int fd,
                  off_t offset) {

@@ -19,7 +19,12 @@ from sparsh_ros.recordings.bag_writer import BagWriter  # noqa: E402
 from sparsh_ros.recordings.bags import open_bag  # noqa: E402
 from sparsh_ros.simulation.hand.simulation import PREDICATES, HandSimulation  # noqa: E402
 from sparsh_ros.training.predicates.samples import Samples, read_samples  # noqa: E402
-from sparsh_ros.training.predicates.train import decide, score, train_predicate  # noqa: E402
+from sparsh_ros.training.predicates.train import (  # noqa: E402
+    PredicateSettings,
+    decide,
+    score,
+    train_predicate,
+)
 
 SECONDS = 2.5
 
@@ -89,7 +94,8 @@ def test_contact_is_labelled_by_ground_truth_where_no_topic_says_it(
 @pytest.mark.parametrize("fingers", [1, 2])
 def test_training_finds_what_is_there(fingers: int) -> None:
     train, validation, test = ([made_up(seed, fingers)] for seed in (0, 1, 2))
-    classifier = train_predicate("is_pressed", "m", train, validation)
+    settings = PredicateSettings(epochs=120, learning_rate=1e-2, weight_decay=1e-3, dropout=0.0)
+    classifier = train_predicate("is_pressed", "m", train, validation, settings)
     found = score(classifier, test)
     assert classifier.fingers == fingers
     assert found["f1"] > 0.9 and found["f1"] > found["f1_always"] + 0.1

@@ -19,7 +19,7 @@ SIMULATED = {
     "event_f1": "slip, events: F1",
     "events_found": "slip, events: found",
     "false_per_min": "slip, events: false alarms per quiet minute",
-    "unfounded_per_min": "of these without slip within 83 ms",
+    "unfounded_per_min": "slip, events: of these without slip within 83 ms",
     "delay_ms": "slip, events: median delay (ms)",
     "contact_f1": "contact: F1",
     "force_x_mn": "force x: MAE (mN)",

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of the bead maze, as a user types them."""
+
+import cv2
+import pytest
+
+pytest.importorskip("onnx")
+
+from fixtures.constant_policy import write_constant_policy
+
+from sparsh_ros.bench.maze.closed_loop import run_maze
+from sparsh_ros.cli import main
+from sparsh_ros.commands.maze import bench
+from sparsh_ros.policies import demonstrations
+from sparsh_ros.policies.demonstrations import Demonstration, record
+from sparsh_ros.policies.policy import Policy
+from sparsh_ros.policies.reading import TouchReader
+
+
+def test_a_run_of_the_expert_becomes_film_and_picture(tmp_path, monkeypatch):
+    monkeypatch.setattr("sparsh_ros.commands.maze.films.LONGEST_S", 1.5)
+    film = tmp_path / "maze.mp4"
+    assert main(["maze", "draw", "--seed", "3", "--out", str(film)]) == 0
+    video = cv2.VideoCapture(str(film))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) >= 16
+    assert cv2.imread(str(film.with_suffix(".png"))).std() > 5.0
+
+
+def test_a_demonstration_is_recorded_and_read_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(demonstrations, "LONGEST_S", 1.5)
+    made = record("toy", 3, TouchReader())
+    path = tmp_path / "one.npz"
+    made.save(path)
+    read = Demonstration.load(path)
+    assert read.meta == made.meta and len(read) == len(made) > 15
+    assert read.columns["images"].shape == (len(read), 2, 80, 60, 3)
+    left, right = read.touches(12)
+    assert left.in_contact and right.in_contact
+    true, _ = read.touches(12, "true")
+    assert abs(left.centre_m - true.centre_m).max() < 1.5e-3
+    assert left.pooled.any() and left.force_n[1] > 1.0 > right.force_n[1]
+
+
+def test_a_policy_that_pushes_straight_on_moves_the_bead_and_fails_honestly(tmp_path):
+    path = tmp_path / "straight.onnx"
+    write_constant_policy(path, [3e-3, 0, 0, 0, 0, 0], without="touch")
+    result = run_maze(Policy(path), "waves", 10_000, None, None)
+    assert not result.finished
+    assert result.failure in ("the bead was lost", "no progress")
+    assert 0.005 < result.distance_m < result.length_m
+    assert result.peak_force_n > 1.0
+
+
+def test_bench_keeps_what_it_has_and_writes_table_and_page(tmp_path, monkeypatch):
+    policy, out = tmp_path / "straight.onnx", tmp_path / "maze"
+    write_constant_policy(policy, [3e-3, 0, 0, 0, 0, 0], without="touch")
+    line = ["bench", "bead-maze", str(policy), "--mazes", "1", "--truth", "--out", str(out)]
+    assert main(line) == 0
+    page = (out / bench.REPORT_FILE).read_text()
+    assert "straight" in page and "10.8" in page and "straight-truth.mp4" in page
+    monkeypatch.setattr(bench, "_one", None)  # nothing is run again
+    assert main(line) == 0
+
+
+def test_mazes_of_the_demonstrations_are_refused(tmp_path, capsys):
+    line = ["bench", "bead-maze", "p.onnx", "--seed", "5", "--out", str(tmp_path)]
+    assert main(line) == 1
+    assert "wanted a seed from 10000 on, found 5" in capsys.readouterr().err
