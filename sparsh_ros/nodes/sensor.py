@@ -79,7 +79,7 @@ class SensorNode(ManagedNode):
         self._sink, self._take_background = sink, take_background
         self._sensor: Sensor | None = None
         self._background: BackgroundTopic | None = None
-        self._published = self._last_stamp_ns = 0
+        self._published = self._unsent = self._last_stamp_ns = 0
         self._stop = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -193,7 +193,15 @@ class SensorNode(ManagedNode):
             return
         if self._sink is not None:
             self._sink(frame)
-        self._images.publish(frame, for_nobody=self._sink is None)
+        try:
+            self._images.publish(frame, for_nobody=self._sink is None)
+        except RuntimeError as error:  # of the middleware, as when a slow network fills its queue
+            self._unsent += 1
+            self.get_logger().error(
+                f"image_raw: an image was not sent: {error}",
+                throttle_duration_sec=LOG_THROTTLE_S,
+            )
+            return
         self._published += 1
         self._camera_info.publish(frame.stamp_ns)
         if self._truth is not None:
@@ -206,6 +214,7 @@ class SensorNode(ManagedNode):
             "sensor type": self._config.profile.name,
             "images": self.resolve_topic_name(f"{self._prefix}image_raw"),
             "images published": self._published,
+            "images not sent": self._unsent,
         }
         if self._sensor is None:
             return {self._config.name: Report(values=values)}

@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from unittest.mock import Mock
 
+import numpy as np
 import pytest
 import rclpy
+from rclpy.publisher import Publisher
 
+from sparsh_ros.frames import IMAGE_SHAPE, Frame
 from sparsh_ros.nodes.sensor import SensorNode
 from sparsh_ros.sensors import Sensor, SensorProfile, config
 from sparsh_ros.sensors.drivers import DigitConfig, DriverConfig, GelSightMiniConfig
@@ -39,6 +43,21 @@ def test_a_digit_with_its_settings(asked: list) -> None:
     _make("source:=camera", "serial:=D20123", "stream:=VGA", "fps:=15.0", "intensity:=7")
     config = DigitConfig(serial="D20123", stream="VGA", fps=15.0, intensity=7)
     assert asked == [(config, "digit")]
+
+
+def test_an_image_that_the_middleware_refuses_costs_only_itself(asked: list, monkeypatch) -> None:
+    rclpy.init(args=["--ros-args", "-p", "source:=camera"])
+    node = SensorNode()
+    node.trigger_configure()
+    frame = Frame(10**18, np.zeros(IMAGE_SHAPE, np.uint8))
+    with monkeypatch.context() as patch:
+        patch.setattr(Publisher, "publish", Mock(side_effect=RuntimeError("cannot publish")))
+        node._publish(frame)
+    node._publish(frame)
+    (report,) = node._reports().values()
+    assert (report.values["images not sent"], report.values["images published"]) == (1, 1)
+    node.close()
+    node.destroy_node()
 
 
 def test_a_gelsight_on_the_network(asked: list) -> None:

@@ -89,6 +89,10 @@ class DiffusionNet(Normalised):
         """Draw weights; arguments as for `Normalised`."""
         super().__init__(observations, actions)
         self.size = actions.shape[2]
+        # Drawing begins with noise alone, from which any guess is wild: it is cut to what nearly
+        # all actions are within, which has to be as narrow as they are.
+        bound = np.quantile(np.abs((actions.flatten(0, 1) - self.action_centre).numpy()), 0.99, 0)
+        self.action_scale.copy_(torch.from_numpy(bound) + 1e-6)
         self.condition = nn.Sequential(
             nn.Linear(observations.shape[1] + 32, 128), nn.GELU(), nn.Linear(128, 128)
         )
@@ -110,7 +114,7 @@ class DiffusionNet(Normalised):
 
     def loss(self, observation: Tensor, actions: Tensor) -> Tensor:
         """Mean squared error of the noise."""
-        clean, seen = self.normalise(actions).clamp(-5.0, 5.0), self.see(observation)
+        clean, seen = self.normalise(actions).clamp(-1.0, 1.0), self.see(observation)
         step = torch.randint(0, DIFFUSION_STEPS, (len(clean),))
         noise = torch.randn_like(clean)
         kept = self.kept[step][:, None, None]
@@ -124,7 +128,7 @@ class DiffusionNet(Normalised):
             kept = self.kept[now]
             left = self.kept[after] if after >= 0 else torch.ones(())
             found = self.noise_in(x, seen, torch.full((len(x),), now))
-            clean = ((x - (1.0 - kept).sqrt() * found) / kept.sqrt()).clamp(-5.0, 5.0)
+            clean = ((x - (1.0 - kept).sqrt() * found) / kept.sqrt()).clamp(-1.0, 1.0)
             x = left.sqrt() * clean + (1.0 - left).sqrt() * found
         return self.restore(x)[:, 1 : 1 + CHUNK]
 
