@@ -9,6 +9,7 @@ from pathlib import Path
 from sparsh_ros.arguments import HelpFormatter, positive_count, positive_number
 from sparsh_ros.cli.maze import add_bench_maze
 from sparsh_ros.cli.models import add_step
+from sparsh_ros.cli.training import add_tacbench
 from sparsh_ros.names import DEFAULT_MODEL, ENGINES
 
 
@@ -58,6 +59,9 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     io.add_argument("--runs", type=positive_count, default=3, help="repeats")
     io.add_argument("--frames", type=positive_count, default=300, help="of each repeat")
     add_bench_maze(parts, add_step)
+    tacbench = add_step(parts, "tacbench", "compare encoders: tasks x label budgets")
+    tacbench.set_defaults(module="sparsh_ros.commands.tacbench", needs_ros=False)
+    add_tacbench(tacbench)
 
 
 def _add_part(

@@ -11,16 +11,8 @@ from sparsh_ros.arguments import HelpFormatter, positive_count, positive_number
 from sparsh_ros.cli.maze import add_train_policy
 from sparsh_ros.cli.predicate import add_predicate_step
 from sparsh_ros.cli.stream import add_stream_steps
+from sparsh_ros.cli.training import RECIPES, add_pretraining, add_probe
 from sparsh_ros.names import TRANSFORMER_MODEL
-
-RECIPES = {
-    "mae": "a masked autoencoder",
-    "dino": "DINO",
-    "dinov2": "DINOv2",
-    "ijepa": "I-JEPA",
-    "vjepa": "V-JEPA, on clips",
-}
-SIZES = ("nano", "micro", "tiny", "small", "base", "large")
 
 
 def add_export(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +53,9 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
     for recipe, method in RECIPES.items():
         summary = f"pre-train an encoder without labels, by {method}"
-        _add_pretraining(_add_training(steps, recipe, summary, chains=5))
+        add_pretraining(_add_training(steps, recipe, summary, chains=5))
+    probe = _add_training(steps, "probe", "train heads for tasks, to run live at once")
+    add_probe(probe)
     heads = _add_training(steps, "heads", "train force, slip and pose heads on the frozen encoder")
     heads.add_argument("--epochs", type=positive_count, default=12, help="at most")
     heads.add_argument("--batch", type=positive_count, default=128, help="pairs per step")
@@ -98,26 +92,6 @@ def add_step(
         formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
-
-
-def _add_pretraining(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--size", choices=SIZES, help="of the encoder, instead of --model; nano: 80 x 60 frames"
-    )
-    length = parser.add_mutually_exclusive_group()
-    length.add_argument(
-        "--minutes", type=positive_number, default=40.0, help="about how long, told by a trial"
-    )
-    length.add_argument("--steps", type=positive_count, help="instead of --minutes")
-    parser.add_argument("--batch", type=positive_count, default=64, help="of all processes")
-    parser.add_argument("--learning-rate", type=positive_number, help="at its peak, if not its own")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, order and masks")
-    parser.add_argument("--float32", action="store_true", help="compute without bfloat16")
-    parser.add_argument(
-        "--checkpoint-steps", type=positive_count, default=200, help="between checkpoints"
-    )
-    parser.add_argument("--tensorboard", action="store_true", help="write for TensorBoard too")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
 
 
 def _add_training(

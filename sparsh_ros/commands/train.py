@@ -30,10 +30,12 @@ from sparsh_ros.training.loop.training import LoopSettings
 from sparsh_ros.training.model_card import ROWS
 from sparsh_ros.training.pretraining.models import RECIPES, model_spec
 from sparsh_ros.training.pretraining.pretrain import Pretraining, pretrain
-from sparsh_ros.training.probes import ProbeSettings
+from sparsh_ros.training.probes import ProbeSettings as HeadSettings
 from sparsh_ros.training.publish import add_evaluation, publish
 from sparsh_ros.training.recipes.end_to_end import EndToEndSettings
 from sparsh_ros.training.recipes.vjepa import VJepa
+from sparsh_ros.training.tacbench.probe import ProbeSettings
+from sparsh_ros.training.tacbench.publish import ProbeJob, train_probe
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,6 +54,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.step in RECIPES:
         return _pretrain(arguments)
     spec = load_model_spec(arguments.model)
+    if arguments.step == "probe":
+        return _probe(arguments, spec)
     if arguments.step == "publish":
         _show(publish(arguments.folder, spec, arguments.out or spec.weights))
     elif arguments.step == "card":
@@ -67,7 +71,7 @@ def _train(arguments: argparse.Namespace, spec: ModelSpec) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     stores = steps.open_splits(arguments.data, folder, arguments.chains)
     if arguments.step == "heads":
-        settings = ProbeSettings(
+        settings = HeadSettings(
             arguments.epochs,
             arguments.batch,
             tuple(arguments.learning_rates),
@@ -104,6 +108,28 @@ def _pretrain(arguments: argparse.Namespace) -> int:
         arguments.resume,
     )
     pretrain(job)
+    return 0
+
+
+def _probe(arguments: argparse.Namespace, spec: ModelSpec) -> int:
+    torch.set_num_threads(arguments.threads)
+    job = ProbeJob(
+        arguments.tasks,
+        spec,
+        arguments.data,
+        arguments.folder,
+        ProbeSettings(arguments.steps, arguments.batch, arguments.learning_rate, arguments.seed),
+        arguments.budget / 100.0,
+        arguments.encoder,
+        arguments.chains,
+    )
+    for task, scores in train_probe(job).items():
+        table = Table("test score", task)
+        for name, value in scores.items():
+            table.add_row(name, f"{value:.3f}")
+        Console().print(table)
+    live = f"{job.run}: sparsh-ros run --model {job.run / 'model.yaml'}"
+    Console().print(live, soft_wrap=True)
     return 0
 
 

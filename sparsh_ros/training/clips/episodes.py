@@ -150,5 +150,6 @@ def _prepared(
 
 
 def _shrink(frame: NDArray[np.uint8], rows: NDArray, columns: NDArray) -> NDArray[np.uint8]:
-    wide = np.floor(np.einsum("hwc,vw->hvc", frame.astype(np.float32), columns) + 0.5)
-    return np.floor(np.einsum("hvc,uh->uvc", wide, rows) + 0.5).clip(0, 255).astype(np.uint8)
+    wide = np.floor(columns @ frame.astype(np.float32) + 0.5)
+    small = np.floor(rows @ wide.reshape(len(wide), -1) + 0.5)
+    return small.reshape(len(rows), len(columns), 3).clip(0, 255).astype(np.uint8)

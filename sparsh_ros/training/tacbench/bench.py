@@ -18,7 +18,6 @@ import torch
 from sparsh_ros.models.loading.encoders import load_model_encoder
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
-from sparsh_ros.names import ENCODER_FILE
 from sparsh_ros.progress import progress_bar
 from sparsh_ros.training.clips.store import ClipStore, open_clips
 from sparsh_ros.training.episodes import SPLITS
@@ -55,17 +54,12 @@ class BenchSettings:
 
 @dataclass(frozen=True)
 class Contender:
-    """An encoder in the benchmark: its name, its description, and the file with its weights, or
-    None where it is trained from scratch with the heads."""
+    """An encoder in the benchmark: its name, its description, and whether it stays as it is or is
+    trained from scratch with the heads."""
 
     name: str
     spec: ModelSpec
-    weights: Path | None
-
-    @classmethod
-    def of_run(cls, name: str, spec: ModelSpec) -> Contender:
-        """The encoder that a pre-training run left."""
-        return cls(name, spec, spec.weights / ENCODER_FILE)
+    frozen: bool
 
 
 class Arena:
@@ -83,27 +77,23 @@ class Arena:
     @cached_property
     def examples(self) -> Mapping[str, Examples]:
         """Examples by split."""
-        contender = self.contender
-        if contender.weights is None:
-            encoder = self.fresh_encoder()
-            make = lambda store: patch_examples(store, encoder, self.spec)  # noqa: E731
-        else:
-            encoder = load_model_encoder(contender.spec, contender.weights)
-            make = lambda store: token_examples(store, encoder, self.spec, self._cache)  # noqa: E731
-        return {split: make(store) for split, store in self.stores.items()}
+        return {split: self._read(store) for split, store in self.stores.items()}
+
+    def _read(self, store: ClipStore) -> Examples:
+        if not self.contender.frozen:
+            return patch_examples(store, self.spec)
+        encoder = load_model_encoder(self.contender.spec)
+        return token_examples(store, encoder, self.spec, self._cache)
 
     def fresh_encoder(self) -> VisionTransformer | None:
         """A new encoder to train, or None where the contender is frozen."""
-        if self.contender.weights is not None:
-            return None
-        return VisionTransformer.from_spec(self.contender.spec)
+        return None if self.contender.frozen else VisionTransformer.from_spec(self.contender.spec)
 
     def scores(
         self, budget: float, seed: int, settings: BenchSettings
     ) -> dict[str, dict[str, float]]:
         """Test scores by task of heads that were trained on a share of the labels."""
-        frozen = self.contender.weights is not None
-        probe = settings.probe if frozen else settings.end_to_end
+        probe = settings.probe if self.contender.frozen else settings.end_to_end
         probe = ProbeSettings(**asdict(probe) | {"seed": seed})
         torch.manual_seed(seed)
         training = ProbeTraining(settings.tasks, self.spec, probe, self.fresh_encoder())
@@ -137,7 +127,8 @@ def run_bench(
     done = {(r["encoder"], r["budget"], r["seed"]) for r in records}
     arenas: dict[str, Arena] = {}
     cells = list(_cells(contenders, settings))
-    with path.open("a") as file, progress_bar("Benchmark", len(cells)) as bar:
+    _write(path, records, "w")  # without a line that was cut off
+    with progress_bar("Benchmark", len(cells)) as bar:
         for count, (contender, budget, seed) in enumerate(cells):
             bar.update(count, f"{contender.name}, {budget:.0%} of the labels, seed {seed}")
             if (contender.name, budget, seed) in done:
@@ -148,10 +139,14 @@ def run_bench(
             new = _records(contender.name, budget, seed, arena.scores(budget, seed, settings))
             if not any(record["encoder"] == TRIVIAL for record in records):
                 new += _records(TRIVIAL, 1.0, 0, arena.trivial(settings))
-            file.writelines(json.dumps(record) + "\n" for record in new)
-            file.flush()
+            _write(path, new, "a")
             records += new
     return records
+
+
+def _write(path: Path, records: Sequence[Mapping[str, Any]], mode: str) -> None:
+    with path.open(mode) as file:
+        file.writelines(json.dumps(record) + "\n" for record in records)
 
 
 def _cells(

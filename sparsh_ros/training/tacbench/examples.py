@@ -16,7 +16,7 @@ from torch import Tensor
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.training.clips.store import ClipStore
-from sparsh_ros.training.patches import unfold_scaling
+from sparsh_ros.training.patches import cut_clips, scale_patches, unfold_scaling
 from sparsh_ros.training.recipes.parts import read_clips
 from sparsh_ros.training.store import PairLabels
 from sparsh_ros.training.tasks import Targets
@@ -64,10 +64,10 @@ class Examples:
         return self.at(np.linspace(0, len(self), count, endpoint=False).astype(np.int64))
 
 
-def patch_examples(store: ClipStore, encoder: VisionTransformer, spec: ModelSpec) -> Examples:
+def patch_examples(store: ClipStore, spec: ModelSpec) -> Examples:
     """For a network that trains the encoder too: scaled patches."""
     return Examples(
-        lambda index: read_clips(store.clips(index), encoder),
+        lambda index: scale_patches(cut_clips(store.clips(index), spec.patch_size, spec.tubelet)),
         store.labels,
         Targets.of(store.labels, spec),
     )

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sparsh-ros bench tacbench`: a tiny benchmark, through to its page."""
+
+from __future__ import annotations
+
+import json
+
+import torch
+from safetensors.torch import save_file
+
+from sparsh_ros import cli
+from sparsh_ros.models.vit import VisionTransformer
+from sparsh_ros.models.zoo import describe_as_yaml
+from sparsh_ros.training.pretraining.models import model_spec
+
+
+def test_a_benchmark_ends_in_a_table_and_a_page(dataset, tmp_path, capsys):
+    run, out = tmp_path / "mae", tmp_path / "out"
+    run.mkdir()
+    spec = model_spec("mae", "nano", run)
+    torch.manual_seed(0)
+    save_file(VisionTransformer.from_spec(spec).state_dict(), run / "encoder.safetensors")
+    (run / "model.yaml").write_text(describe_as_yaml(spec))
+    words = ["--encoders", run, "--data", dataset, "--out", out, "--threads", 1]
+    more = ["--tasks", "force", "slip", "--budgets", 33, 100, "--seeds", 0, 1, "--steps", 2]
+    assert cli.main(["bench", "tacbench", *map(str, (*words, *more))]) == 0
+    assert "33% of labels" in capsys.readouterr().out
+    summary = json.loads((out / "tacbench.json").read_text())
+    cells = [cell for cell in summary["cells"] if cell["encoder"] != "trivial"]
+    assert len(cells) == 2 * 2 * 2 * 2  # encoders, tasks, budgets, seeds
+    assert {cell["encoder"] for cell in cells} == {"mae", "end to end"}
+    assert set(summary["gains"]["0.33"]["by_encoder"]["mae"]) <= {"force", "slip"}
+    page = (out / "tacbench.html").read_text()
+    for text in ("T2 slip, F1", "T5 textile, accuracy", "published tables, same formula", "<svg"):
+        assert text in page
+
+
+def test_a_folder_that_is_no_run_is_named(dataset, tmp_path, capsys):
+    words = ["--encoders", tmp_path, "--data", dataset, "--out", tmp_path / "out"]
+    assert cli.main(["bench", "tacbench", *map(str, words)]) == 1
+    assert "wanted a pre-training run with model.yaml" in capsys.readouterr().err
