@@ -17,7 +17,11 @@ from sparsh_ros.perception.postprocess import Estimate
 from sparsh_ros.sensors import load_profile
 
 SPEC = ModelSpec(name="test", size="micro", licence="Apache-2.0", weights=Path("nowhere"))
-PUBLISHED = [name for name in list_models() if describe_model(name).pooler_num_heads]
+PUBLISHED = [
+    name
+    for name in list_models()
+    if name.startswith("sparsh-") and describe_model(name).pooler_num_heads
+]
 TOKENS = np.zeros((1, 300, 192), np.float32)
 
 
