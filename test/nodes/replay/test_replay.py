@@ -17,7 +17,6 @@ from sparsh_ros.commands.simulation.simulate import record_bag
 from sparsh_ros.errors import ParameterError, RecordingError
 from sparsh_ros.nodes.graph import replay_graph
 from sparsh_ros.nodes.graph.recorded import input_sensors, recorded_sensors
-from sparsh_ros.nodes.graph.sensors import sensor_configs
 from sparsh_ros.nodes.replay.check import FILE, check
 from sparsh_ros.nodes.settings import PERCEPTION, PLAYER, Setting, replay_settings
 from sparsh_ros.nodes.topics import qos
@@ -180,7 +179,8 @@ def test_sensors_are_found_in_the_bag(tmp_path: Path) -> None:
     (one,) = recorded_sensors(str(bag), ("/hand/right/image_raw",), "digit")
     assert (one.name, one.profile.name) == ("right", "digit")
     assert input_sensors(given(PERCEPTION, bag=str(bag))) == configs
-    assert input_sensors(given(PERCEPTION)) == sensor_configs(given(PERCEPTION))
+    (heard,) = input_sensors(given(PERCEPTION))
+    assert heard.profile.name == "digit"
 
 
 def test_names_that_ros_would_refuse_are_changed(tmp_path: Path) -> None:
