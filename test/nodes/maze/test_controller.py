@@ -16,6 +16,7 @@ pytest.importorskip("onnx")
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from fixtures.constant_policy import write_constant_policy
+from fixtures.waiting import until
 from geometry_msgs.msg import Vector3
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
@@ -136,7 +137,7 @@ def hand(outsider, tmp_path_factory):
 def test_started_it_sends_chunks_that_a_trajectory_controller_takes(hand):
     hand.wait_for_state("idle")
     assert not hand.trajectories
-    assert hand.call("start").success
+    until(lambda: hand.call("start").success)  # refused until joints and touch were heard
     hand.outsider.wait_for(
         lambda: hand.trajectories and len(hand.trajectories[-1].points) > 1, "a chunk"
     )
