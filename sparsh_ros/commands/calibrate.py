@@ -259,7 +259,10 @@ def _table(unused: CalibrationData, after_n: Floats, fitted: CalibrationData) ->
     table = Table("force", title=title)
     for name in ("range (N)", "mean (N)", "before (N)", "after (N)", "r before", "r after"):
         table.add_column(name, justify="right", no_wrap=True)
-    measured, guess = unused.measured_n, np.nanmean(fitted.measured_n, axis=0)
+    measured, guess = (
+        unused.measured_n,
+        np.ma.masked_invalid(fitted.measured_n).mean(axis=0).filled(np.nan),
+    )
     columns = {
         axis: [values[:, index] for values in (measured, unused.force_n, after_n)]
         for index, axis in enumerate(_AXES)

@@ -33,7 +33,7 @@ from sparsh_ros.evaluation.scores import (
     slip_samples,
 )
 
-SCHEMA = 2
+SCHEMA = 3
 REPLICATES = 1000
 SWEEP = np.arange(1, 100) / 100
 """Thresholds at which precision, recall and F1 of slip are listed."""

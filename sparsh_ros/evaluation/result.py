@@ -291,7 +291,7 @@ class Result:
         sensors: sorted by recording, then sensor.
         skipped: recording -> why it gave nothing, in a sentence.
         runtime: how long it took.
-        metrics: what metrics.json holds: `{"schema": 2, "model", "recordings", "scores",
+        metrics: what metrics.json holds: `{"schema": 3, "model", "recordings", "scores",
             "runtime", ...}`, see `metrics_file`.
     """
 

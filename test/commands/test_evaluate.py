@@ -56,7 +56,7 @@ def test_scores_are_those_of_a_second_run_to_the_last_digit(
 
 def test_metrics_tell_what_was_evaluated(out: Path) -> None:
     metrics = read(out)
-    assert metrics["schema"] == 2
+    assert metrics["schema"] == 3
     assert [(e["name"], e["sensor_type"]) for e in metrics["recordings"]] == [
         ("touch_0", "digit"),
         ("touch_3", "gelsight_mini"),

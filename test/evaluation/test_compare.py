@@ -81,8 +81,8 @@ def test_other_recordings_are_refused() -> None:
 def test_other_schemas_and_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     for text, message in (
-        (json.dumps({"schema": 1}), "wanted schema 2, found 1"),
-        ("[]", "wanted schema 2, found None"),
+        (json.dumps({"schema": 1}), "wanted schema 3, found 1"),
+        ("[]", "wanted schema 3, found None"),
         ("{", "cannot be read"),
     ):
         path.write_text(text)

@@ -122,7 +122,7 @@ def test_pose_scores_by_hand() -> None:
 def test_the_document_is_json_and_keeps_runtime_apart() -> None:
     result = build_document(make_result(make_sensor("a", 0.1)), seed=3)
     json.dumps(result, allow_nan=False)
-    assert result["schema"] == 2 and result["settings"]["seed"] == 3
+    assert result["schema"] == 3 and result["settings"]["seed"] == 3
     assert list(result)[-1] == "runtime"
     assert result["runtime"] == {
         "frames": 20,

@@ -46,7 +46,7 @@ def seeds() -> dict[str, list[bytes]]:
         "profile": [path.read_bytes() for path in profiles],
         "model": [path.read_bytes() for path in models],
         "calibration": [_calibration()],
-        "metrics": [b'{"schema": 2, "scores": {}, "recordings": []}'],
+        "metrics": [b'{"schema": 3, "scores": {}, "recordings": []}'],
     }
 
 
