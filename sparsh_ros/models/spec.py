@@ -116,7 +116,7 @@ class ModelSpec:
         slip_confirm_s: How long a streaming model's probability stays at the threshold before slip
             begins, in seconds.
         friction_prior: Log probability of each friction hypothesis, see
-            `perception.friction_observer`; only of streaming models.
+            `perception.streaming.friction_observer`; only of streaming models.
         evidence_kept: Share of the evidence for them that outlives a step.
         turn_anisotropy: Anisotropy of the print from which on a streaming model tells rotation.
         turn_dead_zone: A rotation below this many of its own scales counts as none.

@@ -31,7 +31,7 @@ class Step(NamedTuple):
 
     Attributes:
         outputs: raw outputs of the heads by name, without the batch axis, see
-            `models.stream_layout.OUTPUTS`.
+            `models.streaming.layout.OUTPUTS`.
         remembered: what to keep of it while contact lasts.
         interval_s: time of the pair.
         shows_turn: both prints show how the object is turned.
