@@ -43,6 +43,11 @@ def add_simulate(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="episodes of 80 x 60 frames, several times faster, for models of size nano",
     )
+    parser.add_argument(
+        "--task",
+        choices=("grasp", "textile"),
+        help="classified sequences instead: grasps that hold or not, textiles",
+    )
     parser.add_argument("--workers", type=positive_count, default=os.cpu_count(), help="processes")
 
 
