@@ -29,6 +29,7 @@ from sparsh_ros.names import STREAM_MODEL
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.topics import qos
 
+_KNOWN = dict.fromkeys(("valid", "contact_known", "in_contact"), True)
 SPEC = load_model_spec(STREAM_MODEL)
 
 
@@ -82,14 +83,7 @@ class Hand:
         tokens = self._random.uniform(0.0, 0.01, (SPEC.tokens, SPEC.embed_dim)).astype("<f2")
         tokens[150:153, 0] = 0.2  # a print in the middle
         self.publishers[side, Slip].publish(
-            Slip(
-                header=header,
-                valid=True,
-                contact_known=True,
-                in_contact=True,
-                friction_margin=0.9,
-                slide_speed=0.0,
-            )
+            Slip(header=header, friction_margin=0.9, slide_speed=0.0, **_KNOWN)
         )
         self.publishers[side, ForceWithCovariance].publish(
             ForceWithCovariance(
