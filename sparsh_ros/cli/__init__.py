@@ -145,8 +145,8 @@ _COMMANDS = {
     "maze": _Command(
         "sparsh_ros.commands.maze.command",
         lambda parser: maze.add_maze(parser, models.add_step),
-        "the simulated bead maze: film it, record demonstrations",
-        "sparsh-ros maze draw --seed 3 --out maze.mp4",
+        "the simulated bead maze: run it, film it, record demonstrations",
+        "sparsh-ros maze run --out maze",
     ),
     "export": _Command(
         "sparsh_ros.export.export",

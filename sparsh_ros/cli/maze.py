@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sparsh_ros.arguments import positive_count, positive_number
+from sparsh_ros.cli.graph import add_settings
+from sparsh_ros.nodes.maze.settings import LAUNCH
 
 FAMILIES = ("toy", "waves")
 KINDS = ("diffusion", "chunks", "felt")
@@ -18,6 +20,10 @@ AddStep = Callable[[argparse._SubParsersAction, str, str], argparse.ArgumentPars
 def add_maze(parser: argparse.ArgumentParser, add_step: AddStep) -> None:
     """Options of `sparsh-ros maze`."""
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    run = add_step(steps, "run", "the closed loop over ROS topics, with film and report")
+    of_robots = {"sim", "command", "hand_frame"}
+    add_settings(run, {name: own for name, own in LAUNCH.items() if name not in of_robots})
+    run.set_defaults(module="sparsh_ros.nodes.maze.command", needs_ros=True)
     draw = add_step(steps, "draw", "draw a run of the expert, or of a policy, as film and picture")
     draw.add_argument("--policy", type=Path, help="ONNX file (default: the expert)")
     _add_wire(draw, "toy")

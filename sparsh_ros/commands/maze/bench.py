@@ -22,11 +22,12 @@ from rich.table import Table
 from sparsh_ros.bench.maze.closed_loop import RunResult, run_maze
 from sparsh_ros.bench.maze.offline import piece_errors_mm
 from sparsh_ros.bench.maze.summary import PAPER, summarise
-from sparsh_ros.commands.maze.films import film_policy, reflexes_of
+from sparsh_ros.commands.maze.films import film_policy
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.policies.demonstrations import FIRST_TEST_SEED, load_all
 from sparsh_ros.policies.policy import Policy
 from sparsh_ros.policies.reading import TouchReader
+from sparsh_ros.policies.reflexes import reflexes_for
 from sparsh_ros.progress import progress_bar
 from sparsh_ros.reports.maze import write_report
 
@@ -88,7 +89,7 @@ def _one(
 ) -> RunResult:
     if film is not None:
         return film_policy(policy, family, seed, reader, film)[0]
-    return run_maze(policy, family, seed, reader, reflexes_of(policy))
+    return run_maze(policy, family, seed, reader, reflexes_for(policy.card))
 
 
 def _show(rows: dict[str, dict[str, float]]) -> None:

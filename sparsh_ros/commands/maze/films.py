@@ -12,19 +12,11 @@ from sparsh_ros.kinematics import HandDriver
 from sparsh_ros.policies.controller import Decision
 from sparsh_ros.policies.policy import Policy
 from sparsh_ros.policies.reading import TouchReader
-from sparsh_ros.policies.reflexes import ReflexSettings
+from sparsh_ros.policies.reflexes import reflexes_for
 from sparsh_ros.simulation.maze.drawing import FilmWriter, describe, draw_frame
 from sparsh_ros.simulation.maze.expert import Expert, start_run
 from sparsh_ros.simulation.maze.wire import draw_wire
 from sparsh_ros.simulation.maze.world import MazeSample, MazeWorld
-
-
-def reflexes_of(policy: Policy) -> ReflexSettings | None:
-    """Reflexes belong to policies by what is felt, as far as they feel anything."""
-    card = policy.card
-    if card.kind != "felt" or card.without == "touch":
-        return None
-    return ReflexSettings(uses_slip=card.without != "slip")
 
 
 def film_expert(family: str, seed: int, path: Path) -> np.ndarray:
@@ -54,5 +46,5 @@ def film_policy(
             pictures[:] = [draw_frame(wire, sample, words)]
             film.add(pictures[0])
 
-        result = run_maze(policy, family, seed, reader, reflexes_of(policy), watch)
+        result = run_maze(policy, family, seed, reader, reflexes_for(policy.card), watch)
     return result, pictures[0]

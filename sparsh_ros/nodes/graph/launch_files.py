@@ -27,6 +27,8 @@ from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph import graph, replay_graph
 from sparsh_ros.nodes.graph.rviz import write_rviz_config
+from sparsh_ros.nodes.maze import graph as maze_graph
+from sparsh_ros.nodes.maze.settings import LAUNCH
 from sparsh_ros.nodes.runtime.signals import PARENT
 
 _RVIZ = "use_rviz"
@@ -76,6 +78,16 @@ def hand_processes(texts: Mapping[str, str | None]) -> list[graph.Process]:
     return _with_printer(graph.processes(_parse_hand(texts)))
 
 
+def describe_bead_maze() -> LaunchDescription:
+    """A hand in the bead maze, with all of `maze.settings.LAUNCH`."""
+    return _describe(LAUNCH, maze_graph.parse, _checked_maze)
+
+
+def _checked_maze(values: graph.Arguments) -> list[graph.Process]:
+    maze_graph.check_files(values)
+    return maze_graph.processes(values)
+
+
 def _with_printer(processes: Sequence[graph.Process]) -> list[graph.Process]:
     return [*processes, graph.Process(graph.PRINTER, graph.PRINTER)]
 
@@ -109,7 +121,8 @@ def _describe(
         processes = make(values)
         monitor = graph.ProcessMonitor(processes, values.get("use_respawn", False))
         nodes = [part for process in processes for part in _node(process, monitor, values, {})]
-        return [GroupAction([PushRosNamespace(values["namespace"]), *nodes]), *viewers]
+        below = [PushRosNamespace(values["namespace"])] if values["namespace"] else []
+        return [GroupAction([*below, *nodes]), *viewers]
 
     declared = [_declare(name, setting) for name, setting in arguments.items()]
     # The number of sensors is known only once the arguments are.

@@ -4,14 +4,17 @@
 Hears `features`, `slip` and `force_with_covariance` of both fingertips and `joint_states`;
 publishes `joint_trajectory` (chunks as ros2_controllers' joint trajectory controller takes them; an
 empty one stops the arm) or `twist` (for a servo; zero stops it), `grip_command` (N) and
-`controller_state`, which says what the reflexes do and why. The services `~/start`, `~/pause`,
+`controller_state`, which says what the reflexes do and why, how old the touch was that was decided
+by, and how many periods were missed. The services `~/start`, `~/pause`,
 `~/stop` and `~/reset` are for people. Whatever goes wrong stops the arm within two control periods,
 see `sparsh_ros.policies.session`.
 """
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -24,7 +27,6 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from sparsh_ros import kinematics
-from sparsh_ros.errors import ParameterError
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.nodes.help import wants_help
 from sparsh_ros.nodes.maze.fingertip import FingertipInput
@@ -37,10 +39,10 @@ from sparsh_ros.nodes.runtime.endpoints import Input, create_publisher
 from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode
 from sparsh_ros.nodes.topics import qos
 from sparsh_ros.policies.controller import Decision, MazeController
-from sparsh_ros.policies.policy import Policy
-from sparsh_ros.policies.reflexes import ReflexSettings
+from sparsh_ros.policies.policy import SHIPPED, Policy
+from sparsh_ros.policies.reflexes import reflexes_for
 from sparsh_ros.policies.safety import SafetySettings
-from sparsh_ros.policies.session import RUNNING, STOPPED, Order, Session
+from sparsh_ros.policies.session import IDLE, RUNNING, STOPPED, Order, Session
 from sparsh_ros.policies.touch import SIDES
 
 
@@ -57,18 +59,22 @@ class ControllerNode(ManagedNode):
         self._session: Session | None = None
         self._timer = None
         self._state: tuple[str, str] = ("", "")
+        self._ticked_s = math.nan
+        self._missed = 0
+        self._is_to_begin = False
 
     def _configure(self) -> None:
         params = self._params
-        if not params["policy"]:
-            raise ParameterError(
-                "policy: wanted an ONNX file, found none; `sparsh-ros train policy` makes one"
-            )
-        policy = Policy(params["policy"])
+        policy = Policy(params["policy"] or SHIPPED)
         spec = load_model_spec(params["model"])
         self._period_s = 1.0 / policy.card.rate_hz
-        safety = SafetySettings(params["stale_s"], params["stale_s"], slow_s=params["slow_s"])
-        reflexes = ReflexSettings() if policy.card.observation == "felt" else None
+        safety = SafetySettings(
+            params["stale_s"],
+            params["stale_s"],
+            slow_s=params["slow_s"],
+            patience_s=params["patience_s"],
+        )
+        reflexes = reflexes_for(policy.card)
         self._session = Session(
             lambda joints: MazeController(policy, joints, reflexes), self._period_s, safety
         )
@@ -92,6 +98,8 @@ class ControllerNode(ManagedNode):
             self.create_service(Trigger, f"~/{name}", _answer(act))
 
     def _activate(self) -> None:
+        self._ticked_s = math.nan
+        self._is_to_begin = self._params["begin"]
         self._timer = self.create_timer(self._period_s, self._tick, clock=steady_clock())
 
     def _deactivate(self) -> None:
@@ -114,12 +122,24 @@ class ControllerNode(ManagedNode):
         self._session.put_joints(stamp_s, joints)
 
     def _tick(self) -> None:
-        order = self._session.tick(1e-9 * self.get_clock().now().nanoseconds)
+        self._count_missed(time.monotonic())
+        now_s = 1e-9 * self.get_clock().now().nanoseconds
+        if self._is_to_begin and not self._session.lacks(now_s):
+            self._is_to_begin = False
+            if self._session.state == IDLE:
+                self._session.start()
+        order = self._session.tick(now_s)
         if order.stop:
             self._send_stop()
         elif order.decision is not None:
             self._send(order.decision)
         self._say(order)
+
+    def _count_missed(self, now_s: float) -> None:
+        """Periods in which nothing was decided since the process was held up."""
+        if self._session.state == RUNNING and now_s - self._ticked_s > 1.5 * self._period_s:
+            self._missed += round((now_s - self._ticked_s) / self._period_s) - 1
+        self._ticked_s = now_s
 
     def _send(self, decision: Decision) -> None:
         self._grips.publish(Float64(data=float(decision.grip_n)))
@@ -170,6 +190,8 @@ class ControllerNode(ManagedNode):
                     KeyValue(key="state", value=order.state),
                     KeyValue(key="reflex", value=reflex),
                     KeyValue(key="late", value=str(self._session.late)),
+                    KeyValue(key="missed", value=str(self._missed)),
+                    KeyValue(key="age_ms", value=f"{1e3 * order.age_s:.1f}"),
                 ],
             )
         )
@@ -180,6 +202,7 @@ class ControllerNode(ManagedNode):
         state, reason = self._state
         level = WARN if self._session.state == STOPPED else OK
         values = {"session": self._session.state, "reflex": state, "late": self._session.late}
+        values["missed"] = self._missed
         return {"controller": Report(level, reason or self._session.state, values)}
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulated bead maze as a robot: images of two fingertips and joint states out, commands in.
 
-Publishes `left/image_raw`, `right/image_raw`, each `background`, `joint_states` and `bead` (m along
-the wire); carries out `joint_trajectory` as a joint trajectory controller does
-that may replace trajectories, and `grip_command` (N). Where a step takes longer than its period the
-world falls behind; `late` on /diagnostics counts these.
+Publishes `left/image_raw`, `right/image_raw`, each `background`, `joint_states`, `bead` (m along
+the wire) and, once, `wire_length` (m); carries out `joint_trajectory` as a joint trajectory
+controller does that may replace trajectories, and `grip_command` (N). Where a step takes longer
+than its period the world falls behind; `late` on /diagnostics counts these.
 """
 
 from __future__ import annotations
@@ -75,6 +75,8 @@ class WorldNode(ManagedNode):
         self._backgrounds = backgrounds
         self._joints = create_publisher(self, JointState, "joint_states", qos.RELIABLE)
         self._bead = create_publisher(self, Float64, "bead", qos.RELIABLE)
+        self._length = create_publisher(self, Float64, "wire_length", qos.LATCHED)
+        self._length.publish(Float64(data=wire.length_m))
         self._inputs = [
             Input(self, JointTrajectory, "joint_trajectory", qos.RELIABLE, self._on_trajectory),
             Input(self, Float64, "grip_command", qos.RELIABLE, self._on_grip),
