@@ -46,6 +46,11 @@ def add_bench_maze(parts: argparse._SubParsersAction, add_step: AddStep) -> None
     _add_wire(bench, "waves")
     bench.add_argument("--mazes", type=positive_count, default=50, help="how many")
     bench.add_argument("--truth", action="store_true", help="feel the truth, not estimates")
+    bench.add_argument("--no-reflexes", action="store_true", help="the policy alone")
+    bench.add_argument("--expert", action="store_true", help="the demonstrator too")
+    bench.add_argument(
+        "--lag", type=int, choices=(0, 1), default=1, help="periods by which touch is late"
+    )
     bench.add_argument(
         "--recorded", type=Path, metavar="DIR", help="demonstrations for the error along them"
     )
@@ -62,7 +67,9 @@ def add_train_policy(steps: argparse._SubParsersAction, add_step: AddStep) -> No
     )
     parser.add_argument("--share", type=positive_number, default=100.0, help="of them, per cent")
     parser.add_argument("--without", choices=GROUPS, default="", help="what it does not see")
-    parser.add_argument("--epochs", type=positive_count, default=25, help="over the data")
+    parser.add_argument(
+        "--epochs", type=positive_count, help="over the data (default: 25 for diffusion, else 8)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of weights and order")
     parser.add_argument("--out", type=Path, required=True, help="ONNX file to write")
 

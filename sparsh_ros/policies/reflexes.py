@@ -136,6 +136,7 @@ class Reflexes:
             touches: of left and right fingertip, valid.
         """
         hand = kinematics.forward(joints)
+        self._remember(now_s, hand)
         if self._since_s is None:
             self._since_s = self._felt_s = now_s
             self._bead = hand
@@ -151,8 +152,10 @@ class Reflexes:
         return step(now_s, hand, touches)
 
     def _feel(self, now_s: float, hand: Pose, touches: tuple[Touch, Touch]) -> None:
-        """Keep where the bead is, and how the wire lies there."""
+        """Keep where the bead is, and how the wire lies there: by the place of the hand when the
+        image was taken, since a hand that loses the bead springs away."""
         self._felt_s = now_s
+        hand = self._pose_at(1e-9 * min(touch.stamp_ns for touch in touches), hand)
         offset, frame = bead_offset_m(touches), felt_frame(touches)
         self._offset = self._offset if offset is None else offset
         self._frame = self._frame if frame is None else frame
@@ -161,7 +164,6 @@ class Reflexes:
 
     def _follow(self, now_s: float, hand: Pose, touches: tuple[Touch, Touch]) -> Action:
         settings, offset = self.settings, self._offset
-        self._remember(now_s, hand)
         if now_s - self._felt_s > self._LOST_S:
             return self._let_go(now_s, "the bead was lost")
         if np.hypot(offset[0], offset[2]) > settings.wandered_m:
@@ -249,3 +251,7 @@ class Reflexes:
             self._tries = 0
         waited = now_s - self._since_s >= self.settings.stuck_s
         return waited and moved < self.settings.progress_m
+
+    def _pose_at(self, moment_s: float, hand: Pose) -> Pose:
+        older = [pose for s, pose in self._way if s <= moment_s + 1e-3]
+        return older[-1] if older else hand

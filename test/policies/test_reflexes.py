@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reflexes: what makes them act, where they send the hand, when they give up."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -34,7 +36,8 @@ class Run:
         self.driver = kinematics.HandDriver(kinematics.READY)
         self.states = []
 
-    def step(self, felt, forward_mm=2.0):
+    def step(self, felt, forward_mm=2.0, late_s=0.0):
+        felt = replace(felt, stamp_ns=round(1e9 * (self.now_s - late_s)))
         action = self.reflexes.update(self.now_s, self.driver.joints, (felt, felt))
         if action.goal is not None:
             hand = kinematics.forward(self.driver.joints)
@@ -127,6 +130,16 @@ def test_it_gives_way_to_force_across_the_wire_and_not_along_it():
     assert not run.step(touch(force_n=np.array([-2.0, -0.4, 0.0]))).yields_m_s.any()
     unknown = touch(force_n=np.full(3, np.nan))
     assert not run.step(unknown).yields_m_s.any()
+
+
+def test_a_late_image_tells_where_the_bead_was_when_it_was_taken():
+    run = Run().follow()
+    felt_at = run.place_m
+    for _ in range(2):  # the hand springs away, and the images of the bead come late
+        run.step(touch(), forward_mm=10.0, late_s=2 * PERIOD_S)
+    while run.step(touch(in_contact=False), forward_mm=0.0).state != reflexes.CLOSE:
+        pass
+    assert np.linalg.norm(run.place_m - felt_at) < 3e-3
 
 
 def test_places_about_the_bead_are_tried_one_after_another():

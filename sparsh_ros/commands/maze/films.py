@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sparsh_ros.bench.maze.closed_loop import LONGEST_S, RunResult, run_maze
+from sparsh_ros.bench.maze.closed_loop import LAG, LONGEST_S, RunResult, run_maze
 from sparsh_ros.kinematics import HandDriver
 from sparsh_ros.policies.controller import Decision
 from sparsh_ros.policies.policy import Policy
@@ -35,9 +35,16 @@ def film_expert(family: str, seed: int, path: Path) -> np.ndarray:
 
 
 def film_policy(
-    policy: Policy, family: str, seed: int, reader: TouchReader | None, path: Path
+    policy: Policy,
+    family: str,
+    seed: int,
+    reader: TouchReader | None,
+    path: Path,
+    with_reflexes: bool = True,
+    lag: int = LAG,
 ) -> tuple[RunResult, np.ndarray]:
     """Film a policy; what became of the run, and the last picture."""
+    settings = reflexes_for(policy.card) if with_reflexes else None
     wire, pictures = draw_wire(family, seed), []
     with FilmWriter(path, policy.card.rate_hz) as film:
 
@@ -46,5 +53,5 @@ def film_policy(
             pictures[:] = [draw_frame(wire, sample, words)]
             film.add(pictures[0])
 
-        result = run_maze(policy, family, seed, reader, reflexes_for(policy.card), watch)
+        result = run_maze(policy, family, seed, reader, settings, watch, lag)
     return result, pictures[0]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bead maze's controller: what two fingertips feel in, commands to arm and gripper out.
 
-Hears `features`, `slip` and `force_with_covariance` of both fingertips and `joint_states`;
+Hears `features`, `slip`, `pose` and `force_with_covariance` of both fingertips and `joint_states`;
 publishes `joint_trajectory` (chunks as ros2_controllers' joint trajectory controller takes them; an
 empty one stops the arm) or `twist` (for a servo; zero stops it), `grip_command` (N) and
 `controller_state`, which says what the reflexes do and why, how old the touch was that was decided
@@ -43,7 +43,10 @@ from sparsh_ros.policies.policy import SHIPPED, Policy
 from sparsh_ros.policies.reflexes import reflexes_for
 from sparsh_ros.policies.safety import SafetySettings
 from sparsh_ros.policies.session import IDLE, RUNNING, STOPPED, Order, Session
-from sparsh_ros.policies.touch import SIDES
+from sparsh_ros.policies.touch import SIDES, Touch
+
+_EARLY, _LATE = 0.75, 1.25  # of a period since the last decision: when touch, or a timer, ticks
+_MISSED = 1.75
 
 
 class ControllerNode(ManagedNode):
@@ -61,6 +64,7 @@ class ControllerNode(ManagedNode):
         self._state: tuple[str, str] = ("", "")
         self._ticked_s = math.nan
         self._missed = 0
+        self._stamps: dict[str, int] = {}
         self._is_to_begin = False
 
     def _configure(self) -> None:
@@ -79,8 +83,7 @@ class ControllerNode(ManagedNode):
             lambda joints: MazeController(policy, joints, reflexes), self._period_s, safety
         )
         self._fingertips = [
-            FingertipInput(self, side, params[side], spec, self._session.put_touch)
-            for side in SIDES
+            FingertipInput(self, side, params[side], spec, self._on_touch) for side in SIDES
         ]
         self._joint_input = Input(self, JointState, "joint_states", qos.RELIABLE, self._on_joints)
         is_twist = params["command"] == "twist"
@@ -100,7 +103,7 @@ class ControllerNode(ManagedNode):
     def _activate(self) -> None:
         self._ticked_s = math.nan
         self._is_to_begin = self._params["begin"]
-        self._timer = self.create_timer(self._period_s, self._tick, clock=steady_clock())
+        self._timer = self.create_timer(self._period_s / 4, self._watch, clock=steady_clock())
 
     def _deactivate(self) -> None:
         if self._timer is not None:
@@ -121,6 +124,23 @@ class ControllerNode(ManagedNode):
         joints = np.array([places[name] for name in kinematics.JOINT_NAMES])
         self._session.put_joints(stamp_s, joints)
 
+    def _on_touch(self, side: str, touch: Touch) -> None:
+        """Decide as soon as both fingertips have felt the same image, as often as the policy is to:
+        touch is then as young as can be."""
+        if self._session is None:
+            return
+        self._session.put_touch(side, touch)
+        self._stamps[side] = touch.stamp_ns
+        is_pair = len(set(self._stamps.values())) == 1 and len(self._stamps) == len(SIDES)
+        waited_s = time.monotonic() - self._ticked_s
+        if self._timer is not None and is_pair and not waited_s < _EARLY * self._period_s:
+            self._tick()
+
+    def _watch(self) -> None:
+        """Decide without new touch, where none comes in time: that it is late stops the arm."""
+        if not time.monotonic() - self._ticked_s < _LATE * self._period_s:
+            self._tick()
+
     def _tick(self) -> None:
         self._count_missed(time.monotonic())
         now_s = 1e-9 * self.get_clock().now().nanoseconds
@@ -137,7 +157,7 @@ class ControllerNode(ManagedNode):
 
     def _count_missed(self, now_s: float) -> None:
         """Periods in which nothing was decided since the process was held up."""
-        if self._session.state == RUNNING and now_s - self._ticked_s > 1.5 * self._period_s:
+        if self._session.state == RUNNING and now_s - self._ticked_s > _MISSED * self._period_s:
             self._missed += round((now_s - self._ticked_s) / self._period_s) - 1
         self._ticked_s = now_s
 
