@@ -6,9 +6,9 @@ Simulated, unless `sim:=false`.
 
 from launch import LaunchDescription
 
-from sparsh_ros.nodes.graph.launch_files import describe_bead_maze
+from sparsh_ros.nodes.maze.launch_files import describe
 
 
 def generate_launch_description() -> LaunchDescription:
     """See `ros2 launch sparsh_ros bead_maze.launch.py --show-args`."""
-    return describe_bead_maze()
+    return describe()

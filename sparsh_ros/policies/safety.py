@@ -33,7 +33,7 @@ class SafetySettings:
     joints_stale_s: float = 0.1
     jump_rad: float = 0.03
     slow_s: float = 0.08
-    patience_s: float = 0.5
+    patience_s: float = 1.0
 
 
 class Safety:

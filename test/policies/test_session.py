@@ -104,7 +104,7 @@ def test_trouble_stops_the_arm_within_two_periods_and_says_why(name):
     orders = [robot.period(), robot.period()]
     assert orders[-1].stop and orders[-1].decision is None
     assert sentence in orders[-1].reason
-    for _ in range(round(0.6 / PERIOD_S)):
+    for _ in range(round(1.1 / PERIOD_S)):
         order = robot.period()
         assert order.stop  # and it stays so, whatever comes
     assert order.state == session.STOPPED

@@ -27,7 +27,7 @@ CONTROLLER: Mapping[str, Setting] = {
     "stale_s": Setting(0.1, "Age at which touch and joint states stop the arm, s.", (0.02, 1.0)),
     "slow_s": Setting(0.08, "Time for one decision at which the arm stops, s.", (0.001, 1.0)),
     "patience_s": Setting(
-        0.5,
+        1.0,
         "How long touch or decisions may be late, while the arm stays where it is, before the run "
         "is over, s.",
         (0.0, 5.0),

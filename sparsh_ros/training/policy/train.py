@@ -121,7 +121,7 @@ def _fit(
     optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=0.01)
     steps = settings.count * -(-len(seen) // settings.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.learning_rate, total_steps=steps + 1, pct_start=0.1
+        optimiser, settings.learning_rate, total_steps=steps + 1, pct_start=max(0.1, 2.0 / steps)
     )
     best, losses = copy.deepcopy(network), []
     for _ in range(settings.count):
