@@ -57,7 +57,7 @@ def draw_instance(seed: int) -> TipInstance:
     return TipInstance(
         seed=seed,
         thickness_mm=rng.uniform(3.0, 4.0),
-        stiffness_n_per_mm3=rng.uniform(0.06, 0.10),
+        stiffness_n_per_mm3=rng.uniform(0.10, 0.16),
         tangential_ratio=rng.uniform(0.5, 0.8),
         friction=rng.uniform(0.6, 1.1),
         pins_mm=_rings() + rng.normal(0.0, 0.08, (1 + 3 * RINGS * (RINGS + 1), 2)),

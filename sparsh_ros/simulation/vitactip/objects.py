@@ -15,7 +15,6 @@ from sparsh_ros.simulation.indenters import (
     Indenter,
     edge,
     from_height,
-    patch,
     smooth_noise,
     textured,
 )
@@ -90,7 +89,7 @@ class TouchedObject:
 def draw_shape(rng: np.random.Generator, shape: int, material: int) -> TouchedObject:
     """A random object of one of `SHAPES`, of one of `MATERIALS`."""
     body = shapes.KINDS[SHAPES[shape]](rng)
-    return _made_of(body, MATERIALS[material], rng)
+    return made_of(body, MATERIALS[material], rng)
 
 
 def draw_grating(rng: np.random.Generator, grating: int, material: int) -> TouchedObject:
@@ -102,16 +101,17 @@ def draw_grating(rng: np.random.Generator, grating: int, material: int) -> Touch
         wave = np.clip(2.0 * (np.cos(2.0 * np.pi * (x / pitch + phase)) + width), -1.0, 1.0)
         return 0.5 * depth * (1.0 - wave)
 
-    return _made_of(from_height("ridged", height), MATERIALS[material], rng)
+    return made_of(from_height("ridged", height), MATERIALS[material], rng)
 
 
 def draw_edge(rng: np.random.Generator, material: int) -> TouchedObject:
     """A long blunt edge along x."""
     body = edge(rng.uniform(0.7, 1.1), 11.0, rng.uniform(0.15, 0.5))
-    return _made_of(body, MATERIALS[material], rng)
+    return made_of(body, MATERIALS[material], rng)
 
 
-def _made_of(body: Indenter, material: Material, rng: np.random.Generator) -> TouchedObject:
+def made_of(body: Indenter, material: Material, rng: np.random.Generator) -> TouchedObject:
+    """`body`, of a material: its roughness, and a random piece of its looks."""
     if material.relief_mm > 0.0:
         body = textured(body, rng, material.relief_mm)
     grain = smooth_noise(rng, material.grain_mm)
@@ -122,5 +122,4 @@ def _made_of(body: Indenter, material: Material, rng: np.random.Generator) -> To
     rgb = np.array(material.rgb) * (1.0 + material.spread * rng.uniform(-1.0, 1.0))
     rgb = rgb + rng.normal(0.0, 0.02, 3)
     colour = np.clip(tone[..., None] * rgb, 0.0, 1.0).astype(np.float32)
-    assert colour.shape[:2] == patch()[0].shape
     return TouchedObject(body, colour)

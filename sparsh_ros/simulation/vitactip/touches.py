@@ -14,6 +14,7 @@ import numpy as np
 
 from sparsh_ros.simulation.contact import GelGrid
 from sparsh_ros.simulation.elastomer import ContactState, Elastomer
+from sparsh_ros.simulation.indenters import FAR_MM
 from sparsh_ros.simulation.vitactip.instance import TipInstance, tip_grid
 from sparsh_ros.simulation.vitactip.objects import (
     MATERIALS,
@@ -30,6 +31,8 @@ NONE = -1
 DRAG_STEPS, DRAG_MM = 4, 1.2
 PLACE_MM = 3.5
 LOAD_N = (0.8, 6.0)
+NOTHING_MM = 100.0
+"""How far away what is seen beside an object is."""
 YAW_RAD = np.radians(60.0)
 
 
@@ -111,9 +114,13 @@ def touch(
         shown = skin.shape_skin()
     gap = plan.item.gap_on(grid.x_mm, grid.y_mm, pose)
     indentation = state.pressure / instance.stiffness_n_per_mm3
-    depth = float(indentation.max() + gap[np.unravel_index(indentation.argmax(), gap.shape)])
-    distance = np.maximum(gap - depth, 0.0)
+    # Where skin and object touch, they lie at one height: that is how far the object has come.
+    deepest = np.unravel_index(indentation.argmax(), gap.shape)
+    depth = gap[deepest] + indentation[deepest] if indentation[deepest] > 0.0 else 0.0
+    empty = gap >= FAR_MM
+    distance = np.where(empty, NOTHING_MM, np.maximum(gap - depth, 0.0))
     colour = plan.item.colour_on(grid.x_mm, grid.y_mm, pose)
+    colour[empty] = instance.skin_rgb
     image = render(instance, variant, shown, distance, colour, size, rng)
     return image, _labels(plan, pose, state, grid, float(indentation.max()))
 
