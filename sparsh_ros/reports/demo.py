@@ -31,6 +31,7 @@ def render(record: Record, title: str, facts: Mapping[str, str]) -> str:
         "demo.html",
         title=title,
         figures=_figures(record),
+        overload=[f"{node.partition(':')[0]}: {text}" for node, text in record.overload.items()],
         has_truth=record.has_truth,
         force=_force_plots(record),
         slip=_slip_plot(record),

@@ -92,7 +92,10 @@ class Outsider:
     def _take_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             values = {item.key: item.value for item in status.values}
-            self.diagnostics[status.name] = values | {"message": status.message}
+            self.diagnostics[status.name] = values | {
+                "message": status.message,
+                "hardware_id": status.hardware_id,
+            }
 
 
 @pytest.fixture(scope="module")

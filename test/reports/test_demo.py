@@ -90,6 +90,12 @@ def test_the_page_states_the_errors_of_this_run(record: Record) -> None:
     assert page.count('class="band"') == 1
 
 
+def test_the_page_says_when_the_machine_was_too_slow(record: Record) -> None:
+    assert "too slow" not in render(record, "", {})
+    record.overload["tactile/perception: digit"] = "machine too slow: 31 of 60"
+    assert "<li>tactile/perception: machine too slow: 31 of 60</li>" in render(record, "", {})
+
+
 def test_a_recording_has_no_truth_and_the_page_says_so(record: Record) -> None:
     blank = Record(force=record.force, slip=record.slip, pose=record.pose)
     page = render(blank, "", {})

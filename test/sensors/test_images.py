@@ -70,6 +70,20 @@ def test_most_damaged_jpegs_are_refused() -> None:
     assert wrong > 200 and silent < MOST_SILENT * wrong
 
 
+def test_a_png_with_a_wrong_checksum_is_refused() -> None:
+    """Of the kinds that are read, PNG alone has checksums: one behind each chunk."""
+    sound = cv2.imencode(".png", PICTURE)[1].tobytes()
+    rng, position = np.random.default_rng(2), 8
+    while position < len(sound) - 12:  # the last chunk is empty
+        length = int.from_bytes(sound[position : position + 4], "big")
+        for place in (position + 8 + int(rng.integers(length)), position + 8 + length):
+            content = bytearray(sound)
+            content[place] ^= 1 << int(rng.integers(8))
+            with pytest.raises(FrameError, match="it: not a readable image"):
+                decode_image(bytes(content), "it")
+        position += 12 + length
+
+
 def test_a_large_jpeg_is_shrunk_as_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     large = cv2.imencode(".jpg", cv2.resize(PICTURE, (3280, 2464)))[1].tobytes()
     shrunk = decode_jpeg(large, "it", 320, 320)

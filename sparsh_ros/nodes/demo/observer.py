@@ -84,7 +84,7 @@ class Observer(Node):
 
     def _take_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            if self._sensor not in ("", status.hardware_id):
+            if self._sensor not in ("", status.name.rpartition(": ")[2]):
                 continue
             values = {item.key: item.value for item in status.values}
             self.record.counters[status.name] = values

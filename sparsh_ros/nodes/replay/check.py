@@ -24,6 +24,7 @@ from sparsh_ros.nodes.replay.difference import (
     unique_rows,
 )
 from sparsh_ros.nodes.replay.live_estimates import read_live
+from sparsh_ros.nodes.replay.scores import Scores, live_and_offline, score_table
 from sparsh_ros.nodes.runtime.signals import StopRequest
 from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.recordings.bags import open_bag
@@ -33,6 +34,8 @@ FILE = "difference.json"
 
 def check(values: Mapping[str, Value], topics: Mapping[str, str], perception: str) -> int:
     """Compare, print a table, and write `FILE` into the folder of the recording.
+
+    Where the recording has labels, both sides are scored as well.
 
     Args:
         values: of settings.PLAYER.
@@ -46,7 +49,7 @@ def check(values: Mapping[str, Value], topics: Mapping[str, str], perception: st
     console.print("evaluating the same recording, to compare", soft_wrap=True)
     try:
         spec, results = _offline(values, stop)
-        differences = [
+        found = [
             _difference(values["out"], f"{perception}: {name}", name, below, result, spec)
             for (name, below), result in zip(topics.items(), results, strict=True)
         ]
@@ -56,13 +59,17 @@ def check(values: Mapping[str, Value], topics: Mapping[str, str], perception: st
     except SparshError as error:
         console.print(f"no comparison: {escape(str(error))}", soft_wrap=True)
         return 1
+    differences = [one for one, _ in found]
     console.print(difference_table(differences))
     for line in (line for one in differences for line in remarks(one)):
         console.print(escape(line), soft_wrap=True)
+    for one, scores in found:
+        if scores["offline"]:
+            console.print(score_table(one.sensor, scores))
     equal = all(one.equal for one in differences)
     console.print(_verdict(differences))
     document = {"schema": 1, "equal": equal, "settings": dict(values)}
-    document["sensors"] = [one.document() for one in differences]
+    document["sensors"] = [one.document() | {"scores": scores} for one, scores in found]
     text = json.dumps(document, indent=1)
     path = Path(values["out"], FILE)
     path.write_text(f"{text}\n", encoding="utf-8")
@@ -109,10 +116,11 @@ def _offline(
 
 def _difference(
     out: str, status: str, name: str, below: str, result: SensorResult, spec: ModelSpec
-) -> ReplayDifference:
+) -> tuple[ReplayDifference, dict[str, Scores]]:
     offline = result.estimates
     with open_bag(out) as bag:
         live = read_live(bag, below, status, offline.stamp_ns[unique_rows(offline.stamp_ns)])
     reach_ns = math.ceil(1.5e9 * spec.interval_s)
     clip = len(spec.frame_offsets_s)
-    return compare(name, offline, live, reach_ns, clip, spec.streams)
+    difference = compare(name, offline, live, reach_ns, clip, spec.streams)
+    return difference, live_and_offline(result, live)

@@ -29,18 +29,23 @@ _SLOW, _LASTING_S = 0.9, 3.0
 
 @dataclass
 class Report:
-    """What a node says of a sensor: a level (OK, WARN, ERROR), one sentence, and named values."""
+    """What a node says of a sensor: a level (OK, WARN, ERROR), one sentence, and named values.
+
+    `serial` is the number of the device itself, where this node knows it.
+    """
 
     level: bytes = OK
     message: str = "running"
     values: Mapping[str, object] = field(default_factory=dict)
+    serial: str = ""
 
     def with_more(self, other: Report) -> Report:
         """Both reports as one: the worse level, what is not well in either, all values."""
         values = {**self.values, **other.values}
         troubles = [report.message for report in (self, other) if report.level != OK]
         level = max(self.level, other.level)
-        return Report(level, "; ".join(troubles) or self.message, values)
+        serial = self.serial or other.serial
+        return Report(level, "; ".join(troubles) or self.message, values, serial)
 
 
 class Diagnostics:
@@ -77,7 +82,7 @@ class Diagnostics:
             level=report.level,
             name=f"{node}: {sensor}",
             message=report.message,
-            hardware_id=sensor,
+            hardware_id=report.serial or sensor,
             values=[KeyValue(key=key, value=_text(value)) for key, value in report.values.items()],
         )
 

@@ -33,13 +33,13 @@ def sensor_report(status: SensorStatus, serial: str, simulated: bool = False) ->
         "last error": status.last_error or "none",
     }
     if status.finished:
-        return Report(WARN, "the recording is at its end", values)
+        return Report(WARN, "the recording is at its end", values, serial)
     if not status.running:
-        return Report(OK, "waiting for listeners", values)
+        return Report(OK, "waiting for listeners", values, serial)
     if not status.connected:
-        return Report(ERROR, f"not connected: {status.last_error}", values)
+        return Report(ERROR, f"not connected: {status.last_error}", values, serial)
     troubles = _troubles(status, simulated)
-    return Report(WARN if troubles else OK, "; ".join(troubles) or "running", values)
+    return Report(WARN if troubles else OK, "; ".join(troubles) or "running", values, serial)
 
 
 def _troubles(status: SensorStatus, simulated: bool) -> list[str]:

@@ -33,7 +33,8 @@ class ImageInput:
     """Subscribes to `image_raw` and `background`.
 
     Of two publishers of images nothing is taken: their frames would be paired with each other. A
-    background is taken only from the node that sends the images, and only if it fits them.
+    background is taken only from the node that sends the images, and only if it fits them; one that
+    may be of another unit of the same kind is taken with a warning.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class ImageInput:
         self._node, self._config = node, config
         self._on_frame, self._on_background = on_frame, on_background
         self.refused = 0
-        self._refused_background = ""
+        self._background_trouble = ""
         self._last_refusal = ""
         self._rate, self._refusal_rate = RateMeter(), RateMeter()
         self._image_sender: bytes | None = None
@@ -84,7 +85,7 @@ class ImageInput:
         return Report(WARN if self._troubles() else OK, "; ".join(self._troubles()))
 
     def _troubles(self) -> list[str]:
-        troubles = [self._objection_to_publishers(), self._refused_background]
+        troubles = [self._objection_to_publishers(), self._background_trouble]
         refused_hz, all_hz = self._refusal_rate.rate_hz, self._rate.rate_hz
         if refused_hz > _MOST_REFUSED * all_hz:
             troubles.append(
@@ -138,6 +139,7 @@ class ImageInput:
         if verdict is None and now_s < self._give_up_s:
             return
         self._pending = None
+        trouble = ""
         try:
             if not verdict:
                 raise FrameError(
@@ -146,12 +148,12 @@ class ImageInput:
                 )
             background = self._canonical_image(message) if message.data else None
             if background is not None:
-                check_fit(background, image)
+                trouble = check_fit(background, image)
         except FrameError as error:
-            self._refused_background = str(error)
+            self._background_trouble = str(error)
             self._log_error("background", str(error))
             return
-        self._refused_background = ""
+        self._background_trouble = trouble
         self._on_background(background)
 
     def _is_of_image_sender(self, sender: bytes | None) -> bool | None:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros.errors import DatasetError
+from sparsh_ros.models.streaming.images import shrink
 from sparsh_ros.simulation.simulation import TouchSample, TouchSimulation
 from sparsh_ros.training.episodes import (
     RATE_HZ,
@@ -30,7 +31,6 @@ from sparsh_ros.training.episodes import (
 
 ROWS, COLUMNS = 20, 15
 DOWNSCALE = 4
-SIZE = (60, 80)
 """Width and height of a frame, a quarter of the canonical image."""
 MAPS = ("pressure", "cover", "stretch_x", "stretch_y")
 """N/mm^2, share of the cell that touches, mm, mm; means over a cell."""
@@ -103,7 +103,7 @@ def make_episode(split: str, seed: int, index: int, seconds: float) -> StreamEpi
     touch = SimulatedTouch(split, seed, index)
     meta = touch.meta | ({"touch": "long"} if is_long(split, index) else {})
     simulation = touch.simulation(meta["touch"], DOWNSCALE)
-    background = _shrink(simulation.background())
+    background = shrink(simulation.background())
     samples = [simulation.step() for _ in range(round(seconds * RATE_HZ))]
     return pack_episode(simulation, background, samples, meta)
 
@@ -123,7 +123,7 @@ def pack_episode(
     instance = simulation.instance
     stiffness = instance.normal_stiffness_n_per_mm3 * instance.tangential_ratio
     return StreamEpisode(
-        np.stack([_shrink(sample.image) for sample in samples]),
+        np.stack([shrink(sample.image) for sample in samples]),
         background,
         np.stack([_maps(sample) for sample in samples]).astype(np.float16),
         np.array([_labels(sample) for sample in samples], np.float32),
@@ -133,12 +133,6 @@ def pack_episode(
             "limit_mm3_per_n": instance.friction / stiffness,
         },
     )
-
-
-def _shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if image.shape[1] == SIZE[0]:
-        return image
-    return cv2.resize(image, SIZE, interpolation=cv2.INTER_AREA)
 
 
 def _maps(sample: TouchSample) -> NDArray[np.float32]:

@@ -81,8 +81,16 @@ def test_live_and_offline_are_equal_at_any_rate(touch: Path, tmp_path: Path, rat
     (sensor,) = difference(tmp_path / "out")["sensors"]
     assert sensor["frames"] == 60
     force = sensor["quantities"]["force"]
-    assert 0 < force["frames"] <= 60 - sensor["passed_over"] - sensor["other_pair"]
+    # Played fast on a busy machine, a streaming model may have no frame that is comparable.
+    assert "are equal" not in done.stdout or force["frames"] > 0
+    assert force["frames"] <= 60 - sensor["passed_over"] - sensor["other_pair"]
     assert force["largest"] < 1e-5
+    live, offline = sensor["scores"]["live"], sensor["scores"]["offline"]
+    assert live.keys() == offline.keys() == {"force", "contact", "slip", "pose"}
+    assert (live["force"]["coverage"] > 0) == (sensor["passed_over"] < 60)
+    if sensor["passed_over"] == sensor["other_pair"] == 0:
+        assert live["force"] == pytest.approx(offline["force"], rel=1e-3)
+        assert "force: MAE z" in done.stdout
     with open_bag(tmp_path / "out") as bag:
         counts = {topic.name: topic.count for topic in bag.topics}
         assert {counts[f"/tactile/ground_truth/{name}"] for name in ("force", "slip", "pose")} == {

@@ -98,9 +98,8 @@ def test_estimates_end_with_each_fault_and_come_back(outsider, start_graph, came
     wait_for_health("not connected")
     cameras.plug("digit", "D7", "2-4")
     wait_until(True, "valid estimates from another port")
-    outsider.wait_for(
-        lambda: outsider.diagnostics["frail/sensor: digit"]["serial"] == "D7", "the serial number"
-    )
+    health = outsider.diagnostics["frail/sensor: digit"]
+    assert health["serial"] == health["hardware_id"] == "D7"
     # After it hung and after it was unplugged; single broken frames cost no more than themselves.
     assert int(outsider.diagnostics["frail/sensor: digit"]["reopened"]) >= 2
     assert graph.stop() == 0

@@ -103,6 +103,25 @@ def graph_processes() -> dict[str, list[int]]:
     return found
 
 
+def waits_s() -> dict[tuple[str, str], float]:
+    """How long each thread of the graph, and of this process, was ready and had no core."""
+    waited = {}
+    for name, pids in {**graph_processes(), "this process": [os.getpid()]}.items():
+        for pid in pids:
+            for thread in Path(f"/proc/{pid}/task").glob("*"):
+                with suppress(OSError, IndexError):
+                    fields = (thread / "schedstat").read_text().split()
+                    waited[name, thread.name] = int(fields[1]) * 1e-9
+    return waited
+
+
+def longest_wait(before: dict[tuple[str, str], float]) -> tuple[float, str]:
+    """The longest of these waits since then, in seconds, and whose it was."""
+    now = waits_s().items()
+    grown = [(waited - before.get(key, waited), key[0]) for key, waited in now]
+    return max(grown, default=(0.0, ""))
+
+
 def held_by_all() -> dict[tuple[str, int], Held]:
     """What each process of the graph holds."""
     held = {}

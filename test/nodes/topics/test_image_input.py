@@ -172,6 +172,15 @@ def test_a_background_that_does_not_fit_is_refused(heard, camera, background, se
     assert sentence in heard.input.report().message and heard.backgrounds == []
 
 
+def test_a_background_that_may_be_of_another_unit_is_taken_with_a_warning(heard, camera) -> None:
+    camera.tell(GEL // 2 + 50)
+    repeat(camera.show, lambda: bool(heard.backgrounds), "the background")
+    report = heard.input.report()
+    assert report.level == WARN and "the background of another one" in report.message
+    camera.tell(GEL)
+    repeat(camera.show, lambda: heard.input.report().level == OK, "the own background")
+
+
 def test_many_refused_images_are_not_well(heard, camera) -> None:
     repeat(camera.show, lambda: bool(heard.frames), "frames")
 

@@ -71,7 +71,7 @@ def test_a_stopped_benchmark_goes_on_where_it_was(tmp_path, monkeypatch):
                 raise KeyboardInterrupt
             return {"slip": {"f1": 0.5}}
 
-        def trivial(self, settings):
+        def trivial(self):
             return {"slip": {"f1": 0.1}}
 
     monkeypatch.setattr(bench, "Arena", Field)
