@@ -21,9 +21,9 @@ import torch
 from rich.console import Console
 from rich.table import Table as Screen
 
-from sparsh_ros.models.resnet import ResNet18
+from sparsh_ros.models.resnet.files import load_resnet
+from sparsh_ros.models.resnet.network import ResNet18
 from sparsh_ros.progress import progress_bar, stoppable
-from sparsh_ros.training.pretraining.images import load_resnet
 from sparsh_ros.training.tacbench.bench import read_cells
 from sparsh_ros.training.tacbench.table import Measure, encoders, tabulate
 from sparsh_ros.training.vitactip import paper

@@ -9,18 +9,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
-from sparsh_ros.errors import ModelError, WeightsError
-from sparsh_ros.models.resnet import RESNETS, ResNet18, ResNetConfig
-from sparsh_ros.names import ENCODER_FILE
+from sparsh_ros.models.resnet.files import save_encoder
+from sparsh_ros.models.resnet.network import RESNETS, ResNet18, ResNetConfig
 from sparsh_ros.training.loop import processes
 from sparsh_ros.training.loop.recipe import Recipe
 from sparsh_ros.training.loop.training import LoopSettings
@@ -53,7 +49,6 @@ IMAGE_RECIPES: dict[str, type[Recipe]] = {
         DenseCl,
     )
 }
-CONFIG_FILE = "resnet.json"
 
 
 @dataclass(frozen=True)
@@ -106,38 +101,6 @@ def build_recipe(name: str, config: ResNetConfig, losses: Collection[str]) -> Re
     """A method with a fresh encoder, whose images lie as convolutions on a CPU like them."""
     encoder = ResNet18(config).to(memory_format=torch.channels_last)
     return Sarl(encoder, losses) if name == Sarl.name else IMAGE_RECIPES[name](encoder)
-
-
-def save_encoder(encoder: ResNet18, run: Path) -> None:
-    """Write `encoder.safetensors` and `resnet.json`."""
-    state = {name: value.cpu().contiguous() for name, value in encoder.state_dict().items()}
-    save_file(state, run / ENCODER_FILE)
-    (run / CONFIG_FILE).write_text(json.dumps(asdict(encoder.config)) + "\n")
-
-
-def load_resnet(run: Path) -> ResNet18:
-    """The encoder of a run.
-
-    Raises:
-        ModelError: It is no run of one of `IMAGE_RECIPES`.
-        WeightsError: Its weights do not fit its architecture.
-    """
-    try:
-        config = ResNetConfig(**json.loads((run / CONFIG_FILE).read_text()))
-    except (OSError, ValueError, TypeError) as error:
-        raise ModelError(
-            f"{run}: wanted a pre-training run with {CONFIG_FILE}, found none that can be read "
-            f"({error}); `sparsh-ros train sarl --run {run}` makes one"
-        ) from error
-    encoder = ResNet18(config).to(memory_format=torch.channels_last)
-    try:
-        encoder.load_state_dict(load_file(run / ENCODER_FILE))
-    except (OSError, RuntimeError, SafetensorError) as error:
-        raise WeightsError(
-            f"{run / ENCODER_FILE}: is no ResNet-18 as {CONFIG_FILE} describes it "
-            f"({str(error).splitlines()[0]}); train it again"
-        ) from error
-    return encoder.eval().requires_grad_(False)
 
 
 def _describe(tips: dict[str, TipImages]) -> dict[str, dict]:

@@ -6,19 +6,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.progress import track
 from sparsh_ros.simulation.vitactip.instance import draw_instance
 from sparsh_ros.simulation.vitactip.touches import TipLabels, plan_touch, touch
 from sparsh_ros.training.episodes import SEED_STRIDE
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SPLITS = ("train", "validation", "test")
 KINDS = 3  # of touches: shapes, gratings, edges
@@ -45,6 +46,8 @@ class TipImages:
 
     def clips(self, index: NDArray[np.int64]) -> Tensor:
         """(B, 1, S, S, 3) uint8 images of indices (B,), as the training loop reads them."""
+        import torch  # who only simulates needs none
+
         return torch.from_numpy(self.images[index][:, None])
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sparsh_ros.models.resnet import ResNet18
+from sparsh_ros.models.resnet.network import ResNet18
 from sparsh_ros.training.schedule import cosine
 from sparsh_ros.training.vitactip.dataset import TipImages
 from sparsh_ros.training.vitactip.tasks import Task

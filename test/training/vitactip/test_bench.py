@@ -12,9 +12,9 @@ import torch
 
 from sparsh_ros import cli
 from sparsh_ros.errors import DatasetError, ModelError, WeightsError
-from sparsh_ros.models.resnet import ResNet18, ResNetConfig
+from sparsh_ros.models.resnet.files import load_resnet, save_encoder
+from sparsh_ros.models.resnet.network import ResNet18, ResNetConfig
 from sparsh_ros.names import ENCODER_FILE
-from sparsh_ros.training.pretraining.images import load_resnet, save_encoder
 from sparsh_ros.training.vitactip import paper, probe
 from sparsh_ros.training.vitactip.dataset import (
     TipImages,

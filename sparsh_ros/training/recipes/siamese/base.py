@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sparsh_ros.models.resnet import ResNet18
+from sparsh_ros.models.resnet.network import ResNet18
 from sparsh_ros.training.loop.recipe import Draw, Losses, Recipe, follow
 from sparsh_ros.training.recipes.siamese.augment import cut_view, draw_views
 from sparsh_ros.training.recipes.views import View

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from sparsh_ros.models.resnet import ResNet18
+from sparsh_ros.models.resnet.network import ResNet18
 from sparsh_ros.training.loop.recipe import Losses
 from sparsh_ros.training.recipes.siamese.base import (
     SiameseRecipe,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sparsh_ros.models.resnet import ResNet18
+from sparsh_ros.models.resnet.network import ResNet18
 from sparsh_ros.training.loop.recipe import Losses
 from sparsh_ros.training.recipes.siamese.base import SiameseRecipe, head_units, perceptron
 from sparsh_ros.training.recipes.views import View

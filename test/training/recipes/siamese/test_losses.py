@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from reference import siamese as reference
+from reference import pretraining as reference
 from torch.nn import functional as F
 
 from sparsh_ros.training.recipes.siamese import (

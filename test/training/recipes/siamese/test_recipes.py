@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from sparsh_ros.models.resnet import ResNetConfig
+from sparsh_ros.models.resnet.network import ResNetConfig
 from sparsh_ros.training.loop.training import LoopSettings, Training
 from sparsh_ros.training.pretraining.images import IMAGE_RECIPES, build_recipe
 from sparsh_ros.training.recipes.sarl import WEIGHTS, Sarl

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import torch
 
-from sparsh_ros.models.resnet import RESNETS, ResNet18
+from sparsh_ros.models.resnet.network import RESNETS, ResNet18
 
 
 def test_it_has_the_published_parameters_and_names():
