@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from sparsh_ros import __version__
 from sparsh_ros.arguments import HelpFormatter
-from sparsh_ros.cli import data, graph, machine, maze, models
+from sparsh_ros.cli import data, graph, images, machine, maze, models
 from sparsh_ros.errors import MissingDependencyError, SparshError
 
 INTERRUPTED = 130
@@ -123,6 +123,12 @@ _COMMANDS = {
         data.add_simulate_hand,
         "make recordings of simulated fingers that grasp, insert, screw, with predicates",
         "sparsh-ros simulate-hand --out hand --split train --recordings 24",
+    ),
+    "simulate-vitactip": _Command(
+        "sparsh_ros.commands.simulation.simulate_vitactip",
+        images.add_simulate_vitactip,
+        "make images of a simulated ViTacTip with labels",
+        "sparsh-ros simulate-vitactip --out tips --split train --touches 3000",
     ),
     "render-samples": _Command(
         "sparsh_ros.commands.simulation.render_samples",
