@@ -106,7 +106,7 @@ class MazeController:
             twist, future = np.zeros(6), self._driver.joints[None].copy()
         else:
             planned = self._plan(observation)
-            twist, future = self._follow(action.pace)
+            twist, future = self._follow(action)
         return Decision(action.state, action.reason, action.grip_n, future, twist, planned)
 
     def hold(self) -> NDArray[np.float64]:
@@ -136,11 +136,14 @@ class MazeController:
         self._chunk = list(chunk)
         return True
 
-    def _follow(self, pace: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _follow(self, action: Action) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The twist of this period, and the joint angles after this action and those after it."""
-        ahead = HandDriver(self._driver.joints)
         before = kinematics.forward(self._driver.joints)
-        future = [_carry_out(ahead, self._slowed(action, pace)) for action in self._chunk]
+        yields = np.concatenate([self._period_s * action.yields_m_s, np.zeros(3)])
+        ahead = HandDriver(self._driver.joints)
+        if yields.any():
+            ahead.move(yields)
+        future = [_carry_out(ahead, self._slowed(wanted, action.pace)) for wanted in self._chunk]
         self._chunk.pop(0)
         self._driver.joints = future[0]
         error = kinematics.pose_error(kinematics.forward(future[0]), before)
