@@ -43,6 +43,11 @@ def add_simulate(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="episodes of 80 x 60 frames, several times faster, for models of size nano",
     )
+    parser.add_argument(
+        "--task",
+        choices=("grasp", "textile"),
+        help="classified sequences instead: grasps that hold or not, textiles",
+    )
     parser.add_argument("--workers", type=positive_count, default=os.cpu_count(), help="processes")
 
 
@@ -164,7 +169,9 @@ def add_calibrate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sensor", default="", help="type of the sensor (default: found)")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="what computes")
     parser.add_argument(
-        "--threads", type=positive_count, help="of the encoder (default: one per core)"
+        "--threads",
+        type=positive_count,
+        help="of the encoder (default: one per core, one for a streaming model)",
     )
 
 
@@ -202,7 +209,9 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=ENGINES, default="float32", help="how it computes")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="what computes")
     parser.add_argument(
-        "--threads", type=positive_count, help="of the encoder (default: one per core)"
+        "--threads",
+        type=positive_count,
+        help="of the encoder (default: one per core, one for a streaming model)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the intervals' bootstrap")
     parser.add_argument(

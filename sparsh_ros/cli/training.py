@@ -17,7 +17,7 @@ RECIPES = {
     "vjepa": "V-JEPA, on clips",
 }
 SIZES = ("nano", "micro", "tiny", "small", "base", "large")
-TASKS = ("force", "slip", "pose")
+TASKS = ("force", "slip", "pose", "grasp", "textile")
 
 
 def add_pretraining(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +25,11 @@ def add_pretraining(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", choices=SIZES, help="of the encoder, instead of --model; nano: 80 x 60 frames"
     )
+    add_loop(parser)
+
+
+def add_loop(parser: argparse.ArgumentParser) -> None:
+    """Options of the training loop."""
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
         "--minutes", type=positive_number, default=40.0, help="about how long, told by a trial"
@@ -32,7 +37,7 @@ def add_pretraining(parser: argparse.ArgumentParser) -> None:
     length.add_argument("--steps", type=positive_count, help="instead of --minutes")
     parser.add_argument("--batch", type=positive_count, default=64, help="of all processes")
     parser.add_argument("--learning-rate", type=positive_number, help="at its peak, if not its own")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, order and masks")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order, masks and views")
     parser.add_argument("--float32", action="store_true", help="compute without bfloat16")
     parser.add_argument(
         "--checkpoint-steps", type=positive_count, default=200, help="between checkpoints"
@@ -71,7 +76,8 @@ def add_tacbench(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", type=Path, required=True, help="from `sparsh-ros simulate`")
     parser.add_argument("--out", type=Path, required=True, help="folder to write, or to go on in")
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS, help="to compare in")
+    tasks = (*TASKS, "forcefield")
+    parser.add_argument("--tasks", nargs="+", choices=tasks, default=tasks, help="to compare in")
     parser.add_argument(
         "--budgets",
         type=float,

@@ -23,11 +23,12 @@ import torch
 from safetensors.torch import save_file
 
 from sparsh_ros.evaluation.metrics import select_threshold
+from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.loading.encoders import load_model_encoder
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.names import ENCODER_FILE, HEADS_FILE
 from sparsh_ros.training.clips.store import ClipStore
-from sparsh_ros.training.episodes import SEED_STRIDE, SPLITS, list_episodes, readable_episode
+from sparsh_ros.training.episodes import SEED_STRIDE, SPLITS, readable_episode
 from sparsh_ros.training.probes import Candidate, ProbeSettings, Tokens, read_out, train_heads
 from sparsh_ros.training.recipes.end_to_end import EndToEndSettings, EndToEndTraining
 from sparsh_ros.training.splits import check_splits
@@ -159,8 +160,16 @@ def describe_run(stores: Mapping[str, Split]) -> dict[str, Any]:
 
 def describe_store(store: Split) -> dict[str, Any]:
     """The command that made a split, and its counts: episodes, sensors, shapes, pairs and how many
-    of them slip or move."""
+    of them slip or move, or how many there are of each class."""
     labels, seeds = store.labels, [meta["instance_seed"] for meta in store.metas]
+    if isinstance(labels, np.ndarray):
+        counts = {"classes": np.bincount(labels).tolist()}
+    else:
+        counts = {
+            "in_contact": int(labels.in_contact.sum()),
+            "slipping": int(labels.slipping.sum()),
+            "with_motion": int((~np.isnan(labels.motion[:, 0])).sum()),
+        }
     return {
         "command": simulation_command(store.dataset, store.folder.name),
         "episodes": len(store.metas),
@@ -168,23 +177,28 @@ def describe_store(store: Split) -> dict[str, Any]:
         "sensors": sorted({meta["sensor"] for meta in store.metas}),
         "kinds": sorted({kind for meta in store.metas for kind in meta["kinds"]}),
         "pairs": len(store),
-        "in_contact": int(labels.in_contact.sum()),
-        "slipping": int(labels.slipping.sum()),
-        "with_motion": int((~np.isnan(labels.motion[:, 0])).sum()),
+        **counts,
     }
 
 
 def simulation_command(dataset: Path, split: str) -> str:
-    """The `sparsh-ros simulate` that makes the episodes of a split, told from the episodes."""
-    paths = list_episodes(dataset, split)
+    """The `sparsh-ros simulate` that makes the episodes of a split, told from the episodes; "" for
+    recordings."""
+    paths = sorted((dataset / split).glob("episode_*.npz"))
+    if not paths:
+        return ""
     with readable_episode(paths[0], "make it again") as fields:
         meta, small = fields["meta"], "frames" in fields
-        frames = len(fields["frames" if small else "stamp_ns"])
+        if "task" in meta:
+            small, dataset = fields["frames"].shape[2] < IMAGE_SHAPE[0], dataset.parent
+            length = f"--task {meta['task']}"
+        else:
+            frames = len(fields["frames" if small else "stamp_ns"])
+            length = f"--duration {frames / meta['rate_hz']:g}"
     seed = (meta["instance_seed"] - SPLITS[split][0]) // SEED_STRIDE
     return (
         f"sparsh-ros simulate --out {shlex.quote(str(dataset))} --split {split} "
-        f"--episodes {len(paths)} --duration {frames / meta['rate_hz']:g} --seed {seed}"
-        f"{' --small' if small else ''}"
+        f"--episodes {len(paths)} {length} --seed {seed}{' --small' if small else ''}"
     )
 
 

@@ -106,7 +106,11 @@ def head_loss(name: str, outputs: Outputs, targets: Targets, weights: ClassWeigh
         return F.smooth_l1_loss(outputs["force"].float(), targets.force, beta=BETA)
     if name == "slip":
         slip = F.cross_entropy(outputs["slip"].float(), targets.slipping, weights.slip)
-        return slip + F.smooth_l1_loss(outputs["force"].float(), targets.delta, beta=BETA)
+        measured = targets.delta.isfinite().all(dim=1)
+        if not measured.any():  # slip was labelled, force was not
+            return slip
+        found, wanted = outputs["force"].float()[measured], targets.delta[measured]
+        return slip + F.smooth_l1_loss(found, wanted, beta=BETA)
     known = targets.bins[:, 0] != NO_MOTION
     bins = targets.bins[known].T
     logits = [outputs[axis].float()[known] for axis in POSE_AXES]

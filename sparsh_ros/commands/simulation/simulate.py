@@ -3,6 +3,7 @@
 
     sparsh-ros simulate --out data --split train --episodes 600 --seed 0
     sparsh-ros simulate --out evaluation --split test --episodes 72 --seed 0 --bags
+    sparsh-ros simulate --out data --split train --episodes 240 --task textile --small
 
 Both hold the same frames and labels. Bags are in a folder per sensor instance, with topics named as
 those of a live sensor: `/tactile/image_raw/compressed`, `/tactile/background/compressed`,
@@ -16,6 +17,7 @@ import json
 import signal
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
@@ -28,6 +30,7 @@ from sparsh_ros.simulation.labels import ANISOTROPY_WITH_ANGLE
 from sparsh_ros.simulation.simulation import MotionSinceContact
 from sparsh_ros.training import episodes
 from sparsh_ros.training.episodes import JPEG_QUALITY, SimulatedTouch
+from sparsh_ros.training.stream.episodes import DOWNSCALE
 
 PREFIX = "/tactile"
 
@@ -89,14 +92,36 @@ def record_small(
     simulate_small(touch, seconds, tick).save(path)
 
 
+def record_classes(
+    task: str,
+    downscale: int,
+    path: Path,
+    touch: SimulatedTouch,
+    _seconds: float,
+    tick: Callable[[], object] = lambda: None,
+) -> None:
+    """Write the classified sequences of a sensor instance, whole or not at all; calls `tick` once.
+
+    The other arguments are those of `SIMULATE` in `training.tacbench.simulated.episodes`.
+    """
+    # Here, because the others need nothing of the benchmark.
+    from sparsh_ros.training.tacbench.simulated.episodes import SIMULATE
+
+    SIMULATE[task](touch, downscale).save(path)
+    tick()
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run `sparsh-ros simulate`."""
     _check(arguments)
-    folder = arguments.out / arguments.split
+    folder = arguments.out / (arguments.task or "") / arguments.split
     folder.mkdir(parents=True, exist_ok=True)
     record, suffix = (record_bag, "") if arguments.bags else (episodes.record, ".npz")
     if arguments.small:
         record = record_small
+    if arguments.task:
+        arguments.duration = 1.0 / episodes.RATE_HZ  # what the progress bar counts
+        record = partial(record_classes, arguments.task, DOWNSCALE if arguments.small else 1)
     jobs = []
     for index in range(arguments.episodes):
         path = folder / f"episode_{index:05d}{suffix}"
@@ -114,6 +139,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    if arguments.task and arguments.bags:
+        raise DatasetError("--task: wanted without --bags; classified sequences are no recordings")
     if not 0 <= arguments.seed < 100:
         raise DatasetError(f"--seed must lie in 0 to 99, not {arguments.seed}")
     if not 0 < arguments.episodes <= episodes.SEED_STRIDE:

@@ -25,6 +25,8 @@ from sparsh_ros.training.stream.episodes import LABEL, StreamEpisode
 
 REMEDY = "delete it, then make it again"
 Columns = dict[str, NDArray]
+MAP_SHAPE = (3, 20, 15)
+"""Of a force field: pressure in kPa, then how far the skin is dragged along x and y in mm."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Shard:
         pose: (T, 3) mm, mm, rad; NaN without contact.
         maps: (T, 3, 20, 15) float16 pressure (kPa) and skin stretch along x and y (mm).
         meta: sensor, instance_seed, kinds, touch, rate_hz, split.
+        slip_known: (T,) bool, whether ``slipping`` means anything; None: everywhere.
+        maps_known: Whether ``maps`` mean anything.
     """
 
     frames: NDArray[np.uint8]
@@ -47,10 +51,15 @@ class Shard:
     pose: NDArray[np.float64]
     maps: NDArray[np.float16]
     meta: dict[str, Any]
+    slip_known: NDArray[np.bool_] | None = None
+    maps_known: bool = True
 
     def columns(self) -> Columns:
         """The labels of all frames; `lost` counts frames without contact so far."""
+        everywhere = np.ones(len(self.frames), bool)
         return {
+            "slip_known": everywhere if self.slip_known is None else self.slip_known,
+            "maps_known": everywhere & self.maps_known,
             "force_n": self.force_n.astype(np.float32),
             "in_contact": self.in_contact,
             "slipping": self.slipping,
@@ -102,7 +111,7 @@ def _small(path: Path, values: Mapping[str, Any], size: tuple[int, int]) -> Shar
     labels = episode.labels
     maps = episode.maps[:, [0, 2, 3]].astype(np.float32) * np.float32([[[1e3]], [[1.0]], [[1.0]]])
     return Shard(
-        frames=_prepared(path, episode.frames, episode.background, episode.meta, size),
+        frames=prepare_frames(path, episode.frames, episode.background, episode.meta, size),
         force_n=labels[:, :3],
         in_contact=labels[:, LABEL["in_contact"]] > 0,
         slipping=labels[:, LABEL["slipping"]] > 0,
@@ -117,7 +126,7 @@ def _full(path: Path, values: Mapping[str, Any], size: tuple[int, int]) -> Shard
     frames = np.stack([episode.image(index) for index in range(len(episode))])
     maps = np.concatenate([episode.pressure_kpa[:, None], episode.skin_stretch_mm], axis=1)
     return Shard(
-        frames=_prepared(path, frames, episode.background, episode.meta, size),
+        frames=prepare_frames(path, frames, episode.background, episode.meta, size),
         force_n=episode.force_n,
         in_contact=episode.in_contact,
         slipping=episode.slipping,
@@ -127,14 +136,19 @@ def _full(path: Path, values: Mapping[str, Any], size: tuple[int, int]) -> Shard
     )
 
 
-def _prepared(
+def prepare_frames(
     path: Path,
     frames: NDArray[np.uint8],
-    background: NDArray[np.uint8],
+    background: NDArray[np.uint8] | None,
     meta: Mapping[str, Any],
     size: tuple[int, int],
 ) -> NDArray[np.uint8]:
-    """Frames as the live path makes them: background taken away, then shrunk."""
+    """Frames (T, h, w, 3) as the live path makes them: background taken away, then shrunk to
+    (T, H, W, 3).
+
+    Raises:
+        DatasetError: They are smaller than ``size`` (H, W).
+    """
     found = frames.shape[1:3]
     if found[0] < size[0] or found[1] < size[1]:
         raise DatasetError(

@@ -7,8 +7,8 @@ Episodes are read, freed of their background and shrunk once; the file is mapped
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,12 @@ from torch import Tensor
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.progress import track
-from sparsh_ros.training.clips.episodes import Shard, read_shard
+from sparsh_ros.training.clips.episodes import MAP_SHAPE, Shard, read_shard
 from sparsh_ros.training.episodes import RATE_HZ, list_episodes
 from sparsh_ros.training.store import Store
 
 CHAINS = 5
 """Of frames recorded at 60 Hz, the pairs 5 frames apart form so many interleaved chains."""
-MAP_SHAPE = (3, 20, 15)
-"""Of a force field: pressure in kPa, then how far the skin is dragged along x and y in mm."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +36,37 @@ class ClipStore(Store):
         frames: (m, H, W, 3) uint8 RGB, background taken away, mapped from disk.
         rows: (n, T) int64 rows of ``frames`` of each clip, newest frame first.
         maps: (m, 3, 20, 15) float16 force fields, see `MAP_SHAPE`, mapped from disk.
+        known: Task -> (n,) bool, whether a clip has its label; all clips have those of other tasks.
     """
 
     frames: NDArray[np.uint8]
     rows: NDArray[np.int64]
     maps: NDArray[np.float16]
+    known: Mapping[str, NDArray[np.bool_]]
+
+    def labelled(self, tasks: Sequence[str]) -> ClipStore:
+        """The clips that have the labels of all these tasks.
+
+        Raises:
+            DatasetError: There are none for one of them.
+        """
+        chosen = {task: self.known[task] for task in tasks if task in self.known}
+        for task, known in chosen.items():
+            if not known.any():
+                raise DatasetError(
+                    f"{self.dataset}, {self.folder.name}: wanted labels of {task}, found none in "
+                    f"{len(self)} clips; record or import them with labels, or leave out {task}"
+                )
+        # A clip without a known motion serves the other tasks.
+        needed = [known for task, known in chosen.items() if task != "pose"]
+        keep = np.logical_and.reduce([np.ones(len(self), bool), *needed])
+        if not keep.any():
+            raise DatasetError(
+                f"{self.dataset}, {self.folder.name}: wanted clips with labels of all of "
+                f"{', '.join(tasks)}, found none; train them one by one"
+            )
+        known = {task: values[keep] for task, values in self.known.items()}
+        return replace(self, labels=self.labels[keep], rows=self.rows[keep], known=known)
 
     def clips(self, index: NDArray[np.int64]) -> Tensor:
         """(B, T, H, W, 3) uint8 clips of indices (B,)."""
@@ -64,7 +88,7 @@ def open_clips(
     """Open a split's clips, building the files under ``cache`` first where they are missing.
 
     Args:
-        dataset: Folder that `sparsh-ros simulate` wrote.
+        dataset: Folder that `sparsh-ros simulate` wrote, or with a folder of bags for each split.
         split: "train", "validation" or "test".
         cache: Folder for the files.
         spec: The model, which says how large frames are and how far apart.
@@ -73,33 +97,49 @@ def open_clips(
     Raises:
         DatasetError: No episodes, a damaged one, or a damaged file of the cache.
     """
-    paths = list_episodes(dataset, split)
+    # Here and below, because episodes need no library for bags.
+    from sparsh_ros.training.clips.recordings import list_recordings
+
+    recordings = list_recordings(dataset, split)
+    paths = recordings or list_episodes(dataset, split)
     size, steps = (spec.image_height, spec.image_width), frame_steps(spec)
-    wanted = {"size": size, "episodes": [[p.name, p.stat().st_size] for p in paths]}
+    wanted = {"size": size, "episodes": [[p.name, _bytes_of(p)] for p in paths]}
     folder = cache / f"{size[0]}x{size[1]}" / split
-    if not _is_current(folder, wanted):
-        _build(paths, folder, size)
+    if not is_current(folder, wanted):
+        _build(paths, folder, size, bool(recordings))
         (folder / "source.json").write_text(json.dumps(wanted))
     return _open(dataset, folder, size, steps, chains)
 
 
-def _is_current(folder: Path, wanted: dict[str, Any]) -> bool:
+def _bytes_of(path: Path) -> int:
+    files = [path] if path.is_file() else path.rglob("*")
+    return sum(file.stat().st_size for file in files)
+
+
+def is_current(folder: Path, wanted: dict[str, Any]) -> bool:
+    """Whether the files of a folder were made from what is wanted."""
     path = folder / "source.json"
     return path.is_file() and json.loads(path.read_text()) == json.loads(json.dumps(wanted))
 
 
-def _build(paths: Sequence[Path], folder: Path, size: tuple[int, int]) -> None:
+def _shards(path: Path, size: tuple[int, int], split: str, recorded: bool) -> list[Shard]:
+    from sparsh_ros.training.clips.recordings import read_recording
+
+    return read_recording(path, size, split) if recorded else [read_shard(path, size)]
+
+
+def _build(paths: Sequence[Path], folder: Path, size: tuple[int, int], recorded: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "source.json").unlink(missing_ok=True)
     lengths, metas, columns = [], [], []
     with (folder / "frames.u8").open("wb") as frames, (folder / "maps.f16").open("wb") as maps:
         for path in track(paths, f"Reading episodes of {folder.name}"):
-            shard = read_shard(path, size)
-            frames.write(shard.frames.tobytes())
-            maps.write(shard.maps.tobytes())
-            lengths.append(len(shard.frames))
-            metas.append(shard.meta)
-            columns.append(shard.columns())
+            for shard in _shards(path, size, folder.name, recorded):
+                frames.write(shard.frames.tobytes())
+                maps.write(shard.maps.tobytes())
+                lengths.append(len(shard.frames))
+                metas.append(shard.meta)
+                columns.append(shard.columns())
     joined = {name: np.concatenate([part[name] for part in columns]) for name in columns[0]}
     np.savez(folder / "labels.npz", lengths=lengths, metas=np.array(json.dumps(metas)), **joined)
 
@@ -110,8 +150,8 @@ def _open(
     with np.load(folder / "labels.npz") as data:
         lengths, metas = data["lengths"], json.loads(str(data["metas"]))
         columns = {name: data[name] for name in data.files if name not in ("lengths", "metas")}
-    frames = _mapped(folder / "frames.u8", np.uint8, (int(lengths.sum()), *size, 3))
-    maps = _mapped(folder / "maps.f16", np.float16, (int(lengths.sum()), *MAP_SHAPE))
+    frames = map_file(folder / "frames.u8", np.uint8, (int(lengths.sum()), *size, 3))
+    maps = map_file(folder / "maps.f16", np.float16, (int(lengths.sum()), *MAP_SHAPE))
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     newest = np.concatenate(
         [
@@ -122,10 +162,21 @@ def _open(
     rows = newest[:, None] - np.array(steps)
     episode = np.searchsorted(starts, newest, side="right") - 1
     labels = Shard.labels(columns, rows[:, 0], rows[:, -1], [metas[e]["sensor"] for e in episode])
-    return ClipStore(dataset, folder, metas, labels, frames, rows, maps)
+    known = {
+        "force": np.isfinite(labels.force_n).all(axis=1),
+        "slip": columns["slip_known"][newest],
+        "pose": np.isfinite(labels.motion).all(axis=1),
+        "forcefield": columns["maps_known"][newest],
+    }
+    return ClipStore(dataset, folder, metas, labels, frames, rows, maps, known)
 
 
-def _mapped(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
+def map_file(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
+    """An array in a file of nothing else.
+
+    Raises:
+        DatasetError: The file has another size.
+    """
     wanted, found = int(np.prod(shape)) * np.dtype(dtype).itemsize, path.stat().st_size
     if found != wanted:
         raise DatasetError(

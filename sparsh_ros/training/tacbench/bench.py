@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ from sparsh_ros.progress import progress_bar
 from sparsh_ros.training.clips.store import ClipStore, open_clips
 from sparsh_ros.training.episodes import SPLITS
 from sparsh_ros.training.splits import check_splits
-from sparsh_ros.training.tacbench.examples import Examples, patch_examples, token_examples
+from sparsh_ros.training.tacbench.examples import Examples, examples_of
+from sparsh_ros.training.tacbench.objectives import CLASSES, FIELD, GROUPS, trivial
 from sparsh_ros.training.tacbench.probe import ProbeSettings, ProbeTraining
-from sparsh_ros.training.tasks import HEAD_NAMES, bin_values, trivial_scores
+from sparsh_ros.training.tacbench.simulated.store import ClassStore, open_classes
+from sparsh_ros.training.tasks import bin_values
 
 END_TO_END, TRIVIAL = "end to end", "trivial"
 BUDGETS = (0.33, 0.01, 1.0, 0.1)
@@ -38,7 +41,7 @@ class BenchSettings:
     Attributes:
         budgets: Shares of the labels.
         seeds: Of the probes.
-        tasks: Heads, all trained on the same batches.
+        tasks: To compare in, see `objectives.GROUPS`.
         probe: Settings of probes on frozen encoders; the seed is set by ``seeds``.
         end_to_end: Settings of the network from scratch.
         chains: Of each five frames, how many are the newest of a clip.
@@ -46,7 +49,7 @@ class BenchSettings:
 
     budgets: Sequence[float] = BUDGETS
     seeds: Sequence[int] = (0, 1, 2)
-    tasks: Sequence[str] = HEAD_NAMES
+    tasks: Sequence[str] = tuple(chain.from_iterable(GROUPS))
     probe: ProbeSettings = ProbeSettings()
     end_to_end: ProbeSettings = ProbeSettings(batch=32)
     chains: int = 1
@@ -63,27 +66,44 @@ class Contender:
 
 
 class Arena:
-    """The data as one contender reads it."""
+    """The data of some tasks as one contender reads it."""
 
-    def __init__(self, contender: Contender, data: Path, cache: Path, chains: int) -> None:
-        self.contender = contender
-        self.stores: dict[str, ClipStore] = {
-            split: open_clips(data, split, cache, contender.spec, chains) for split in SPLITS
+    def __init__(
+        self, contender: Contender, tasks: Sequence[str], data: Path, cache: Path, chains: int
+    ) -> None:
+        """Open the splits.
+
+        Args:
+            contender: Who reads.
+            tasks: Of one of `GROUPS`.
+            data: Folder with simulated episodes.
+            cache: Folder for files.
+            chains: Of each five frames, how many are the newest of a clip.
+
+        Raises:
+            DatasetError: A split is missing or damaged, or shares what it must not.
+        """
+        self.contender, self.tasks, self.spec = contender, tasks, contender.spec
+        self.stores: dict[str, ClipStore | ClassStore] = {
+            split: open_classes(data, tasks[0], split, cache, self.spec)
+            if tasks[0] in CLASSES
+            else open_clips(data, split, cache, self.spec, chains).labelled(tasks)
+            for split in SPLITS
         }
         check_splits({split: store.metas for split, store in self.stores.items()})
-        self.spec = bin_values(self.stores["train"].labels.motion, contender.spec)
+        if isinstance(self.stores["train"], ClipStore):
+            self.spec = bin_values(self.stores["train"].labels.motion, self.spec)
         self._cache = cache / "tokens"
 
     @cached_property
     def examples(self) -> Mapping[str, Examples]:
         """Examples by split."""
-        return {split: self._read(store) for split, store in self.stores.items()}
-
-    def _read(self, store: ClipStore) -> Examples:
-        if not self.contender.frozen:
-            return patch_examples(store, self.spec)
-        encoder = load_model_encoder(self.contender.spec)
-        return token_examples(store, encoder, self.spec, self._cache)
+        encoder = load_model_encoder(self.contender.spec) if self.contender.frozen else None
+        fields = FIELD in self.tasks
+        return {
+            split: examples_of(store, self.spec, encoder, self._cache, fields)
+            for split, store in self.stores.items()
+        }
 
     def fresh_encoder(self) -> VisionTransformer | None:
         """A new encoder to train, or None where the contender is frozen."""
@@ -96,18 +116,18 @@ class Arena:
         probe = settings.probe if self.contender.frozen else settings.end_to_end
         probe = ProbeSettings(**asdict(probe) | {"seed": seed})
         torch.manual_seed(seed)
-        training = ProbeTraining(settings.tasks, self.spec, probe, self.fresh_encoder())
+        training = ProbeTraining(self.tasks, self.spec, probe, self.fresh_encoder())
         examples = self.examples
         training.run(examples["train"].share(budget), examples["validation"])
         return {
             task: training.score(task, examples["validation"], examples["test"])
-            for task in settings.tasks
+            for task in self.tasks
         }
 
-    def trivial(self, settings: BenchSettings) -> dict[str, dict[str, float]]:
+    def trivial(self) -> dict[str, dict[str, float]]:
         """Scores of the answers that need no sensor."""
-        train, test = self.stores["train"].labels, self.stores["test"].labels
-        return {task: trivial_scores(task, train, test, self.spec) for task in settings.tasks}
+        train, test = self.examples["train"].labels, self.examples["test"].labels
+        return {task: trivial(task, train, test, self.spec) for task in self.tasks}
 
 
 def run_bench(
@@ -124,24 +144,32 @@ def run_bench(
     path = folder / "cells.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
     records = read_cells(path)
-    done = {(r["encoder"], r["budget"], r["seed"]) for r in records}
-    arenas: dict[str, Arena] = {}
-    cells = list(_cells(contenders, settings))
     _write(path, records, "w")  # without a line that was cut off
+    groups = [[task for task in group if task in settings.tasks] for group in GROUPS]
+    cells = [(g, *cell) for g in groups if g for cell in _cells(contenders, settings)]
+    arenas: dict[tuple[str, ...], Arena] = {}
     with progress_bar("Benchmark", len(cells)) as bar:
-        for count, (contender, budget, seed) in enumerate(cells):
-            bar.update(count, f"{contender.name}, {budget:.0%} of the labels, seed {seed}")
-            if (contender.name, budget, seed) in done:
+        for count, (tasks, contender, budget, seed) in enumerate(cells):
+            label = f"{contender.name}, {', '.join(tasks)}, {budget:.0%} of the labels, seed {seed}"
+            bar.update(count, label)
+            if _is_done(records, tasks, contender.name, budget, seed):
                 continue
-            if contender.name not in arenas:
-                arenas[contender.name] = Arena(contender, data, folder / "cache", settings.chains)
-            arena = arenas[contender.name]
-            new = _records(contender.name, budget, seed, arena.scores(budget, seed, settings))
-            if not any(record["encoder"] == TRIVIAL for record in records):
-                new += _records(TRIVIAL, 1.0, 0, arena.trivial(settings))
+            key = (contender.name, *tasks)
+            if key not in arenas:
+                arenas[key] = Arena(contender, tasks, data, folder / "cache", settings.chains)
+            new = _records(contender.name, budget, seed, arenas[key].scores(budget, seed, settings))
+            if not _is_done(records, tasks, TRIVIAL, 1.0, 0):
+                new += _records(TRIVIAL, 1.0, 0, arenas[key].trivial())
             _write(path, new, "a")
             records += new
     return records
+
+
+def _is_done(
+    records: Sequence[Mapping[str, Any]], tasks: Sequence[str], *cell: str | float
+) -> bool:
+    done = {r["task"] for r in records if (r["encoder"], r["budget"], r["seed"]) == cell}
+    return done >= set(tasks)
 
 
 def _write(path: Path, records: Sequence[Mapping[str, Any]], mode: str) -> None:

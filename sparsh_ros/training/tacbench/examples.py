@@ -19,6 +19,8 @@ from sparsh_ros.training.clips.store import ClipStore
 from sparsh_ros.training.patches import cut_clips, scale_patches, unfold_scaling
 from sparsh_ros.training.recipes.parts import read_clips
 from sparsh_ros.training.store import PairLabels
+from sparsh_ros.training.tacbench.fields import field_targets
+from sparsh_ros.training.tacbench.simulated.store import ClassStore
 from sparsh_ros.training.tasks import Targets
 
 READ_BATCH = 128
@@ -32,13 +34,14 @@ class Examples:
 
     Attributes:
         inputs: Indices (B,) -> what the network takes: tokens (B, N, D) or patches (B, N, P).
-        labels: What is true of each.
+        labels: What is true of each; classes (n,) int64 or force fields (n, 3, 20, 15) where that
+            is the task.
         targets: The same as losses want it.
     """
 
     inputs: Inputs
-    labels: PairLabels
-    targets: Targets
+    labels: PairLabels | NDArray
+    targets: Targets | Tensor
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -64,31 +67,53 @@ class Examples:
         return self.at(np.linspace(0, len(self), count, endpoint=False).astype(np.int64))
 
 
-def patch_examples(store: ClipStore, spec: ModelSpec) -> Examples:
-    """For a network that trains the encoder too: scaled patches."""
-    return Examples(
-        lambda index: scale_patches(cut_clips(store.clips(index), spec.patch_size, spec.tubelet)),
-        store.labels,
-        Targets.of(store.labels, spec),
-    )
-
-
-def token_examples(
-    store: ClipStore, encoder: VisionTransformer, spec: ModelSpec, cache: Path
+def examples_of(
+    store: ClipStore | ClassStore,
+    spec: ModelSpec,
+    encoder: VisionTransformer | None,
+    cache: Path,
+    fields: bool = False,
 ) -> Examples:
-    """For probes on a frozen encoder that takes plain pixels: its tokens, computed once."""
+    """Examples of a split.
+
+    Args:
+        store: The split.
+        spec: The model.
+        encoder: A frozen one that takes plain pixels, whose tokens are computed once; None for a
+            network that trains the encoder too, which reads scaled patches.
+        cache: Folder for the tokens.
+        fields: Whether the task is the force field.
+    """
+    labels, targets = _truth(store, spec, fields)
+    if encoder is None:
+        return Examples(
+            lambda index: scale_patches(
+                cut_clips(store.clips(index), spec.patch_size, spec.tubelet)
+            ),
+            labels,
+            targets,
+        )
     tokens = cache_tokens(encoder, store, cache)
     return Examples(
-        lambda index: torch.from_numpy(tokens[index].astype(np.float32)),
-        store.labels,
-        Targets.of(store.labels, spec),
+        lambda index: torch.from_numpy(tokens[index].astype(np.float32)), labels, targets
     )
+
+
+def _truth(store: ClipStore | ClassStore, spec: ModelSpec, fields: bool):
+    if fields:
+        targets = field_targets(store)
+        return targets.numpy(), targets
+    if isinstance(store, ClassStore):
+        return store.labels, torch.from_numpy(store.labels)
+    return store.labels, Targets.of(store.labels, spec)
 
 
 @torch.no_grad()
-def cache_tokens(encoder: VisionTransformer, store: ClipStore, cache: Path) -> NDArray[np.float16]:
+def cache_tokens(
+    encoder: VisionTransformer, store: ClipStore | ClassStore, cache: Path
+) -> NDArray[np.float16]:
     """Tokens (n, N, D) of all clips of a store, from disk; computed if they are not there."""
-    digest = hashlib.sha256(store.rows.tobytes())
+    digest = hashlib.sha256(str(store.folder).encode() + store.rows.tobytes())
     for name, value in sorted(encoder.state_dict().items()):
         digest.update(name.encode() + value.numpy().tobytes())
     path = cache / f"{store.folder.name}-{digest.hexdigest()[:16]}.npy"

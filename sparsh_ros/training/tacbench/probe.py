@@ -11,24 +11,24 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sparsh_ros.evaluation.metrics import select_threshold
-from sparsh_ros.models.heads import build_head
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.training.schedule import CLIP_NORM, warmed_up
 from sparsh_ros.training.tacbench.examples import READ_BATCH, Examples
-from sparsh_ros.training.tasks import (
-    ClassWeights,
-    Outputs,
-    head_loss,
-    head_scores,
-    slip_probability,
+from sparsh_ros.training.tacbench.objectives import (
+    build_probe,
+    loss_weights,
+    probe_loss,
+    probe_scores,
 )
+from sparsh_ros.training.tasks import Outputs, slip_probability
 
 CHECKS = 10  # in a run without early stopping
 PATIENCE = 3  # checks
@@ -63,7 +63,7 @@ class Probed(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.heads = nn.ModuleDict({name: build_head(name, spec) for name in names})
+        self.heads = nn.ModuleDict({name: build_probe(name, spec) for name in names})
 
     def forward(self, inputs: Tensor) -> dict[str, Outputs]:
         """Tokens (B, N, D), or patches (B, N, P) where there is an encoder, to each head's
@@ -91,7 +91,7 @@ class ProbeTraining:
     def run(self, train: Examples, validation: Examples) -> None:
         """Train until all steps are done or no head has got better for `PATIENCE` checks."""
         settings, validation = self.settings, validation.spread(CHECK_EXAMPLES)
-        weights = ClassWeights.of(train.targets)
+        weights = {name: loss_weights(name, train.targets) for name in self.best}
         optimiser = torch.optim.Adam(self.network.parameters(), lr=settings.rate)
         rng = np.random.default_rng(settings.seed)
         interval = max(settings.steps // CHECKS, 1)
@@ -106,24 +106,24 @@ class ProbeTraining:
         self,
         optimiser: torch.optim.Optimizer,
         train: Examples,
-        weights: ClassWeights,
+        weights: Mapping[str, Any],
         rng: np.random.Generator,
     ) -> None:
         index = np.sort(rng.integers(len(train), size=self.settings.batch))
         self.network.train()
         outputs, targets = self.network(train.inputs(index)), train.targets[index]
-        loss = sum(head_loss(name, outputs[name], targets, weights) for name in outputs)
+        loss = sum(probe_loss(name, outputs[name], targets, weights[name]) for name in outputs)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), CLIP_NORM)
         optimiser.step()
 
-    def _check(self, validation: Examples, weights: ClassWeights, check: int) -> bool:
+    def _check(self, validation: Examples, weights: Mapping[str, Any], check: int) -> bool:
         """Keep what is best; whether to stop."""
         outputs = self.read(validation)
         state = None
         for name, best in self.best.items():
-            loss = head_loss(name, outputs[name], validation.targets, weights).item()
+            loss = probe_loss(name, outputs[name], validation.targets, weights[name]).item()
             if loss < best.loss:
                 state = state or copy.deepcopy(self.network.state_dict())
                 self.best[name] = Best(loss, check, state)
@@ -154,4 +154,4 @@ class ProbeTraining:
         """Test scores of one head in its best state; validation chooses the slip threshold."""
         threshold = self.threshold(validation) if name == "slip" else 0.0
         outputs = self.read_best(name, test)
-        return head_scores(name, outputs, test.labels, self.spec, threshold)
+        return probe_scores(name, outputs, test.labels, self.spec, threshold)

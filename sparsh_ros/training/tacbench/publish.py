@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from sparsh_ros.errors import WeightsError
+from sparsh_ros.errors import ParameterError, WeightsError
 from sparsh_ros.export.export import export_model
 from sparsh_ros.models.loading.encoders import load_model_encoder
 from sparsh_ros.models.spec import ModelSpec
@@ -21,6 +21,7 @@ from sparsh_ros.models.zoo import describe_as_yaml
 from sparsh_ros.training.patches import fold_scaling, unfold_scaling
 from sparsh_ros.training.steps import describe_run, write_json
 from sparsh_ros.training.tacbench.bench import Arena, Contender
+from sparsh_ros.training.tacbench.objectives import FIELD, GROUPS
 from sparsh_ros.training.tacbench.probe import ProbeSettings, ProbeTraining
 
 MODEL_FILE = "model.yaml"
@@ -61,12 +62,19 @@ def train_probe(job: ProbeJob) -> Scores:
 
     Raises:
         DatasetError: A split is missing or damaged, or shares what it must not.
+        ParameterError: The tasks are not trained on the same data.
         WeightsError: There is no such encoder, or ``job.run`` is its own folder.
     """
     if job.run.resolve() == job.spec.weights.resolve():
         raise WeightsError(f"--run {job.run}: holds the encoder; wanted another folder")
+    if not any(set(job.tasks) <= set(group) for group in GROUPS):
+        groups = ", or ".join(" ".join(group) for group in GROUPS if group != (FIELD,))
+        raise ParameterError(
+            f"tasks {' '.join(job.tasks)}: wanted those of one data set ({groups}); train the "
+            "others in another --run"
+        )
     contender = Contender(job.spec.name, job.spec, job.encoder == FROZEN)
-    arena = Arena(contender, job.data, job.run / "cache", job.chains)
+    arena = Arena(contender, job.tasks, job.data, job.run / "cache", job.chains)
     encoder = arena.fresh_encoder()
     if job.encoder == UNFROZEN:
         encoder = unfold_scaling(load_model_encoder(job.spec)).requires_grad_(True)

@@ -32,7 +32,15 @@ MEASURES: dict[str, tuple[Measure, ...]] = {
         Measure("rmse_norm_mn", "T1 force, RMSE of the vector", "mN", 0, False),
     ),
     "slip": (Measure("f1", "T2 slip, F1", "", 3, True),),
+    "forcefield": (
+        Measure("pressure_mae_kpa", "T1A pressure where it touches, mean error", "kPa", 2, False),
+        Measure(
+            "shear_mae_mm", "T1A shear of the skin where it touches, mean error", "mm", 3, False
+        ),
+    ),
     "pose": (Measure("accuracy", "T3 motion, accuracy over 11 bins", "", 3, True),),
+    "grasp": (Measure("accuracy", "T4 grasp stability, accuracy", "", 3, True),),
+    "textile": (Measure("accuracy", "T5 textile, accuracy over 20 classes", "", 3, True),),
 }
 """By task, the one that decides first. TacBench calls the mean absolute error of force RMSE."""
 

@@ -58,7 +58,7 @@ def test_bench_keeps_what_it_has_and_writes_table_and_page(tmp_path, monkeypatch
     assert main(line) == 0
     page = (out / bench.REPORT_FILE).read_text()
     assert "straight" in page and "10.8" in page and "straight-truth.mp4" in page
-    monkeypatch.setattr(bench, "_one", None)  # nothing is run again
+    monkeypatch.setattr(bench, "film_policy", None)  # nothing is run again
     assert main(line) == 0
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Probes: they learn, keep their best, use the share of labels they may, and go live."""
+"""Probes: they learn, keep their best, use the share of labels they may, and are exported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sparsh_ros.models.zoo import describe_as_yaml, load_model_spec
 from sparsh_ros.training.clips.store import open_clips
 from sparsh_ros.training.pretraining.models import model_spec
 from sparsh_ros.training.tacbench.bench import Arena, Contender
-from sparsh_ros.training.tacbench.examples import cache_tokens, patch_examples, token_examples
+from sparsh_ros.training.tacbench.examples import cache_tokens, examples_of
 from sparsh_ros.training.tacbench.probe import ProbeSettings, ProbeTraining
 
 PAIRS = 6 * (FRAMES - 5)
@@ -38,7 +38,9 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def arena(run, dataset, tmp_path_factory):
     spec, cache = load_model_spec(run / "model.yaml"), tmp_path_factory.mktemp("cache")
-    return lambda frozen: Arena(Contender("it", spec, frozen), dataset, cache, chains=5)
+    return lambda frozen: Arena(
+        Contender("it", spec, frozen), ["force", "slip", "pose"], dataset, cache, chains=5
+    )
 
 
 def test_a_probe_beats_the_answer_that_needs_no_sensor(arena):
@@ -85,7 +87,7 @@ def test_training_stops_when_validation_does_not_improve(arena, monkeypatch):
         value = next(losses) if len(targets.force) > 4 else 1.0  # a check, or a step
         return outputs["force"].sum() * 0.0 + value
 
-    monkeypatch.setattr("sparsh_ros.training.tacbench.probe.head_loss", judge)
+    monkeypatch.setattr("sparsh_ros.training.tacbench.probe.probe_loss", judge)
     training.run(field.examples["train"], field.examples["validation"])
     best = training.best["force"]
     assert (best.loss, best.check) == (0.5, 1)
@@ -101,16 +103,15 @@ def test_tokens_are_those_of_the_encoder_and_are_kept(run, dataset, tmp_path):
     np.testing.assert_allclose(tokens[:2].astype(float), encoder(clips), atol=2e-2)
     kept = next(tmp_path.glob("*.npy"))
     stamp = kept.stat().st_mtime_ns
-    examples = token_examples(store, encoder, spec, tmp_path)
+    examples = examples_of(store, spec, encoder, tmp_path)
     assert kept.stat().st_mtime_ns == stamp
     assert examples.inputs(np.array([0])).dtype == torch.float32
-    assert patch_examples(store, spec).inputs(np.array([0])).shape == (1, 48, 600)
+    assert examples_of(store, spec, None, tmp_path).inputs(np.array([0])).shape == (1, 48, 600)
 
 
-@pytest.mark.parametrize("flag", [(), ("--unfreeze",)])
-def test_a_probe_goes_live(run, dataset, tmp_path, flag, capsys):
+def test_a_probe_with_its_encoder_is_exported(run, dataset, tmp_path, capsys):
     words = ["--model", run / "model.yaml", "--run", tmp_path, "--data", dataset, "--threads", 1]
-    more = ["--steps", 10, "--batch", 8, "--budget", 50, "--chains", 1, *flag]
+    more = ["--steps", 10, "--batch", 8, "--budget", 50, "--chains", 1, "--unfreeze"]
     assert cli.main(["train", "probe", "slip", "force", *map(str, (*words, *more))]) == 0
     assert "sparsh-ros run --model" in capsys.readouterr().out
     spec = load_model_spec(tmp_path / "model.yaml")

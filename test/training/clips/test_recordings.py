@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bags as training data: the frames and labels of the episode, at 60 Hz, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sparsh_ros.commands.simulation.simulate import record_bag
+from sparsh_ros.errors import DatasetError
+from sparsh_ros.models.heads import build_head
+from sparsh_ros.recordings.bag_writer import START_NS, BagWriter
+from sparsh_ros.recordings.bags import profile_key
+from sparsh_ros.training import episodes
+from sparsh_ros.training.clips.episodes import read_shard
+from sparsh_ros.training.clips.recordings import read_recording
+from sparsh_ros.training.clips.store import open_clips
+from sparsh_ros.training.episodes import SimulatedTouch
+from sparsh_ros.training.pretraining.models import model_spec
+from sparsh_ros.training.tasks import ClassWeights, Targets, head_loss
+
+SIZE = (80, 60)
+
+
+def _write(path, stamps_s, forces=True):
+    """A bag of a DIGIT whose red grows from frame to frame, without labels of slip."""
+    with BagWriter(path, custom={profile_key("/tactile"): "digit"}) as bag:
+        grey = np.full((320, 240, 3), 120, np.uint8)
+        bag.image("/tactile/background", START_NS, grey, "camera")
+        for index, time_s in enumerate(stamps_s):
+            stamp_ns = START_NS + round(time_s * 1e9)
+            image = grey + np.uint8([index, 0, 0])
+            bag.image("/tactile/image_raw", stamp_ns, image, "camera")
+            if forces:
+                force_n = np.array([0.0, 0.0, float(index)])
+                bag.wrench("/tactile/ground_truth/force", stamp_ns, force_n, "gel")
+    return path
+
+
+def test_a_bag_gives_what_the_episode_of_the_same_touch_gives(tmp_path):
+    touch = SimulatedTouch("test", 0, 1)
+    episodes.record(tmp_path / "episode.npz", touch, 0.6)
+    record_bag(tmp_path / "bag", touch, 0.6)
+    wanted = read_shard(tmp_path / "episode.npz", SIZE)
+    (found,) = read_recording(tmp_path / "bag", SIZE, "test")
+    assert wanted.in_contact.any()
+    np.testing.assert_array_equal(found.frames, wanted.frames)
+    for name in ("force_n", "in_contact", "slipping"):
+        np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), atol=2e-5)
+    moved = [np.diff(shard.pose, axis=0) for shard in (found, wanted)]  # a bag's begin with contact
+    np.testing.assert_allclose(*moved, atol=2e-5)
+    assert found.slip_known.all() and not found.maps_known
+    assert found.meta["instance_seed"] == wanted.meta["instance_seed"]
+
+
+def test_frames_lie_on_a_grid_and_a_pause_begins_a_new_shard(tmp_path):
+    stamps = [*np.arange(6) / 30.0, *(2.0 + np.arange(4) / 30.0)]
+    first, second = read_recording(_write(tmp_path / "bag", stamps), SIZE, "train")
+    assert (len(first.frames), len(second.frames)) == (11, 7)  # twice as many as were recorded
+    red = first.frames[:, 40, 30, 0].astype(int) - 127
+    assert (red[::2] == np.arange(6)).all() and (np.diff(red) >= 0).all()
+    np.testing.assert_allclose(first.force_n[:, 2], red, atol=1e-6)  # labels of the frames chosen
+    assert second.frames[0, 40, 30, 0] == 127 + 6
+    assert not first.slip_known.any()
+
+
+def test_tasks_without_labels_are_refused_and_the_others_train(tmp_path):
+    _write(tmp_path / "data" / "train" / "one", np.arange(20) / 60.0)
+    spec = model_spec("mae", "nano", tmp_path)
+    store = open_clips(tmp_path / "data", "train", tmp_path / "cache", spec)
+    assert len(store.labelled(["force"])) == len(store) == 15
+    with pytest.raises(DatasetError, match=r"wanted labels of slip, found none in 15 clips"):
+        store.labelled(["slip"])
+    _write(tmp_path / "bare" / "train" / "one", np.arange(20) / 60.0, forces=False)
+    bare = open_clips(tmp_path / "bare", "train", tmp_path / "cache2", spec)
+    targets = Targets.of(bare.labels, spec)
+    outputs = build_head("slip", spec)(torch.zeros(15, 48, 64))
+    assert np.isfinite(head_loss("slip", outputs, targets, ClassWeights.of(targets)).item())
+
+
+def test_a_bag_without_images_is_named(tmp_path):
+    path = tmp_path / "data" / "train" / "one"
+    with BagWriter(path) as bag:
+        bag.wrench("/tactile/ground_truth/force", START_NS, np.zeros(3), "gel")
+    spec = model_spec("mae", "nano", tmp_path)
+    with pytest.raises(DatasetError, match="one.*wanted images"):
+        open_clips(tmp_path / "data", "train", tmp_path / "cache", spec)
