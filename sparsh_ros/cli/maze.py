@@ -29,7 +29,6 @@ def add_maze(parser: argparse.ArgumentParser, add_step: AddStep) -> None:
     _add_wire(draw, "toy")
     draw.add_argument("--out", type=Path, default=Path("maze.mp4"), help="MP4 file to write")
     demonstrate = add_step(steps, "demonstrate", "record demonstrations of the expert")
-    demonstrate.add_argument("--out", type=Path, required=True, help="folder to write to")
     demonstrate.add_argument("--family", choices=FAMILIES, default="toy", help="of wires")
     demonstrate.add_argument(
         "--count", type=positive_count, default=50, help="demonstrations that finish"
@@ -38,6 +37,7 @@ def add_maze(parser: argparse.ArgumentParser, add_step: AddStep) -> None:
     demonstrate.add_argument(
         "--disturbance", type=float, default=0.7, help="of what is carried out; 0 for none"
     )
+    demonstrate.add_argument("--out", type=Path, required=True, help="folder to write to")
 
 
 def add_bench_maze(parts: argparse._SubParsersAction, add_step: AddStep) -> None:

@@ -32,20 +32,20 @@ class Decision:
     """What to do in the next period.
 
     Attributes:
+        state: of the reflexes; "follow" or "close" without them.
+        reason: of that state, in words.
+        grip_n: force of the gripper.
         joints: (N, 7) joint angles to reach at the end of it and of those after it, as far as they
             are planned.
         twist: (6,) of the hand in this period, m and rad, in the hand's frame.
-        grip_n: force of the gripper.
-        state: of the reflexes; "follow" or "close" without them.
-        reason: of that state, in words.
         planned: the policy was asked just now.
     """
 
-    joints: NDArray[np.float64]
-    twist: NDArray[np.float64]
-    grip_n: float
     state: str
     reason: str
+    grip_n: float
+    joints: NDArray[np.float64]
+    twist: NDArray[np.float64]
     planned: bool
 
 
@@ -107,7 +107,7 @@ class MazeController:
         else:
             planned = self._plan(observation)
             twist, future = self._follow(action)
-        return Decision(future, twist, action.grip_n, action.state, action.reason, planned)
+        return Decision(action.state, action.reason, action.grip_n, future, twist, planned)
 
     def hold(self) -> NDArray[np.float64]:
         """Joint angles (7,) at which to stay; whatever was planned is forgotten."""

@@ -128,13 +128,7 @@ class Reflexes:
     def update(
         self, now_s: float, joints: NDArray[np.float64], touches: tuple[Touch, Touch]
     ) -> Action:
-        """Take a moment.
-
-        Args:
-            now_s: its time.
-            joints: (7,) measured.
-            touches: of left and right fingertip, valid.
-        """
+        """Take a moment: its time, the (7,) measured joints, valid touches of left and right."""
         hand = kinematics.forward(joints)
         self._remember(now_s, hand)
         if self._since_s is None:

@@ -24,7 +24,7 @@ class StubPolicyController:
 
     def update(self, _now_s, _joints, _touches):
         self.joints = self.joints + self.step * np.eye(7)[6]
-        return Decision(self.joints[None], np.zeros(6), 5.0, self.state, "gripped in vain", True)
+        return Decision(self.state, "gripped in vain", 5.0, self.joints[None], np.zeros(6), True)
 
 
 class Robot:

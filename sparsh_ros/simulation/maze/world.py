@@ -65,26 +65,26 @@ class MazeSample:
 
     Attributes:
         time_s: since the start.
-        joints: (7,) measured joint angles.
         touches: left and right fingertip: images and labels.
         hand: pose of the TCP.
         bead_m: distance of the bead along the wire.
         force_n: (3,) of the hand on the bead, base frame.
         offset_mm: (3,) of the bead in the hand's frame.
         held: both fingertips press on the bead.
+        joints: (7,) measured joint angles.
         grip_n: force of the gripper.
         finished: the bead is at the wire's end.
         limited: the command was beyond the arm's limits and cut back to them.
     """
 
     time_s: float
-    joints: NDArray[np.float64]
     touches: tuple[TouchSample, TouchSample]
     hand: Pose
     bead_m: float
     force_n: NDArray[np.float64]
     offset_mm: NDArray[np.float64]
     held: bool
+    joints: NDArray[np.float64]
     grip_n: float
     finished: bool
     limited: bool

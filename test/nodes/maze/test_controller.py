@@ -29,6 +29,7 @@ from sparsh_ros.names import STREAM_MODEL
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.topics import qos
 
+_TOUCHING = {"contact_known": True, "in_contact": True, "friction_margin": 0.9}
 SPEC = load_model_spec(STREAM_MODEL)
 
 
@@ -85,14 +86,7 @@ class Hand:
         tokens = random.uniform(0.0, 0.01, (SPEC.tokens, SPEC.embed_dim)).astype("<f2")
         tokens[150:153, 0] = 0.2  # a print in the middle
         self.publishers[side, Slip].publish(
-            Slip(
-                header=header,
-                valid=not self.is_invalid,
-                contact_known=True,
-                in_contact=True,
-                friction_margin=0.9,
-                slide_speed=0.0,
-            )
+            Slip(header=header, valid=not self.is_invalid, slide_speed=0.0, **_TOUCHING)
         )
         self.publishers[side, ForceWithCovariance].publish(
             ForceWithCovariance(
