@@ -199,8 +199,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         if is_program:  # a second one must not meet the interpreter as it ends
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        if str(interrupt):
-            sys.stderr.write(f"sparsh-ros: {interrupt}\n")
+        sys.stderr.write(f"sparsh-ros: {str(interrupt) or 'stopped'}\n")
         return INTERRUPTED
 
 
