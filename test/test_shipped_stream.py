@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from sparsh_ros.frames import Frame
+from sparsh_ros.models.streaming.images import shrink
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.names import STREAM_MODEL
 from sparsh_ros.perception.pipeline import Perception
@@ -62,7 +63,8 @@ def test_live_equals_training(touch, phase) -> None:
     live = follow(samples, background, left_out)[1:]
     assert all(estimate.in_contact for estimate in live), "the test needs contact throughout"
     images = [background, *(sample.image for sample in samples[phase::STRIDE])]
-    small = torch.cat([network.encoder.shrink(torch.from_numpy(i[None])) for i in images])
+    small = torch.from_numpy(np.stack([shrink(image) for image in images])).float()
+    small = small.permute(0, 3, 1, 2)
     profile = load_profile("digit")
     known = {
         "frames": small[None, 1:],

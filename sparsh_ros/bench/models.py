@@ -25,7 +25,7 @@ from sparsh_ros.bench.conditions import refuse_loaded, watching
 from sparsh_ros.bench.results import Row, Spread, show, write
 from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.engines.onnx_engine import OnnxEngine
-from sparsh_ros.frames import IMAGE_SHAPE, PAIR_OFFSETS_S
+from sparsh_ros.frames import PAIR_OFFSETS_S
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
@@ -157,7 +157,7 @@ def with_speed_up(row: Row, baseline: Row) -> Row:
 def _time_turn(case: Case, runs: int) -> tuple[float, float]:
     """Median milliseconds until the tokens, and until all heads' numbers, are there."""
     rng = np.random.default_rng(0)
-    shape = (case.engine.frames + 1, case.batch, *IMAGE_SHAPE)
+    shape = (case.engine.frames + 1, case.batch, *case.engine.image_shape)
     images = rng.integers(0, 256, shape, dtype=np.uint8)
     count = WARM_UP_RUNS + runs
     if case.runner is None:

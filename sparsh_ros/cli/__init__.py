@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from sparsh_ros import __version__
 from sparsh_ros.arguments import HelpFormatter
-from sparsh_ros.cli import data, graph, machine, maze, models
+from sparsh_ros.cli import data, graph, images, machine, maze, models
 from sparsh_ros.errors import MissingDependencyError, SparshError
 
 INTERRUPTED = 130
@@ -124,6 +124,12 @@ _COMMANDS = {
         "make recordings of simulated fingers that grasp, insert, screw, with predicates",
         "sparsh-ros simulate-hand --out hand --split train --recordings 24",
     ),
+    "simulate-vitactip": _Command(
+        "sparsh_ros.commands.simulation.simulate_vitactip",
+        images.add_simulate_vitactip,
+        "make images of a simulated ViTacTip with labels",
+        "sparsh-ros simulate-vitactip --out tips --split train --touches 3000",
+    ),
     "render-samples": _Command(
         "sparsh_ros.commands.simulation.render_samples",
         data.add_render_samples,
@@ -145,8 +151,8 @@ _COMMANDS = {
     "maze": _Command(
         "sparsh_ros.commands.maze.command",
         lambda parser: maze.add_maze(parser, models.add_step),
-        "the simulated bead maze: film it, record demonstrations",
-        "sparsh-ros maze draw --seed 3 --out maze.mp4",
+        "the simulated bead maze: run it, film it, record demonstrations",
+        "sparsh-ros maze run --out maze",
     ),
     "export": _Command(
         "sparsh_ros.export.export",
@@ -193,8 +199,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         if is_program:  # a second one must not meet the interpreter as it ends
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        if str(interrupt):
-            sys.stderr.write(f"sparsh-ros: {interrupt}\n")
+        sys.stderr.write(f"sparsh-ros: {str(interrupt) or 'stopped'}\n")
         return INTERRUPTED
 
 

@@ -170,7 +170,9 @@ def add_calibrate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sensor", default="", help="type of the sensor (default: found)")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="what computes")
     parser.add_argument(
-        "--threads", type=positive_count, help="of the encoder (default: one per core)"
+        "--threads",
+        type=positive_count,
+        help="of the encoder (default: one per core, one for a streaming model)",
     )
 
 
@@ -208,7 +210,9 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=ENGINES, default="float32", help="how it computes")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="what computes")
     parser.add_argument(
-        "--threads", type=positive_count, help="of the encoder (default: one per core)"
+        "--threads",
+        type=positive_count,
+        help="of the encoder (default: one per core, one for a streaming model)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the intervals' bootstrap")
     parser.add_argument(

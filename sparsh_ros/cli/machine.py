@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from sparsh_ros.arguments import HelpFormatter, positive_count, positive_number
+from sparsh_ros.cli.images import add_bench_vitactip
 from sparsh_ros.cli.maze import add_bench_maze
 from sparsh_ros.cli.models import add_step
 from sparsh_ros.cli.training import add_tacbench
@@ -62,6 +63,9 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     tacbench = add_step(parts, "tacbench", "compare encoders: tasks x label budgets")
     tacbench.set_defaults(module="sparsh_ros.commands.tacbench", needs_ros=False)
     add_tacbench(tacbench)
+    vitactip = add_step(parts, "vitactip", "compare encoders in the six tasks of SARL")
+    vitactip.set_defaults(module="sparsh_ros.commands.vitactip", needs_ros=False)
+    add_bench_vitactip(vitactip)
 
 
 def _add_part(

@@ -8,10 +8,11 @@ import os
 from pathlib import Path
 
 from sparsh_ros.arguments import HelpFormatter, positive_count, positive_number
+from sparsh_ros.cli.images import METHODS, add_method
 from sparsh_ros.cli.maze import add_train_policy
 from sparsh_ros.cli.predicate import add_predicate_step
 from sparsh_ros.cli.stream import add_stream_steps
-from sparsh_ros.cli.training import RECIPES, add_pretraining, add_probe
+from sparsh_ros.cli.training import RECIPES, add_loop, add_pretraining, add_probe
 from sparsh_ros.names import TRANSFORMER_MODEL
 
 
@@ -54,6 +55,11 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     for recipe, method in RECIPES.items():
         summary = f"pre-train an encoder without labels, by {method}"
         add_pretraining(_add_training(steps, recipe, summary, chains=5))
+    for name, method in METHODS.items():
+        parser = add_step(steps, name, f"pre-train a ResNet-18 without labels, by {method}")
+        add_method(parser, name)
+        add_loop(parser)
+        _add_threads(parser)
     probe = _add_training(steps, "probe", "train heads for tasks, to run live at once")
     add_probe(probe)
     heads = _add_training(steps, "heads", "train force, slip and pose heads on the frozen encoder")
@@ -108,9 +114,7 @@ def _add_training(
         choices=range(1, 6),
         help="interleaved chains of frames to use; 5 uses every pair",
     )
-    parser.add_argument(
-        "--threads", type=positive_count, default=os.cpu_count(), help="CPU threads"
-    )
+    _add_threads(parser)
     return parser
 
 
@@ -125,6 +129,12 @@ def _add_schedule(parser: argparse.ArgumentParser, batch: int, learning_rate: fl
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=TRANSFORMER_MODEL, help="name, or path of a .yaml file")
+
+
+def _add_threads(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threads", type=positive_count, default=os.cpu_count(), help="CPU threads"
+    )
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:

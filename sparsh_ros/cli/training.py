@@ -25,6 +25,11 @@ def add_pretraining(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", choices=SIZES, help="of the encoder, instead of --model; nano: 80 x 60 frames"
     )
+    add_loop(parser)
+
+
+def add_loop(parser: argparse.ArgumentParser) -> None:
+    """Options of the training loop."""
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
         "--minutes", type=positive_number, default=40.0, help="about how long, told by a trial"
@@ -32,7 +37,7 @@ def add_pretraining(parser: argparse.ArgumentParser) -> None:
     length.add_argument("--steps", type=positive_count, help="instead of --minutes")
     parser.add_argument("--batch", type=positive_count, default=64, help="of all processes")
     parser.add_argument("--learning-rate", type=positive_number, help="at its peak, if not its own")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, order and masks")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order, masks and views")
     parser.add_argument("--float32", action="store_true", help="compute without bfloat16")
     parser.add_argument(
         "--checkpoint-steps", type=positive_count, default=200, help="between checkpoints"

@@ -142,7 +142,7 @@ def _published() -> list[Section]:
         Section(
             title, "", _head(paper.BUDGETS), [[n, *map(str, row)] for n, row in rows.items()], {}
         )
-        for title, rows in paper.TABLES.items()
+        for title, rows in paper.tables().items()
     ]
 
 

@@ -4,6 +4,7 @@
 sparsh-ros train mae --data data --run runs/micro --minutes 40
 sparsh-ros train dino --size nano --data small --run runs/dino --minutes 10
 torchrun --nproc-per-node 2 -m sparsh_ros.cli train vjepa --size base --data data --run runs/v
+sparsh-ros train sarl --size resnet18-nano --data tips --run runs/sarl --minutes 5
 sparsh-ros train heads --data data --run runs/micro
 sparsh-ros train end-to-end --data data --run runs/micro --minutes 40
 sparsh-ros train publish --run runs/micro
@@ -28,6 +29,11 @@ from sparsh_ros.progress import stoppable
 from sparsh_ros.training import steps
 from sparsh_ros.training.loop.training import LoopSettings
 from sparsh_ros.training.model_card import ROWS
+from sparsh_ros.training.pretraining.images import (
+    IMAGE_RECIPES,
+    ImagePretraining,
+    pretrain_images,
+)
 from sparsh_ros.training.pretraining.models import RECIPES, model_spec
 from sparsh_ros.training.pretraining.pretrain import Pretraining, pretrain
 from sparsh_ros.training.probes import ProbeSettings as HeadSettings
@@ -53,6 +59,8 @@ def _run(arguments: argparse.Namespace) -> int:
         return train_predicate.run(arguments)
     if arguments.step in RECIPES:
         return _pretrain(arguments)
+    if arguments.step in IMAGE_RECIPES:
+        return _pretrain_images(arguments)
     spec = load_model_spec(arguments.model)
     if arguments.step == "probe":
         return _probe(arguments, spec)
@@ -94,21 +102,41 @@ def _pretrain(arguments: argparse.Namespace) -> int:
         else load_model_spec(arguments.model),
         arguments.data,
         run,
-        LoopSettings(
-            arguments.steps or 1,
-            arguments.batch,
-            arguments.learning_rate,
-            arguments.seed,
-            not arguments.float32,
-            arguments.checkpoint_steps,
-            tensorboard=arguments.tensorboard,
-        ),
+        _loop_settings(arguments),
         arguments.chains,
         None if arguments.steps else arguments.minutes,
         arguments.resume,
     )
     pretrain(job)
     return 0
+
+
+def _pretrain_images(arguments: argparse.Namespace) -> int:
+    torch.set_num_threads(arguments.threads)
+    job = ImagePretraining(
+        arguments.step,
+        arguments.size,
+        arguments.data,
+        arguments.folder,
+        _loop_settings(arguments),
+        None if arguments.steps else arguments.minutes,
+        arguments.losses,
+        arguments.resume,
+    )
+    pretrain_images(job)
+    return 0
+
+
+def _loop_settings(arguments: argparse.Namespace) -> LoopSettings:
+    return LoopSettings(
+        arguments.steps or 1,
+        arguments.batch,
+        arguments.learning_rate,
+        arguments.seed,
+        not arguments.float32,
+        arguments.checkpoint_steps,
+        tensorboard=arguments.tensorboard,
+    )
 
 
 def _probe(arguments: argparse.Namespace, spec: ModelSpec) -> int:

@@ -38,7 +38,7 @@ def create_engine(
             "cuda" where that works, else "cpu". Published files run on torch on either.
         heads: Names of the heads to load; None loads all that the weights have.
         encoder: False loads the heads alone, for tokens that come from elsewhere.
-        threads: CPU threads for the encoder; None takes one per core.
+        threads: CPU threads for the encoder; None takes one per core, for a streaming one one.
         engine: "float32", or "int8" for a transformer on the CPU, see `engines.int8`.
 
     Raises:

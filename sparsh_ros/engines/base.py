@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros.errors import FrameError, ModelError, WeightsError
-from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.checkpoints.anytouch.config import UNIVERSAL
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
@@ -30,6 +29,7 @@ class Engine(ABC):
         description: Library, version, device and threads, in words.
         frames: Frames that `encode` takes before the background.
         heads: Names of the heads that `run_head` knows.
+        image_shape: Of each of those images.
         on_gpu: Whether a GPU computes.
         remedy: What to try where it is too slow, in words.
     """
@@ -48,6 +48,7 @@ class Engine(ABC):
         """
         self.frames = spec.frames
         self.heads = tuple(head for head in heads if encoder or head not in READS_IMAGES)
+        self.image_shape = spec.image_shape
         self._token_shape = (spec.tokens, spec.embed_dim)
         self._has_encoder = encoder
         self._model, self._weights = spec.name, spec.weights
@@ -58,9 +59,9 @@ class Engine(ABC):
         """Encode images to tokens.
 
         Args:
-            images: (B, 320, 240, 3) uint8 RGB each: as many frames as the model sees at once,
-                newest first and as old as its `frame_offsets_s`, then the no-contact references,
-                127 everywhere for none.
+            images: (B, *image_shape) uint8 RGB each, for most models canonical ones: as many
+                frames as the model sees at once, newest first and as old as its
+                `frame_offsets_s`, then the no-contact references, 127 everywhere for none.
             sensors: (B,) int64 ids of the sensors, of `ModelSpec.sensor_id`, for an encoder that is
                 told them; None tells it of each that it may be any. Other encoders do without.
 
@@ -135,7 +136,7 @@ class Engine(ABC):
             WeightsError: The weights hold NaN or infinity: some of what comes out is no number.
         """
         tokens: Any = np.zeros((1, *self._token_shape), np.float32)
-        images = [np.zeros((1, *IMAGE_SHAPE), np.uint8)] * (self.frames + 1)
+        images = [np.zeros((1, *self.image_shape), np.uint8)] * (self.frames + 1)
         if self._has_encoder:
             tokens = self.encode(*images)
             self._check_finite("encoder", tokens)
@@ -174,11 +175,11 @@ class Engine(ABC):
                 f"engine input: wanted {self.frames} frames and a background, found {len(images)} "
                 "images"
             )
+        wanted = (len(images[0]), *self.image_shape)
         for image in images:
-            if image.shape != (len(images[0]), *IMAGE_SHAPE) or image.dtype != np.uint8:
+            if image.shape != wanted or image.dtype != np.uint8:
                 raise FrameError(
-                    f"engine input: wanted uint8 images {(len(images[0]), *IMAGE_SHAPE)}, "
-                    f"found {image.dtype} {image.shape}"
+                    f"engine input: wanted uint8 images {wanted}, found {image.dtype} {image.shape}"
                 )
 
     def _check_tokens(self, head: str, tokens: Any) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sparsh_ros.errors import ModelError
-from sparsh_ros.frames import PAIR_OFFSETS_S
+from sparsh_ros.frames import IMAGE_SHAPE, PAIR_OFFSETS_S
 from sparsh_ros.models.checkpoints.anytouch.config import (
     FAMILIES,
     FORCE_LIMITS_N,
@@ -21,7 +21,7 @@ from sparsh_ros.models.checkpoints.anytouch.config import (
 )
 from sparsh_ros.models.checkpoints.architecture import EncoderConfig
 from sparsh_ros.models.checkpoints.weight_files import WeightFiles
-from sparsh_ros.models.streaming.layout import CHANNELS, TOKENS
+from sparsh_ros.models.streaming.layout import CHANNELS, SMALL_SHAPE, TOKENS
 from sparsh_ros.models.transforms import (
     IDENTITY,
     InputTransform,
@@ -285,6 +285,11 @@ class ModelSpec:
     def streams(self) -> bool:
         """Whether it is a streaming model, which remembers the contact."""
         return self.size == STREAM
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Of each image that the encoder takes: the canonical one, or a smaller one."""
+        return SMALL_SHAPE if self.streams else IMAGE_SHAPE
 
     @property
     def tells_sensor(self) -> bool:

@@ -131,7 +131,9 @@ HEAD: Mapping[str, Setting] = {
 }
 
 PERCEPTION: Mapping[str, Setting] = HEAD | {
-    "threads": Setting(0, "CPU threads of the encoder; 0: one per core.", bounds=(0, 256)),
+    "threads": Setting(
+        0, "CPU threads of the encoder; 0: one per core, for a streaming one one.", bounds=(0, 256)
+    ),
     "engine": Setting(
         "float32",
         "How a transformer computes on the CPU: int8 is faster; it is made at the first start, and "

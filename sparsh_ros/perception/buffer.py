@@ -12,8 +12,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.frames import IMAGE_SHAPE, Frame, FrameRing
+from sparsh_ros.frames import IMAGE_SHAPE, Clip, Frame, FrameRing
 from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.models.streaming.images import shrink
 from sparsh_ros.models.transforms import NEUTRAL
 from sparsh_ros.perception.head_runner import EncodedFrame
 from sparsh_ros.sensors.profiles import SensorProfile
@@ -70,8 +71,7 @@ class SensorBuffer:
     """The frames of one sensor on their way to the encoder.
 
     Attributes:
-        background: No-contact reference, None while there is none.
-        first_background: The one it starts with: None, or a neutral one where none is subtracted.
+        background: No-contact reference in the size that the model wants, None while there is none.
         sensor_id: By which an encoder that is told the sensor knows it.
         pending: Whether the newest frame was not prepared yet.
         transform: From the canonical image to what the model wants of this type of sensor.
@@ -82,15 +82,18 @@ class SensorBuffer:
 
     def __init__(self, name: str, profile: SensorProfile, spec: ModelSpec) -> None:
         """Start without frames, for images of this type of sensor and this model."""
+        self._is_small = spec.streams
         subtracted = profile.subtract_background and spec.sees_background
-        self.first_background = None if subtracted else _NO_BACKGROUND
+        self._first_background = None if subtracted else _NO_BACKGROUND
+        self.background: NDArray[np.uint8] | None = None
+        self.set_background(None)
         self.sensor_id = spec.sensor_id(profile.name)
-        self.background = self.first_background
         self.pending = False
         self.transform = spec.input_transform(profile.name)
         self.output_transform = spec.output_transform(profile.name)
         self.last_images: list[NDArray[np.uint8]] | None = None
         self.last_frame: Frame | None = None
+        self._small: dict[int, tuple[Frame, NDArray[np.uint8]]] = {}  # of what may be a partner
         self._name = name
         self._ring = FrameRing(spec.frame_offsets_s)
         self._nominal_s = 1 / profile.fps
@@ -98,6 +101,11 @@ class SensorBuffer:
         self._stale_s = math.inf  # moment at which the newest frame goes stale
         self._timeout_reported = False
         self._counters = SensorCounters()
+
+    def set_background(self, image: NDArray[np.uint8] | None) -> None:
+        """Take this canonical image; None: the one of the start, which is none or a neutral one."""
+        image = self._first_background if image is None else image.copy()
+        self.background = shrink(image) if image is not None and self._is_small else image
 
     def add(self, frame: Frame, now_s: float) -> None:
         """Take in a frame that came at this moment of the monotonic clock."""
@@ -138,9 +146,24 @@ class SensorBuffer:
         self.pending, self.last_images, self.last_frame = False, None, newest
         if reason:
             return EncodedFrame(self._name, newest.stamp_ns, reason=reason), None
-        images = [frame.image for frame in clip.frames]
-        self.last_images = self.transform.apply([*images, self.background])
+        images = [*self._images(clip), self.background]
+        self.last_images = self.transform.apply(images)
         return EncodedFrame(self._name, newest.stamp_ns, clip.interval_s), self.last_images
+
+    def _images(self, clip: Clip) -> list[NDArray[np.uint8]]:
+        """The frames in the size that the model wants; each is made smaller once."""
+        if not self._is_small:
+            return [frame.image for frame in clip.frames]
+        newest_ns, *_, oldest_ns = (frame.stamp_ns for frame in clip.frames)
+        self._small = {
+            key: held
+            for key, held in self._small.items()
+            if oldest_ns <= held[0].stamp_ns <= newest_ns
+        }
+        for frame in clip.frames:
+            if id(frame) not in self._small:  # which is its own as long as it is held here
+                self._small[id(frame)] = frame, shrink(frame.image)
+        return [self._small[id(frame)][1] for frame in clip.frames]
 
     def counters(self) -> SensorCounters:
         """What became of the frames so far."""

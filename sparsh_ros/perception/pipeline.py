@@ -81,7 +81,7 @@ class Perception:
                 "auto": the first three, and whatever else there are weights for. Contact is known
                 by force alone.
             device: "auto", "cpu" or "cuda".
-            threads: CPU threads of the encoder; None takes one per core.
+            threads: CPU threads of the encoder; None takes one per core, for a streaming one one.
             contact_threshold_n: Normal force at which contact begins, N.
             slip_threshold: Slip probability that counts as slipping; None takes the model's.
             monotonic: Clock in seconds, no faster than real time, by which frames go stale.
@@ -188,8 +188,7 @@ class Perception:
         if image is not None:
             check_image(image)
         with self._arrived:
-            buffer = self._buffer(name)
-            buffer.background = buffer.first_background if image is None else image.copy()
+            self._buffer(name).set_background(image)
 
     def push(self, name: str, frame: Frame) -> None:
         """Take a frame in; never waits for the encoder.

@@ -42,11 +42,6 @@ class Schedule:
         self._monotonic = monotonic
         self._due_s: float | None = None
 
-    def approach(self, lead_s: float) -> None:
-        """Wait until `lead_s` before the next tick, or until stopped."""
-        if self._due_s is not None:
-            self._stop.wait(max(0.0, self._due_s - lead_s - self._monotonic()))
-
     def wait(self) -> int | None:
         """Wait for the next tick.
 

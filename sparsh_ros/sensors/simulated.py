@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sparsh_ros.frames import Frame
+from sparsh_ros.sensors.ahead import Ahead
 from sparsh_ros.sensors.base import Sensor
 from sparsh_ros.sensors.drivers import SimulatedConfig
 from sparsh_ros.sensors.profiles import SensorProfile
@@ -17,9 +18,6 @@ from sparsh_ros.sensors.schedule import Schedule
 from sparsh_ros.simulation.hand.script import ROUGH, SMOOTH, HandSampler, finger_stream
 from sparsh_ros.simulation.simulation import TouchSample, TouchSimulation
 
-# A frame takes two thirds of this to simulate. Begun no sooner, because a real camera costs its
-# robot nothing: just after a tick the processor belongs to those who work on the last frame.
-_RENDER_S = 0.006
 _STRONGEST_GRIP_N = 8.0
 HAND = "hand"
 """The touch by which two sensors, of seeds 2 n and 2 n + 1, are the fingers of a hand."""
@@ -39,8 +37,9 @@ class SimulatedSensor(Sensor):
 
     Each frame is rendered ahead of its tick and handed out on the tick, stamped then: like a
     camera's, its content is as old as its stamp says, and the cost of simulating is not mistaken
-    for latency. Where simulating takes longer than a period, ticks are skipped and counted and the
-    simulated world waits.
+    for latency. A real camera costs its robot nothing, so the first half of each period belongs to
+    those who work on the last frame. Where simulating takes longer than a period, ticks are skipped
+    and counted and the simulated world waits.
 
     Attributes:
         background: (320, 240, 3) uint8 RGB, what the sensor sees without contact; None until it
@@ -75,13 +74,16 @@ class SimulatedSensor(Sensor):
         }
         self._nominal_hz = rate_hz
         self._schedule = Schedule(rate_hz, self._stop)
-        self._simulation: TouchSimulation | None = None
+        self._samples: Ahead[TouchSample] | None = None
+        self._next: TouchSample | None = None
         self.background: np.ndarray | None = None
 
     def _open(self) -> None:
-        if self._simulation is None:
-            self._simulation = TouchSimulation(self.profile.name, **self._settings, **self._hand())
-            self.background = self._simulation.background()
+        if self._samples is None:
+            simulation = TouchSimulation(self.profile.name, **self._settings, **self._hand())
+            self.background = simulation.background()
+            self._samples = Ahead(simulation.step, pause_s=0.5 / self._nominal_hz)
+        self._samples.start()
         self._schedule.restart()
 
     def _hand(self) -> dict[str, object]:
@@ -94,15 +96,22 @@ class SimulatedSensor(Sensor):
         return {"stream": finger_stream(sampler, self.config.seed % 2)}
 
     def _read(self, sequence: int) -> SimulatedFrame | None:
-        self._schedule.approach(_RENDER_S)
-        sample = self._simulation.step()
-        skipped = self._schedule.wait()
-        if skipped is None:
+        if self._next is None:
+            self._next = self._samples.take()
+        skipped = None if self._next is None else self._schedule.wait()
+        if skipped is None:  # stopped; the next start goes on with this sample
             return None
+        sample, self._next = self._next, None
         self._skipped += skipped
         return SimulatedFrame(
             stamp_ns=self._clock(), image=sample.image, sequence=sequence, truth=sample
         )
 
+    def _interrupt(self) -> None:
+        if self._samples is not None:
+            self._samples.wake()
+
     def _close(self) -> None:
-        """Nothing to release; the simulation stays as it is for the next start."""
+        """Stop simulating; the world stays as it is for the next start."""
+        if self._samples is not None:
+            self._samples.stop()

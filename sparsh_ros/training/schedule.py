@@ -66,11 +66,11 @@ def cosine(share: float, start: float, end: float) -> float:
     return end + (start - end) * 0.5 * (1.0 + math.cos(math.pi * share))
 
 
-def warmed_up(share: float, start: float, peak: float, warm_up: float) -> float:
-    """Linear from ``start`` to ``peak`` in the share ``warm_up``, then half a cosine to `FLOOR`."""
+def warmed_up(share: float, start: float, peak: float, warm_up: float, end: float = FLOOR) -> float:
+    """Linear from ``start`` to ``peak`` in the share ``warm_up``, then half a cosine to ``end``."""
     if share < warm_up:
         return start + (peak - start) * share / warm_up
-    return cosine((share - warm_up) / (1.0 - warm_up), peak, FLOOR)
+    return cosine((share - warm_up) / (1.0 - warm_up), peak, end)
 
 
 def build_optimiser(module: nn.Module, weight_decay: float) -> torch.optim.AdamW:

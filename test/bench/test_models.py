@@ -24,6 +24,7 @@ class CountingEngine:
     def __init__(self, name: str, frames: int = 2) -> None:
         self.description = name
         self.frames = frames
+        self.image_shape = (320, 240, 3)
         self.heads = ("force", "slip")
         self.encoded: list[int] = []
         self.decoded: list[str] = []

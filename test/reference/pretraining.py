@@ -114,3 +114,119 @@ def cut(clips, patch, tubelet=None):
                         rows.append(part.transpose(3, 0, 1, 2).ravel())
         found.append(rows)
     return np.array(found)
+
+
+def unit(vector):
+    """Of length 1."""
+    return vector / np.linalg.norm(vector)
+
+
+def nt_xent(first, second, temperature):
+    """SimCLR: each of 2 B views among all others."""
+    views = [unit(v) for v in np.concatenate([first, second])]
+    batch, losses = len(first), []
+    for i, own in enumerate(views):
+        others = [np.exp(own @ v / temperature) for j, v in enumerate(views) if j != i]
+        right = np.exp(own @ views[(i + batch) % (2 * batch)] / temperature)
+        losses.append(-np.log(right / sum(others)))
+    return np.mean(losses)
+
+
+def negative_cosine(prediction, projection):
+    """SimSiam."""
+    return -np.mean([unit(p) @ unit(z) for p, z in zip(prediction, projection, strict=True)])
+
+
+def barlow(first, second, redundancy, eps):
+    """Barlow Twins: correlations of all pairs of units."""
+    total = 0.0
+    for i in range(first.shape[1]):
+        for j in range(first.shape[1]):
+            a, b = first[:, i] - first[:, i].mean(), second[:, j] - second[:, j].mean()
+            found = np.mean(a * b) / np.sqrt((np.mean(a**2) + eps) * (np.mean(b**2) + eps))
+            total += (1.0 - found) ** 2 if i == j else redundancy * found**2
+    return total
+
+
+def vicreg(first, second, weights, eps):
+    """VICReg: invariance, variance, covariance."""
+    batch, units = first.shape
+    invariance = np.mean((first - second) ** 2)
+    variance = covariance = 0.0
+    for view in (first, second):
+        centred = view - view.mean(axis=0)
+        for i in range(units):
+            deviation = np.sqrt((centred[:, i] ** 2).sum() / (batch - 1) + eps)
+            variance += max(0.0, 1.0 - deviation) / units / 2.0
+            for j in range(units):
+                if i != j:
+                    covariance += ((centred[:, i] @ centred[:, j]) / (batch - 1)) ** 2 / units
+    return weights[0] * invariance + weights[1] * variance + weights[2] * covariance
+
+
+def sinkhorn(scores, smoothness, steps):
+    """SwAV: columns, then rows, scaled in turn."""
+    shares = np.exp(scores / smoothness)
+    shares /= shares.sum()
+    batch, prototypes = shares.shape
+    for _ in range(steps):
+        for k in range(prototypes):
+            shares[:, k] /= prototypes * shares[:, k].sum()
+        for b in range(batch):
+            shares[b] /= batch * shares[b].sum()
+    return shares * batch
+
+
+def swapped_prediction(first, second, temperature, smoothness, steps):
+    """SwAV: each view's prediction with the other's assignment."""
+    total = 0.0
+    for found, wanted in ((first, second), (second, first)):
+        wanted = sinkhorn(wanted, smoothness, steps)
+        for row, code in zip(found, wanted, strict=True):
+            total -= (code * np.log(softmax(row / temperature))).sum() / len(first) / 2.0
+    return total
+
+
+def minc(online, target, moment, scale):
+    """MINC at alpha 2; the form of the lower triangle, entry by entry."""
+    losses = []
+    for own, other in zip(online, target, strict=True):
+        form = sum(own[i] * moment[i, j] * own[j] for i in range(len(own)) for j in range(i + 1))
+        losses.append(-(scale * (own @ other) - 0.5 * scale**2 * form))
+    return np.mean(losses)
+
+
+def code_logits(vectors, codes, eps):
+    """CPLearn with the paper's factor of the vectors and its temperature."""
+    (batch, units), count = vectors.shape, codes.shape[1]
+    scale = np.sqrt(units / batch)
+    temperature = units / (np.sqrt(batch) * np.log((1.0 - eps * (count - 1)) / eps))
+    return np.array([scale * unit(np.asarray(v)) @ codes / temperature for v in vectors])
+
+
+def cplearn(first, second, invariance):
+    """CPLearn: agreement and the prior."""
+    ours = np.array([softmax(row) for row in first])
+    theirs = np.array([softmax(row) for row in second])
+    agreement = -np.mean([(p * np.log(q)).sum() for p, q in zip(ours, theirs, strict=True)])
+    used = ours.mean(axis=0)
+    return invariance * agreement + (used * np.log(used * len(used))).sum()
+
+
+def info_nce(queries, keys, queue, temperature):
+    """MoCo and DenseCL: each key among itself and the queue."""
+    losses = []
+    for query, key in zip(queries, keys, strict=True):
+        likeness = np.array([query @ key, *(query @ old for old in queue)]) / temperature
+        losses.append(-np.log(softmax(likeness)[0]))
+    return np.mean(losses)
+
+
+def matching_keys(ours, theirs, keys):
+    """DenseCL: of the most similar place, looked for place by place."""
+    found = np.empty((*ours.shape[:2], keys.shape[2]))
+    for image in range(len(ours)):
+        for place, own in enumerate(ours[image]):
+            likeness = [unit(own) @ unit(other) for other in theirs[image]]
+            found[image, place] = keys[image, int(np.argmax(likeness))]
+    return found

@@ -99,17 +99,3 @@ def test_stop_ends_the_wait() -> None:
 def test_refuses_an_impossible_rate(rate: float) -> None:
     with pytest.raises(ParameterError, match="above 0 Hz"):
         Schedule(rate, FakeTime())
-
-
-def test_approach_waits_until_shortly_before_the_next_tick() -> None:
-    time = FakeTime()
-    schedule = Schedule(10, time, time)
-    schedule.approach(0.03)  # before the first tick there is nothing to approach
-    assert time.now_s == 100.0
-    schedule.wait()
-    schedule.approach(0.03)
-    assert time.now_s == pytest.approx(100.07)
-    schedule.approach(0.03)  # late already
-    assert time.now_s == pytest.approx(100.07)
-    schedule.wait()
-    assert time.now_s == pytest.approx(100.1)

@@ -67,37 +67,44 @@ class FakeTime:
         return False
 
 
-def run_on_fake_time(monkeypatch: pytest.MonkeyPatch, work_s: float) -> tuple[list[float], int]:
-    """Stamps (ms) of some frames, each of which took `work_s` to make, and the ticks skipped."""
-    time, step, stamps = FakeTime(), TouchSimulation.step, []
-
-    def timed_step(self: TouchSimulation) -> TouchSample:
-        time.now_s += work_s
-        return step(self)
+def test_stamps_lie_on_a_60_hz_grid() -> None:
+    time, stamps = FakeTime(), []
 
     def clock() -> int:
         stamps.append(time.now_s * 1e3)
         return round(time.now_s * 1e9)
 
-    monkeypatch.setattr(TouchSimulation, "step", timed_step)
     sensor = open_sensor("simulated", clock=clock)
     sensor._schedule = Schedule(60.0, time, time)
     with sensor:
         assert sensor.wait(11, LONG_S)
-    return stamps, sensor.status().skipped
-
-
-def test_stamps_lie_on_a_60_hz_grid(monkeypatch: pytest.MonkeyPatch) -> None:
-    stamps, skipped = run_on_fake_time(monkeypatch, work_s=0.004)
-    np.testing.assert_allclose(stamps, 4 + np.arange(len(stamps)) * 1000 / 60)
-    assert skipped == 0
+    np.testing.assert_allclose(stamps, np.arange(len(stamps)) * 1000 / 60)
+    assert sensor.status().skipped == 0
 
 
 def test_simulation_slower_than_its_rate_skips_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
-    stamps, skipped = run_on_fake_time(monkeypatch, work_s=0.045)
-    ticks = (stamps[-1] - stamps[0]) * 60e-3
-    assert len(stamps) - 1 + skipped == pytest.approx(ticks, abs=0.51)
-    assert skipped >= len(stamps)
+    step = TouchSimulation.step
+
+    def slow(self: TouchSimulation) -> TouchSample:
+        time.sleep(0.045)
+        return step(self)
+
+    monkeypatch.setattr(TouchSimulation, "step", slow)
+    frames, status = take(8)
+    assert status.skipped >= len(frames)
+    ticks = (frames[-1].stamp_ns - frames[0].stamp_ns) * 60e-9
+    assert frames[-1].sequence - 1 + status.skipped == pytest.approx(ticks, abs=1)
+    assert frames[-1].truth.time_s == pytest.approx((frames[-1].sequence - 1) / 60)
+
+
+def test_stopped_and_started_again_the_world_goes_on() -> None:
+    sensor = open_sensor("simulated", seed=2)
+    with sensor:
+        first = sensor.wait(3, LONG_S)
+    with sensor:
+        again = sensor.wait(first.sequence, LONG_S)
+    gap = again.truth.time_s - first.truth.time_s
+    assert gap == pytest.approx((again.sequence - first.sequence) / 60)
 
 
 def test_stamps_come_from_the_given_clock() -> None:

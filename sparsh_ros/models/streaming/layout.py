@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+SMALL_SHAPE = (80, 60, 3)
+"""Of the images that the encoder takes."""
 ROWS, COLUMNS = 20, 15
 CELLS = ROWS * COLUMNS
 CHANNELS = 8

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sparsh_ros.frames import IMAGE_HEIGHT, IMAGE_WIDTH
 from sparsh_ros.models.streaming.layout import (
     CHANNELS,
     COLUMNS,
@@ -27,7 +26,6 @@ from sparsh_ros.models.streaming.layout import (
     WHOLE,
 )
 
-SHRINK = 4
 PRESSURE = 0.1
 """N/mm^2 at a map value of 1."""
 STRETCH = 0.3
@@ -58,7 +56,6 @@ class StreamingEncoder(nn.Module):
         """
         super().__init__()
         a, b, c, d = width, 3 * width // 2, 3 * width, 4 * width
-        self.shrink = Shrink()
         self.stem = nn.Sequential(_convolve(9, a, 2), _convolve(a, b, 2))
         self.middle = nn.Sequential(_convolve(b, c, 2), _convolve(c, c, 1))
         self.deep = _convolve(c, d, 2)
@@ -73,8 +70,9 @@ class StreamingEncoder(nn.Module):
             self.maps[1].bias.copy_(torch.tensor([0.5, -2.0, 0, 0, -1.5, 2.0, 0, 0]))
 
     def forward(self, current: Tensor, previous: Tensor, background: Tensor) -> Tensor:
-        """Encode uint8 images (B, 320, 240, 3)."""
-        return self.encode(*(self.shrink(image) for image in (current, previous, background)))
+        """Encode small images, uint8 (B, 80, 60, 3)."""
+        images = (current, previous, background)
+        return self.encode(*(image.float().permute(0, 3, 1, 2) for image in images))
 
     def encode(self, current: Tensor, previous: Tensor, background: Tensor) -> Tensor:
         """Encode images (B, 3, 80, 60), grey levels as float."""
@@ -105,25 +103,6 @@ class StreamingEncoder(nn.Module):
         mean = out[:, :3] + (trust * solved[..., :3]).sum(1)
         turn = mean[:, 2:] / TURN_MM
         return torch.cat([mean[:, :2], turn, out[:, 3:6].clamp(-7.0, 3.0)], 1)
-
-
-class Shrink(nn.Module):
-    """uint8 images (B, 320, 240, 3) -> means of 4 x 4 pixels (B, 3, 80, 60), rounded to whole grey
-    levels: what training keeps. As a matrix product, which ONNX Runtime does fastest."""
-
-    def __init__(self) -> None:
-        """Lay out the sums over four neighbours of a row."""
-        super().__init__()
-        width = IMAGE_WIDTH // SHRINK
-        sums = torch.eye(3 * width).reshape(width, 1, 3, 3 * width) / SHRINK**2
-        sums = sums.expand(-1, SHRINK, -1, -1).reshape(3 * IMAGE_WIDTH, 3 * width)
-        self.register_buffer("sums", sums.contiguous(), persistent=False)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Shrink a batch."""
-        rows = image.reshape(-1, IMAGE_HEIGHT // SHRINK, SHRINK, 3 * IMAGE_WIDTH).float().sum(2)
-        small = torch.round(rows @ self.sums)
-        return small.unflatten(2, (IMAGE_WIDTH // SHRINK, 3)).permute(0, 3, 1, 2)
 
 
 class Registration(nn.Module):

@@ -34,7 +34,7 @@ from sparsh_ros.nodes.graph.recorded import recorded_sensors
 from sparsh_ros.nodes.help import wants_help
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.record.recorder import Recorder
-from sparsh_ros.nodes.replay.check import check
+from sparsh_ros.nodes.replay.check import INTERRUPTED, check
 from sparsh_ros.nodes.replay.played_labels import PlayedLabels
 from sparsh_ros.nodes.replay.played_sensor import PlayedSensor
 from sparsh_ros.nodes.runtime import spin
@@ -293,7 +293,7 @@ def main(arguments: list[str] | None = None) -> int:
             shutil.rmtree(player.values["out"], ignore_errors=True)
         return 1
     if not player.finished:
-        return 0
+        return INTERRUPTED
     topics = {name: sensor.topics for name, sensor in player.sensors.items()}
     return max(player.recorder.exit_code, check(player.values, topics, player.perception))
 

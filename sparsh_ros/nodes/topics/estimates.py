@@ -102,8 +102,10 @@ class EstimatePublisher:
         ]
 
     def publish(self, estimate: Estimate) -> None:
-        """Publish one estimate on all topics."""
+        """Publish one estimate on all topics that somebody listens to."""
         for publisher, to_msg in self._publications:
+            if not publisher.get_subscription_count():
+                continue
             message = to_msg(estimate)
             if self._is_without_nan:
                 message = without_nan(message)

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sparsh_ros.training.schedule import FLOOR
+
 Draw = dict[str, Tensor]
 """What a step draws at random, such as masks; each tensor has the batch on axis 0."""
 Losses = dict[str, Tensor]
@@ -25,6 +27,7 @@ class Recipe(nn.Module):
         name: Of the method, as in commands and files.
         peak_rate: Highest learning rate.
         start_rate: Learning rate at the first step.
+        final_rate: Learning rate at the last step.
         warm_up: Share of the steps after which the rate is highest.
         betas: Of AdamW.
         weight_decay: Of AdamW at the first and at the last step.
@@ -33,6 +36,7 @@ class Recipe(nn.Module):
     name: ClassVar[str]
     peak_rate: float = 1e-4
     start_rate: float = 1e-5
+    final_rate: float = FLOOR
     warm_up: float = 0.15  # 30 of 200 epochs
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: tuple[float, float] = (0.04, 0.4)

@@ -246,8 +246,10 @@ class Training:
     def _set_schedule(self, share: float) -> None:
         recipe = self.recipe
         peak = self.settings.rate or recipe.peak_rate
-        start = recipe.start_rate * peak / recipe.peak_rate
-        rate = warmed_up(share, start, peak, recipe.warm_up)
+        start, final = (
+            rate * peak / recipe.peak_rate for rate in (recipe.start_rate, recipe.final_rate)
+        )
+        rate = warmed_up(share, start, peak, recipe.warm_up, final)
         matrices, vectors = self._optimiser.param_groups
         matrices["lr"] = vectors["lr"] = rate
         matrices["weight_decay"] = cosine(share, *recipe.weight_decay)

@@ -22,7 +22,7 @@ from sparsh_ros.names import ENCODER_FILE
 from sparsh_ros.training.clips.store import ClipStore, open_clips
 from sparsh_ros.training.loop import processes
 from sparsh_ros.training.loop.recipe import Recipe
-from sparsh_ros.training.loop.training import LoopSettings, Training, kept_steps
+from sparsh_ros.training.loop.training import LoopSettings, Source, Training, kept_steps
 from sparsh_ros.training.patches import fold_scaling
 from sparsh_ros.training.pretraining.models import RECIPES
 from sparsh_ros.training.splits import check_splits
@@ -73,7 +73,8 @@ def pretrain(job: Pretraining) -> None:
         stores = _open(job, cache)
         torch.manual_seed(job.loop.seed)
         recipe = RECIPES[job.recipe](VisionTransformer.from_spec(job.spec))
-        training = _begin(job, recipe, stores["train"])
+        folder = job.run / job.recipe
+        training = begin(recipe, job.loop, folder, stores["train"], job.minutes, job.resume)
         summary = training.run(stores["train"], stores["validation"])
         if processes.rank() == 0:
             _keep(job, recipe)
@@ -88,16 +89,27 @@ def _open(job: Pretraining, cache: Path) -> dict[str, ClipStore]:
     return stores
 
 
-def _begin(job: Pretraining, recipe: Recipe, source: ClipStore) -> Training:
-    folder, loop = job.run / job.recipe, job.loop
-    if job.minutes is not None:
-        if job.resume:
-            loop = replace(loop, steps=kept_steps(folder / f"{job.recipe}.pt"))
+def begin(
+    recipe: Recipe,
+    loop: LoopSettings,
+    folder: Path,
+    source: Source,
+    minutes: float | None,
+    resume: bool,
+) -> Training:
+    """A run that is about to train; arguments as of `Pretraining`.
+
+    Raises:
+        WeightsError: There is nothing to resume, or another run.
+    """
+    if minutes is not None:
+        if resume:
+            loop = replace(loop, steps=kept_steps(folder / f"{recipe.name}.pt"))
         else:
             trial = Training(recipe, loop, folder)
-            loop = replace(loop, steps=trial.steps_in(job.minutes, source))
+            loop = replace(loop, steps=trial.steps_in(minutes, source))
             trial.close()
-    return Training(recipe, loop, folder, job.resume)
+    return Training(recipe, loop, folder, resume)
 
 
 def _keep(job: Pretraining, recipe: Recipe) -> None:

@@ -4,23 +4,28 @@
 BYOL (Grill et al., 2020) aligns two views of an image as a whole. Three light losses on the maps of
 intermediate layers add where things are: saliency alignment (SAL), patch-prototype distribution
 alignment (PPDA) and region affinity matching (RAM). Each function here is one direction, from the
-online network's view to the target network's; the target takes no gradient.
+online network's view to the target network's; the target takes no gradient. `Sarl` takes the mean
+of both directions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sparsh_ros.models.resnet.network import ResNet18
+from sparsh_ros.training.loop.recipe import Losses
+from sparsh_ros.training.recipes.siamese.byol import Byol, byol_loss
 from sparsh_ros.training.recipes.views import View, correspond
 
+__all__ = ["Sarl", "byol_loss", "prototype_alignment", "region_affinity", "saliency_alignment"]
+
+WEIGHTS = {"sal": 0.1, "ppda": 0.05, "ram": 0.02}
+PROTOTYPES = 32
 EPS = 1e-8
-
-
-def byol_loss(prediction: Tensor, projection: Tensor) -> Tensor:
-    """Equation 2: 2 - 2 cos(q, z), the mean over the batch, of (B, D) each."""
-    return (2.0 - 2.0 * F.cosine_similarity(prediction, projection.detach(), dim=1)).mean()
 
 
 def saliency_alignment(online: Tensor, target: Tensor, view1: View, view2: View) -> Tensor:
@@ -95,6 +100,67 @@ def region_affinity(
     error = ((ours - theirs).square() * both).sum(dim=(1, 2)) / count.clamp(min=1).square()
     enough = count >= 2
     return (error * enough).sum() / enough.sum().clamp(min=1)
+
+
+class Sarl(Byol):
+    """BYOL with the three losses on maps: SAL on stages 2 to 4, PPDA and RAM on stage 3.
+
+    Args:
+        encoder: What is trained.
+        losses: Which of `WEIGHTS` to add; none is BYOL.
+    """
+
+    name = "sarl"
+
+    def __init__(self, encoder: ResNet18, losses: Collection[str] = tuple(WEIGHTS)) -> None:
+        super().__init__(encoder)
+        self.weights = {name: WEIGHTS[name] for name in losses}
+        if "ppda" in self.weights:
+            channels = encoder.config.embed_dim // 2
+            self.prototypes = nn.Parameter(F.normalize(torch.randn(PROTOTYPES, channels), dim=1))
+
+    def compare(self, images: tuple[Tensor, Tensor], views: tuple[View, View]) -> Losses:
+        online = [_maps(self.encoder, image) for image in images]
+        with torch.no_grad():
+            target = [_maps(self.target, image) for image in images]
+        vectors = ([maps[-1].mean(dim=(2, 3)) for maps in side] for side in (online, target))
+        whole = self.agreement(*vectors)
+        parts = {name: self._part(name)(online, target, views) for name in self.weights}
+        total = whole + sum(self.weights[name] * part for name, part in parts.items())
+        return {"loss": total, "byol": whole, **parts}
+
+    def _part(self, name: str) -> Callable[..., Tensor]:
+        return {"sal": self._sal, "ppda": self._ppda, "ram": self._ram}[name]
+
+    def _sal(self, online: _Maps, target: _Maps, views: tuple[View, View]) -> Tensor:
+        first, second = views
+        layers = [
+            saliency_alignment(online[0][layer], target[1][layer], first, second)
+            + saliency_alignment(online[1][layer], target[0][layer], second, first)
+            for layer in range(len(online[0]))
+        ]
+        return 0.5 * sum(layers) / len(layers)
+
+    def _ppda(self, online: _Maps, target: _Maps, views: tuple[View, View]) -> Tensor:
+        grid = online[0][1].shape[-1] // 2  # 7 of 14, as published
+        return 0.5 * sum(
+            prototype_alignment(ours[1], theirs[1], self.prototypes, grid)
+            for ours, theirs in zip(online, reversed(target), strict=True)
+        )
+
+    def _ram(self, online: _Maps, target: _Maps, views: tuple[View, View]) -> Tensor:
+        first, second = views
+        ahead = region_affinity(online[0][1], target[1][1], first, second)
+        back = region_affinity(online[1][1], target[0][1], second, first)
+        return 0.5 * (ahead + back)
+
+
+_Maps = Sequence[Sequence[Tensor]]
+"""View -> stages 2, 3, 4 -> (B, C, H, W)."""
+
+
+def _maps(encoder: ResNet18, images: Tensor) -> list[Tensor]:
+    return [maps.float() for maps in encoder.maps(images)]
 
 
 def _saliency(maps: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ process keeps making them, a little ahead of training, as files in a folder.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros.errors import DatasetError
+from sparsh_ros.models.streaming.images import shrink
 from sparsh_ros.simulation.simulation import TouchSample, TouchSimulation
 from sparsh_ros.training.episodes import (
     RATE_HZ,
@@ -26,11 +26,11 @@ from sparsh_ros.training.episodes import (
     SPLITS,
     SimulatedTouch,
     readable_episode,
+    write_episode,
 )
 
 ROWS, COLUMNS = 20, 15
 DOWNSCALE = 4
-SIZE = (60, 80)
 """Width and height of a frame, a quarter of the canonical image."""
 MAPS = ("pressure", "cover", "stretch_x", "stretch_y")
 """N/mm^2, share of the cell that touches, mm, mm; means over a cell."""
@@ -85,17 +85,8 @@ class StreamEpisode:
 
     def save(self, path: Path) -> None:
         """Write the episode whole or not at all."""
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        with partial.open("wb") as file:
-            np.savez(
-                file,
-                frames=self.frames,
-                background=self.background,
-                maps=self.maps,
-                labels=self.labels,
-                meta=np.array(json.dumps(self.meta)),
-            )
-        os.replace(partial, path)
+        arrays = {name: getattr(self, name) for name in ("frames", "background", "maps", "labels")}
+        write_episode(path, self.meta, **arrays)
 
 
 def make_episode(split: str, seed: int, index: int, seconds: float) -> StreamEpisode:
@@ -103,7 +94,7 @@ def make_episode(split: str, seed: int, index: int, seconds: float) -> StreamEpi
     touch = SimulatedTouch(split, seed, index)
     meta = touch.meta | ({"touch": "long"} if is_long(split, index) else {})
     simulation = touch.simulation(meta["touch"], DOWNSCALE)
-    background = _shrink(simulation.background())
+    background = shrink(simulation.background())
     samples = [simulation.step() for _ in range(round(seconds * RATE_HZ))]
     return pack_episode(simulation, background, samples, meta)
 
@@ -123,7 +114,7 @@ def pack_episode(
     instance = simulation.instance
     stiffness = instance.normal_stiffness_n_per_mm3 * instance.tangential_ratio
     return StreamEpisode(
-        np.stack([_shrink(sample.image) for sample in samples]),
+        np.stack([shrink(sample.image) for sample in samples]),
         background,
         np.stack([_maps(sample) for sample in samples]).astype(np.float16),
         np.array([_labels(sample) for sample in samples], np.float32),
@@ -133,12 +124,6 @@ def pack_episode(
             "limit_mm3_per_n": instance.friction / stiffness,
         },
     )
-
-
-def _shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if image.shape[1] == SIZE[0]:
-        return image
-    return cv2.resize(image, SIZE, interpolation=cv2.INTER_AREA)
 
 
 def _maps(sample: TouchSample) -> NDArray[np.float32]:

@@ -20,7 +20,6 @@ from safetensors.torch import save
 
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.export.export import compact_state, round_to_float16, write_graph
-from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.streaming.layout import (
     CHANNELS,
@@ -241,7 +240,7 @@ def publish_stream(
         evidence_kept=round(float(prior.memory), 5),
     )
     images = {
-        name: torch.zeros((2, *IMAGE_SHAPE), dtype=torch.uint8)
+        name: torch.zeros((2, *spec.image_shape), dtype=torch.uint8)
         for name in ("current", "previous", "background")
     }
     write_graph(network.encoder, images, ["tokens"], spec, "encoder")

@@ -20,15 +20,18 @@ STAMP_NS = 5_000_000_007
 class Wire:
     """Stands for a node; keeps what is published, by topic."""
 
-    def __init__(self) -> None:
+    def __init__(self, unheard: tuple[str, ...] = ()) -> None:
         self.sent: dict[str, object] = {}
+        self.unheard = unheard
 
     def create_publisher(self, kind: type, topic: str, qos: object, **_: object) -> SimpleNamespace:
         def publish(message: object) -> None:
             assert isinstance(message, kind)
             self.sent[topic] = message
 
-        return SimpleNamespace(publish=publish)
+        return SimpleNamespace(
+            publish=publish, get_subscription_count=lambda: int(topic not in self.unheard)
+        )
 
 
 def published(estimate: Estimate, heads: tuple[str, ...] = HEADS) -> dict[str, object]:
@@ -48,6 +51,13 @@ def test_every_head_asked_for_has_its_topic() -> None:
         )
     )
     assert list(published(Estimate("thumb", STAMP_NS), ("grasp",))) == ["thumb/grasp"]
+
+
+def test_what_nobody_listens_to_is_not_sent() -> None:
+    wire = Wire(unheard=("slip", "pose"))
+    publisher = EstimatePublisher(wire, "", "gel", ("slip", "force", "pose"))
+    publisher.publish(Estimate("", STAMP_NS))
+    assert list(wire.sent) == ["force", "force_with_covariance", "pose_change"]
 
 
 def test_all_carry_stamp_and_frame() -> None:

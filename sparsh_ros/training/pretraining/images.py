@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pre-training a ResNet-18 on images of a simulated ViTacTip, by SARL or a method to compare with.
+
+<run>/<recipe>/             checkpoint and log of the loop
+<run>/encoder.safetensors   the encoder, with torchvision's names
+<run>/resnet.json           its architecture
+<run>/<recipe>.json         what the run was
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from sparsh_ros.models.resnet.files import save_encoder
+from sparsh_ros.models.resnet.network import RESNETS, ResNet18, ResNetConfig
+from sparsh_ros.training.loop import processes
+from sparsh_ros.training.loop.recipe import Recipe
+from sparsh_ros.training.loop.training import LoopSettings
+from sparsh_ros.training.pretraining.pretrain import begin
+from sparsh_ros.training.recipes.sarl import WEIGHTS, Sarl
+from sparsh_ros.training.recipes.siamese.barlow_twins import BarlowTwins
+from sparsh_ros.training.recipes.siamese.byol import Byol
+from sparsh_ros.training.recipes.siamese.cplearn import CpLearn
+from sparsh_ros.training.recipes.siamese.densecl import DenseCl
+from sparsh_ros.training.recipes.siamese.minc import Minc
+from sparsh_ros.training.recipes.siamese.simclr import SimClr
+from sparsh_ros.training.recipes.siamese.simsiam import SimSiam
+from sparsh_ros.training.recipes.siamese.swav import SwAv
+from sparsh_ros.training.recipes.siamese.vicreg import VicReg
+from sparsh_ros.training.steps import write_json
+from sparsh_ros.training.vitactip.dataset import TipImages, read_splits
+
+IMAGE_RECIPES: dict[str, type[Recipe]] = {
+    recipe.name: recipe
+    for recipe in (
+        Sarl,
+        SimClr,
+        Byol,
+        SimSiam,
+        BarlowTwins,
+        VicReg,
+        SwAv,
+        Minc,
+        CpLearn,
+        DenseCl,
+    )
+}
+
+
+@dataclass(frozen=True)
+class ImagePretraining:
+    """What to pre-train, and how.
+
+    Attributes:
+        recipe: Name of the method, of `IMAGE_RECIPES`.
+        size: Of the encoder, of `RESNETS`.
+        data: Folder that `sparsh-ros simulate-vitactip` wrote.
+        run: Folder of the run.
+        minutes: About how long; None where ``loop.steps`` says how many steps.
+        loop: Settings of the loop.
+        losses: Of SARL, which to add to BYOL's.
+        resume: Whether to go on from the last checkpoint.
+    """
+
+    recipe: str
+    size: str
+    data: Path
+    run: Path
+    loop: LoopSettings
+    minutes: float | None = None
+    losses: Collection[str] = tuple(WEIGHTS)
+    resume: bool = False
+
+
+def pretrain_images(job: ImagePretraining) -> None:
+    """Pre-train an encoder without labels.
+
+    Raises:
+        DatasetError: A split is missing or damaged, or both share a fingertip.
+        TrainingError: The loss is no number, or the disk is full.
+        WeightsError: There is nothing to resume, or another run.
+    """
+    with processes.joined():
+        tips = read_splits(job.data, ("train", "validation"))
+        torch.manual_seed(job.loop.seed)
+        recipe = build_recipe(job.recipe, RESNETS[job.size], job.losses)
+        folder = job.run / job.recipe
+        training = begin(recipe, job.loop, folder, tips["train"], job.minutes, job.resume)
+        summary = training.run(tips["train"], tips["validation"])
+        if processes.rank() == 0:
+            save_encoder(recipe.exported(), job.run)
+            about = {"data": _describe(tips), "losses": list(job.losses)}
+            write_json(job.run / f"{job.recipe}.json", {**about, **summary})
+
+
+def build_recipe(name: str, config: ResNetConfig, losses: Collection[str]) -> Recipe:
+    """A method with a fresh encoder, whose images lie as convolutions on a CPU like them."""
+    encoder = ResNet18(config).to(memory_format=torch.channels_last)
+    return Sarl(encoder, losses) if name == Sarl.name else IMAGE_RECIPES[name](encoder)
+
+
+def _describe(tips: dict[str, TipImages]) -> dict[str, dict]:
+    return {split: {"images": len(found), **found.meta} for split, found in tips.items()}
