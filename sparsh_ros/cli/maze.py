@@ -33,6 +33,7 @@ def add_maze(parser: argparse.ArgumentParser, add_step: AddStep) -> None:
     demonstrate.add_argument(
         "--count", type=positive_count, default=50, help="demonstrations that finish"
     )
+    demonstrate.add_argument("--bags", action="store_true", help="write each as a bag, too")
     demonstrate.add_argument(
         "--disturbance", type=float, default=0.7, help="of what is carried out; 0 for none"
     )
