@@ -7,7 +7,8 @@ Episodes are read, freed of their background and shrunk once; the file is mapped
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -106,8 +107,9 @@ def open_clips(
     wanted = {"size": size, "episodes": [[p.name, _bytes_of(p)] for p in paths]}
     folder = cache / f"{size[0]}x{size[1]}" / split
     if not is_current(folder, wanted):
-        _build(paths, folder, size, bool(recordings))
-        (folder / "source.json").write_text(json.dumps(wanted))
+        with writing(folder):
+            _build(paths, folder, size, bool(recordings))
+            (folder / "source.json").write_text(json.dumps(wanted))
     return _open(dataset, folder, size, steps, chains)
 
 
@@ -169,6 +171,22 @@ def _open(
         "forcefield": columns["maps_known"][newest],
     }
     return ClipStore(dataset, folder, metas, labels, frames, rows, maps, known)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """A disk that is full while files of a cache are written is told in a sentence.
+
+    Raises:
+        DatasetError: The disk is full or fails.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DatasetError(
+            f"{folder}: cannot be written ({error.strerror or error}); make room, then run it "
+            "again: what is not whole is made again"
+        ) from error
 
 
 def map_file(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
