@@ -62,7 +62,7 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     io.add_argument("--frames", type=positive_count, default=300, help="of each repeat")
     add_bench_maze(parts, add_step)
     tacbench = add_step(parts, "tacbench", "compare encoders: tasks x label budgets")
-    tacbench.set_defaults(module="sparsh_ros.commands.tacbench", needs_ros=False)
+    tacbench.set_defaults(module="sparsh_ros.commands.tacbench.command", needs_ros=False)
     add_tacbench(tacbench)
     vitactip = add_step(parts, "vitactip", "compare encoders in the six tasks of SARL")
     vitactip.set_defaults(module="sparsh_ros.commands.vitactip", needs_ros=False)
