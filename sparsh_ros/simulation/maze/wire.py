@@ -77,7 +77,7 @@ class Wire:
         return hand_along(self.tangent(s_m))
 
     def nearest(self, point: NDArray[np.float64]) -> float:
-        """Distance along the wire of the place that is nearest to a point."""
+        """Distance (m) along the wire of the place that is nearest to a point (3,) in m."""
         return SPACING_M * int(np.argmin(((self.points - point) ** 2).sum(1)))
 
     def _at(self, values: NDArray[np.float64], s_m: float) -> NDArray[np.float64]:
@@ -97,7 +97,7 @@ def hand_along(tangent: NDArray[np.float64]) -> NDArray[np.float64]:
 def from_headings(
     pitch: NDArray[np.float64], yaw: NDArray[np.float64], start: NDArray[np.float64] = START
 ) -> Wire:
-    """A wire from its headings."""
+    """A wire from its headings (N,) in rad, every `SPACING_M`, and its first point (3,) in m."""
     return Wire(np.asarray(pitch, float), np.asarray(yaw, float), np.asarray(start, float))
 
 
