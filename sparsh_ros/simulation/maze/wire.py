@@ -22,8 +22,7 @@ SPACING_M = 5e-4
 # Where the bead is at first.
 START = np.array([0.36, 0.0, 0.36])
 MAXIMUM_PITCH, MAXIMUM_YAW = 1.15, 0.6
-_TRIES = 60
-_CHECKED_EVERY = 30
+_TRIES, _CHECKED_EVERY = 60, 30
 
 
 @dataclass(frozen=True)
