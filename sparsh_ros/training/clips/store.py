@@ -37,12 +37,14 @@ class ClipStore(Store):
         frames: (m, H, W, 3) uint8 RGB, background taken away, mapped from disk.
         rows: (n, T) int64 rows of ``frames`` of each clip, newest frame first.
         maps: (m, 3, 20, 15) float16 force fields, see `MAP_SHAPE`, mapped from disk.
+        episode: (n,) int64, which of ``metas`` each clip belongs to.
         known: Task -> (n,) bool, whether a clip has its label; all clips have those of other tasks.
     """
 
     frames: NDArray[np.uint8]
     rows: NDArray[np.int64]
     maps: NDArray[np.float16]
+    episode: NDArray[np.int64]
     known: Mapping[str, NDArray[np.bool_]]
 
     def labelled(self, tasks: Sequence[str]) -> ClipStore:
@@ -67,7 +69,8 @@ class ClipStore(Store):
                 f"{', '.join(tasks)}, found none; train them one by one"
             )
         known = {task: values[keep] for task, values in self.known.items()}
-        return replace(self, labels=self.labels[keep], rows=self.rows[keep], known=known)
+        kept = {"rows": self.rows[keep], "episode": self.episode[keep], "known": known}
+        return replace(self, labels=self.labels[keep], **kept)
 
     def clips(self, index: NDArray[np.int64]) -> Tensor:
         """(B, T, H, W, 3) uint8 clips of indices (B,)."""
@@ -170,7 +173,7 @@ def _open(
         "pose": np.isfinite(labels.motion).all(axis=1),
         "forcefield": columns["maps_known"][newest],
     }
-    return ClipStore(dataset, folder, metas, labels, frames, rows, maps, known)
+    return ClipStore(dataset, folder, metas, labels, frames, rows, maps, episode, known)
 
 
 @contextmanager
