@@ -42,9 +42,13 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--weights-dir", type=Path, help="folder with the model's weights")
     model.add_argument("--runs", type=positive_count, default=40, help="per case and turn")
     model.add_argument("--baseline", action="store_true", help="plain torch, in the same turns")
+    model.add_argument("--beside", metavar="MODEL", help="another model, in the same turns")
     graph = _add_part(parts, "graph", "the whole ROS graph, from stamp to slip message")
     _add_graph(graph, runs=3)
     graph.add_argument("--seconds", type=positive_number, default=20.0, help="of each run")
+    graph.add_argument(
+        "--report", type=Path, metavar="FILE", help="HTML page, with what more sensors cost"
+    )
     graph.add_argument(
         "--fps", type=positive_number, nargs="+", default=(10, 30, 60), help="rates of the sensors"
     )

@@ -60,10 +60,10 @@ class ImagePretraining:
         size: Of the encoder, of `RESNETS`.
         data: Folder that `sparsh-ros simulate-vitactip` wrote.
         run: Folder of the run.
-        minutes: About how long; None where ``loop.steps`` says how many steps.
         loop: Settings of the loop.
         losses: Of SARL, which to add to BYOL's.
         resume: Whether to go on from the last checkpoint.
+        minutes: About how long; None where ``loop.steps`` says how many steps.
     """
 
     recipe: str
@@ -71,9 +71,9 @@ class ImagePretraining:
     data: Path
     run: Path
     loop: LoopSettings
-    minutes: float | None = None
     losses: Collection[str] = tuple(WEIGHTS)
     resume: bool = False
+    minutes: float | None = None
 
 
 def pretrain_images(job: ImagePretraining) -> None:
