@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from sparsh_ros import cli
+from sparsh_ros.commands.tacbench import command
 from sparsh_ros.commands.tacbench.gap import gap_section
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import describe_as_yaml
@@ -48,6 +49,11 @@ def test_recorded_touches_are_set_beside_simulated_ones(dataset, tmp_path, tacti
     assert "1 recordings of a digit" in section.title and row[0] == "mae"
     assert float(row[3]) > 1.0  # these simulated spots are no DIGIT
     assert 0.5 < float(row[4]) <= 1.0
+
+
+def test_tasks_are_those_there_is_data_for(tmp_path):
+    (tmp_path / "grasp").mkdir()
+    assert command._tasks_with_data(tmp_path) == ["force", "slip", "pose", "forcefield", "grasp"]
 
 
 def test_a_folder_that_is_no_run_is_named(dataset, tmp_path, capsys):
