@@ -11,6 +11,7 @@ PYTHON_3_10 ?= $(firstword \
 ROS ?= kilted
 SOURCE ?= simulated
 INPUT ?=
+MAZE ?=
 
 # Tests of what reads images and numbers, without torch: for libraries of other versions.
 CORE_TESTS := test/background test/perception test/recordings test/sensors \
@@ -45,7 +46,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The pip of an older Python would build without it in a way that it warns about.
 export PIP_USE_PEP517 := 1
 
-.PHONY: help setup demo test test-oldest has-python-3.10 fuzz soak lint bench
+.PHONY: help setup demo maze test test-oldest has-python-3.10 fuzz soak lint bench
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
@@ -53,6 +54,8 @@ help:
 	@echo 'make demo         live touch from a simulated DIGIT, 20 s; report in demo/report.html'
 	@echo '                  recorded frames: make demo SOURCE=video INPUT=<file or folder>'
 	@echo '                  that begins in contact: BACKGROUND=<image of the untouched gel>'
+	@echo 'make maze         a hand in the bead maze, by touch, over ROS; film and report in maze/'
+	@echo '                  others: MAZE="--seed 10001 --policy felt.onnx"'
 	@echo 'make setup        only the environment: .venv/bin/sparsh-ros run starts the ROS graph'
 	@echo 'make test         all tests; some: TESTS=test/sensors'
 	@echo '                  on ROS 2 Jazzy and the libraries of Ubuntu 24.04: ROS=jazzy'
@@ -68,8 +71,12 @@ demo: $(VENV)/.installed
 	'$(BIN)/sparsh-ros' demo --source '$(SOURCE)' $(if $(INPUT),--input '$(INPUT)') \
 	  $(if $(BACKGROUND),--background '$(BACKGROUND)')
 
+maze: $(VENV)/.installed
+	'$(BIN)/sparsh-ros' maze run $(MAZE)
+
+# Two at a time, those of one file one after the other: half of the tests wait for nodes to start.
 test: $(VENV)/.installed $(VENV)/.has-$(TEST_REQUIREMENTS)
-	'$(BIN)/python' -m pytest $(TESTS)
+	'$(BIN)/python' -m pytest -n 2 --dist loadfile $(TESTS)
 
 has-python-3.10:
 	@test -n '$(PYTHON_3_10)'

@@ -58,7 +58,7 @@ def test_a_package_that_a_command_needs_late_is_named(command, capsys) -> None:
 @pytest.mark.parametrize(
     ("interrupt", "said"),
     [
-        (KeyboardInterrupt(), ""),
+        (KeyboardInterrupt(), "sparsh-ros: stopped\n"),
         (KeyboardInterrupt("stopped, 3 of 9"), "sparsh-ros: stopped, 3 of 9\n"),
     ],
 )
@@ -194,4 +194,4 @@ def test_ctrl_c_in_a_process_of_its_own_leaves_no_traceback() -> None:
     assert process.stdout.readline() == "running\n"
     os.kill(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=30)
-    assert process.returncode == 130 and said == ""
+    assert process.returncode == 130 and said == "sparsh-ros: stopped\n"

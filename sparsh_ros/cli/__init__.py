@@ -151,8 +151,8 @@ _COMMANDS = {
     "maze": _Command(
         "sparsh_ros.commands.maze.command",
         lambda parser: maze.add_maze(parser, models.add_step),
-        "the simulated bead maze: film it, record demonstrations",
-        "sparsh-ros maze draw --seed 3 --out maze.mp4",
+        "the simulated bead maze: run it, film it, record demonstrations",
+        "sparsh-ros maze run --out maze",
     ),
     "export": _Command(
         "sparsh_ros.export.export",
@@ -199,8 +199,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         if is_program:  # a second one must not meet the interpreter as it ends
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        if str(interrupt):
-            sys.stderr.write(f"sparsh-ros: {interrupt}\n")
+        sys.stderr.write(f"sparsh-ros: {str(interrupt) or 'stopped'}\n")
         return INTERRUPTED
 
 

@@ -14,7 +14,7 @@ from sparsh_ros.sensors.drivers import SENSOR_TYPES
 from sparsh_ros.sensors.placement import SETTINGS as PLACEMENT
 
 _NEWTONS = {"g": 9.80665e-3, "kg": 9.80665, "N": 1.0}
-LAYOUTS = ("force-slip", "pose", "pretraining", "plain")
+LAYOUTS = ("force-slip", "pose", "pretraining", "plain", "recorded")
 SPLITS = ("test", "train", "validation")
 
 
@@ -97,7 +97,7 @@ def add_import(parser: argparse.ArgumentParser) -> None:
         "Turn recordings into bags with labels; bags that were made with the same options\n"
         "are kept.\nLayouts: force-slip (Sparsh T1 and T2), pose (Sparsh T3), pretraining (Sparsh\n"
         "pickles without labels), plain (a video or a folder of images, with a CSV file of "
-        "labels)."
+        "labels),\nrecorded (bags of `sparsh-ros record`, with a CSV file of labels beside each)."
     )
     parser.add_argument("layout", choices=LAYOUTS, help="of the data set")
     parser.add_argument("source", type=Path, help="file or folder of the data set")
@@ -111,7 +111,8 @@ def add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--labels",
         type=Path,
-        help="plain: CSV file with columns such as index, t_s, Fx_N, Fy_N, Fz_N, slipping, x_m",
+        help="plain, recorded: CSV file with columns such as index, t_s, Fx_N, Fy_N, Fz_N, "
+        "slipping, x_m",
     )
     parser.add_argument("--background", type=Path, help="image of the untouched gel")
     parser.add_argument(

@@ -28,7 +28,7 @@ _GROUPS = {
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Options of `sparsh-ros run`: one per argument of the graph."""
-    _add_settings(parser, settings.graph_settings(SENSOR_TYPES))
+    add_settings(parser, settings.graph_settings(SENSOR_TYPES))
 
 
 def add_demo(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,7 @@ def add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("demo"), help="folder of the report and the log"
     )
-    _add_settings(parser, settings.graph_settings(SENSOR_TYPES))
+    add_settings(parser, settings.graph_settings(SENSOR_TYPES))
     parser.set_defaults(source="simulated", touch="demo")
 
 
@@ -49,7 +49,7 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
     )
     table = settings.replay_settings()
     parser.add_argument("bag", metavar="BAG", help=table.pop("bag").description)
-    _add_settings(parser, table)
+    add_settings(parser, table)
 
 
 def add_record(parser: argparse.ArgumentParser) -> None:
@@ -109,7 +109,7 @@ def _add_namespace(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--namespace", default=namespace.value, help=namespace.description)
 
 
-def _add_settings(parser: argparse.ArgumentParser, table: Mapping[str, Setting]) -> None:
+def add_settings(parser: argparse.ArgumentParser, table: Mapping[str, Setting]) -> None:
     """One option for each of these arguments, in groups; one that is not set is None."""
     left = dict(table)
     for title, names in _GROUPS.items():

@@ -3,9 +3,10 @@
 
     sparsh-ros import force-slip Downloads/T1 --out bags/T1
     sparsh-ros import plain press.mp4 --labels press.csv --out bags
+    sparsh-ros import recorded recordings --out bags
 
 Each layout is a module that finds the recordings of a data set: force_slip, pose, pretraining,
-plain. Pickles are read as data; nothing in them runs.
+plain, recorded. Pickles are read as data; nothing in them runs.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from sparsh_ros.progress import track
 from sparsh_ros.recordings.bag_writer import BagWriter, whole_or_nothing
 from sparsh_ros.recordings.bags import open_bag, profile_key
 from sparsh_ros.recordings.formats.definitions import one_line
-from sparsh_ros.recordings.importers import force_slip, plain, pose, pretraining
+from sparsh_ros.recordings.importers import force_slip, plain, pose, pretraining, recorded
 from sparsh_ros.recordings.importers.recording import Options, Recording, parse_axes
 from sparsh_ros.sensors.placement import placement_from
 
@@ -33,6 +34,7 @@ LAYOUTS = {
     "pose": pose,
     "pretraining": pretraining,
     "plain": plain,
+    "recorded": recorded,
 }
 
 

@@ -32,20 +32,20 @@ class Decision:
     """What to do in the next period.
 
     Attributes:
+        state: of the reflexes; "follow" or "close" without them.
+        reason: of that state, in words.
+        grip_n: force of the gripper.
         joints: (N, 7) joint angles to reach at the end of it and of those after it, as far as they
             are planned.
         twist: (6,) of the hand in this period, m and rad, in the hand's frame.
-        grip_n: force of the gripper.
-        state: of the reflexes; "follow" or "close" without them.
-        reason: of that state, in words.
         planned: the policy was asked just now.
     """
 
-    joints: NDArray[np.float64]
-    twist: NDArray[np.float64]
-    grip_n: float
     state: str
     reason: str
+    grip_n: float
+    joints: NDArray[np.float64]
+    twist: NDArray[np.float64]
     planned: bool
 
 
@@ -106,8 +106,8 @@ class MazeController:
             twist, future = np.zeros(6), self._driver.joints[None].copy()
         else:
             planned = self._plan(observation)
-            twist, future = self._follow(action.pace)
-        return Decision(future, twist, action.grip_n, action.state, action.reason, planned)
+            twist, future = self._follow(action)
+        return Decision(action.state, action.reason, action.grip_n, future, twist, planned)
 
     def hold(self) -> NDArray[np.float64]:
         """Joint angles (7,) at which to stay; whatever was planned is forgotten."""
@@ -136,11 +136,14 @@ class MazeController:
         self._chunk = list(chunk)
         return True
 
-    def _follow(self, pace: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _follow(self, action: Action) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The twist of this period, and the joint angles after this action and those after it."""
-        ahead = HandDriver(self._driver.joints)
         before = kinematics.forward(self._driver.joints)
-        future = [_carry_out(ahead, self._slowed(action, pace)) for action in self._chunk]
+        yields = np.concatenate([self._period_s * action.yields_m_s, np.zeros(3)])
+        ahead = HandDriver(self._driver.joints)
+        if yields.any():
+            ahead.move(yields)
+        future = [_carry_out(ahead, self._slowed(wanted, action.pace)) for wanted in self._chunk]
         self._chunk.pop(0)
         self._driver.joints = future[0]
         error = kinematics.pose_error(kinematics.forward(future[0]), before)

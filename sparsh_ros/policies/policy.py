@@ -17,9 +17,12 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from sparsh_ros.errors import WeightsError
+from sparsh_ros.resources import weights_path
 
 KINDS = ("diffusion", "chunks", "felt")
 """Diffusion over chunks of joint angles, their regression, and chunks of twists by what is felt."""
+SHIPPED = weights_path("bead_maze", "felt.onnx")
+"""The policy that ships."""
 _KEY = "sparsh_ros.policy"
 
 

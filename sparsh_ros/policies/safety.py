@@ -25,12 +25,15 @@ class SafetySettings:
         joints_stale_s: the same of joint states.
         jump_rad: change of a joint between two joint states beyond what its speed allows.
         slow_s: time that policy and reflexes may take for one period.
+        patience_s: how long touch, joint states or decisions may be late. The arm stays from the
+            first such period on; after this time the run is over.
     """
 
     stale_s: float = 0.1
     joints_stale_s: float = 0.1
     jump_rad: float = 0.03
     slow_s: float = 0.08
+    patience_s: float = 1.0
 
 
 class Safety:
@@ -44,7 +47,7 @@ class Safety:
         self._joints_s = 0.0
 
     def check_touch(self, now_s: float, touches: tuple[Touch | None, Touch | None]) -> str:
-        """Missing, stale, invalid or frozen touch.
+        """Missing, stale or invalid touch.
 
         Args:
             now_s: the moment, by the clock of the stamps.
@@ -58,6 +61,11 @@ class Safety:
             age_s = now_s - 1e-9 * touch.stamp_ns
             if age_s > self.settings.stale_s:
                 return f"{side} fingertip: touch is {age_s:.2f} s old"
+        return ""
+
+    def check_frozen(self, touches: tuple[Touch, Touch]) -> str:
+        """Images that do not change."""
+        for side, touch in zip(SIDES, touches, strict=True):
             before = self._last.get(side)
             self._last[side] = touch
             if before is not None and _is_frozen(before, touch):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -271,6 +271,27 @@ class BagWriter:
             for name, value in values.items()
         ]
         self._write(topic, "sparsh_ros/msg/Predicates", stamp_ns, "", predicates=known)
+
+    def joints(
+        self, topic: str, stamp_ns: int, names: Sequence[str], positions: np.ndarray
+    ) -> None:
+        """Joint angles, rad, as a JointState."""
+        self._write(
+            topic,
+            "sensor_msgs/msg/JointState",
+            stamp_ns,
+            "",
+            name=list(names),
+            position=np.asarray(positions, float),
+            velocity=np.empty(0),
+            effort=np.empty(0),
+        )
+
+    def number(self, topic: str, stamp_ns: int, value: float) -> None:
+        """A number, as a Float64."""
+        type_name = "std_msgs/msg/Float64"
+        message = self._make(type_name, data=float(value))
+        self.raw(topic, type_name, stamp_ns, bytes(self._types.serialize_cdr(message, type_name)))
 
     def raw(self, topic: str, type_name: str, log_time_ns: int, cdr: bytes) -> None:
         """A serialised message of any standard type or type of this package.

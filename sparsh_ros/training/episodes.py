@@ -245,17 +245,22 @@ def _row(sample: TouchSample) -> dict:
 
 def _write(path: Path, background: np.ndarray, rows: list[dict], meta: dict) -> None:
     frames = [row.pop("jpeg") for row in rows]
-    partial_path = path.with_suffix(".partial")
-    with partial_path.open("wb") as file:
-        np.savez(
-            file,
-            jpeg=np.concatenate(frames),
-            jpeg_offset=np.cumsum([0, *map(len, frames)], dtype=np.int64),
-            background_jpeg=encode_jpeg(background, JPEG_QUALITY),
-            **{name: np.array([row[name] for row in rows]) for name in rows[0]},
-            meta=np.array(json.dumps(meta)),
-        )
-    os.replace(partial_path, path)
+    write_episode(
+        path,
+        meta,
+        jpeg=np.concatenate(frames),
+        jpeg_offset=np.cumsum([0, *map(len, frames)], dtype=np.int64),
+        background_jpeg=encode_jpeg(background, JPEG_QUALITY),
+        **{name: np.array([row[name] for row in rows]) for name in rows[0]},
+    )
+
+
+def write_episode(path: Path, meta: dict, **arrays: np.ndarray) -> None:
+    """Write the file of an episode whole or not at all; workers may write the same one."""
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        np.savez(file, **arrays, meta=np.array(json.dumps(meta)))
+    os.replace(partial, path)
 
 
 def _shrink(field: np.ndarray) -> np.ndarray:

@@ -30,15 +30,17 @@ from sparsh_ros.training.patches import PATCH_BYTES, PATCHES, cut_patches, subtr
 
 IDLE_SHARE = 0.2  # at most this share of the pairs shows no contact
 
+Floats = NDArray[np.float32]
+
 
 @dataclass(frozen=True)
 class PairLabels:
     """What is true of n frame pairs; vectors are in the gel frame.
 
     Attributes:
+        in_contact: (n,) bool, at the current frame.
         force_n: (n, 3) force of the world on the gel at the current frame, newtons.
         delta_force_n: (n, 3) its change since the older frame.
-        in_contact: (n,) bool, at the current frame.
         slipping: (n,) bool, the contact slides at the current frame.
         motion: (n, 3) change of the object's x (mm), y (mm), angle (degrees) since the older
             frame; NaN unless it stayed in contact throughout.
@@ -46,13 +48,13 @@ class PairLabels:
         delta_force_scale_n: (n, 3) newtons at a delta-force output of 1, by sensor.
     """
 
-    force_n: NDArray[np.float32]
-    delta_force_n: NDArray[np.float32]
     in_contact: NDArray[np.bool_]
+    force_n: Floats
+    delta_force_n: Floats
     slipping: NDArray[np.bool_]
-    motion: NDArray[np.float32]
-    force_scale_n: NDArray[np.float32]
-    delta_force_scale_n: NDArray[np.float32]
+    motion: Floats
+    force_scale_n: Floats
+    delta_force_scale_n: Floats
 
     def __len__(self) -> int:
         return len(self.force_n)

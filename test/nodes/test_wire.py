@@ -156,8 +156,8 @@ def test_force_fields_arrive_over_the_middleware_as_it_comes(outsider) -> None:
 
 
 def test_the_shipped_profile_carries_large_messages() -> None:
-    profile = str(config_path("fastdds.xml"))
-    environment = os.environ | {"FASTDDS_DEFAULT_PROFILES_FILE": profile}
+    names = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")  # of Jazzy
+    environment = os.environ | dict.fromkeys(names, str(config_path("fastdds.xml")))
     receiver, sender = (
         subprocess.Popen(
             [sys.executable, "-c", LARGE, role], env=environment, stdout=subprocess.PIPE, text=True

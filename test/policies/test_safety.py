@@ -22,6 +22,7 @@ def test_good_touch_passes():
     assert safety.check_touch(NOW_S, (touch(value=1.0), touch(value=2.0))) == ""
     again = touch(0.01, value=1.1), touch(0.01, value=2.1)
     assert safety.check_touch(NOW_S, again) == ""
+    assert safety.check_frozen(again) == ""
 
 
 @pytest.mark.parametrize(
@@ -38,8 +39,8 @@ def test_touch_that_is_missing_stale_or_invalid_stops(left, sentence):
 
 def test_a_frozen_image_stops():
     safety = Safety()
-    assert safety.check_touch(NOW_S, (touch(0.09), touch(0.09, value=3.0))) == ""
-    found = safety.check_touch(NOW_S, (touch(0.01), touch(0.01, value=4.0)))
+    assert safety.check_frozen((touch(0.09), touch(0.09, value=3.0))) == ""
+    found = safety.check_frozen((touch(0.01), touch(0.01, value=4.0)))
     assert found == "left fingertip: the image is frozen"
 
 

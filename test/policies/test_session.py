@@ -19,9 +19,12 @@ class StubPolicyController:
     def __init__(self, start):
         self.joints, self.step, self.state = start.copy(), 0.01, "follow"
 
+    def hold(self):
+        return self.joints
+
     def update(self, _now_s, _joints, _touches):
         self.joints = self.joints + self.step * np.eye(7)[6]
-        return Decision(self.joints[None], np.zeros(6), 5.0, self.state, "gripped in vain", True)
+        return Decision(self.state, "gripped in vain", 5.0, self.joints[None], np.zeros(6), True)
 
 
 class Robot:
@@ -67,39 +70,75 @@ class Robot:
         return self
 
 
-def troubles():
-    def set_to(**values):
-        return lambda robot: vars(robot).update(values)
-
-    def controller(**values):
-        return lambda robot: vars(robot.controller).update(values)
-
-    return {
-        "left stops": (set_to(without="left"), "left fingertip: touch is"),
-        "right stops": (set_to(without="right"), "right fingertip: touch is"),
-        "invalid": (set_to(invalid=True), "left fingertip: invalid: no background"),
-        "frozen": (set_to(frozen=True), "left fingertip: the image is frozen"),
-        "joints stop": (set_to(without="joints"), "joint states are"),
-        "joints jump": (set_to(jump=0.5), "panda_joint1: jumped by 0.500 rad"),
-        "slow": (set_to(took_s=0.3), "policy: took 0.300 s"),
-        "too fast": (controller(step=1.0), "panda_joint7: wanted at most 2.61 rad/s"),
-        "beyond": (controller(joints=kinematics.READY + 9.0), "panda_joint1: wanted within"),
-        "no number": (controller(step=np.nan), "not a number"),
-        "lost": (controller(state="lost"), "gripped in vain"),
-    }
+def set_to(**values):
+    return lambda robot: vars(robot).update(values)
 
 
-@pytest.mark.parametrize("name", troubles())
+def controller(**values):
+    return lambda robot: vars(robot.controller).update(values)
+
+
+GAPS = {
+    "left stops": (set_to(without="left"), "left fingertip: touch is"),
+    "right stops": (set_to(without="right"), "right fingertip: touch is"),
+    "invalid": (set_to(invalid=True), "left fingertip: invalid: no background"),
+    "joints stop": (set_to(without="joints"), "joint states are"),
+    "slow": (set_to(took_s=0.3), "policy: took 0.300 s"),
+}
+TROUBLES = {
+    "frozen": (set_to(frozen=True), "left fingertip: the image is frozen"),
+    "joints jump": (set_to(jump=0.5), "panda_joint1: jumped by 0.500 rad"),
+    "too fast": (controller(step=1.0), "panda_joint7: wanted at most 2.61 rad/s"),
+    "beyond": (controller(joints=kinematics.READY + 9.0), "panda_joint1: wanted within"),
+    "no number": (controller(step=np.nan), "not a number"),
+    "lost": (controller(state="lost"), "gripped in vain"),
+}
+ALL = GAPS | TROUBLES
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_trouble_stops_the_arm_within_two_periods_and_says_why(name):
-    cause, sentence = troubles()[name]
+    cause, sentence = ALL[name]
     robot = Robot().running()
     cause(robot)
     orders = [robot.period(), robot.period()]
-    assert orders[-1].stop and orders[-1].state == session.STOPPED
+    assert orders[-1].stop and orders[-1].decision is None
     assert sentence in orders[-1].reason
-    assert orders[-1].decision is None
-    assert robot.period().stop  # and it stays so, whatever comes
+    for _ in range(round(1.1 / PERIOD_S)):
+        order = robot.period()
+        assert order.stop  # and it stays so, whatever comes
+    assert order.state == session.STOPPED
     assert "reset first" in robot.session.start()
+
+
+@pytest.mark.parametrize("name", TROUBLES)
+def test_what_a_busy_machine_does_not_explain_ends_the_run_at_once(name):
+    robot = Robot().running()
+    TROUBLES[name][0](robot)
+    assert [robot.period(), robot.period()][-1].state == session.STOPPED
+
+
+@pytest.mark.parametrize("name", GAPS)
+def test_after_a_short_gap_it_goes_on_and_after_another_one_too(name):
+    robot = Robot().running()
+    for _ in range(2):
+        GAPS[name][0](robot)
+        for _ in range(round(0.7 / PERIOD_S)):
+            order = robot.period()
+        assert order.stop and order.state == session.RUNNING
+        vars(robot).update(without="", invalid=False, took_s=0.0)
+        for _ in range(8):
+            order = robot.period()
+        assert order.decision is not None
+        assert order.age_s == pytest.approx(0.01, abs=1e-6)
+
+
+def test_what_ended_a_run_first_is_its_reason():
+    robot = Robot().running()
+    TROUBLES["joints jump"][0](robot)
+    robot.period()
+    robot.session.stop()
+    assert "jumped" in robot.session.reason
 
 
 def test_it_starts_only_with_joint_states_and_says_so():

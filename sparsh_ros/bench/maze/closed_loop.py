@@ -4,22 +4,27 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from sparsh_ros.kinematics import HandDriver
 from sparsh_ros.policies import reflexes
 from sparsh_ros.policies.controller import Decision, MazeController
 from sparsh_ros.policies.policy import Policy
 from sparsh_ros.policies.reading import FIRST_NS, TouchReader, TruthReader
 from sparsh_ros.policies.reflexes import ReflexSettings
 from sparsh_ros.policies.safety import Safety
-from sparsh_ros.simulation.maze.expert import start_run
+from sparsh_ros.policies.touch import Touch
+from sparsh_ros.simulation.maze.expert import Expert, start_run
 from sparsh_ros.simulation.maze.wire import draw_wire
 from sparsh_ros.simulation.maze.world import MazeSample, MazeWorld
 
 LONGEST_S = 60.0
+LAG = 1
+"""Periods by which touch is late when it is acted upon: 83 ms, more than over ROS."""
 _GIVEN_UP_S = 1.0  # without reflexes nothing brings a lost bead back
 _NO_PROGRESS_S, _PROGRESS_M = 10.0, 2e-3
 
@@ -67,6 +72,7 @@ def run_maze(
     reader: TouchReader | None,
     reflex_settings: ReflexSettings | None,
     watch: Watcher = lambda _sample, _decision: None,
+    lag: int = LAG,
 ) -> RunResult:
     """Let a policy do a maze.
 
@@ -77,6 +83,7 @@ def run_maze(
         reader: what feels; None takes the truth in place of estimates.
         reflex_settings: of the reflexes; None for none.
         watch: called after each step.
+        lag: periods by which touch is late.
     """
     wire = draw_wire(family, seed)
     world = MazeWorld(wire, seed, policy.card.rate_hz)
@@ -89,12 +96,14 @@ def run_maze(
     safety = Safety()
     sample = start_run(world)
     decision = None
+    felt: deque[tuple[Touch, Touch]] = deque(maxlen=1 + lag)
     while not (sample.finished or log.failure(sample, decision)):
         if reader is None:
-            touches = truth.read(sample.time_s, sample.touches)
+            felt.append(truth.read(sample.time_s, sample.touches))
         else:
             images = sample.touches[0].image, sample.touches[1].image
-            touches = reader.read(sample.time_s, images)
+            felt.append(reader.read(sample.time_s, images))
+        touches = felt[0]
         now_s = FIRST_NS * 1e-9 + sample.time_s
         # The first image has no partner yet: the hand waits, as it does after any invalid one.
         trouble = safety.check_touch(now_s, touches)
@@ -110,6 +119,20 @@ def run_maze(
             watch(sample, decision)
     regrasps = 0 if controller.reflexes is None else controller.reflexes.regrasps
     return log.result(family, seed, sample, decision, wire.length_m, regrasps)
+
+
+def run_expert(family: str, seed: int) -> RunResult:
+    """Let the demonstrator do a maze, who sees the wire; undisturbed."""
+    wire = draw_wire(family, seed)
+    world = MazeWorld(wire, seed)
+    expert = Expert(wire, world.rate_hz, np.random.default_rng((seed, 23)))
+    driver, log = HandDriver(world.start), _Log(True)
+    sample = start_run(world)
+    while not (sample.finished or log.failure(sample, None)):
+        command = expert.command(sample)
+        log.add(sample, 0.0)
+        sample = world.step(driver.move(command.twist), command.grip_n)
+    return log.result(family, seed, sample, None, wire.length_m, expert.regrasps)
 
 
 class _Log:

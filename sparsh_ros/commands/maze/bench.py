@@ -10,6 +10,7 @@ import argparse
 import json
 import platform
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -19,14 +20,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from sparsh_ros.bench.maze.closed_loop import RunResult, run_maze
+from sparsh_ros.bench.maze.closed_loop import RunResult, run_expert, run_maze
 from sparsh_ros.bench.maze.offline import piece_errors_mm
 from sparsh_ros.bench.maze.summary import PAPER, summarise
-from sparsh_ros.commands.maze.films import film_policy, reflexes_of
+from sparsh_ros.commands.maze.films import film_policy
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.policies.demonstrations import FIRST_TEST_SEED, load_all
 from sparsh_ros.policies.policy import Policy
 from sparsh_ros.policies.reading import TouchReader
+from sparsh_ros.policies.reflexes import reflexes_for
 from sparsh_ros.progress import progress_bar
 from sparsh_ros.reports.maze import write_report
 
@@ -43,8 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
         )
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows, failures, films = {}, [], {}
+    if arguments.expert:
+        rows["expert"] = summarise(_expert_results(arguments))
     for path in arguments.policies:
-        name = path.stem + ("-truth" if arguments.truth else "")
+        name = path.stem + "-truth" * arguments.truth + "-no-reflexes" * arguments.no_reflexes
         results = _results(arguments, path, name)
         rows[name] = summarise(results)
         if arguments.recorded is not None:
@@ -64,31 +68,43 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _results(arguments: argparse.Namespace, path: Path, name: str) -> list[RunResult]:
-    """Runs of one policy; those that are in the folder already are not made again."""
-    policy, file = Policy(path), arguments.out / f"{name}.{RESULTS_FILE}"
+    policy, reader = Policy(path), None if arguments.truth else TouchReader()
+    film = arguments.out / f"{name}.mp4"
+
+    with_reflexes, lag = not arguments.no_reflexes, arguments.lag
+    settings = reflexes_for(policy.card) if with_reflexes else None
+
+    def run_one(seed: int) -> RunResult:
+        family = arguments.family
+        if seed == arguments.seed:
+            return film_policy(policy, family, seed, reader, film, with_reflexes, lag)[0]
+        return run_maze(policy, family, seed, reader, settings, lag=lag)
+
+    return _run_all(arguments, name, run_one)
+
+
+def _expert_results(arguments: argparse.Namespace) -> list[RunResult]:
+    return _run_all(arguments, "expert", lambda seed: run_expert(arguments.family, seed))
+
+
+def _run_all(
+    arguments: argparse.Namespace, name: str, run_one: Callable[[int], RunResult]
+) -> list[RunResult]:
+    """A run of each maze; those that are in the folder already are not made again."""
+    file = arguments.out / f"{name}.{RESULTS_FILE}"
     lines = file.read_text().splitlines() if file.exists() else []
     done = {result.seed: result for result in (RunResult(**json.loads(line)) for line in lines)}
     seeds = range(arguments.seed, arguments.seed + arguments.mazes)
-    reader = None if arguments.truth else TouchReader()
     with ExitStack() as stack:
         bar = stack.enter_context(progress_bar(name, len(seeds)))
         log = stack.enter_context(file.open("a"))
         for seed in seeds:
             if seed not in done:
-                film = arguments.out / f"{name}.mp4" if seed == seeds[0] else None
-                done[seed] = _one(policy, arguments.family, seed, reader, film)
+                done[seed] = run_one(seed)
                 log.write(json.dumps(asdict(done[seed])) + "\n")
                 log.flush()
             bar.advance()
     return [done[seed] for seed in seeds]
-
-
-def _one(
-    policy: Policy, family: str, seed: int, reader: TouchReader | None, film: Path | None
-) -> RunResult:
-    if film is not None:
-        return film_policy(policy, family, seed, reader, film)[0]
-    return run_maze(policy, family, seed, reader, reflexes_of(policy))
 
 
 def _show(rows: dict[str, dict[str, float]]) -> None:

@@ -15,7 +15,8 @@ import sys
 import cv2
 
 from sparsh_ros.commands.maze.films import film_expert, film_policy
-from sparsh_ros.policies.demonstrations import record_all
+from sparsh_ros.policies.bags import write_bag
+from sparsh_ros.policies.demonstrations import Demonstration, record_all
 from sparsh_ros.policies.policy import Policy
 from sparsh_ros.policies.reading import TouchReader
 from sparsh_ros.progress import progress_bar
@@ -43,7 +44,10 @@ def _draw(arguments: argparse.Namespace) -> None:
 
 def _demonstrate(arguments: argparse.Namespace) -> None:
     with progress_bar("Demonstrations", arguments.count) as bar:
-        for _ in record_all(
+        for path in record_all(
             arguments.out, arguments.count, arguments.family, arguments.disturbance
         ):
+            bag = path.with_suffix("")
+            if arguments.bags and not bag.exists():
+                write_bag(Demonstration.load(path), bag)
             bar.advance()

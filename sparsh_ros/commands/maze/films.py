@@ -7,24 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from sparsh_ros.bench.maze.closed_loop import LONGEST_S, RunResult, run_maze
+from sparsh_ros.bench.maze.closed_loop import LAG, LONGEST_S, RunResult, run_maze
 from sparsh_ros.kinematics import HandDriver
 from sparsh_ros.policies.controller import Decision
 from sparsh_ros.policies.policy import Policy
 from sparsh_ros.policies.reading import TouchReader
-from sparsh_ros.policies.reflexes import ReflexSettings
+from sparsh_ros.policies.reflexes import reflexes_for
 from sparsh_ros.simulation.maze.drawing import FilmWriter, describe, draw_frame
 from sparsh_ros.simulation.maze.expert import Expert, start_run
 from sparsh_ros.simulation.maze.wire import draw_wire
 from sparsh_ros.simulation.maze.world import MazeSample, MazeWorld
-
-
-def reflexes_of(policy: Policy) -> ReflexSettings | None:
-    """Reflexes belong to policies by what is felt, as far as they feel anything."""
-    card = policy.card
-    if card.kind != "felt" or card.without == "touch":
-        return None
-    return ReflexSettings(uses_slip=card.without != "slip")
 
 
 def film_expert(family: str, seed: int, path: Path) -> np.ndarray:
@@ -43,9 +35,16 @@ def film_expert(family: str, seed: int, path: Path) -> np.ndarray:
 
 
 def film_policy(
-    policy: Policy, family: str, seed: int, reader: TouchReader | None, path: Path
+    policy: Policy,
+    family: str,
+    seed: int,
+    reader: TouchReader | None,
+    path: Path,
+    with_reflexes: bool = True,
+    lag: int = LAG,
 ) -> tuple[RunResult, np.ndarray]:
     """Film a policy; what became of the run, and the last picture."""
+    settings = reflexes_for(policy.card) if with_reflexes else None
     wire, pictures = draw_wire(family, seed), []
     with FilmWriter(path, policy.card.rate_hz) as film:
 
@@ -54,5 +53,5 @@ def film_policy(
             pictures[:] = [draw_frame(wire, sample, words)]
             film.add(pictures[0])
 
-        result = run_maze(policy, family, seed, reader, reflexes_of(policy), watch)
+        result = run_maze(policy, family, seed, reader, settings, watch, lag)
     return result, pictures[0]

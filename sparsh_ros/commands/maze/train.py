@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = PolicySettings(
         arguments.kind, arguments.epochs, seed=arguments.seed, without=arguments.without
     )
-    with progress_bar(f"Policy {arguments.kind}", settings.epochs) as bar:
+    with progress_bar(f"Policy {arguments.kind}", settings.count) as bar:
         result = train_policy(demonstrations[:count], settings, arguments.out, bar.advance)
     sys.stdout.write(
         f"{arguments.out}: {count} demonstrations, {result.pairs} pairs, loss on those held back "

@@ -112,10 +112,17 @@ def record_classes(
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run `sparsh-ros simulate`."""
+    """Run `sparsh-ros simulate`.
+
+    Raises:
+        DatasetError: An argument is not allowed, or a file cannot be written.
+    """
     _check(arguments)
     folder = arguments.out / (arguments.task or "") / arguments.split
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(f"{error.filename}: {error.strerror}") from error
     record, suffix = (record_bag, "") if arguments.bags else (episodes.record, ".npz")
     if arguments.small:
         record = record_small

@@ -36,11 +36,17 @@ RECORDER = "record"
 PRINTER = "predicate_printer"
 """The executable that prints what a hand finds true."""
 
+WORLD, CONTROLLER, MAZE_WATCH = "bead_maze_world", "bead_maze_controller", "bead_maze_watch"
+"""The executables of the bead maze."""
+
 # Others: as the executable.
 _MODULES = {
     "record": "record.recorder",
     "player": "replay.player",
     PRINTER: "predicates.printer",
+    WORLD: "maze.world",
+    CONTROLLER: "maze.controller",
+    MAZE_WATCH: "maze.watch",
 }
 _NO_SENSORS = {name: setting.value for name, setting in settings.SENSORS.items()}
 

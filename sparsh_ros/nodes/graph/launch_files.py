@@ -46,19 +46,19 @@ def describe(sensor_types: Sequence[str]) -> LaunchDescription:
     """The graph for one of these types of sensor, with all of `settings.graph_settings`."""
 
     arguments = settings.graph_settings(sensor_types) | {_RVIZ: settings.USE_RVIZ}
-    return _describe(arguments, lambda texts: graph.parse(texts, sensor_types), _checked)
+    return describe_graph(arguments, lambda texts: graph.parse(texts, sensor_types), _checked)
 
 
 def describe_perception_only() -> LaunchDescription:
     """The graph for another's driver, with all of `settings.perception_only_settings`."""
 
     arguments = settings.perception_only_settings() | {_RVIZ: settings.USE_RVIZ}
-    return _describe(arguments, graph.parse_perception_only, _checked)
+    return describe_graph(arguments, graph.parse_perception_only, _checked)
 
 
 def describe_replay() -> LaunchDescription:
     """The graph that plays a recording, with all of `settings.replay_settings`."""
-    return _describe(settings.replay_settings(), replay_graph.parse, replay_graph.processes)
+    return describe_graph(settings.replay_settings(), replay_graph.parse, replay_graph.processes)
 
 
 def _checked(values: graph.Arguments) -> list[graph.Process]:
@@ -68,7 +68,9 @@ def _checked(values: graph.Arguments) -> list[graph.Process]:
 
 def describe_predicates_demo() -> LaunchDescription:
     """A simulated hand at work, and a node that prints what its fingers find true."""
-    return _describe(_hand_settings(), _parse_hand, lambda values: _with_printer(_checked(values)))
+    return describe_graph(
+        _hand_settings(), _parse_hand, lambda values: _with_printer(_checked(values))
+    )
 
 
 def hand_processes(texts: Mapping[str, str | None]) -> list[graph.Process]:
@@ -90,11 +92,18 @@ def _parse_hand(texts: Mapping[str, str | None]) -> graph.Arguments:
     return graph.parse({name: arguments[name].text for name in _HAND} | dict(texts), settings.DIGIT)
 
 
-def _describe(
+def describe_graph(
     arguments: Mapping[str, Setting],
     parse: Callable[[Mapping[str, str | None]], graph.Arguments],
     make: Callable[[graph.Arguments], list[graph.Process]],
 ) -> LaunchDescription:
+    """Any graph.
+
+    Args:
+        arguments: that it has, `namespace` and `log_level` among them.
+        parse: makes values of what was typed for some of them.
+        make: checks these and gives the processes.
+    """
     known: set[str] = set()
 
     def note_set(context: LaunchContext) -> None:
@@ -109,7 +118,8 @@ def _describe(
         processes = make(values)
         monitor = graph.ProcessMonitor(processes, values.get("use_respawn", False))
         nodes = [part for process in processes for part in _node(process, monitor, values, {})]
-        return [GroupAction([PushRosNamespace(values["namespace"]), *nodes]), *viewers]
+        below = [PushRosNamespace(values["namespace"])] if values["namespace"] else []
+        return [GroupAction([*below, *nodes]), *viewers]
 
     declared = [_declare(name, setting) for name, setting in arguments.items()]
     # The number of sensors is known only once the arguments are.

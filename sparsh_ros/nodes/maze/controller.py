@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bead maze's controller: what two fingertips feel in, commands to arm and gripper out.
 
-Hears `features`, `slip` and `force_with_covariance` of both fingertips and `joint_states`;
+Hears `features`, `slip`, `pose` and `force_with_covariance` of both fingertips and `joint_states`;
 publishes `joint_trajectory` (chunks as ros2_controllers' joint trajectory controller takes them; an
 empty one stops the arm) or `twist` (for a servo; zero stops it), `grip_command` (N) and
-`controller_state`, which says what the reflexes do and why. The services `~/start`, `~/pause`,
+`controller_state`, which says what the reflexes do and why, how old the touch was that was decided
+by, and how many periods were missed. The services `~/start`, `~/pause`,
 `~/stop` and `~/reset` are for people. Whatever goes wrong stops the arm within two control periods,
 see `sparsh_ros.policies.session`.
 """
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -24,7 +27,6 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from sparsh_ros import kinematics
-from sparsh_ros.errors import ParameterError
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.nodes.help import wants_help
 from sparsh_ros.nodes.maze.fingertip import FingertipInput
@@ -37,11 +39,14 @@ from sparsh_ros.nodes.runtime.endpoints import Input, create_publisher
 from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode
 from sparsh_ros.nodes.topics import qos
 from sparsh_ros.policies.controller import Decision, MazeController
-from sparsh_ros.policies.policy import Policy
-from sparsh_ros.policies.reflexes import ReflexSettings
+from sparsh_ros.policies.policy import SHIPPED, Policy
+from sparsh_ros.policies.reflexes import reflexes_for
 from sparsh_ros.policies.safety import SafetySettings
-from sparsh_ros.policies.session import RUNNING, STOPPED, Order, Session
-from sparsh_ros.policies.touch import SIDES
+from sparsh_ros.policies.session import IDLE, RUNNING, STOPPED, Order, Session
+from sparsh_ros.policies.touch import SIDES, Touch
+
+_EARLY, _LATE = 0.75, 1.25  # of a period since the last decision: when touch, or a timer, ticks
+_MISSED = 1.75
 
 
 class ControllerNode(ManagedNode):
@@ -57,24 +62,28 @@ class ControllerNode(ManagedNode):
         self._session: Session | None = None
         self._timer = None
         self._state: tuple[str, str] = ("", "")
+        self._ticked_s = math.nan
+        self._missed = 0
+        self._stamps: dict[str, int] = {}
+        self._is_to_begin = False
 
     def _configure(self) -> None:
         params = self._params
-        if not params["policy"]:
-            raise ParameterError(
-                "policy: wanted an ONNX file, found none; `sparsh-ros train policy` makes one"
-            )
-        policy = Policy(params["policy"])
+        policy = Policy(params["policy"] or SHIPPED)
         spec = load_model_spec(params["model"])
         self._period_s = 1.0 / policy.card.rate_hz
-        safety = SafetySettings(params["stale_s"], params["stale_s"], slow_s=params["slow_s"])
-        reflexes = ReflexSettings() if policy.card.observation == "felt" else None
+        safety = SafetySettings(
+            params["stale_s"],
+            params["stale_s"],
+            slow_s=params["slow_s"],
+            patience_s=params["patience_s"],
+        )
+        reflexes = reflexes_for(policy.card)
         self._session = Session(
             lambda joints: MazeController(policy, joints, reflexes), self._period_s, safety
         )
         self._fingertips = [
-            FingertipInput(self, side, params[side], spec, self._session.put_touch)
-            for side in SIDES
+            FingertipInput(self, side, params[side], spec, self._on_touch) for side in SIDES
         ]
         self._joint_input = Input(self, JointState, "joint_states", qos.RELIABLE, self._on_joints)
         is_twist = params["command"] == "twist"
@@ -92,7 +101,9 @@ class ControllerNode(ManagedNode):
             self.create_service(Trigger, f"~/{name}", _answer(act))
 
     def _activate(self) -> None:
-        self._timer = self.create_timer(self._period_s, self._tick, clock=steady_clock())
+        self._ticked_s = math.nan
+        self._is_to_begin = self._params["begin"]
+        self._timer = self.create_timer(self._period_s / 4, self._watch, clock=steady_clock())
 
     def _deactivate(self) -> None:
         if self._timer is not None:
@@ -113,13 +124,42 @@ class ControllerNode(ManagedNode):
         joints = np.array([places[name] for name in kinematics.JOINT_NAMES])
         self._session.put_joints(stamp_s, joints)
 
+    def _on_touch(self, side: str, touch: Touch) -> None:
+        """Decide as soon as both fingertips have felt the same image, as often as the policy is to:
+        touch is then as young as can be."""
+        if self._session is None:
+            return
+        self._session.put_touch(side, touch)
+        self._stamps[side] = touch.stamp_ns
+        is_pair = len(set(self._stamps.values())) == 1 and len(self._stamps) == len(SIDES)
+        waited_s = time.monotonic() - self._ticked_s
+        if self._timer is not None and is_pair and not waited_s < _EARLY * self._period_s:
+            self._tick()
+
+    def _watch(self) -> None:
+        """Decide without new touch, where none comes in time: that it is late stops the arm."""
+        if not time.monotonic() - self._ticked_s < _LATE * self._period_s:
+            self._tick()
+
     def _tick(self) -> None:
-        order = self._session.tick(1e-9 * self.get_clock().now().nanoseconds)
+        self._count_missed(time.monotonic())
+        now_s = 1e-9 * self.get_clock().now().nanoseconds
+        if self._is_to_begin and not self._session.lacks(now_s):
+            self._is_to_begin = False
+            if self._session.state == IDLE:
+                self._session.start()
+        order = self._session.tick(now_s)
         if order.stop:
             self._send_stop()
         elif order.decision is not None:
             self._send(order.decision)
         self._say(order)
+
+    def _count_missed(self, now_s: float) -> None:
+        """Periods in which nothing was decided since the process was held up."""
+        if self._session.state == RUNNING and now_s - self._ticked_s > _MISSED * self._period_s:
+            self._missed += round((now_s - self._ticked_s) / self._period_s) - 1
+        self._ticked_s = now_s
 
     def _send(self, decision: Decision) -> None:
         self._grips.publish(Float64(data=float(decision.grip_n)))
@@ -170,6 +210,8 @@ class ControllerNode(ManagedNode):
                     KeyValue(key="state", value=order.state),
                     KeyValue(key="reflex", value=reflex),
                     KeyValue(key="late", value=str(self._session.late)),
+                    KeyValue(key="missed", value=str(self._missed)),
+                    KeyValue(key="age_ms", value=f"{1e3 * order.age_s:.1f}"),
                 ],
             )
         )
@@ -180,6 +222,7 @@ class ControllerNode(ManagedNode):
         state, reason = self._state
         level = WARN if self._session.state == STOPPED else OK
         values = {"session": self._session.state, "reflex": state, "late": self._session.late}
+        values["missed"] = self._missed
         return {"controller": Report(level, reason or self._session.state, values)}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.node import Node
 
 from sparsh_ros.errors import FrameError
@@ -22,6 +23,7 @@ from sparsh_ros.policies.touch import Touch, from_estimate
 _TYPES = {
     "slip": (Slip, qos.RELIABLE),
     "force_with_covariance": (ForceWithCovariance, qos.RELIABLE),
+    "pose": (PoseWithCovarianceStamped, qos.RELIABLE),
     "features": (Features, qos.LARGE),
 }
 _KEPT = 8
@@ -68,6 +70,7 @@ class FingertipInput:
         stamp_ns: int,
         slip: Slip,
         force_with_covariance: ForceWithCovariance,
+        pose: PoseWithCovarianceStamped,
         features: Features,
     ) -> Touch:
         try:
@@ -76,16 +79,29 @@ class FingertipInput:
             return Touch(stamp_ns, False, str(error))
         if tokens is None or not (slip.valid and force_with_covariance.valid):
             return Touch(stamp_ns, False, features.reason or "no estimates of this image")
-        estimate = _estimate(self._side, stamp_ns, slip, force_with_covariance)
+        estimate = _estimate(self._side, stamp_ns, slip, force_with_covariance, pose)
         return from_estimate(self._side, estimate, tokens[0])
 
 
-def _estimate(side: str, stamp_ns: int, slip: Slip, force: ForceWithCovariance) -> Estimate:
-    vector = force.force
+def _estimate(
+    side: str,
+    stamp_ns: int,
+    slip: Slip,
+    force: ForceWithCovariance,
+    pose: PoseWithCovarianceStamped,
+) -> Estimate:
+    vector, moved = force.force, pose.pose.pose
     return Estimate(
         side,
         stamp_ns,
         valid=True,
+        pose=np.array(
+            [
+                moved.position.x,
+                moved.position.y,
+                conversions.quaternion_to_yaw(moved.orientation),
+            ]
+        ),
         force_n=np.array([vector.x, vector.y, vector.z]),
         force_covariance=np.reshape(force.covariance, (3, 3)),
         in_contact=force.in_contact if force.contact_known else None,

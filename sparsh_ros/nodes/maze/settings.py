@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of the bead maze's controller."""
+"""Settings of the bead maze: of its nodes, and of the graph of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sparsh_ros.arguments import Setting
 from sparsh_ros.names import STREAM_MODEL
-from sparsh_ros.nodes.settings import AUTOSTART
+from sparsh_ros.nodes.settings import AUTOSTART, GRAPH, PERCEPTION, STARTING
+
+POLICY = Setting("", "ONNX file of `sparsh-ros train policy`; empty: the one that ships.")
 
 CONTROLLER: Mapping[str, Setting] = {
-    "policy": Setting("", "ONNX file of `sparsh-ros train policy`."),
+    "policy": POLICY,
     "model": Setting(STREAM_MODEL, "Model of the perception node whose features come."),
     "left": Setting("left/", "Prefix of the topics of the fingertip on the hand's +y side."),
     "right": Setting("right/", "Prefix of the topics of the other fingertip."),
@@ -23,6 +26,13 @@ CONTROLLER: Mapping[str, Setting] = {
     "hand_frame": Setting("panda_hand_tcp", "Frame of reference of the twist."),
     "stale_s": Setting(0.1, "Age at which touch and joint states stop the arm, s.", (0.02, 1.0)),
     "slow_s": Setting(0.08, "Time for one decision at which the arm stops, s.", (0.001, 1.0)),
+    "patience_s": Setting(
+        1.0,
+        "How long touch or decisions may be late, while the arm stays where it is, before the run "
+        "is over, s.",
+        (0.0, 5.0),
+    ),
+    "begin": Setting(False, "Begin by itself once touch and joint states have come."),
     "autostart": AUTOSTART,
 }
 WORLD: Mapping[str, Setting] = {
@@ -32,3 +42,29 @@ WORLD: Mapping[str, Setting] = {
     "film": Setting("", "MP4 file to write; empty: none."),
     "autostart": AUTOSTART,
 }
+WATCH: Mapping[str, Setting] = {
+    "out": Setting("maze", "Folder of the report."),
+    "film": WORLD["film"],
+    "longest_s": Setting(90.0, "Time after which the run is ended, s.", (1.0, 3600.0)),
+    "autostart": AUTOSTART,
+}
+LAUNCH: Mapping[str, Setting] = {
+    "sim": Setting(
+        True,
+        "Simulate wire, arm and fingertips, begin at once and write film and report; false: the "
+        "images `left/image_raw` and `right/image_raw` and the joint states come from your "
+        "drivers, and the service ~/start begins.",
+    ),
+    "policy": POLICY,
+    "model": CONTROLLER["model"],
+    "threads": replace(PERCEPTION["threads"], default=1),
+    **{name: CONTROLLER[name] for name in ("command", "hand_frame")},
+    **{name: CONTROLLER[name] for name in ("stale_s", "slow_s", "patience_s")},
+    **{name: WORLD[name] for name in ("family", "seed", "rate_hz")},
+    "out": replace(WATCH["out"], description="Folder of film and report of the simulation."),
+    "longest_s": WATCH["longest_s"],
+    "params_file": STARTING["params_file"],
+    **GRAPH,
+    "namespace": replace(GRAPH["namespace"], default=""),
+}
+"""Arguments of bead_maze.launch.py and of `sparsh-ros maze run`."""

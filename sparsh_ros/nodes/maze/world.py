@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulated bead maze as a robot: images of two fingertips and joint states out, commands in.
 
-Publishes `left/image_raw`, `right/image_raw`, each `background`, `joint_states` and `bead` (m along
-the wire); carries out `joint_trajectory` as a joint trajectory controller does
-that may replace trajectories, and `grip_command` (N). Where a step takes longer than its period the
-world falls behind; `late` on /diagnostics counts these.
+Publishes `left/image_raw`, `right/image_raw`, each `background`, `joint_states`, `bead` (m along
+the wire) and, once, `wire_length` (m); carries out `joint_trajectory` as a joint trajectory
+controller does that may replace trajectories, and `grip_command` (N). Where a step takes longer
+than its period the world falls behind; `late` on /diagnostics counts these.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from sparsh_ros.simulation.maze.world import MazeSample, MazeWorld
 
 
 class WorldNode(ManagedNode):
-    """A maze in simulated time that passes as real time does."""
+    """A maze whose time passes as real time does, as far as the machine keeps up."""
 
     def __init__(self) -> None:
         """Declare the parameters.
@@ -60,7 +60,7 @@ class WorldNode(ManagedNode):
         wire = draw_wire(params["family"], params["seed"])
         self._world = MazeWorld(wire, params["seed"], params["rate_hz"])
         self._plan = _Plan(self._world.start)
-        self._grip_n = 0.0
+        self._time_s = self._grip_n = 0.0
         self._sample: MazeSample | None = None
         self._images = {
             side: create_publisher(self, Image, f"{side}/image_raw", qos.IMAGE) for side in SIDES
@@ -75,6 +75,8 @@ class WorldNode(ManagedNode):
         self._backgrounds = backgrounds
         self._joints = create_publisher(self, JointState, "joint_states", qos.RELIABLE)
         self._bead = create_publisher(self, Float64, "bead", qos.RELIABLE)
+        self._length = create_publisher(self, Float64, "wire_length", qos.LATCHED)
+        self._length.publish(Float64(data=wire.length_m))
         self._inputs = [
             Input(self, JointTrajectory, "joint_trajectory", qos.RELIABLE, self._on_trajectory),
             Input(self, Float64, "grip_command", qos.RELIABLE, self._on_grip),
@@ -106,14 +108,16 @@ class WorldNode(ManagedNode):
             )
             for point in message.points
         ]
-        self._plan.replace(time.monotonic(), points)
+        self._plan.replace(self._time_s, points)
 
     def _on_grip(self, message: Float64, *_: object) -> None:
         self._grip_n = message.data
 
     def _step(self) -> None:
         began_s = time.monotonic()
-        sample = self._world.step(self._plan.at(began_s), self._grip_n)
+        # In the world's own time: where a machine cannot keep up, the arm is slow and never jumps.
+        self._time_s += 1.0 / self._params["rate_hz"]
+        sample = self._world.step(self._plan.at(self._time_s), self._grip_n)
         self._sample = sample
         stamp_ns = self.get_clock().now().nanoseconds
         for side, touch in zip(SIDES, sample.touches, strict=True):
@@ -142,7 +146,7 @@ class WorldNode(ManagedNode):
 
 
 class _Plan:
-    """Where the joints are to be at any moment."""
+    """Where the joints are to be at any moment of the world's time."""
 
     def __init__(self, start: np.ndarray) -> None:
         self._times, self._places = [0.0], [start.copy()]

@@ -30,6 +30,8 @@ from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.recordings.bags import open_bag
 
 FILE = "difference.json"
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as of a shell: nothing is known of the rest, so it is not 0."""
 
 
 def check(values: Mapping[str, Value], topics: Mapping[str, str], perception: str) -> int:
@@ -43,7 +45,8 @@ def check(values: Mapping[str, Value], topics: Mapping[str, str], perception: st
         perception: name of the perception node with its namespace.
 
     Returns:
-        0 if whatever can be compared is equal, 1 if not, or if it cannot be compared.
+        0 if whatever can be compared is equal, 1 if not, or if it cannot be compared, `INTERRUPTED`
+        after Ctrl-C.
     """
     console, stop = Console(highlight=False, width=100), StopRequest()
     console.print("evaluating the same recording, to compare", soft_wrap=True)
@@ -55,7 +58,7 @@ def check(values: Mapping[str, Value], topics: Mapping[str, str], perception: st
         ]
     except KeyboardInterrupt:
         console.print("stopped before the comparison was done")
-        return 1
+        return INTERRUPTED
     except SparshError as error:
         console.print(f"no comparison: {escape(str(error))}", soft_wrap=True)
         return 1

@@ -30,6 +30,7 @@ AUTO, NONE = "auto", "none"
 
 _MOST_BYTES = 64 << 20
 Floats = NDArray[np.float64]
+Weights = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +52,12 @@ class Calibration:
     model: str
     sensor_type: str
     serial: str
-    gain: NDArray[np.float32]
-    offset: NDArray[np.float32]
-    weights: NDArray[np.float32]
-    bias: NDArray[np.float32]
-    limit_n: NDArray[np.float32]
-    variance: NDArray[np.float32]
+    gain: Weights
+    offset: Weights
+    weights: Weights
+    bias: Weights
+    limit_n: Weights
+    variance: Weights
 
     def apply(self, force_n: NDArray, tokens: NDArray) -> Floats:
         """The force in newtons, (3,) or (n, 3); pressing is never below 0.

@@ -19,8 +19,8 @@ from sparsh_ros.errors import ParameterError
 from sparsh_ros.kinematics import Pose
 
 SPACING_M = 5e-4
+# Where the bead is at first.
 START = np.array([0.36, 0.0, 0.36])
-"""Where the bead is at first."""
 MAXIMUM_PITCH, MAXIMUM_YAW = 1.15, 0.6
 _TRIES = 60
 _CHECKED_EVERY = 30

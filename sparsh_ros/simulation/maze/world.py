@@ -65,26 +65,26 @@ class MazeSample:
 
     Attributes:
         time_s: since the start.
-        joints: (7,) measured joint angles.
         touches: left and right fingertip: images and labels.
         hand: pose of the TCP.
         bead_m: distance of the bead along the wire.
         force_n: (3,) of the hand on the bead, base frame.
         offset_mm: (3,) of the bead in the hand's frame.
         held: both fingertips press on the bead.
+        joints: (7,) measured joint angles.
         grip_n: force of the gripper.
         finished: the bead is at the wire's end.
         limited: the command was beyond the arm's limits and cut back to them.
     """
 
     time_s: float
-    joints: NDArray[np.float64]
     touches: tuple[TouchSample, TouchSample]
     hand: Pose
     bead_m: float
     force_n: NDArray[np.float64]
     offset_mm: NDArray[np.float64]
     held: bool
+    joints: NDArray[np.float64]
     grip_n: float
     finished: bool
     limited: bool
@@ -209,8 +209,18 @@ class MazeWorld:
             self.bead_m = float(np.clip(moved, 0.0, self.wire.length_m))
             self._hand = self._hand + step.hand_mm / _MILLI
         else:
-            self._hand = commanded.position - 0.5 * error
+            self._hand = self._hand + 0.5 * (error + self._pushed_m(commanded))
         self._press(rotation)
+
+    def _pushed_m(self, commanded: Pose) -> NDArray[np.float64]:
+        """(3,) by which closing fingers push the arm aside: the one that meets the bead first
+        does, with the force of the gripper at most, until the other one meets it too."""
+        if self._is_empty or not self._bead_in_hand(commanded.rotation).is_held:
+            return np.zeros(3)
+        closes = commanded.rotation[:, 1]
+        aside = closes @ (self.wire.point(self.bead_m) - commanded.position)
+        most = self._grip_n / self.conditions.arm_n_per_mm / _MILLI
+        return np.clip(aside, -most, most) * closes
 
     def _press(self, rotation: NDArray[np.float64]) -> None:
         was_held = self.fingertips.hold.in_contact

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,9 @@ from sparsh_ros.errors import DatasetError
 from sparsh_ros.policies.demonstrations import Demonstration
 from sparsh_ros.policies.observation import CHUNK, Moment, Observer
 
+LAGS = (0, 1)
+"""Periods by which touch is late in the pairs: live, an image is some tens of milliseconds old when
+it is acted upon, and a policy that never met that loses the bead."""
 HORIZON = 16
 """Actions that a diffusion policy foretells: one before now, the chunk, and some beyond it."""
 
@@ -46,7 +49,8 @@ def make_samples(
     pairs = [
         pair
         for demonstration in demonstrations
-        for pair in _pairs(demonstration, observation, actions, without)
+        for lag in LAGS
+        for pair in _pairs(demonstration, observation, actions, without, lag)
     ]
     if not pairs:
         raise DatasetError(
@@ -57,7 +61,9 @@ def make_samples(
     return Samples(np.stack(observations), np.stack(chunks).astype(np.float32))
 
 
-def _pairs(demonstration: Demonstration, observation: str, actions: str, without: str):
+def _pairs(
+    demonstration: Demonstration, observation: str, actions: str, without: str, lag: int
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float64]]]:
     columns, count = demonstration.columns, len(demonstration)
     observer = Observer(observation, without)
     moves = (
@@ -67,7 +73,8 @@ def _pairs(demonstration: Demonstration, observation: str, actions: str, without
     held = columns["touch_in_contact"].all(1) & (grips > 0.0)
     for index in range(count):
         grip_n = grips[index - 1] if index else 0.0
-        moment = Moment(demonstration.touches(index), columns["joints"][index], grip_n)
+        felt = demonstration.touches(max(index - lag, 0))
+        moment = Moment(felt, columns["joints"][index], grip_n)
         vector = observer.update(moment)
         rows = np.arange(index - 1, index - 1 + HORIZON)
         inside = np.clip(rows, 0, count - 1)

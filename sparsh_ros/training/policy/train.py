@@ -26,6 +26,7 @@ from sparsh_ros.training.policy.samples import HORIZON, Samples, make_samples
 _SEES = {"diffusion": "features", "chunks": "features", "felt": "felt"}
 _DOES = {"diffusion": "joints", "chunks": "joints", "felt": "twist"}
 _REPLAN = {"diffusion": 8, "chunks": 8, "felt": 2}
+_EPOCHS = {"diffusion": 25, "chunks": 8, "felt": 8}  # regression is best after two of them
 _AVERAGED = 0.995  # of the weights, per step, for diffusion
 _LIMIT_PERCENTILE, _ROOM = 99.9, 1.2
 
@@ -36,7 +37,7 @@ class PolicySettings:
 
     Attributes:
         kind: of `policy.KINDS`.
-        epochs: over the training data.
+        epochs: over the training data; None: as many as are good for the kind.
         batch: pairs per step.
         learning_rate: of AdamW, at its peak.
         seed: of weights, order and the demonstrations for validation.
@@ -44,11 +45,16 @@ class PolicySettings:
     """
 
     kind: str
-    epochs: int = 30
+    epochs: int | None = None
     batch: int = 128
     learning_rate: float = 1e-3
     seed: int = 0
     without: str = ""
+
+    @property
+    def count(self) -> int:
+        """Epochs."""
+        return self.epochs or _EPOCHS[self.kind]
 
 
 @dataclass(frozen=True)
@@ -113,12 +119,12 @@ def _fit(
     averaged = copy.deepcopy(network)
     keeps = _AVERAGED if settings.kind == "diffusion" else 0.0
     optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=0.01)
-    steps = settings.epochs * -(-len(seen) // settings.batch)
+    steps = settings.count * -(-len(seen) // settings.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.learning_rate, total_steps=steps + 1, pct_start=0.1
+        optimiser, settings.learning_rate, total_steps=steps + 1, pct_start=max(0.1, 2.0 / steps)
     )
     best, losses = copy.deepcopy(network), []
-    for _ in range(settings.epochs):
+    for _ in range(settings.count):
         network.train()
         for rows in torch.randperm(len(seen)).split(settings.batch):
             loss = network.loss(seen[rows], done[rows])

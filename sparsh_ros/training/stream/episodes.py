@@ -7,7 +7,6 @@ process keeps making them, a little ahead of training, as files in a folder.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from sparsh_ros.training.episodes import (
     SPLITS,
     SimulatedTouch,
     readable_episode,
+    write_episode,
 )
 
 ROWS, COLUMNS = 20, 15
@@ -85,17 +85,8 @@ class StreamEpisode:
 
     def save(self, path: Path) -> None:
         """Write the episode whole or not at all."""
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        with partial.open("wb") as file:
-            np.savez(
-                file,
-                frames=self.frames,
-                background=self.background,
-                maps=self.maps,
-                labels=self.labels,
-                meta=np.array(json.dumps(self.meta)),
-            )
-        os.replace(partial, path)
+        arrays = {name: getattr(self, name) for name in ("frames", "background", "maps", "labels")}
+        write_episode(path, self.meta, **arrays)
 
 
 def make_episode(split: str, seed: int, index: int, seconds: float) -> StreamEpisode:

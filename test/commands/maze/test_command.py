@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands of the bead maze, as a user types them."""
 
+import json
+
 import cv2
 import pytest
 
@@ -12,9 +14,13 @@ from sparsh_ros.bench.maze.closed_loop import run_maze
 from sparsh_ros.cli import main
 from sparsh_ros.commands.maze import bench
 from sparsh_ros.policies import demonstrations
+from sparsh_ros.policies.bags import write_bag
 from sparsh_ros.policies.demonstrations import Demonstration, record
 from sparsh_ros.policies.policy import Policy
 from sparsh_ros.policies.reading import TouchReader
+from sparsh_ros.recordings.bags import open_bag
+
+TRUE_FORCE = "right/ground_truth/force"
 
 
 def test_a_run_of_the_expert_becomes_film_and_picture(tmp_path, monkeypatch):
@@ -39,6 +45,21 @@ def test_a_demonstration_is_recorded_and_read_again(tmp_path, monkeypatch):
     true, _ = read.touches(12, "true")
     assert abs(left.centre_m - true.centre_m).max() < 1.5e-3
     assert left.pooled.any() and left.force_n[1] > 1.0 > right.force_n[1]
+    check_bag(read, tmp_path / "one")
+
+
+def check_bag(demonstration, path):
+    write_bag(demonstration, path)
+    with open_bag(path) as bag:
+        assert json.loads(bag.custom["demonstration"]) == demonstration.meta
+        counts = {topic.name: topic.count for topic in bag.topics}
+        assert counts.pop("left/background") == counts.pop("right/background") == 1
+        assert len(counts) == 8 and set(counts.values()) == {len(demonstration)}
+        wanted = [bag.decode(message) for message in bag.messages(["joint_command"])]
+        joints = demonstration.columns["wanted_joints"]
+        assert [list(one.position) for one in wanted] == joints.tolist()
+        force = [bag.decode(one).wrench.force.z for one in bag.messages([TRUE_FORCE])]
+        assert max(force) > 2.0  # into the gel
 
 
 def test_a_policy_that_pushes_straight_on_moves_the_bead_and_fails_honestly(tmp_path):
@@ -58,7 +79,7 @@ def test_bench_keeps_what_it_has_and_writes_table_and_page(tmp_path, monkeypatch
     assert main(line) == 0
     page = (out / bench.REPORT_FILE).read_text()
     assert "straight" in page and "10.8" in page and "straight-truth.mp4" in page
-    monkeypatch.setattr(bench, "_one", None)  # nothing is run again
+    monkeypatch.setattr(bench, "film_policy", None)  # nothing is run again
     assert main(line) == 0
 
 

@@ -77,12 +77,26 @@ def test_the_demonstration_of_predicates_is_a_hand_that_somebody_reports() -> No
     assert wanted.items() <= {k: perception.parameters[k] for k in wanted}.items()
 
 
-def test_every_argument_of_a_replay_is_described() -> None:
-    path = str(LAUNCH / "replay.launch.py")
+@pytest.mark.parametrize(
+    ("name", "some"),
+    [
+        ("replay", {"bag", "speed", "out", "model", "namespace"}),
+        ("bead_maze", {"sim", "policy", "seed", "command", "out", "stale_s", "namespace"}),
+    ],
+)
+def test_every_argument_of_other_graphs_is_described(name: str, some: set[str]) -> None:
+    path = str(LAUNCH / f"{name}.launch.py")
     description = PythonLaunchDescriptionSource(path).get_launch_description(LaunchContext())
     arguments = {argument.name: argument for argument in description.get_launch_arguments()}
-    assert {"bag", "speed", "out", "model", "namespace"} <= arguments.keys()
+    assert some <= arguments.keys()
     assert all(argument.description for argument in arguments.values())
+
+
+def test_a_maze_launched_with_a_policy_that_is_none_says_so(tmp_path: Path) -> None:
+    path, out = LAUNCH / "bead_maze.launch.py", str(tmp_path / "out")
+    service, exit_codes = _launch_service(path, policy=str(tmp_path / "none.onnx"), out=out)
+    assert service.run() == 1
+    assert not exit_codes
 
 
 def test_a_replay_stops_by_itself(tmp_path: Path) -> None:

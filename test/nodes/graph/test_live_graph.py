@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from itertools import groupby
 
 import pytest
 from geometry_msgs.msg import PoseWithCovarianceStamped, WrenchStamped
@@ -56,7 +57,8 @@ def heard(outsider, start_graph) -> dict[str, list]:
 def test_all_estimates_carry_the_stamp_of_their_image(heard) -> None:
     images = {_stamp(message) for message in heard["image_raw"]}
     for topic in ("force", "slip", "pose_change", "pose"):
-        stamps = [_stamp(message) for message in heard[topic]]
+        # On a busy machine silence is told with the stamp of the frame before it once more.
+        stamps = [stamp for stamp, _ in groupby(map(_stamp, heard[topic]))]
         assert stamps == sorted(set(stamps)), topic
         # The image before the first one heard may have been encoded as well.
         assert len(set(stamps) - images) <= 1, topic

@@ -17,7 +17,7 @@ pytest.importorskip("onnx")
 from diagnostic_msgs.msg import DiagnosticStatus
 from fixtures.constant_policy import write_constant_policy
 from fixtures.waiting import until
-from geometry_msgs.msg import Vector3
+from geometry_msgs.msg import PoseWithCovarianceStamped, Vector3
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -29,6 +29,7 @@ from sparsh_ros.names import STREAM_MODEL
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.topics import qos
 
+_TOUCHING = {"contact_known": True, "in_contact": True, "friction_margin": 0.9}
 SPEC = load_model_spec(STREAM_MODEL)
 
 
@@ -37,6 +38,8 @@ class Hand:
 
     def __init__(self, outsider) -> None:
         self.outsider, self.silent = outsider, set()
+        self.is_frozen = self.is_invalid = False
+        self.jump_rad, self.old_s = 0.0, 0.0
         self._random = np.random.default_rng(0)
         make = outsider.node.create_publisher
         self.publishers = {
@@ -45,6 +48,7 @@ class Hand:
             for kind, topic, profile in (
                 (Slip, "slip", qos.RELIABLE),
                 (ForceWithCovariance, "force_with_covariance", qos.RELIABLE),
+                (PoseWithCovarianceStamped, "pose", qos.RELIABLE),
                 (Features, "features", qos.LARGE),
             )
         }
@@ -68,33 +72,29 @@ class Hand:
     def _publish(self) -> None:
         while not self._done.wait(0.03):
             now_ns = time.time_ns()
-            joints = JointState(
-                name=list(kinematics.JOINT_NAMES), position=kinematics.READY.tolist()
-            )
+            place = kinematics.READY + self.jump_rad * np.eye(7)[6]
+            joints = JointState(name=list(kinematics.JOINT_NAMES), position=place.tolist())
             joints.header = conversions.header(now_ns, "")
             self.joints.publish(joints)
             for side in ("left", "right"):
                 if side not in self.silent:
-                    self._feel(side, now_ns)
+                    self._feel(side, now_ns - round(1e9 * self.old_s))
 
     def _feel(self, side: str, now_ns: int) -> None:
         header = conversions.header(now_ns, f"{side}_gel_frame")
-        tokens = self._random.uniform(0.0, 0.01, (SPEC.tokens, SPEC.embed_dim)).astype("<f2")
+        random = np.random.default_rng(1) if self.is_frozen else self._random
+        tokens = random.uniform(0.0, 0.01, (SPEC.tokens, SPEC.embed_dim)).astype("<f2")
         tokens[150:153, 0] = 0.2  # a print in the middle
         self.publishers[side, Slip].publish(
-            Slip(
-                header=header,
-                valid=True,
-                contact_known=True,
-                in_contact=True,
-                friction_margin=0.9,
-                slide_speed=0.0,
-            )
+            Slip(header=header, valid=not self.is_invalid, slide_speed=0.0, **_TOUCHING)
         )
         self.publishers[side, ForceWithCovariance].publish(
             ForceWithCovariance(
                 header=header, valid=True, contact_known=True, in_contact=True, force=Vector3(z=5.0)
             )
+        )
+        self.publishers[side, PoseWithCovarianceStamped].publish(
+            PoseWithCovarianceStamped(header=header)
         )
         self.publishers[side, Features].publish(
             Features(
@@ -157,13 +157,34 @@ def test_paused_it_sends_empty_trajectories_and_goes_on(hand):
     hand.outsider.wait_for(lambda: not hand.trajectories[-1].points, "an empty trajectory")
     assert hand.call("start").success
     hand.wait_for_state("running")
-
-
-def test_when_touch_stops_it_stops_and_says_why_until_it_is_reset(hand):
-    hand.silent = {"left"}
-    hand.wait_for_state("stopped", "left fingertip: touch is")
-    hand.outsider.wait_for(lambda: not hand.trajectories[-1].points, "an empty trajectory")
-    hand.silent = set()
-    assert "reset first" in hand.call("start").message
+    assert hand.call("stop").success
+    hand.wait_for_state("stopped", "asked for")
     assert hand.call("reset").success
+
+
+TROUBLES = {
+    "touch stops": ({"silent": {"left"}}, "left fingertip: touch is"),
+    "touch comes late": ({"old_s": 2.0}, "fingertip: touch is 2."),
+    "touch is invalid": ({"is_invalid": True}, "fingertip: invalid: no estimates"),
+    "images freeze": ({"is_frozen": True}, "fingertip: the image is frozen"),
+    "joints jump": ({"jump_rad": 0.5}, "panda_joint7: jumped by 0.500 rad"),
+}
+
+
+@pytest.mark.parametrize("name", TROUBLES)
+def test_trouble_stops_the_arm_until_it_is_reset(hand, name):
+    causes, sentence = TROUBLES[name]
+    normal = {key: getattr(hand, key) for key in causes}
+    until(lambda: hand.call("start").success)
+    hand.outsider.wait_for(lambda: hand.trajectories[-1].points, "a chunk")
+    count = len(hand.trajectories)
+    vars(hand).update(causes)
+    hand.wait_for_state("stopped", sentence)
+    hand.outsider.wait_for(lambda: not hand.trajectories[-1].points, "an empty trajectory")
+    if name != "touch stops":  # which only time tells
+        chunks = [one for one in hand.trajectories[count:] if one.points]
+        assert len(chunks) <= 4  # two periods, and what was on its way
+    vars(hand).update(normal)
+    assert "reset first" in hand.call("start").message
+    until(lambda: hand.call("reset").success)
     hand.wait_for_state("idle")

@@ -16,6 +16,7 @@ from rosgraph_msgs.msg import Clock
 from sparsh_ros.commands.simulation.simulate import record_bag
 from sparsh_ros.errors import ParameterError, RecordingError
 from sparsh_ros.nodes.graph import replay_graph
+from sparsh_ros.nodes.graph.alone import claim_clock
 from sparsh_ros.nodes.graph.recorded import input_sensors, recorded_sensors
 from sparsh_ros.nodes.replay.check import FILE, check
 from sparsh_ros.nodes.settings import PERCEPTION, PLAYER, Setting, replay_settings
@@ -169,6 +170,13 @@ def test_who_plays_already_goes_on_and_the_second_leaves_nothing(
     assert done.returncode == 1
     assert "/clock: wanted to be the only one who tells the time" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_second_player_starts_nothing(touch: Path, tmp_path: Path) -> None:
+    values = replay_graph.parse({"bag": str(touch), "out": str(tmp_path / "out")})
+    with claim_clock(), pytest.raises(ParameterError, match="the only one who tells the time"):
+        replay_graph.processes(values)
+    assert len(replay_graph.processes(values)) == 2
 
 
 def test_an_existing_folder_is_refused(touch: Path, tmp_path: Path) -> None:

@@ -145,12 +145,17 @@ def test_a_stray_background_is_refused_and_the_next_of_the_sensor_taken(
 ) -> None:
     camera.tell(GEL)
     repeat(camera.show, lambda: bool(heard.backgrounds), "the background")
-    stranger = nodes("stranger").create_publisher(Image, "/palm/background", qos.LATCHED)
+    other = nodes("stranger")
+    stranger = other.create_publisher(Image, "/palm/background", qos.LATCHED)
     stranger.publish(conversions.image_to_msg(GEL // 2 + 40, 1, "camera"))
     repeat(camera.show, lambda: heard.input.report().level == WARN, "that it was refused")
     report = heard.input.report()
     assert "wanted a background from the node of the images" in report.message
     assert len(heard.backgrounds) == 1
+    if heard.input._image_sender is None:  # Jazzy does not tell who sent a message
+        other.destroy_publisher(stranger)
+        backgrounds = heard.input._backgrounds
+        repeat(camera.show, lambda: backgrounds.publisher_count == 1, "the end of the stranger")
     camera.tell(GEL)
     repeat(camera.show, lambda: len(heard.backgrounds) > 1, "the background once more")
     np.testing.assert_array_equal(heard.backgrounds[1], GEL)

@@ -121,3 +121,15 @@ def test_wires_are_drawn_by_seed_and_bend_as_toys_do(family):
 def test_an_unknown_family_is_refused():
     with pytest.raises(ParameterError, match="toy, waves"):
         draw_wire("knots", 0)
+
+
+def test_fingers_that_close_beside_the_bead_push_the_arm_until_both_hold_it():
+    world = MazeWorld(straight(0.1), 2, conditions=QUIET)
+    driver = HandDriver(world.start)
+    driver.move(np.array([0.0, 0.003, 0.0, 0.0, 0.0, 0.0]))
+    for grip_n in [0.0] * 10 + [GRIP_N] * 10:
+        sample = world.step(driver.joints, grip_n)
+    assert sample.held
+    # The arm's spring is bent by what the hand was aside.
+    across_n = sample.hand.rotation[:, 1] @ sample.force_n
+    assert across_n == pytest.approx(3.0 * QUIET.arm_n_per_mm, rel=0.15)

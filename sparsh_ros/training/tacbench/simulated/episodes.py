@@ -8,8 +8,6 @@ instances and swatches of their own; test objects of a grasp have shapes that tr
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +23,12 @@ from sparsh_ros.simulation.simulation import SimulatedGel
 from sparsh_ros.simulation.tasks.grasps import grasp
 from sparsh_ros.simulation.tasks.textiles import draw_textile
 from sparsh_ros.simulation.trajectories import IndenterState
-from sparsh_ros.training.episodes import RATE_HZ, SimulatedTouch, readable_episode
+from sparsh_ros.training.episodes import (
+    RATE_HZ,
+    SimulatedTouch,
+    readable_episode,
+    write_episode,
+)
 
 GRASPS_PER_EPISODE, SWATCHES_PER_EPISODE = 20, 10
 STROKE_FRAMES = 7
@@ -71,16 +74,8 @@ class ClassEpisode:
 
     def save(self, path: Path) -> None:
         """Write the episode whole or not at all."""
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        with partial.open("wb") as file:
-            np.savez(
-                file,
-                frames=self.frames,
-                background=self.background,
-                classes=self.classes,
-                meta=np.array(json.dumps(self.meta)),
-            )
-        os.replace(partial, path)
+        arrays = {name: getattr(self, name) for name in ("frames", "background", "classes")}
+        write_episode(path, self.meta, **arrays)
 
 
 def simulate_grasps(touch: SimulatedTouch, downscale: int = 1) -> ClassEpisode:

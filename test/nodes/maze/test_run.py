@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole maze over real topics: the policy that ships moves the bead, and a report says so."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from sparsh_ros.errors import ParameterError, WeightsError
+from sparsh_ros.nodes.maze import graph
+
+
+def test_the_bead_moves_and_film_and_report_are_written(tmp_path):
+    line = [sys.executable, "-m", "sparsh_ros.cli", "maze", "run", "--seed", "500"]
+    # Machines under load are slow: what is tested is that the loop is closed, not how fast.
+    line += ["--stale-s", "0.9", "--slow-s", "0.9", "--patience-s", "5", "--rate-hz", "12"]
+    line += ["--longest-s", "3", "--out", str(tmp_path)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=90, env=os.environ)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    way_cm = max(map(float, re.findall(r"bead +([\d.]+) of", done.stdout)))
+    assert way_cm > 0.3, done.stdout
+    assert (tmp_path / graph.FILM_FILE).stat().st_size > 1000
+    page = (tmp_path / graph.REPORT_FILE).read_text()
+    assert 'src="maze.mp4"' in page and "control periods missed" in page
+
+
+def test_a_simulated_maze_has_a_world_and_a_real_one_has_not():
+    names = [process.executable for process in graph.processes(graph.parse({}))]
+    assert names == ["bead_maze_world", "perception", "bead_maze_controller", "bead_maze_watch"]
+    real = graph.processes(graph.parse({"sim": "false", "policy": "felt.onnx"}))
+    assert [process.executable for process in real] == names[1:3]
+    assert real[1].parameters["begin"] is False
+    assert real[1].parameters["policy"].startswith("/")
+
+
+def test_what_cannot_work_is_refused_before_anything_starts(tmp_path):
+    with pytest.raises(ParameterError, match="argument family"):
+        graph.parse({"family": "knots"})
+    with pytest.raises(WeightsError, match=r"missing\.onnx"):
+        graph.check_files(graph.parse({"policy": str(tmp_path / "missing.onnx")}))
