@@ -48,7 +48,19 @@ def add_simulate(parser: argparse.ArgumentParser) -> None:
         choices=("grasp", "textile"),
         help="classified sequences instead: grasps that hold or not, textiles",
     )
-    parser.add_argument("--workers", type=positive_count, default=os.cpu_count(), help="processes")
+    add_workers(parser, os.cpu_count())
+
+
+def add_workers(parser: argparse.ArgumentParser, count: int | None = 1) -> None:
+    """Options that say who does many jobs."""
+    parser.add_argument("--workers", type=positive_count, default=count, help="processes")
+    parser.add_argument(
+        "--scheduler",
+        default="",
+        metavar="ADDRESS",
+        help="of a Dask cluster that does it instead, such as tcp://host:8786; its workers see "
+        "the same folders (`pip install distributed`)",
+    )
 
 
 def add_simulate_hand(parser: argparse.ArgumentParser) -> None:
@@ -125,6 +137,7 @@ def add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--swap-red-blue", action="store_true", help="the images hold red and blue exchanged"
     )
+    add_workers(parser)
     for name, setting in PLACEMENT.items():
         parser.add_argument(
             f"--{name}",
@@ -214,6 +227,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         type=positive_count,
         help="of the encoder (default: one per core, one for a streaming model)",
     )
+    add_workers(parser)
     parser.add_argument("--seed", type=int, default=0, help="of the intervals' bootstrap")
     parser.add_argument(
         "--compare",

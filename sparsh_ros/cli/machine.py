@@ -47,6 +47,9 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     _add_graph(graph, runs=3)
     graph.add_argument("--seconds", type=positive_number, default=20.0, help="of each run")
     graph.add_argument(
+        "--report", type=Path, metavar="FILE", help="HTML page, with what more sensors cost"
+    )
+    graph.add_argument(
         "--fps", type=positive_number, nargs="+", default=(10, 30, 60), help="rates of the sensors"
     )
     graph.add_argument(

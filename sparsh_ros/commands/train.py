@@ -119,9 +119,9 @@ def _pretrain_images(arguments: argparse.Namespace) -> int:
         arguments.data,
         arguments.folder,
         _loop_settings(arguments),
-        None if arguments.steps else arguments.minutes,
-        arguments.losses,
-        arguments.resume,
+        minutes=None if arguments.steps else arguments.minutes,
+        losses=arguments.losses,
+        resume=arguments.resume,
     )
     pretrain_images(job)
     return 0

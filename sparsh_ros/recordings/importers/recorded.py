@@ -16,6 +16,7 @@ from sparsh_ros.errors import DatasetError
 from sparsh_ros.recordings.bag_writer import BagWriter
 from sparsh_ros.recordings.bags import Bag, Message, list_bags, open_bag, profile_key
 from sparsh_ros.recordings.importers.label_table import LabelTable, Row, read_labels
+from sparsh_ros.recordings.importers.plain import write_labels
 from sparsh_ros.recordings.importers.recording import Options, Recording, SensorWriter
 from sparsh_ros.recordings.topics import SensorTopics, find_sensors
 
@@ -72,10 +73,10 @@ def _write(
             if message.topic == sensor.image:
                 stamp_ns = _stamp_ns(bag, message)
                 while rows and rows[0][0] <= stamp_ns:
-                    _label(writer, *rows.pop(0))
+                    write_labels(writer, *rows.pop(0))
             out.raw(message.topic, message.type, message.log_time_ns, message.data)
     for row in rows:
-        _label(writer, *row)
+        write_labels(writer, *row)
     return [*table.notes, *bag.warnings]
 
 
@@ -98,12 +99,3 @@ def _timed(table: LabelTable, stamps: list[int], path: Path) -> list[tuple[int, 
 def _stamp_ns(bag: Bag, message: Message) -> int:
     stamp = bag.decode(message).header.stamp
     return stamp.sec * 1_000_000_000 + stamp.nanosec or message.log_time_ns
-
-
-def _label(writer: SensorWriter, stamp_ns: int, row: Row) -> None:
-    if row.force_n is not None:
-        writer.force(stamp_ns, row.force_n)
-    if row.slip is not None:
-        writer.slip(stamp_ns, *row.slip)
-    if row.pose is not None:
-        writer.pose(stamp_ns, row.pose)

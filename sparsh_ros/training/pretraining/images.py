@@ -63,10 +63,10 @@ class ImagePretraining:
         data: Folder that `sparsh-ros simulate-vitactip` wrote, or one with image files below
             `train` and `validation`.
         run: Folder of the run.
-        minutes: About how long; None where ``loop.steps`` says how many steps.
         loop: Settings of the loop.
         losses: Of SARL, which to add to BYOL's.
         resume: Whether to go on from the last checkpoint.
+        minutes: About how long; None where ``loop.steps`` says how many steps.
     """
 
     recipe: str
@@ -74,9 +74,9 @@ class ImagePretraining:
     data: Path
     run: Path
     loop: LoopSettings
-    minutes: float | None = None
     losses: Collection[str] = tuple(WEIGHTS)
     resume: bool = False
+    minutes: float | None = None
 
 
 def pretrain_images(job: ImagePretraining) -> None:

@@ -70,11 +70,11 @@ def touch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("rate", ["0.1", "3.0"])
+@pytest.mark.parametrize("rate", ["0.15", "3.0"])
 def test_live_and_offline_are_equal_at_any_rate(touch: Path, tmp_path: Path, rate: str) -> None:
     done = replay(touch, tmp_path / "out", "--speed", rate)
     assert "DIFFER" not in done.stdout, done.stdout + done.stderr
-    if rate == "0.1":  # played fast, most frames may be passed over, and that is said
+    if rate == "0.15":  # played fast, most frames may be passed over, and that is said
         assert done.returncode == 0, done.stdout + done.stderr
         assert "live and offline are equal" in done.stdout
     else:
@@ -115,7 +115,7 @@ def test_frames_that_are_played_slowly_do_not_go_stale(tmp_path: Path) -> None:
 
 def test_two_sensors_of_one_bag_play_in_step(tmp_path: Path) -> None:
     bag = two_hands(tmp_path / "bag")
-    done = replay(bag, tmp_path / "out", "--speed", "0.1", "--namespace", "robot")
+    done = replay(bag, tmp_path / "out", "--speed", "0.2", "--namespace", "robot")
     assert done.returncode == 0, done.stdout + done.stderr
     left, right = difference(tmp_path / "out")["sensors"]
     assert (left["sensor"], right["sensor"]) == ("left", "right")
