@@ -49,7 +49,10 @@ def add_method(parser: argparse.ArgumentParser, name: str) -> None:
         "--run", dest="folder", type=Path, required=True, help="folder of this training run"
     )
     parser.add_argument(
-        "--data", type=Path, required=True, help="from `sparsh-ros simulate-vitactip`"
+        "--data",
+        type=Path,
+        required=True,
+        help="from `sparsh-ros simulate-vitactip`, or with images below train and validation",
     )
     parser.add_argument(
         "--size",
