@@ -74,8 +74,9 @@ demo: $(VENV)/.installed
 maze: $(VENV)/.installed
 	'$(BIN)/sparsh-ros' maze run $(MAZE)
 
+# Two at a time, those of one file one after the other: half of the tests wait for nodes to start.
 test: $(VENV)/.installed $(VENV)/.has-$(TEST_REQUIREMENTS)
-	'$(BIN)/python' -m pytest $(TESTS)
+	'$(BIN)/python' -m pytest -n 2 --dist loadfile $(TESTS)
 
 has-python-3.10:
 	@test -n '$(PYTHON_3_10)'

@@ -17,7 +17,7 @@ DEVICES = ("auto", "cpu", "cuda")
 CONTACT_THRESHOLD_N = 0.1
 """Normal force at which contact begins, newtons, unless the user says otherwise."""
 
-ENGINES = ("float32", "int8")
+ENGINES = ("float32", "int8", "auto")
 """How an encoder computes: as it was trained, or on a CPU with 8-bit integers, which is faster."""
 
 MAX_RATE_HZ = 240.0

@@ -15,7 +15,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -25,9 +25,10 @@ from sparsh_ros.bench.conditions import refuse_loaded, watching
 from sparsh_ros.bench.results import Row, Spread, show, write
 from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.engines.onnx_engine import OnnxEngine
-from sparsh_ros.frames import PAIR_OFFSETS_S
+from sparsh_ros.frames import IMAGE_SHAPE, PAIR_OFFSETS_S
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.models.streaming.images import shrink
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.perception.streaming.runner import StreamRunner
 from sparsh_ros.progress import stoppable
@@ -49,19 +50,22 @@ class Case:
         batch: Image pairs per run.
         runner: Of a streaming model, what observes and remembers.
         encodes_per_head: The images are encoded anew for each head.
+        model: Its name, where several are compared.
     """
 
     engine: Engine
     batch: int = 1
     runner: StreamRunner | None = None
     encodes_per_head: bool = False
+    model: str = ""
 
     @property
     def name(self) -> str:
         """In words."""
         pairs = f", {self.batch} pairs at once" if self.batch > 1 else ""
         again = ", encoder once per head" if self.encodes_per_head else ""
-        return f"{self.engine.description}{pairs}{again}"
+        model = f"{self.model}: " if self.model else ""
+        return f"{model}{self.engine.description}{pairs}{again}"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -76,8 +80,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.anyway:
         refuse_loaded()
     baselines = baseline_cases(spec) if arguments.baseline else []
+    candidates = candidate_cases(spec)
+    if arguments.beside:
+        other = load_model_spec(arguments.beside)
+        candidates = [replace(case, model=spec.name) for case in candidates]
+        candidates += [replace(case, model=other.name) for case in candidate_cases(other)]
     with watching() as conditions:
-        rows = measure([*baselines, *candidate_cases(spec)], arguments.runs, conditions.time_unit)
+        rows = measure([*baselines, *candidates], arguments.runs, conditions.time_unit)
         gel_rows = gel_bench.measure()
     if baselines:
         rows = [with_speed_up(row, rows[0]) for row in rows]
@@ -187,8 +196,11 @@ def _time_step(case: Case, images: np.ndarray, index: int) -> tuple[float, float
     for name in names if index == 0 else ():
         case.runner.add_sensor(name, load_profile("digit"))
     stamp_ns = round((1 + index) * interval_s * 1e9)
+    taken = np.zeros((case.batch, *IMAGE_SHAPE), np.uint8)
     started = time.perf_counter()
-    tokens = case.engine.encode(*images)
+    # The older frame and the background were made small before.
+    newest = np.stack([shrink(image) for image in taken])
+    tokens = case.engine.encode(newest, *images[1:])
     encoded = time.perf_counter()
     steps = case.runner.step([(name, stamp_ns, interval_s) for name in names], tokens)
     for name, step in zip(names, steps, strict=True):

@@ -118,19 +118,32 @@ def features(shot: Shot) -> NDArray[np.float64]:
     return np.array(pooled, float)
 
 
-def separability(real: list[Shot], simulated: list[Shot], seed: int = 0) -> float:
-    """How well a linear classifier tells the simulated from the real.
+def separability(real: list[Shot], simulated: list[Shot]) -> float:
+    """How well a linear classifier tells the simulated from the real, by their `features`; see
+    `tell_apart`. Recordings of one sensor can be told from simulations of many by what is peculiar
+    to that sensor, too."""
+    tables = [np.array([features(shot) for shot in shots]) for shots in (real, simulated)]
+    groups = [np.array([shot.group for shot in shots]) for shots in (real, simulated)]
+    return tell_apart(*tables, *groups)
 
-    Ridge regression on standardised `features`, five folds that share no group, and within the only
-    recording of a kind no stretch of time. Recordings of one sensor can be told from simulations of
-    many by what is peculiar to that sensor, too.
+
+def tell_apart(
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+    first_groups: NDArray[np.int64],
+    second_groups: NDArray[np.int64],
+) -> float:
+    """How well a linear classifier tells features (n, F) from others (m, F).
+
+    Ridge regression on standardised features, five folds that share no group, and within the only
+    recording of a kind no stretch of time.
 
     Returns:
         Area under the ROC curve: 0.5 where they look the same, 1 where one look is enough.
     """
-    table = np.array([features(shot) for shot in (*real, *simulated)])
-    truth = np.r_[np.zeros(len(real)), np.ones(len(simulated))]
-    folds = np.r_[_folds(real), _folds(simulated)]
+    table = np.concatenate([first, second])
+    truth = np.r_[np.zeros(len(first)), np.ones(len(second))]
+    folds = np.r_[_folds(first_groups), _folds(second_groups)]
     table = (table - table.mean(axis=0)) / (table.std(axis=0) + 1e-9)
     score = np.empty(len(table))
     for fold in range(_FOLDS):
@@ -141,11 +154,10 @@ def separability(real: list[Shot], simulated: list[Shot], seed: int = 0) -> floa
     return area_under_curve(score, truth == 1)
 
 
-def _folds(shots: list[Shot]) -> NDArray[np.int64]:
-    groups = np.array([shot.group for shot in shots])
+def _folds(groups: NDArray[np.int64]) -> NDArray[np.int64]:
     if len(np.unique(groups)) >= _FOLDS:
         return groups % _FOLDS
-    return np.arange(len(shots)) * _FOLDS // len(shots)
+    return np.arange(len(groups)) * _FOLDS // len(groups)
 
 
 def area_under_curve(score: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:

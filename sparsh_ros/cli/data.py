@@ -14,7 +14,7 @@ from sparsh_ros.sensors.drivers import SENSOR_TYPES
 from sparsh_ros.sensors.placement import SETTINGS as PLACEMENT
 
 _NEWTONS = {"g": 9.80665e-3, "kg": 9.80665, "N": 1.0}
-LAYOUTS = ("force-slip", "pose", "pretraining", "plain")
+LAYOUTS = ("force-slip", "pose", "pretraining", "plain", "recorded")
 SPLITS = ("test", "train", "validation")
 
 
@@ -48,7 +48,19 @@ def add_simulate(parser: argparse.ArgumentParser) -> None:
         choices=("grasp", "textile"),
         help="classified sequences instead: grasps that hold or not, textiles",
     )
-    parser.add_argument("--workers", type=positive_count, default=os.cpu_count(), help="processes")
+    add_workers(parser, os.cpu_count())
+
+
+def add_workers(parser: argparse.ArgumentParser, count: int | None = 1) -> None:
+    """Options that say who does many jobs."""
+    parser.add_argument("--workers", type=positive_count, default=count, help="processes")
+    parser.add_argument(
+        "--scheduler",
+        default="",
+        metavar="ADDRESS",
+        help="of a Dask cluster that does it instead, such as tcp://host:8786; its workers see "
+        "the same folders (`pip install distributed`)",
+    )
 
 
 def add_simulate_hand(parser: argparse.ArgumentParser) -> None:
@@ -97,7 +109,7 @@ def add_import(parser: argparse.ArgumentParser) -> None:
         "Turn recordings into bags with labels; bags that were made with the same options\n"
         "are kept.\nLayouts: force-slip (Sparsh T1 and T2), pose (Sparsh T3), pretraining (Sparsh\n"
         "pickles without labels), plain (a video or a folder of images, with a CSV file of "
-        "labels)."
+        "labels),\nrecorded (bags of `sparsh-ros record`, with a CSV file of labels beside each)."
     )
     parser.add_argument("layout", choices=LAYOUTS, help="of the data set")
     parser.add_argument("source", type=Path, help="file or folder of the data set")
@@ -111,7 +123,8 @@ def add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--labels",
         type=Path,
-        help="plain: CSV file with columns such as index, t_s, Fx_N, Fy_N, Fz_N, slipping, x_m",
+        help="plain, recorded: CSV file with columns such as index, t_s, Fx_N, Fy_N, Fz_N, "
+        "slipping, x_m",
     )
     parser.add_argument("--background", type=Path, help="image of the untouched gel")
     parser.add_argument(
@@ -124,6 +137,7 @@ def add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--swap-red-blue", action="store_true", help="the images hold red and blue exchanged"
     )
+    add_workers(parser)
     for name, setting in PLACEMENT.items():
         parser.add_argument(
             f"--{name}",
@@ -213,6 +227,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         type=positive_count,
         help="of the encoder (default: one per core, one for a streaming model)",
     )
+    add_workers(parser)
     parser.add_argument("--seed", type=int, default=0, help="of the intervals' bootstrap")
     parser.add_argument(
         "--compare",

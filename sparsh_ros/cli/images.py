@@ -31,16 +31,16 @@ TASKS = ("shape", "grating", "material", "force", "contact", "edge")
 def add_simulate_vitactip(parser: argparse.ArgumentParser) -> None:
     """Options of `sparsh-ros simulate-vitactip`."""
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--split", choices=SPLITS, default="train", help="what they are for")
-    parser.add_argument("--touches", type=positive_count, default=3000, help="how many images")
     parser.add_argument(
         "--variant",
         choices=VARIANTS,
         default="vitactip",
         help="clear skin with pins, opaque skin with pins, clear skin without",
     )
+    parser.add_argument("--split", choices=SPLITS, default="train", help="what they are for")
     parser.add_argument("--image-size", type=positive_count, default=64, help="side in pixels")
     parser.add_argument("--seed", type=int, default=0, help="different seeds share nothing")
+    parser.add_argument("--touches", type=positive_count, default=3000, help="how many images")
 
 
 def add_method(parser: argparse.ArgumentParser, name: str) -> None:
@@ -49,7 +49,10 @@ def add_method(parser: argparse.ArgumentParser, name: str) -> None:
         "--run", dest="folder", type=Path, required=True, help="folder of this training run"
     )
     parser.add_argument(
-        "--data", type=Path, required=True, help="from `sparsh-ros simulate-vitactip`"
+        "--data",
+        type=Path,
+        required=True,
+        help="from `sparsh-ros simulate-vitactip`, or with images below train and validation",
     )
     parser.add_argument(
         "--size",

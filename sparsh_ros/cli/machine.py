@@ -42,9 +42,13 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--weights-dir", type=Path, help="folder with the model's weights")
     model.add_argument("--runs", type=positive_count, default=40, help="per case and turn")
     model.add_argument("--baseline", action="store_true", help="plain torch, in the same turns")
+    model.add_argument("--beside", metavar="MODEL", help="another model, in the same turns")
     graph = _add_part(parts, "graph", "the whole ROS graph, from stamp to slip message")
     _add_graph(graph, runs=3)
     graph.add_argument("--seconds", type=positive_number, default=20.0, help="of each run")
+    graph.add_argument(
+        "--report", type=Path, metavar="FILE", help="HTML page, with what more sensors cost"
+    )
     graph.add_argument(
         "--fps", type=positive_number, nargs="+", default=(10, 30, 60), help="rates of the sensors"
     )
@@ -61,7 +65,7 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     io.add_argument("--frames", type=positive_count, default=300, help="of each repeat")
     add_bench_maze(parts, add_step)
     tacbench = add_step(parts, "tacbench", "compare encoders: tasks x label budgets")
-    tacbench.set_defaults(module="sparsh_ros.commands.tacbench", needs_ros=False)
+    tacbench.set_defaults(module="sparsh_ros.commands.tacbench.command", needs_ros=False)
     add_tacbench(tacbench)
     vitactip = add_step(parts, "vitactip", "compare encoders in the six tasks of SARL")
     vitactip.set_defaults(module="sparsh_ros.commands.vitactip", needs_ros=False)

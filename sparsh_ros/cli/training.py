@@ -85,6 +85,14 @@ def add_tacbench(parser: argparse.ArgumentParser) -> None:
         default=(33.0, 1.0, 100.0, 10.0),
         help="percent of the labels, in the order in which they are run",
     )
+    parser.add_argument(
+        "--real",
+        type=Path,
+        nargs="+",
+        metavar="RECORDING",
+        help="videos or folders of images of real sensors, to tell the domain gap",
+    )
+    parser.add_argument("--sensor", default="digit", help="type of the sensors of --real")
     parser.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2), help="of the heads")
     parser.add_argument("--steps", type=positive_count, default=300, help="of each head, at most")
     parser.add_argument(

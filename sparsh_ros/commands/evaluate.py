@@ -25,6 +25,7 @@ from sparsh_ros.evaluation.metrics_file import read_metrics
 from sparsh_ros.evaluation.result import Result
 from sparsh_ros.evaluation.run import STOPPED, evaluate, named_bags
 from sparsh_ros.evaluation.summary import remarks, score_table
+from sparsh_ros.jobs import Workers
 from sparsh_ros.progress import progress_bar
 from sparsh_ros.reports.estimates import write_estimates
 from sparsh_ros.reports.evaluation.report import write_report
@@ -93,6 +94,7 @@ def _evaluate(arguments: argparse.Namespace, count: int) -> Result:
             arguments.seed,
             progress,
             arguments.engine,
+            Workers(arguments.workers, arguments.scheduler),
         )
 
 

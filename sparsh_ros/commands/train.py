@@ -3,7 +3,7 @@
 
 sparsh-ros train mae --data data --run runs/micro --minutes 40
 sparsh-ros train dino --size nano --data small --run runs/dino --minutes 10
-torchrun --nproc-per-node 2 -m sparsh_ros.cli train vjepa --size base --data data --run runs/v
+torchrun --nproc-per-node 2 -m -- sparsh_ros.cli train vjepa --size base --data data --run runs/v
 sparsh-ros train sarl --size resnet18-nano --data tips --run runs/sarl --minutes 5
 sparsh-ros train heads --data data --run runs/micro
 sparsh-ros train end-to-end --data data --run runs/micro --minutes 40
@@ -119,9 +119,9 @@ def _pretrain_images(arguments: argparse.Namespace) -> int:
         arguments.data,
         arguments.folder,
         _loop_settings(arguments),
-        None if arguments.steps else arguments.minutes,
-        arguments.losses,
-        arguments.resume,
+        minutes=None if arguments.steps else arguments.minutes,
+        losses=arguments.losses,
+        resume=arguments.resume,
     )
     pretrain_images(job)
     return 0

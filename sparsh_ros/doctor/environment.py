@@ -14,6 +14,7 @@ import platform
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 
 from sparsh_ros import __version__
 from sparsh_ros.doctor.machine import Machine
@@ -54,13 +55,18 @@ def check_packages(machine: Machine) -> Iterator[Finding]:
 
 
 def check_compute(machine: Machine) -> Iterator[Finding]:
-    """Processor cores, GPU driver, torch with CUDA, providers of ONNX Runtime."""
+    """Processor cores, GPU driver, torch with CUDA, providers of ONNX Runtime, engines chosen."""
     import onnxruntime as ort
+
+    from sparsh_ros.engines.fastest import choices
 
     yield ok(f"{len(os.sched_getaffinity(0))} processor cores")
     yield _check_gpu(machine)
     providers = (name.removesuffix("ExecutionProvider") for name in ort.get_available_providers())
     yield ok(f"ONNX Runtime {ort.__version__} can use: {', '.join(providers)}")
+    with suppress(SparshError):  # of the user's folder, which `check_user_data` reports
+        for choice in choices():
+            yield ok(f"engine auto: {choice.engine} for {choice.model}; {choice.reason}")
 
 
 def check_models(machine: Machine) -> Iterator[Finding]:

@@ -39,7 +39,8 @@ def create_engine(
         heads: Names of the heads to load; None loads all that the weights have.
         encoder: False loads the heads alone, for tokens that come from elsewhere.
         threads: CPU threads for the encoder; None takes one per core, for a streaming one one.
-        engine: "float32", or "int8" for a transformer on the CPU, see `engines.int8`.
+        engine: "float32", or "int8" for a transformer on the CPU, see `engines.int8`, or "auto" for
+            the faster of both, see `engines.fastest`.
 
     Raises:
         ModelError: The weights lack a head that was asked for, ``device`` or ``engine`` is unknown,
@@ -58,8 +59,13 @@ def create_engine(
         raise ModelError(f"device {device!r}: unknown; choose one of {', '.join(DEVICES)}")
     if engine not in ENGINES:
         raise ModelError(f"engine {engine!r}: unknown; choose one of {', '.join(ENGINES)}")
+    if engine == "auto":
+        return _fastest_engine(spec, device, names, encoder, threads)
     if engine == "int8":
-        _check_int8(spec, device)
+        if found := _why_no_int8(spec, device):
+            raise ModelError(
+                f"engine int8: wanted a transformer in ONNX files on the CPU, found {found}"
+            )
         from sparsh_ros.engines.onnx_engine import OnnxEngine
 
         return OnnxEngine(spec, names, encoder, threads, int8=True)
@@ -82,20 +88,31 @@ def create_engine(
     return OnnxEngine(spec, names, encoder, threads)
 
 
-def _check_int8(spec: ModelSpec, device: str) -> None:
-    found = ""
+def _fastest_engine(
+    spec: ModelSpec, device: str, heads: Sequence[str], encoder: bool, threads: int | None
+) -> Engine:
+    """The faster of float32 and int8 where both can be had, with the reason in its description."""
+    if not encoder or _why_no_int8(spec, device) or _backend(spec, device) is not None:
+        return create_engine(spec, device, heads, encoder, threads)
+    from sparsh_ros.engines.fastest import fastest
+
+    choice = fastest(spec, threads)
+    made = create_engine(spec, "cpu", heads, encoder, threads, choice.engine)
+    made.description += f"; chosen because {choice.reason}"
+    return made
+
+
+def _why_no_int8(spec: ModelSpec, device: str) -> str:
+    """What stands in the way of int8; empty if nothing does."""
     if spec.streams:
-        found = "one that streams, which is fast as it is; use engine float32"
-    elif spec.files:
-        found = f"published files; `sparsh-ros weights convert {spec.name}` makes the former"
-    elif spec.tells_sensor:
-        found = "one of AnyTouch; use engine float32"
-    elif device == "cuda":
-        found = "device cuda; use engine float32, or device cpu"
-    if found:
-        raise ModelError(
-            f"engine int8: wanted a transformer in ONNX files on the CPU, found {found}"
-        )
+        return "one that streams, which is fast as it is; use engine float32"
+    if spec.files:
+        return f"published files; `sparsh-ros weights convert {spec.name}` makes the former"
+    if spec.tells_sensor:
+        return "one of AnyTouch; use engine float32"
+    if device == "cuda":
+        return "device cuda; use engine float32, or device cpu"
+    return ""
 
 
 def _backend(spec: ModelSpec, device: str) -> str | None:

@@ -77,13 +77,14 @@ class Evaluator:
     """Runs recordings, one after the other, through one `Perception`.
 
     Attributes:
+        perception: What estimates.
         latency_ms: What perception took for each frame.
     """
 
     def __init__(self, perception: Perception, clock: StampClock, source: Source) -> None:
         """Evaluate with `perception`, which must go by `clock`."""
         self.latency_ms = array("f")
-        self._perception, self._clock, self._source = perception, clock, source
+        self.perception, self._clock, self._source = perception, clock, source
         self._calibration: Calibration | None = None
         if source.calibration is not None:
             self._calibration = read_calibration(source.calibration)
@@ -112,10 +113,10 @@ class Evaluator:
             for sensor, item_type, stamp_ns, value in items:
                 log = logs[sensor.key]
                 if item_type == "profile":
-                    self._perception.add_sensor(sensor.key, value)
-                    self._perception.set_calibration(sensor.key, self._calibration)
+                    self.perception.add_sensor(sensor.key, value)
+                    self.perception.set_calibration(sensor.key, self._calibration)
                 elif item_type == "background":
-                    self._perception.set_background(sensor.key, value)
+                    self.perception.set_background(sensor.key, value)
                 elif item_type == "frame":
                     self._estimate(log, value)
                     done += 1
@@ -145,8 +146,8 @@ class Evaluator:
         key = log.sensor.key
         self._clock.advance(frame.stamp_ns)
         start_s = time.perf_counter()
-        self._perception.push(key, frame)
-        estimates = self._perception.infer()
+        self.perception.push(key, frame)
+        estimates = self.perception.infer()
         self.latency_ms.append((time.perf_counter() - start_s) * 1e3)
         for estimate in estimates:
             # Others are of sensors that went silent: those frames have their estimates.
@@ -156,10 +157,10 @@ class Evaluator:
     def _result(self, log: _SensorLog, name: str, warnings: list[str]) -> SensorResult:
         sensor, estimates, segment = log.sensor, log.estimates.arrays(), log.estimates.segment
         period_ns = log.period_ns(estimates.stamp_ns)
-        labels, unaligned = align(estimates, segment, log.labels, self._perception.spec, period_ns)
+        labels, unaligned = align(estimates, segment, log.labels, self.perception.spec, period_ns)
         frames = {"received": 0, "missing": 0}
         if sensor.profile is not None:
-            frames |= asdict(self._perception.counters(sensor.key))
+            frames |= asdict(self.perception.counters(sensor.key))
             frames["missing"] = _missing(estimates.stamp_ns, segment, period_ns)
         return SensorResult(
             recording=name,

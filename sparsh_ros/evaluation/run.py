@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from sparsh_ros.errors import RecordingError, SparshError
 from sparsh_ros.evaluation.evaluator import Evaluator, Source, StampClock
 from sparsh_ros.evaluation.metrics_file import build_document
 from sparsh_ros.evaluation.result import Result, Runtime, SensorResult
+from sparsh_ros.jobs import Workers, run_jobs
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.recordings.bags import list_bags, open_bag
@@ -40,6 +41,7 @@ def evaluate(
     seed: int = 0,
     progress: Progress = lambda *_: None,
     engine: str = "float32",
+    workers: Workers | None = None,
 ) -> Result:
     """Evaluate a model on recordings.
 
@@ -57,33 +59,61 @@ def evaluate(
         seed: of the bootstrap.
         progress: called after each frame.
         engine: "float32" or "int8", see `engines.create_engine`.
+        workers: who evaluates, None this process; the result is the same but for the times.
 
     Raises:
         RecordingError: no recording gives a valid estimate; the message says why.
         SparshError: the model cannot be used.
     """
     bags = named_bags(paths)
-    clock = StampClock()
-    perception = Perception(
-        *(model, TASKS, device, threads),
-        monotonic=clock,
-        weights_dir=weights_dir,
-        engine=engine,
-    )
-    evaluator = Evaluator(perception, clock, source or Source())
+    if Path(model).is_file():
+        model = Path(model).absolute()  # another process may have another folder to begin
+    setup = _Setup(model, source or Source(), device, threads, weights_dir, engine)
+    evaluator = _begin(setup)
+    perception = evaluator.perception
     start_s = time.perf_counter()
-    sensors, skipped = _run_all(evaluator, bags, progress)
+    if workers in (None, Workers()):
+        sensors, skipped = _run_all(evaluator, bags, progress)
+        latency_ms = evaluator.latency_ms
+    else:
+        sensors, skipped, latency_ms = _run_elsewhere(setup, bags, progress, workers)
     wall_s = time.perf_counter() - start_s
     if reason := _why_nothing(sensors, skipped):
         raise RecordingError("; ".join([reason, *perception.heads.missing.values()]))
     runtime = Runtime(
-        latency_ms=np.array(evaluator.latency_ms, np.float32),
+        latency_ms=np.array(latency_ms, np.float32),
         wall_s=wall_s,
         engine=perception.engine.description,
     )
     model_facts = describe(perception.spec)
     result = Result(model_facts, tuple(sensors), runtime, skipped)
     return replace(result, metrics=build_document(result, seed))
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """What it takes to begin an evaluation; arguments as of `evaluate`."""
+
+    model: str | Path
+    source: Source
+    device: str
+    threads: int | None
+    weights_dir: Path | None
+    engine: str
+
+
+def _begin(setup: _Setup) -> Evaluator:
+    clock = StampClock()
+    perception = Perception(
+        *(setup.model, TASKS, setup.device, setup.threads),
+        monotonic=clock,
+        weights_dir=setup.weights_dir,
+        engine=setup.engine,
+    )
+    return Evaluator(perception, clock, setup.source)
+
+
+_begin_once = lru_cache(maxsize=1)(_begin)
 
 
 def named_bags(paths: Iterable[Path]) -> dict[str, Path]:
@@ -135,6 +165,40 @@ def _run_all(
         except Exception as error:  # whatever it is, the other recordings are not to blame
             skipped[name] = f"{type(error).__name__}: {one_line(error)}"
     return sensors, skipped
+
+
+def _run_elsewhere(
+    setup: _Setup, bags: Mapping[str, Path], progress: Progress, workers: Workers
+) -> tuple[list[SensorResult], dict[str, str], list[float]]:
+    """The same in other processes, in the order of the bags whatever is done first."""
+    names, done = list(bags), {}
+    jobs = [(setup, name, path.absolute()) for name, path in bags.items()]
+    try:
+        for number, found in run_jobs(_evaluate_one, jobs, workers):
+            done[names[number]] = found
+            progress(names[number], len(done), len(names))
+    except KeyboardInterrupt:
+        if not done:
+            raise
+    sensors: list[SensorResult] = []
+    skipped: dict[str, str] = {}
+    latency_ms: list[float] = []
+    for name in names:
+        own, why, took = done.get(name, ([], STOPPED, []))
+        sensors += own
+        skipped |= {name: why} if why else {}
+        latency_ms += took
+    return sensors, skipped, latency_ms
+
+
+def _evaluate_one(
+    setup: _Setup, name: str, path: Path
+) -> tuple[list[SensorResult], str, list[float]]:
+    """What one recording gave, or why nothing; the process keeps its model for the next one."""
+    evaluator = _begin_once(setup)
+    before = len(evaluator.latency_ms)
+    sensors, skipped = _run_all(evaluator, {name: path}, lambda *_: None)
+    return sensors, skipped.get(name, ""), list(evaluator.latency_ms[before:])
 
 
 def _why_nothing(sensors: list[SensorResult], skipped: Mapping[str, str]) -> str:

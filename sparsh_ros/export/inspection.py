@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 _READ_AT_ONCE = 64  # tensors
+_SEE_INSPECTION = "; see `sparsh-ros weights inspect"  # as others advise, who is here already
 _NOT_FINITE = "NaN or infinite"
 _ONNX_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(uint8)": np.uint8}
 _MOST_VALUES = 1 << 24
@@ -82,6 +83,9 @@ def inspect_file(path: Path, progress: Callable[[int], None] = lambda _: None) -
                 f"{path}: wanted the Python package {error.name}, found none; "
                 f"`pip install {error.name}`"
             ) from error
+        except WeightsError as error:
+            text, advice, _ = str(error).partition(_SEE_INSPECTION)
+            raise WeightsError(f"{text}; use other weights" if advice else text) from error
     report.facts[1:1] = [
         ("size", f"{path.stat().st_size:,} bytes"),
         ("sha256", sha256_of(path, progress)),

@@ -137,7 +137,7 @@ PERCEPTION: Mapping[str, Setting] = HEAD | {
     "engine": Setting(
         "float32",
         "How a transformer computes on the CPU: int8 is faster; it is made at the first start, and "
-        "refused where it gives other tokens.",
+        "refused where it gives other tokens. auto: whichever is faster here, measured once.",
         choices=ENGINES,
     ),
     "predicates": Setting(

@@ -32,7 +32,7 @@ class TouchReader:
         )
 
     def begin(self, backgrounds: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
-        """Forget whatever was touched, and take these images of the untouched gels."""
+        """Forget whatever was touched, and take images, as in `read`, of the untouched gels."""
         profile = load_profile("digit")
         for side, background in zip(SIDES, backgrounds, strict=True):
             self._perception.add_sensor(side, profile)
@@ -41,7 +41,8 @@ class TouchReader:
     def read(
         self, time_s: float, images: tuple[NDArray[np.uint8], NDArray[np.uint8]]
     ) -> tuple[Touch, Touch]:
-        """What the fingertips feel in the images of a moment."""
+        """What left and right fingertip feel in the images of a moment: (320, 240, 3) uint8 RGB, or
+        both dimensions divided by the same number."""
         stamp_ns = FIRST_NS + round(time_s * 1e9)
         self._now_s = stamp_ns * 1e-9
         for side, image in zip(SIDES, images, strict=True):

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zstandard
 from rosbags.interfaces import (
     Connection,
     Qos,
@@ -25,6 +24,7 @@ from rosbags.interfaces import (
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from sparsh_ros.errors import RecordingError
+from sparsh_ros.recordings.formats.checksums import add_chunk_checksums, add_index_checksum
 from sparsh_ros.recordings.formats.definitions import known_types
 from sparsh_ros.sensors.images import encode_jpeg
 
@@ -99,8 +99,7 @@ class BagWriter:
             self.note(key, value)
         try:
             self._writer.open()
-            if compress:
-                self._writer.storage.compressor = _compress
+            add_chunk_checksums(self._writer.storage)
         except OSError as error:
             raise RecordingError(f"bag {path}: cannot be written ({error.strerror})") from error
 
@@ -109,7 +108,9 @@ class BagWriter:
 
     def __exit__(self, *_: object) -> None:
         # After an exception too: what was recorded until then is a good bag.
+        file = self._writer.storage.path
         self._writer.close()
+        add_index_checksum(file)
 
     def note(self, key: str, text: str) -> None:
         """Keep a text in metadata.yaml, see `Bag.custom`."""
@@ -344,11 +345,6 @@ class BagWriter:
 
     def _make(self, type_name: str, **fields: Any) -> Any:
         return self._types.types[type_name](**fields)
-
-
-def _compress(data: bytes) -> bytes:
-    """zstd with a checksum, which the library leaves out, so that damage shows."""
-    return zstandard.ZstdCompressor(write_checksum=True).compress(data)
 
 
 def _refuse_existing(path: Path) -> None:

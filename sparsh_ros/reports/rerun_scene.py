@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,6 +60,7 @@ class Scene:
         self._rerun, self._recording = rerun, recording
         self._below = f"/{namespace.strip('/')}/"
         self._prefixes: list[str] = []
+        self._overlays: set[str] = set()
         self._slipping: dict[str, bool] = {}
         self._loggers = {
             "force": self._force,
@@ -82,6 +84,9 @@ class Scene:
         prefix, name = _split(topic)
         if prefix not in self._prefixes:
             self._add_sensor(prefix)
+        if name == "overlay" and prefix not in self._overlays:
+            self._overlays.add(prefix)
+            self._recording.send_blueprint(self._blueprint())
         if message_type.endswith(("/Image", "/CompressedImage")):
             self._image(topic, message_type, message)
         else:
@@ -91,7 +96,7 @@ class Scene:
         self._prefixes = sorted([*self._prefixes, prefix])
         for name, series in _SERIES.items():
             for truth in ("", f"{GROUND_TRUTH}/"):
-                names = [f"{one}, truth" if truth else one for one in series]
+                names = [f"{one}, truth" for one in _known(name, series)] if truth else series
                 style = self._rerun.SeriesLines(names=names, widths=1.0 if truth else 2.0)
                 self._recording.log(f"{prefix}/{truth}{name}", style, static=True)
         self._recording.send_blueprint(self._blueprint())
@@ -100,10 +105,12 @@ class Scene:
         import rerun.blueprint as layout
 
         def of_sensor(prefix: str) -> Any:
-            images = layout.Vertical(
-                layout.Spatial2DView(origin=f"{prefix}/image_raw", name="Gel"),
-                layout.Spatial2DView(origin=f"{prefix}/overlay", name="Estimates on the gel"),
-            )
+            images = [layout.Spatial2DView(origin=f"{prefix}/image_raw", name="Gel")]
+            if prefix in self._overlays:
+                shown = layout.Spatial2DView(
+                    origin=f"{prefix}/overlay", name="Estimates on the gel"
+                )
+                images.append(shown)
             plots = layout.Vertical(
                 *(
                     layout.TimeSeriesView(
@@ -115,7 +122,10 @@ class Scene:
                 )
             )
             return layout.Horizontal(
-                images, plots, column_shares=[1, 2], name=prefix.rpartition("/")[2]
+                layout.Vertical(*images),
+                plots,
+                column_shares=[1, 2],
+                name=prefix.rpartition("/")[2],
             )
 
         return layout.Blueprint(
@@ -145,7 +155,11 @@ class Scene:
     def _slip(self, topic: str, message: Any) -> None:
         slipping = bool(message.slipping) if message.valid else None
         known = math.nan if slipping is None else float(slipping)
-        self._plot(topic, message.probability, message.threshold, known)
+        values = dict(
+            zip(_SERIES["slip"], (message.probability, message.threshold, known), strict=True)
+        )
+        shown = _known("slip", values) if f"/{GROUND_TRUTH}/" in topic else values
+        self._plot(topic, *(values[name] for name in shown))
         if slipping is not None and self._slipping.get(topic, False) != slipping:
             self._slipping[topic] = slipping
             text = "slips" if slipping else "holds"
@@ -167,6 +181,11 @@ class Scene:
                 text = f"{status.name}: {status.message}"
                 entry = self._rerun.TextLog(text, level=levels[number])
                 self._recording.log("/diagnostics", entry)
+
+
+def _known(topic: str, series: Iterable[str]) -> list[str]:
+    """What a simulated gel knows of a topic: it slips or not, without a probability."""
+    return [name for name in series if topic != "slip" or name == "slipping"]
 
 
 def _split(topic: str) -> tuple[str, str]:

@@ -44,8 +44,8 @@ def bin_motion(motion: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.int64
 
 
 def bin_values(motion: NDArray[np.float32], spec: ModelSpec) -> ModelSpec:
-    """Set the spec's bin values to the mean training motion in each bin; a bin without motions
-    keeps its value."""
+    """Set the spec's bin values to the mean training motion, (n, 3) mm and degrees, in each bin; a
+    bin without motions keeps its value."""
     bins = bin_motion(motion, spec)
     values = np.array([*spec.pose_bin_values_mm, spec.pose_bin_values_deg])
     for axis in range(3):

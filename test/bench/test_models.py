@@ -15,6 +15,7 @@ from sparsh_ros.bench.models import Case, measure, with_speed_up
 from sparsh_ros.bench.results import Row
 from sparsh_ros.cli import main
 from sparsh_ros.errors import SparshError
+from sparsh_ros.names import STREAM_MODEL, TRANSFORMER_MODEL
 from sparsh_ros.simulation.sensor_instance import SENSORS
 
 
@@ -93,6 +94,20 @@ def test_the_command_writes_what_it_measured(
         assert 0 < case["OPTICS_MS"]["median"] < case["FRAME_MS"]["median"]
     printed = capsys.readouterr().out
     assert "ours" in printed and "gelsight_mini" in printed
+
+
+def test_two_models_are_timed_in_the_same_turns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    engines = {name: CountingEngine("engine") for name in (STREAM_MODEL, TRANSFORMER_MODEL)}
+    monkeypatch.setattr(models, "candidate_cases", lambda spec: [Case(engines[spec.name])])
+    monkeypatch.setattr(gel_bench, "measure", lambda: [])
+    assert main(["bench", "model", "--beside", TRANSFORMER_MODEL, "--runs", "1", "--anyway"]) == 0
+    first, second = (len(engine.encoded) for engine in engines.values())
+    assert first == second > 0
+    printed = capsys.readouterr().out
+    assert all(f"{name}: engine" in printed for name in engines)
 
 
 def test_a_busy_machine_ends_it_with_exit_code_1(

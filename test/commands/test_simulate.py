@@ -100,8 +100,8 @@ def test_seeds_and_counts_out_of_range_are_named(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
-    in_the_way = tmp_path / "train" / "episode_00000.partial"
-    in_the_way.mkdir(parents=True)
+    in_the_way = tmp_path / "train"
+    in_the_way.write_text("no folder")
     with pytest.raises(DatasetError, match=str(in_the_way)):
         _run(tmp_path)
 

@@ -9,9 +9,11 @@ import torch
 from safetensors.torch import save_file
 
 from sparsh_ros import cli
+from sparsh_ros.commands.tacbench.gap import gap_section
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import describe_as_yaml
 from sparsh_ros.training.pretraining.models import model_spec
+from sparsh_ros.training.tacbench.bench import Contender
 
 
 def test_a_benchmark_ends_in_a_table_and_a_page(dataset, tmp_path, capsys):
@@ -33,6 +35,19 @@ def test_a_benchmark_ends_in_a_table_and_a_page(dataset, tmp_path, capsys):
     page = (out / "tacbench.html").read_text()
     for text in ("T2 slip, F1", "T5 textile, accuracy", "published tables, same formula", "<svg"):
         assert text in page
+
+
+def test_recorded_touches_are_set_beside_simulated_ones(dataset, tmp_path, tactile_data):
+    spec = model_spec("mae", "nano", tmp_path)
+    torch.manual_seed(0)
+    save_file(VisionTransformer.from_spec(spec).state_dict(), tmp_path / "encoder.safetensors")
+    recordings = [tactile_data / "digit_ball_presses"]
+    where = (recordings, "digit", dataset, tmp_path / "cache")
+    section = gap_section([Contender("mae", spec, True)], *where)
+    (row,) = section.rows
+    assert "1 recordings of a digit" in section.title and row[0] == "mae"
+    assert float(row[3]) > 1.0  # these simulated spots are no DIGIT
+    assert 0.5 < float(row[4]) <= 1.0
 
 
 def test_a_folder_that_is_no_run_is_named(dataset, tmp_path, capsys):

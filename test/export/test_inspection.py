@@ -143,6 +143,7 @@ def write_wrong(folder: Path) -> dict[str, Path]:
         "truncated": folder / "truncated.ckpt",
         "nothing in it was run": folder / "hostile.ckpt",
         "found layer1 (1)": folder / "resnet.pth",
+        "wanted the tensors of a slip head": folder / "head.pth",
         "no zip archive": folder / "text.pth",
         "wanted a safetensors file": folder / "text.safetensors",
         "wanted an ONNX graph": folder / "text.onnx",
@@ -150,6 +151,8 @@ def write_wrong(folder: Path) -> dict[str, Path]:
     paths["truncated"].write_bytes(good.read_bytes()[:-300])
     torch.save({"model": Hostile(folder / "it ran")}, paths["nothing in it was run"])
     torch.save({"layer1.weight": torch.zeros(3)}, paths["found layer1 (1)"])
+    part = {"model_task.force_probe.0.weight": torch.zeros(8, 8)}
+    torch.save(part, paths["wanted the tensors of a slip head"])
     for suffix in ("pth", "safetensors", "onnx"):
         (folder / f"text.{suffix}").write_text("no weights")
     return paths
@@ -163,6 +166,7 @@ def test_wrong_files_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixt
         assert printed.err.count("\n") == 1
         assert str(path) in printed.err
         assert message in printed.err
+        assert "weights inspect" not in printed.err  # it has just been run
     assert not (tmp_path / "it ran").exists()
 
 

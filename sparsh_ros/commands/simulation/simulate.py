@@ -16,7 +16,6 @@ import argparse
 import json
 import signal
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.sharedctypes import Synchronized
@@ -26,6 +25,7 @@ import cv2
 
 from sparsh_ros import names
 from sparsh_ros.errors import DatasetError
+from sparsh_ros.jobs import Workers, run_jobs
 from sparsh_ros.simulation.labels import ANISOTROPY_WITH_ANGLE
 from sparsh_ros.simulation.simulation import MotionSinceContact
 from sparsh_ros.training import episodes
@@ -34,8 +34,8 @@ from sparsh_ros.training.stream.episodes import DOWNSCALE
 
 PREFIX = "/tactile"
 
-_REFRESH_S = 0.2
-_frames_done: Synchronized
+_frames_done: Synchronized | None = None
+"""Where the processes of this machine count frames; None on a cluster."""
 
 
 def record_bag(
@@ -112,10 +112,17 @@ def record_classes(
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run `sparsh-ros simulate`."""
+    """Run `sparsh-ros simulate`.
+
+    Raises:
+        DatasetError: An argument is not allowed, or a file cannot be written.
+    """
     _check(arguments)
-    folder = arguments.out / (arguments.task or "") / arguments.split
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = (arguments.out / (arguments.task or "") / arguments.split).resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(f"{error.filename}: {error.strerror}") from error
     record, suffix = (record_bag, "") if arguments.bags else (episodes.record, ".npz")
     if arguments.small:
         record = record_small
@@ -129,7 +136,9 @@ def run(arguments: argparse.Namespace) -> int:
             touch = SimulatedTouch(arguments.split, arguments.seed, index)
             jobs.append((record, path, touch, arguments.duration))
     try:
-        _run_all(jobs, arguments.workers, f"Simulating {arguments.split}")
+        _run_all(
+            jobs, Workers(arguments.workers, arguments.scheduler), f"Simulating {arguments.split}"
+        )
     except KeyboardInterrupt:
         made = sum(path.exists() for _, path, *_ in jobs) + arguments.episodes - len(jobs)
         raise KeyboardInterrupt(
@@ -149,39 +158,25 @@ def _check(arguments: argparse.Namespace) -> None:
         )
 
 
-def _run_all(jobs: list[tuple], workers: int, title: str) -> None:
-    """Run all jobs in `workers` processes, with a bar that counts frames."""
+def _run_all(jobs: list[tuple], workers: Workers, title: str) -> None:
+    """Run all jobs, with a bar that counts frames."""
     from rich.progress import Progress
 
-    # Spawned, not forked: a fork of a process whose OpenCV threads run can hang.
-    context = get_context("spawn")
-    done_frames = context.Value("q", 0)
-    total = sum(episodes.frame_count(seconds) for *_, seconds in jobs)
-    with (
-        ProcessPoolExecutor(workers, context, _begin_worker, (done_frames,)) as pool,
-        Progress() as progress,
-    ):
-        bar = progress.add_task(title, total=total)
-        pending: set[Future] = {pool.submit(_work, *job) for job in jobs}
+    done_frames = get_context("spawn").Value("q", 0)
+    counts = [episodes.frame_count(seconds) for *_, seconds in jobs]
+    with Progress() as progress:
+        bar = progress.add_task(title, total=sum(counts))
+
+        def show() -> None:
+            progress.update(bar, completed=done_frames.value)
+
         try:
-            while pending:
-                finished, pending = wait(pending, _REFRESH_S, FIRST_COMPLETED)
-                progress.update(bar, completed=done_frames.value)
-                for job in finished:
-                    job.result()
+            for number, _ in run_jobs(_work, jobs, workers, _begin_worker, (done_frames,), show):
+                if workers.scheduler:  # processes elsewhere do not count here
+                    done_frames.value += counts[number]
+                show()
         except OSError as error:
-            pool.shutdown(cancel_futures=True)
             raise DatasetError(f"{error.filename}: {error.strerror}") from error
-        except BaseException:  # Ctrl-C: what is not begun never will be
-            _stop(pool)
-            raise
-
-
-def _stop(pool: ProcessPoolExecutor) -> None:
-    """Drop what is not done. An episode is written whole or not at all, so nothing is damaged."""
-    for process in list(pool._processes.values()):
-        process.terminate()
-    pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _begin_worker(done_frames: Synchronized) -> None:
@@ -196,5 +191,6 @@ def _work(record: Callable[..., None], path: Path, touch: SimulatedTouch, second
 
 
 def _count_frame() -> None:
-    with _frames_done.get_lock():
-        _frames_done.value += 1
+    if _frames_done is not None:
+        with _frames_done.get_lock():
+            _frames_done.value += 1

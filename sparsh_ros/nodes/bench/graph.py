@@ -17,14 +17,21 @@ from typing import IO
 
 import numpy as np
 
-from sparsh_ros.bench.conditions import CpuTimes, refuse_loaded, watching
+from sparsh_ros.bench.conditions import (
+    Conditions,
+    CpuTimes,
+    describe_machine,
+    refuse_loaded,
+    watching,
+)
 from sparsh_ros.bench.results import Measures, Row, show, write
-from sparsh_ros.errors import SensorError
+from sparsh_ros.errors import SensorError, SparshError
 from sparsh_ros.nodes.demo.observer import listening
 from sparsh_ros.nodes.graph import graph
 from sparsh_ros.nodes.graph.run import RunningGraph
 from sparsh_ros.nodes.runtime.isolation import isolated_environment
 from sparsh_ros.progress import progress_bar
+from sparsh_ros.reports.bench import Growth, write_report
 from sparsh_ros.reports.graph_log import Record
 from sparsh_ros.sensors.drivers import SENSOR_TYPES
 
@@ -36,6 +43,13 @@ COLUMNS = {
     "MAX_LATENCY": "worst, ms",
     "CPU_UTILIZATION": "cores busy",
 }
+GROWING = (
+    ("CPU_UTILIZATION", "cores busy", ""),
+    ("LATENCY_P50", "stamp to slip, half are faster", "ms"),
+    ("LATENCY_P99", "stamp to slip, 99 of 100 are faster", "ms"),
+    ("MEAN_FRAME_RATE", "slip messages a second and sensor", "1/s"),
+)
+"""What the page draws against the number of sensors: quantity, title, unit."""
 LOST = 0.05
 """Share of the frames that may be missing at the highest rate."""
 
@@ -83,8 +97,13 @@ def run(options: argparse.Namespace) -> int:
 
     Raises:
         SensorError: A graph gave no estimates.
-        SparshError: The machine is busy with something else.
+        SparshError: The machine is busy with something else, or a file cannot be written.
     """
+    for path in filter(None, (options.out, options.report)):
+        if path.is_dir() or not os.access(path.parent, os.W_OK):
+            raise SparshError(
+                f"{path}: wanted a file in a folder that exists and can be written to"
+            )
     if not options.anyway:
         refuse_loaded()
     os.environ.update(isolated_environment())
@@ -107,10 +126,45 @@ def run(options: argparse.Namespace) -> int:
             highest = find_highest([Case(options.sensors[0], fps) for fps in _HIGHER_HZ], measured)
             rows += [Row.of(f"highest: {case.name}", [found]) for case, found in highest]
     show(f"{options.model}, {options.seconds:g} s each", rows, COLUMNS, conditions)
+    if options.report:
+        _write_report(options, cases, rows, conditions)
     if options.out:
         settings = {"model": options.model, "engine": options.engine, "seconds": options.seconds}
         write(options.out, "graph", rows, conditions, **settings)
     return 0
+
+
+def _write_report(
+    options: argparse.Namespace, cases: Sequence[Case], rows: Sequence[Row], conditions: Conditions
+) -> None:
+    """Write the page; `rows` begin with those of `cases`."""
+    growths = [Growth(title, unit, growing(cases, rows, name)) for name, title, unit in GROWING]
+    machine = describe_machine()
+    write_report(
+        options.report,
+        f"{options.model}: the ROS graph, {options.seconds:g} s each",
+        ["", *COLUMNS.values()],
+        [[row.name, *(str(row.quantities[name]) for name in COLUMNS)] for row in rows],
+        growths,
+        {
+            "machine": f"{machine['processor']}, {machine['cores']} cores",
+            "conditions": conditions.sentence(),
+            "engine": options.engine,
+            "repeats": str(options.runs),
+        },
+    )
+
+
+def growing(
+    cases: Sequence[Case], rows: Sequence[Row], name: str
+) -> dict[str, tuple[list[int], list[float]]]:
+    """For each rate in words, the numbers of sensors and the medians of a quantity."""
+    lines: dict[str, tuple[list[int], list[float]]] = {}
+    for case, row in sorted(zip(cases, rows, strict=False), key=lambda pair: pair[0].sensors):
+        numbers, medians = lines.setdefault(f"{case.fps:g} frames/s", ([], []))
+        numbers.append(case.sensors)
+        medians.append(row.quantities[name].median)
+    return lines
 
 
 def find_highest(

@@ -29,11 +29,9 @@ _TRANSITIONS = {
 _SERVICE = "/change_state"
 _KIND = "lifecycle_msgs/srv/ChangeState"
 
-_POLL_S = 0.1
+_POLL_S, _ANSWER_S = 0.1, 10.0
 # Nodes turn up one by one: all are there once no more came for a while.
-_QUIET_S = 2.0
-_GIVE_UP_S = 5.0
-_ANSWER_S = 10.0
+_QUIET_S, _GIVE_UP_S = 2.0, 5.0
 # A large model may have to be read from a slow disk.
 _TRANSITION_S = 300.0
 _MOST_SEEN_AT_START = 2

@@ -15,6 +15,7 @@ from sparsh_ros.arguments import Value
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.nodes import settings
 from sparsh_ros.nodes.graph import graph
+from sparsh_ros.nodes.graph.alone import claim_clock
 from sparsh_ros.nodes.graph.graph import Arguments, Process
 from sparsh_ros.nodes.graph.recorded import recorded_sensors
 
@@ -40,8 +41,9 @@ def processes(values: Mapping[str, Value]) -> list[Process]:
     """The processes for these values of all arguments, the source first.
 
     Raises:
-        SparshError: The recording cannot be played.
+        SparshError: The recording cannot be played, or somebody plays in this ROS domain already.
     """
+    claim_clock().close()  # the player holds it, but then perception would be there already
     recorded_sensors(*(values[name] for name in settings.RECORDED))
     player = {name: values[name] for name in settings.PLAYER} | {"use_sim_time": True}
     perception = {name: player[name] for name in (*_OF_PERCEPTION, "use_sim_time")}

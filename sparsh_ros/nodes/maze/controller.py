@@ -28,7 +28,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from sparsh_ros import kinematics
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.nodes.help import wants_help
+from sparsh_ros.nodes.help import node_main
 from sparsh_ros.nodes.maze.fingertip import FingertipInput
 from sparsh_ros.nodes.maze.settings import CONTROLLER
 from sparsh_ros.nodes.messages import conversions
@@ -53,11 +53,7 @@ class ControllerNode(ManagedNode):
     """Drives arm and gripper by touch."""
 
     def __init__(self) -> None:
-        """Declare the parameters.
-
-        Raises:
-            SparshError: A parameter is not allowed.
-        """
+        """Declare the parameters; SparshError where one is not allowed."""
         super().__init__("bead_maze_controller", CONTROLLER)
         self._session: Session | None = None
         self._timer = None
@@ -235,11 +231,11 @@ def _answer(act: Callable[[], str]) -> Callable[[Trigger.Request, Trigger.Respon
     return answer
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the controller until SIGINT; the exit code."""
-    if wants_help(arguments, "bead_maze_controller", CONTROLLER):
-        return 0
-    return spin.run(lambda: [ControllerNode()], arguments)
+main = node_main(
+    "bead_maze_controller",
+    CONTROLLER,
+    lambda arguments: spin.run(lambda: [ControllerNode()], arguments),
+)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from std_srvs.srv import Trigger
 
 from sparsh_ros.msg import ForceWithCovariance
 from sparsh_ros.names import DIAGNOSTICS
-from sparsh_ros.nodes.help import wants_help
+from sparsh_ros.nodes.help import node_main
 from sparsh_ros.nodes.maze.settings import WATCH
 from sparsh_ros.nodes.runtime import spin
 from sparsh_ros.nodes.runtime.clocks import steady_clock
@@ -44,11 +44,7 @@ class WatchNode(ManagedNode):
     """Listens to one run."""
 
     def __init__(self) -> None:
-        """Declare the parameters.
-
-        Raises:
-            SparshError: A parameter is not allowed.
-        """
+        """Declare the parameters; SparshError where one is not allowed."""
         super().__init__("bead_maze_watch", WATCH)
         self.record = RunRecord()
         self._timer = None
@@ -187,11 +183,9 @@ class WatchNode(ManagedNode):
         sys.stdout.flush()
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Watch until the run is over, or SIGINT; the exit code."""
-    if wants_help(arguments, "bead_maze_watch", WATCH):
-        return 0
-    return spin.run(lambda: [WatchNode()], arguments)
+main = node_main(
+    "bead_maze_watch", WATCH, lambda arguments: spin.run(lambda: [WatchNode()], arguments)
+)
 
 
 if __name__ == "__main__":

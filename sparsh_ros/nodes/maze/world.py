@@ -23,7 +23,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from sparsh_ros import kinematics
 from sparsh_ros.names import optical_frame
-from sparsh_ros.nodes.help import wants_help
+from sparsh_ros.nodes.help import node_main
 from sparsh_ros.nodes.maze.settings import WORLD
 from sparsh_ros.nodes.messages import conversions
 from sparsh_ros.nodes.runtime import spin
@@ -43,11 +43,7 @@ class WorldNode(ManagedNode):
     """A maze whose time passes as real time does, as far as the machine keeps up."""
 
     def __init__(self) -> None:
-        """Declare the parameters.
-
-        Raises:
-            SparshError: A parameter is not allowed.
-        """
+        """Declare the parameters; SparshError where one is not allowed."""
         super().__init__("bead_maze_world", WORLD)
         self._world: MazeWorld | None = None
         self._film: FilmWriter | None = None
@@ -163,11 +159,9 @@ class _Plan:
         return np.array([np.interp(now_s, self._times, column) for column in table.T])
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the maze until SIGINT; the exit code."""
-    if wants_help(arguments, "bead_maze_world", WORLD):
-        return 0
-    return spin.run(lambda: [WorldNode()], arguments)
+main = node_main(
+    "bead_maze_world", WORLD, lambda arguments: spin.run(lambda: [WorldNode()], arguments)
+)
 
 
 if __name__ == "__main__":

@@ -100,5 +100,5 @@ def contact_text(estimate: Estimate) -> str:
         words.append(f"{float(np.linalg.norm(estimate.force_n)):.1f} N")
     if math.isfinite(estimate.slip_probability):
         state = "slipping" if estimate.slipping else "holding"
-        words.append(f"{state} {100 * estimate.slip_probability:.0f} %")
+        words.append(f"{state}, slip {100 * estimate.slip_probability:.0f} %")
     return ", ".join(words)

@@ -14,7 +14,7 @@ from sparsh_ros.perception.postprocess import Estimate
 
 _PIXELS_PER_NEWTON = 30.0
 _HOLDING, _SLIPPING = (40, 200, 90), (235, 60, 50)
-_LEGEND = f"green holds, red slips; {_PIXELS_PER_NEWTON:.0f} px/N"
+_LEGEND = f"green holds, red slips; arrow, ring {_PIXELS_PER_NEWTON:.0f} px/N"
 _STRIP_PX = 16
 
 _ARROWS_PX = 12  # from one arrow of a force field to the next
@@ -77,7 +77,7 @@ def _numbers(estimate: Estimate) -> str:
         return f"no estimate: {estimate.reason}"
     words = []
     if np.isfinite(estimate.force_n).all():
-        x, y, z = estimate.force_n
+        x, y, z = np.round(estimate.force_n, 1) + 0.0  # no "-0.0"
         words.append(f"{x:+.1f} {y:+.1f} {z:+.1f} N")
     if math.isfinite(estimate.slip_probability):
         words.append(f"slip {100 * estimate.slip_probability:.0f} %")

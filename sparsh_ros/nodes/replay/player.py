@@ -29,6 +29,7 @@ from sparsh_ros.models.head_choice import choose_heads
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.names import DIAGNOSTICS
 from sparsh_ros.nodes import settings
+from sparsh_ros.nodes.graph.alone import OTHER_CLOCK, claim_clock
 from sparsh_ros.nodes.graph.graph import prefixes
 from sparsh_ros.nodes.graph.recorded import recorded_sensors
 from sparsh_ros.nodes.help import wants_help
@@ -62,11 +63,6 @@ _READ_AHEAD = 32
 
 # How long others are looked for before the start: nodes know of each other within it.
 _LOOK_FOR_CLOCKS_S = 1.5
-_OTHER_CLOCK = (
-    "/clock: wanted to be the only one who tells the time, found another node that does; stop it, "
-    "or choose another ROS_DOMAIN_ID"
-)
-
 Item = tuple[BagSensor, str, int, object]
 
 
@@ -90,6 +86,7 @@ class Player(Node):
         """
         super().__init__("player")
         params = Parameters(self, settings.PLAYER)
+        self._claim = claim_clock()
         self._refuse_running_player()
         self.values = {name: params[name] for name in settings.PLAYER}
         configs = recorded_sensors(params["bag"], params["image_topics"], params["sensor"])
@@ -207,16 +204,16 @@ class Player(Node):
         self._play_clock.stand_still()
 
     def _refuse_running_player(self) -> None:
-        """Leave a graph alone in which somebody plays already, before anything is sent to it."""
+        """Leave a graph alone in which somebody else, or another host, tells the time already."""
         give_up_s = time.monotonic() + _LOOK_FOR_CLOCKS_S
         while time.monotonic() < give_up_s:
             if self.count_publishers("/clock"):
-                raise ParameterError(_OTHER_CLOCK)
+                raise ParameterError(OTHER_CLOCK)
             time.sleep(_POLL_S)
 
     def _refuse_other_clocks(self) -> None:
         if self.count_publishers("/clock") > 1 and not self.failure:
-            self.failure = _OTHER_CLOCK
+            self.failure = OTHER_CLOCK
             request_stop()
 
     def _has_listeners(self) -> bool:

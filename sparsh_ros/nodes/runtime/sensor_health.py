@@ -12,6 +12,7 @@ from sparsh_ros.sensors.health.status import TOO_SATURATED
 
 _SLOW = 0.9
 _LONG_S = 0.5
+_STEP_HZ = 5.0
 
 
 def sensor_report(status: SensorStatus, serial: str, simulated: bool = False) -> Report:
@@ -51,7 +52,8 @@ def _troubles(status: SensorStatus, simulated: bool) -> list[str]:
         troubles.append(f"no frame for {status.frame_age_s:.1f} s")
     elif status.rate_hz < _SLOW * status.nominal_hz:
         found = f"wanted {status.nominal_hz:g} frames/s, found {status.rate_hz:.1f}"
-        slow = f"{TOO_SLOW} to simulate the gel: {found}; try fps:={status.nominal_hz / 2:g}"
+        within_reach = max(_STEP_HZ, status.rate_hz // _STEP_HZ * _STEP_HZ)
+        slow = f"{TOO_SLOW} to simulate the gel: {found}; try fps:={within_reach:g}"
         troubles.append(slow if simulated else found)
     if status.saturated > TOO_SATURATED:
         troubles.append(

@@ -13,18 +13,22 @@ from typing import BinaryIO
 from mcap.data_stream import ReadDataStream
 from mcap.exceptions import EndOfFile, RecordLengthLimitExceeded
 from mcap.reader import make_reader
-from mcap.records import Channel, Chunk, McapRecord, Message, Schema
+from mcap.records import Channel, Chunk, DataEnd, McapRecord, Message, Metadata, Schema
 from mcap.stream_reader import StreamReader, breakup_chunk
 from mcap.summary import Summary
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.files import parse_yaml
+from sparsh_ros.recordings.formats.checksums import has_sound_index
 from sparsh_ros.recordings.formats.compression import decompress, plain_message
 from sparsh_ros.recordings.formats.definitions import one_line, ros2_name
 from sparsh_ros.recordings.formats.part import LATEST_NS, TopicType
 
 DAMAGED_CHUNKS = "damaged chunks were left out, with all messages in them"
+_NO_INDEX = "its index is damaged or cut off; the messages before it were read"
+_MISNAMED = "topics have another name in the chunks than in the index"
+_MISSING = "messages that the index counts are not there"
 
 _FORMATS = {
     "ros2msg": MessageDefinitionFormat.MSG,
@@ -57,9 +61,12 @@ class McapFile:
         self.warnings: list[str] = []
         self._channels: _Topics = {}
         self._encodings: set[str] = set()
-        self._summary = _summary(path)
+        is_sound = has_sound_index(path)
+        self._summary = _summary(path) if is_sound else None
         if self._summary is None:
             self._learn()
+            if not (is_sound or self.warnings):
+                self.warnings.append(f"{path.name}: {_NO_INDEX}")
         else:
             self._learn_from(self._summary)
         if not self._channels:
@@ -69,22 +76,31 @@ class McapFile:
 
     def messages(self, topics: set[str], damage: Counter[str]) -> Iterator[tuple[str, int, bytes]]:
         """See `Part`. Log times tell the order of writing unless the recorder's clock was set back:
-        sorted by them, the frames of two moments would take turns. Memory holds one chunk."""
+        sorted by them, the frames of two moments would take turns. Memory holds one chunk.
+
+        Where the index tells otherwise than the chunks, which few writers protect by a checksum,
+        that is damage, too."""
+        left = Counter({topic: self.counts[topic] for topic in topics} if self._summary else {})
         blocks = self._indexed_blocks(topics) if self._summary else self._blocks()
         for block in blocks:
             try:
                 for record in _records(block):
+                    if isinstance(record, Channel) and self._is_misnamed(record):
+                        damage[_MISNAMED] += 1
                     if not isinstance(record, Message):
                         continue
                     topic = self._channels.get(record.channel_id)
                     if topic not in topics:
                         continue
+                    left[topic] -= 1
                     if record.log_time > LATEST_NS:
                         damage["messages have an impossible log time and were left out"] += 1
                         continue
                     yield topic, record.log_time, plain_message(record.data)
             except Exception:  # a damaged chunk can fail anywhere in the libraries
                 damage[DAMAGED_CHUNKS] += 1
+        if not damage[DAMAGED_CHUNKS] and (missing := sum((+left).values())):
+            damage[_MISSING] += missing
 
     def close(self) -> None:
         """Nothing stays open between messages."""
@@ -120,6 +136,8 @@ class McapFile:
                         schemas[record.id] = record
                     elif isinstance(record, Channel):
                         self._add(record, schemas.get(record.schema_id))
+                    elif isinstance(record, Metadata) and record.name == "rosbag2":
+                        self.custom = custom_texts(record.metadata.get("serialized_metadata", ""))
                     elif isinstance(record, Message) and record.channel_id in self._channels:
                         self.counts[self._channels[record.channel_id]] += 1
                         last_ns = max(last_ns or 0, record.log_time)
@@ -140,6 +158,10 @@ class McapFile:
         if known.name == found.name:
             self._channels[channel.id] = channel.topic
 
+    def _is_misnamed(self, channel: Channel) -> bool:
+        """Whether a chunk calls a topic otherwise than the index did."""
+        return self._channels.get(channel.id, channel.topic) != channel.topic
+
     def _blocks(self, warnings: list[str] | None = None) -> Iterator[McapRecord]:
         """The chunks, and the records outside of chunks, from front to back."""
         with self.path.open("rb") as file:
@@ -147,7 +169,10 @@ class McapFile:
                 file, emit_chunks=True, record_size_limit=self.path.stat().st_size
             )
             try:
-                yield from reader.records
+                for record in reader.records:
+                    if isinstance(record, DataEnd):  # behind it the index, which may be damaged
+                        return
+                    yield record
             except Exception as error:  # a damaged file can fail anywhere in the library
                 if warnings is not None:
                     at_end = isinstance(error, _BEYOND_THE_END) or not file.read(1)

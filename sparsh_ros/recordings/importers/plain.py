@@ -164,7 +164,7 @@ def _write(frames: Frames, options: Options, bag: BagWriter) -> list[str]:
             continue
         stamp_ns = times.stamp_ns(index, row, own_s)
         if topics.frame(stamp_ns, content) and row is not None:
-            labelled += _write_labels(topics, stamp_ns, row)
+            labelled += write_labels(topics, stamp_ns, row)
     if untimed:
         notes.append(f"{untimed} images have no time in {options.labels} and were left out")
     if unused := len(table.rows.keys() - used):
@@ -176,7 +176,7 @@ def _write(frames: Frames, options: Options, bag: BagWriter) -> list[str]:
     return [*notes, *topics.notes()]
 
 
-def _write_labels(topics: SensorWriter, stamp_ns: int, row: Row) -> bool:
+def write_labels(topics: SensorWriter, stamp_ns: int, row: Row) -> bool:
     """Write what a row knows; whether that is anything."""
     if row.force_n is not None:
         topics.force(stamp_ns, row.force_n)

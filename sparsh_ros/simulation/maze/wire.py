@@ -22,8 +22,7 @@ SPACING_M = 5e-4
 # Where the bead is at first.
 START = np.array([0.36, 0.0, 0.36])
 MAXIMUM_PITCH, MAXIMUM_YAW = 1.15, 0.6
-_TRIES = 60
-_CHECKED_EVERY = 30
+_TRIES, _CHECKED_EVERY = 60, 30
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Wire:
         return hand_along(self.tangent(s_m))
 
     def nearest(self, point: NDArray[np.float64]) -> float:
-        """Distance along the wire of the place that is nearest to a point."""
+        """Distance (m) along the wire of the place that is nearest to a point (3,) in m."""
         return SPACING_M * int(np.argmin(((self.points - point) ** 2).sum(1)))
 
     def _at(self, values: NDArray[np.float64], s_m: float) -> NDArray[np.float64]:
@@ -97,7 +96,7 @@ def hand_along(tangent: NDArray[np.float64]) -> NDArray[np.float64]:
 def from_headings(
     pitch: NDArray[np.float64], yaw: NDArray[np.float64], start: NDArray[np.float64] = START
 ) -> Wire:
-    """A wire from its headings."""
+    """A wire from its headings (N,) in rad, every `SPACING_M`, and its first point (3,) in m."""
     return Wire(np.asarray(pitch, float), np.asarray(yaw, float), np.asarray(start, float))
 
 

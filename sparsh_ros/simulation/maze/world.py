@@ -69,10 +69,10 @@ class MazeSample:
         hand: pose of the TCP.
         bead_m: distance of the bead along the wire.
         force_n: (3,) of the hand on the bead, base frame.
-        offset_mm: (3,) of the bead in the hand's frame.
         held: both fingertips press on the bead.
-        joints: (7,) measured joint angles.
+        offset_mm: (3,) of the bead in the hand's frame.
         grip_n: force of the gripper.
+        joints: (7,) measured joint angles.
         finished: the bead is at the wire's end.
         limited: the command was beyond the arm's limits and cut back to them.
     """
@@ -82,10 +82,10 @@ class MazeSample:
     hand: Pose
     bead_m: float
     force_n: NDArray[np.float64]
-    offset_mm: NDArray[np.float64]
     held: bool
-    joints: NDArray[np.float64]
+    offset_mm: NDArray[np.float64]
     grip_n: float
+    joints: NDArray[np.float64]
     finished: bool
     limited: bool
 

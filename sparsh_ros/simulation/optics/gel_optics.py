@@ -6,8 +6,9 @@ law and one that is linear in the slope (`SensorInstance.dimming`). The directio
 are fixed per pixel, so that this costs one multiply-add per lamp and slope.
 
 Bumps cast shadows (`shadows`), and a press changes the whole image a little (`glow`), as on real
-sensors. Differences from a real sensor: light bounces once, and the camera's perspective on the
-raised surface is left out.
+sensors. Light is computed on no more pixels than the gel's grid has points; skin, noise and
+compression have the image's own. Differences from a real sensor: light bounces once, and the
+camera's perspective on the raised surface is left out.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ class GelOptics:
         self.grid_shape = GRID if downscale < 4 else (GRID[0] // 2, GRID[1] // 2)
         self._downscale = downscale
         self._shape = HEIGHT // downscale, WIDTH // downscale
+        self._lit_downscale = max(downscale, HEIGHT // GRID[0])
+        self._lit_shape = HEIGHT // self._lit_downscale, WIDTH // self._lit_downscale
         self._pixels_per_mm = self._shape[1] / instance.gel_width_mm
         rng = np.random.default_rng([2, instance.seed])
         column, row = _camera_map(instance)
@@ -67,7 +70,7 @@ class GelOptics:
         small = (self._shrink(axis) for axis in (column, row))
         self._skin_map = tuple(_rescale(axis + MARGIN, downscale) for axis in small)
         cell = HEIGHT // self.grid_shape[0]
-        self._grid_map = tuple(_rescale(self._shrink(axis), cell) for axis in (column, row))
+        self._grid_map = tuple(_rescale(self._shrink_light(axis), cell) for axis in (column, row))
         # Displacement is smooth: no finer than its own grid is it looked up.
         size = min(self._shape[::-1], GRID[::-1])
         coarse = (cv2.resize(a, size, interpolation=cv2.INTER_AREA) for a in (column, row))
@@ -128,11 +131,11 @@ class GelOptics:
 
     def _shrink(self, plane: np.ndarray) -> np.ndarray:
         """Means over the pixels of the downscaled image."""
-        if self._downscale == 1:
-            return plane
-        height, width = plane.shape[:2]
-        size = width // self._downscale, height // self._downscale
-        return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+        return _means(plane, self._downscale)
+
+    def _shrink_light(self, plane: np.ndarray) -> np.ndarray:
+        """Means over the pixels for which light is computed."""
+        return _means(plane, self._lit_downscale)
 
     def _prepare_lights(
         self, column: np.ndarray, row: np.ndarray, rng: np.random.Generator
@@ -156,7 +159,7 @@ class GelOptics:
             floor = irradiance * np.float32(instance.scatter)
             rest = -(toward[0] * rest_x + toward[1] * rest_y)
             planes = floor, toward[2] + floor, rest, -toward[0], -toward[1]
-            self._planes.append([self._shrink(plane) for plane in planes])
+            self._planes.append([self._shrink_light(plane) for plane in planes])
         colours = [light.colour for light in instance.lights] + [instance.ambient]
         # Blue first: the JPEG coder takes BGR.
         self._colours = np.array(colours, np.float32)[:, ::-1].T.copy()
@@ -170,17 +173,25 @@ class GelOptics:
 
     def _shade(self, surface: np.ndarray, displacement: np.ndarray, time_s: float) -> np.ndarray:
         """Noiseless brightness, float32 (320, 240, 3) BGR grey levels."""
+        frame = self._light(surface, time_s)
+        if self._lit_shape != self._shape:
+            frame = cv2.resize(frame, self._shape[::-1])
+        gain = self._vignette * self._move_skin(displacement)
+        frame = cv2.multiply(frame, cv2.cvtColor(gain, cv2.COLOR_GRAY2BGR), dst=frame)
+        return cv2.scaleAdd(self._glow, self._press_share(surface), frame)
+
+    def _light(self, surface: np.ndarray, time_s: float) -> np.ndarray:
+        """Light that a white skin would send to the camera, float32 (H, W, 3) BGR."""
         instance = self.instance
         height = cv2.remap(surface, *self._grid_map, cv2.INTER_CUBIC, borderMode=_REPLICATE)
-        if instance.blur_px > 0.5 * self._downscale:
-            height = cv2.GaussianBlur(height, (0, 0), instance.blur_px / self._downscale)
-        scale = self._pixels_per_mm / 2
+        if instance.blur_px > 0.5 * self._lit_downscale:
+            height = cv2.GaussianBlur(height, (0, 0), instance.blur_px / self._lit_downscale)
+        scale = self._lit_shape[1] / instance.gel_width_mm / 2
         slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=1, scale=scale)
         slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=1, scale=-scale)
         flattened = instance.relief_depth_mm / (instance.relief_depth_mm + np.maximum(height, 0))
-        gain = self._vignette * self._move_skin(displacement)
         squared = slope_x * slope_x + slope_y * slope_y
-        lit = gain / np.sqrt(1 + np.float32(instance.dimming) * squared)
+        lit = 1 / np.sqrt(1 + np.float32(instance.dimming) * squared)
         shadows = self._cast_shadows(surface)
         planes = []
         for index, (floor, flat, rest, east, north) in enumerate(self._planes):
@@ -195,15 +206,14 @@ class GelOptics:
                 shade = cv2.max(shade, floor)
             shade *= lit
             planes.append(shade)
-        frame = self._mix([*planes, gain], time_s)
-        return cv2.scaleAdd(self._glow, self._press_share(surface), frame)
+        return self._mix([*planes, np.ones_like(lit)], time_s)
 
     def _mix(self, planes: list[np.ndarray], time_s: float) -> np.ndarray:
         """The colours of all lamps and of the light around, (H, W, 3) BGR."""
         drift = [self._drift(index, time_s) for index in range(len(planes) - 1)]
         colours = self._colours * np.array([*drift, 1.0], np.float32)
         mixed = colours @ np.stack(planes).reshape(len(planes), -1)
-        return cv2.merge(list(mixed.reshape(-1, *self._shape)))
+        return cv2.merge(list(mixed.reshape(-1, *self._lit_shape)))
 
     def _press_share(self, surface: np.ndarray) -> float:
         """How much of the glow a press has: it grows with the volume that is pushed in."""
@@ -215,9 +225,9 @@ class GelOptics:
             return []
         coarse = cv2.resize(surface, SHADOW_SHAPE[::-1], interpolation=cv2.INTER_AREA)
         shares = self._shadows.lit_shares(coarse)
-        if self._shape == SHADOW_SHAPE:
+        if self._lit_shape == SHADOW_SHAPE:
             return list(shares)
-        return [cv2.resize(share, self._shape[::-1]) for share in shares]
+        return [cv2.resize(share, self._lit_shape[::-1]) for share in shares]
 
     def _move_skin(self, displacement: np.ndarray) -> np.ndarray:
         """Albedo seen by every pixel."""
@@ -253,6 +263,15 @@ def _choose_codec(instance: SensorInstance, downscale: int) -> Codec:
     if downscale > 1:
         return BlockJpeg(instance.jpeg_quality, downscale)
     return Jpeg(instance.jpeg_quality)
+
+
+def _means(plane: np.ndarray, downscale: int) -> np.ndarray:
+    """Means over downscale x downscale pixels."""
+    if downscale == 1:
+        return plane
+    height, width = plane.shape[:2]
+    size = width // downscale, height // downscale
+    return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
 
 
 def _rescale(axis: np.ndarray, factor: int) -> np.ndarray:

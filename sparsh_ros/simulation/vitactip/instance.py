@@ -11,11 +11,9 @@ from sparsh_ros.simulation.contact import GelGrid
 
 VARIANTS = ("vitactip", "tactip", "vitac")
 """Clear skin with dark pins; opaque skin with white pins; clear skin without pins."""
-TIP_MM = 20.0
-DOME_RADIUS_MM = 40.0
-CELLS = 96
+TIP_MM, DOME_RADIUS_MM = 20.0, 40.0
 RINGS, RING_MM = 4, 2.2
-PIN_LENGTH_MM = 2.0
+CELLS, PIN_LENGTH_MM = 96, 2.0
 
 
 @dataclass(frozen=True)

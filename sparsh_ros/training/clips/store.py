@@ -7,7 +7,8 @@ Episodes are read, freed of their background and shrunk once; the file is mapped
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,14 @@ class ClipStore(Store):
         frames: (m, H, W, 3) uint8 RGB, background taken away, mapped from disk.
         rows: (n, T) int64 rows of ``frames`` of each clip, newest frame first.
         maps: (m, 3, 20, 15) float16 force fields, see `MAP_SHAPE`, mapped from disk.
+        episode: (n,) int64, which of ``metas`` each clip belongs to.
         known: Task -> (n,) bool, whether a clip has its label; all clips have those of other tasks.
     """
 
     frames: NDArray[np.uint8]
     rows: NDArray[np.int64]
     maps: NDArray[np.float16]
+    episode: NDArray[np.int64]
     known: Mapping[str, NDArray[np.bool_]]
 
     def labelled(self, tasks: Sequence[str]) -> ClipStore:
@@ -66,7 +69,8 @@ class ClipStore(Store):
                 f"{', '.join(tasks)}, found none; train them one by one"
             )
         known = {task: values[keep] for task, values in self.known.items()}
-        return replace(self, labels=self.labels[keep], rows=self.rows[keep], known=known)
+        kept = {"rows": self.rows[keep], "episode": self.episode[keep], "known": known}
+        return replace(self, labels=self.labels[keep], **kept)
 
     def clips(self, index: NDArray[np.int64]) -> Tensor:
         """(B, T, H, W, 3) uint8 clips of indices (B,)."""
@@ -106,8 +110,9 @@ def open_clips(
     wanted = {"size": size, "episodes": [[p.name, _bytes_of(p)] for p in paths]}
     folder = cache / f"{size[0]}x{size[1]}" / split
     if not is_current(folder, wanted):
-        _build(paths, folder, size, bool(recordings))
-        (folder / "source.json").write_text(json.dumps(wanted))
+        with writing(folder):
+            _build(paths, folder, size, bool(recordings))
+            (folder / "source.json").write_text(json.dumps(wanted))
     return _open(dataset, folder, size, steps, chains)
 
 
@@ -168,7 +173,23 @@ def _open(
         "pose": np.isfinite(labels.motion).all(axis=1),
         "forcefield": columns["maps_known"][newest],
     }
-    return ClipStore(dataset, folder, metas, labels, frames, rows, maps, known)
+    return ClipStore(dataset, folder, metas, labels, frames, rows, maps, episode, known)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """A disk that is full while files of a cache are written is told in a sentence.
+
+    Raises:
+        DatasetError: The disk is full or fails.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DatasetError(
+            f"{folder}: cannot be written ({error.strerror or error}); make room, then run it "
+            "again: what is not whole is made again"
+        ) from error
 
 
 def map_file(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:

@@ -43,15 +43,15 @@ class Normalised(nn.Module):
         self.register_buffer("action_scale", flat.std(0) + 1e-6)
 
     def see(self, observation: Tensor) -> Tensor:
-        """Normalise observations."""
+        """Normalise observations (B, size)."""
         return ((observation - self.centre) * self.inverse).clamp(-6.0, 6.0)
 
     def normalise(self, actions: Tensor) -> Tensor:
-        """Normalise actions."""
+        """Normalise actions (B, T, A)."""
         return (actions - self.action_centre) / self.action_scale
 
     def restore(self, actions: Tensor) -> Tensor:
-        """Actions in their units again."""
+        """Actions (B, T, A) in their units again."""
         return actions * self.action_scale + self.action_centre
 
 
@@ -77,7 +77,8 @@ class ChunkNet(Normalised):
         return self.restore(self.body(self.see(observation)).unflatten(1, (CHUNK, self.size)))
 
     def loss(self, observation: Tensor, actions: Tensor) -> Tensor:
-        """Mean absolute error of normalised actions, ACT's loss."""
+        """Mean absolute error of normalised actions (B, T, A) after observations (B, size): ACT's
+        loss (Zhao et al., 2023)."""
         chunk = self.normalise(actions[:, 1 : 1 + CHUNK])
         return (self.normalise(self(observation)) - chunk).abs().mean()
 
@@ -113,7 +114,7 @@ class DiffusionNet(Normalised):
         return self.leave(x).transpose(1, 2)
 
     def loss(self, observation: Tensor, actions: Tensor) -> Tensor:
-        """Mean squared error of the noise."""
+        """Mean squared error of the noise on actions (B, T, A) after observations (B, size)."""
         clean, seen = self.normalise(actions).clamp(-1.0, 1.0), self.see(observation)
         step = torch.randint(0, DIFFUSION_STEPS, (len(clean),))
         noise = torch.randn_like(clean)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pre-training a ResNet-18 on images of a simulated ViTacTip, by SARL or a method to compare with.
+"""Pre-training a ResNet-18 on single images, by SARL or a method to compare with.
 
 <run>/<recipe>/             checkpoint and log of the loop
 <run>/encoder.safetensors   the encoder, with torchvision's names
@@ -20,6 +20,7 @@ from sparsh_ros.models.resnet.network import RESNETS, ResNet18, ResNetConfig
 from sparsh_ros.training.loop import processes
 from sparsh_ros.training.loop.recipe import Recipe
 from sparsh_ros.training.loop.training import LoopSettings
+from sparsh_ros.training.pretraining.image_folder import ImageFolder
 from sparsh_ros.training.pretraining.pretrain import begin
 from sparsh_ros.training.recipes.sarl import WEIGHTS, Sarl
 from sparsh_ros.training.recipes.siamese.barlow_twins import BarlowTwins
@@ -49,6 +50,7 @@ IMAGE_RECIPES: dict[str, type[Recipe]] = {
         DenseCl,
     )
 }
+_SPLITS = ("train", "validation")
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,13 @@ class ImagePretraining:
     Attributes:
         recipe: Name of the method, of `IMAGE_RECIPES`.
         size: Of the encoder, of `RESNETS`.
-        data: Folder that `sparsh-ros simulate-vitactip` wrote.
+        data: Folder that `sparsh-ros simulate-vitactip` wrote, or one with image files below
+            `train` and `validation`.
         run: Folder of the run.
-        minutes: About how long; None where ``loop.steps`` says how many steps.
         loop: Settings of the loop.
         losses: Of SARL, which to add to BYOL's.
         resume: Whether to go on from the last checkpoint.
+        minutes: About how long; None where ``loop.steps`` says how many steps.
     """
 
     recipe: str
@@ -71,9 +74,9 @@ class ImagePretraining:
     data: Path
     run: Path
     loop: LoopSettings
-    minutes: float | None = None
     losses: Collection[str] = tuple(WEIGHTS)
     resume: bool = False
+    minutes: float | None = None
 
 
 def pretrain_images(job: ImagePretraining) -> None:
@@ -85,15 +88,15 @@ def pretrain_images(job: ImagePretraining) -> None:
         WeightsError: There is nothing to resume, or another run.
     """
     with processes.joined():
-        tips = read_splits(job.data, ("train", "validation"))
+        sources = _open(job)
         torch.manual_seed(job.loop.seed)
         recipe = build_recipe(job.recipe, RESNETS[job.size], job.losses)
         folder = job.run / job.recipe
-        training = begin(recipe, job.loop, folder, tips["train"], job.minutes, job.resume)
-        summary = training.run(tips["train"], tips["validation"])
+        training = begin(recipe, job.loop, folder, sources["train"], job.minutes, job.resume)
+        summary = training.run(sources["train"], sources["validation"])
         if processes.rank() == 0:
             save_encoder(recipe.exported(), job.run)
-            about = {"data": _describe(tips), "losses": list(job.losses)}
+            about = {"data": _describe(sources), "losses": list(job.losses)}
             write_json(job.run / f"{job.recipe}.json", {**about, **summary})
 
 
@@ -103,5 +106,13 @@ def build_recipe(name: str, config: ResNetConfig, losses: Collection[str]) -> Re
     return Sarl(encoder, losses) if name == Sarl.name else IMAGE_RECIPES[name](encoder)
 
 
-def _describe(tips: dict[str, TipImages]) -> dict[str, dict]:
-    return {split: {"images": len(found), **found.meta} for split, found in tips.items()}
+def _open(job: ImagePretraining) -> dict[str, TipImages | ImageFolder]:
+    """Simulated images, or files below folders that are called as the splits."""
+    if not any((job.data / split).is_dir() for split in _SPLITS):
+        return read_splits(job.data, _SPLITS)
+    size = RESNETS[job.size].image_size
+    return {split: ImageFolder(job.data / split, size) for split in _SPLITS}
+
+
+def _describe(sources: dict[str, TipImages | ImageFolder]) -> dict[str, dict]:
+    return {split: {"images": len(found), **found.meta} for split, found in sources.items()}

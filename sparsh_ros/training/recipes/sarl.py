@@ -26,6 +26,8 @@ __all__ = ["Sarl", "byol_loss", "prototype_alignment", "region_affinity", "salie
 WEIGHTS = {"sal": 0.1, "ppda": 0.05, "ram": 0.02}
 PROTOTYPES = 32
 EPS = 1e-8
+_Maps = Sequence[Sequence[Tensor]]
+"""View -> stages 2, 3, 4 -> (B, C, H, W)."""
 
 
 def saliency_alignment(online: Tensor, target: Tensor, view1: View, view2: View) -> Tensor:
@@ -153,10 +155,6 @@ class Sarl(Byol):
         ahead = region_affinity(online[0][1], target[1][1], first, second)
         back = region_affinity(online[1][1], target[0][1], second, first)
         return 0.5 * (ahead + back)
-
-
-_Maps = Sequence[Sequence[Tensor]]
-"""View -> stages 2, 3, 4 -> (B, C, H, W)."""
 
 
 def _maps(encoder: ResNet18, images: Tensor) -> list[Tensor]:

@@ -110,7 +110,7 @@ def pack_episode(
     samples: list[TouchSample],
     meta: dict,
 ) -> StreamEpisode:
-    """Gather what was simulated."""
+    """Gather what was simulated, with the (80, 60, 3) uint8 RGB background."""
     instance = simulation.instance
     stiffness = instance.normal_stiffness_n_per_mm3 * instance.tangential_ratio
     return StreamEpisode(

@@ -22,7 +22,8 @@ FORCE_RANGE_N = 5.0
 
 
 def best_f1(score: NDArray, truth: NDArray) -> tuple[float, float]:
-    """Highest F1 of any threshold, and that threshold; 0 and infinity without positives."""
+    """Highest F1 of any threshold on scores (n,) of truth (n,) bool, and that threshold; 0 and
+    infinity without positives."""
     if not truth.any():
         return 0.0, float("inf")
     order = np.argsort(-score, kind="stable")
@@ -34,7 +35,7 @@ def best_f1(score: NDArray, truth: NDArray) -> tuple[float, float]:
 
 
 def ranked_precision(score: NDArray, truth: NDArray) -> float:
-    """Average precision; NaN over no samples."""
+    """Average precision of scores (n,) of truth (n,) bool; NaN over no samples."""
     return average_precision(score, truth) if len(score) else float("nan")
 
 

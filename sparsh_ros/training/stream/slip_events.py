@@ -91,7 +91,7 @@ def alarm(probability: NDArray, rule: AlarmRule) -> NDArray[np.bool_]:
 def score_events(
     alarms: Sequence[NDArray[np.bool_]], slipping: Sequence[NDArray[np.bool_]]
 ) -> EventScores:
-    """Count over recordings at 60 frames/s."""
+    """Count over recordings at 60 frames/s, (n,) bool each of the same length."""
     sums, delays, early = [], [], 0
     for alarmed, truth in zip(alarms, slipping, strict=True):
         stamps = np.round(np.arange(len(truth)) * 1e9 / RATE_HZ).astype(np.int64)
@@ -111,7 +111,7 @@ def choose_rule(
 ) -> tuple[AlarmRule, EventScores]:
     """The rule with the highest event F1 among those with few enough unfounded alarms (one that
     comes a moment too early costs F1, but harms no grip) and a median delay of two frames at most;
-    where there is none, the highest of all."""
+    where there is none, the highest of all. Probabilities and truth are (n,) for each recording."""
     tried = []
     for on, share, frames in product(ON, OFF_SHARES, CONFIRM_FRAMES):
         rule = AlarmRule(float(on), float(round(on * share, 3)), frames)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
-from sparsh_ros.training.clips.store import ClipStore
+from sparsh_ros.training.clips.store import ClipStore, writing
 from sparsh_ros.training.patches import cut_clips, scale_patches, unfold_scaling
 from sparsh_ros.training.recipes.parts import read_clips
 from sparsh_ros.training.store import PairLabels
@@ -125,6 +125,7 @@ def cache_tokens(
             for rows in np.array_split(np.arange(len(store)), max(len(store) // READ_BATCH, 1))
         ]
         partial = path.with_suffix(".partial.npy")
-        np.save(partial, np.concatenate(parts))
-        partial.rename(path)
+        with writing(cache):
+            np.save(partial, np.concatenate(parts))
+            partial.rename(path)
     return np.load(path, mmap_mode="r")

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sparsh_ros.errors import TrainingError
 from sparsh_ros.evaluation.metrics import select_threshold
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
@@ -31,7 +32,7 @@ from sparsh_ros.training.tacbench.objectives import (
 from sparsh_ros.training.tasks import Outputs, slip_probability
 
 CHECKS = 10  # in a run without early stopping
-PATIENCE = 3  # checks
+PATIENCE = 5  # checks
 CHECK_EXAMPLES = 600
 WARM_UP = 0.05
 
@@ -89,7 +90,11 @@ class ProbeTraining:
         self.best = {name: Best() for name in names}
 
     def run(self, train: Examples, validation: Examples) -> None:
-        """Train until all steps are done or no head has got better for `PATIENCE` checks."""
+        """Train until all steps are done or no head has got better for `PATIENCE` checks.
+
+        Raises:
+            TrainingError: The loss is no number; nothing is kept.
+        """
         settings, validation = self.settings, validation.spread(CHECK_EXAMPLES)
         weights = {name: loss_weights(name, train.targets) for name in self.best}
         optimiser = torch.optim.Adam(self.network.parameters(), lr=settings.rate)
@@ -98,7 +103,12 @@ class ProbeTraining:
         for step in range(settings.steps):
             rate = warmed_up(step / settings.steps, 0.1 * settings.rate, settings.rate, WARM_UP)
             optimiser.param_groups[0]["lr"] = rate
-            self._step(optimiser, train, weights, rng)
+            loss = self._step(optimiser, train, weights, rng)
+            if not np.isfinite(loss):
+                raise TrainingError(
+                    f"probe of {', '.join(self.best)}: the loss is {loss} at step {step}; nothing "
+                    "was written; look for labels out of range, or give a lower --learning-rate"
+                )
             if (step + 1) % interval == 0 and self._check(validation, weights, step // interval):
                 break
 
@@ -108,7 +118,7 @@ class ProbeTraining:
         train: Examples,
         weights: Mapping[str, Any],
         rng: np.random.Generator,
-    ) -> None:
+    ) -> float:
         index = np.sort(rng.integers(len(train), size=self.settings.batch))
         self.network.train()
         outputs, targets = self.network(train.inputs(index)), train.targets[index]
@@ -117,6 +127,7 @@ class ProbeTraining:
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), CLIP_NORM)
         optimiser.step()
+        return loss.item()
 
     def _check(self, validation: Examples, weights: Mapping[str, Any], check: int) -> bool:
         """Keep what is best; whether to stop."""

@@ -50,12 +50,13 @@ class Task:
         return torch.from_numpy(tips.labels[self.name][self.rows(tips)])
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """What a head learns by: cross-entropy, or squared error of standardised numbers."""
+        """What a head learns by: cross-entropy of (B, classes) logits, or squared error of
+        standardised numbers (B, A)."""
         return F.cross_entropy(outputs, targets) if self.classes else F.mse_loss(outputs, targets)
 
     def scores(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
-        """Percent of right answers (first, first five), or mean absolute errors (mean over the
-        axes, each axis)."""
+        """Percent of right answers (first, first five) of (N, classes) logits, or mean absolute
+        errors (mean over the axes, each axis) of (N, A) numbers."""
         if not self.classes:
             errors = (outputs - targets).abs().mean(dim=0)
             single = dict(zip(self.axes, errors.tolist(), strict=True))

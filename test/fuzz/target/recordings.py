@@ -6,6 +6,8 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
+from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from sparsh_ros.errors import SparshError
 from sparsh_ros.recordings.bag_writer import BagWriter
-from sparsh_ros.recordings.bags import open_bag
+from sparsh_ros.recordings.bags import Bag, Message, open_bag
 from sparsh_ros.recordings.formats.definitions import decoder, known_types
 from sparsh_ros.recordings.importers.label_table import read_labels
 from sparsh_ros.recordings.labels import read_events
@@ -28,8 +30,33 @@ FRAMES = 4
 
 
 def mcap(data: bytes) -> None:
-    """An MCAP file, read to its end as an evaluation does."""
-    _bag(data, "input.mcap")
+    """An MCAP file, read to its end as an evaluation does; with its checksums, nothing is wrong
+    silently: whatever is not as it was written is said."""
+    with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
+        path = Path(folder, "input.mcap")
+        path.write_bytes(data)
+        _read(path)
+        with open_bag(path) as bag:
+            read = [(message.topic, bytes(message.data)) for message in _all(bag)]
+            warnings = list(bag.warnings)
+    assert warnings or Counter(read) in _sound_messages(), f"silently wrong: {len(read)} messages"
+
+
+def _all(bag: Bag) -> Iterator[Message]:
+    return bag.messages([topic.name for topic in bag.topics])
+
+
+@cache
+def _sound_messages() -> list[Counter]:
+    """Of each bag that the fuzz begins from."""
+    with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
+        found = []
+        for data in bags("mcap"):
+            path = Path(folder, "input.mcap")
+            path.write_bytes(data)
+            with open_bag(path) as bag:
+                found.append(Counter((m.topic, bytes(m.data)) for m in _all(bag)))
+    return found
 
 
 def sqlite(data: bytes) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sparsh_ros.bench.results import Row
 from sparsh_ros.cli import main
 from sparsh_ros.names import DEFAULT_MODEL
 from sparsh_ros.nodes.bench import graph, startup
@@ -81,6 +82,27 @@ def test_the_command_writes_repeats_and_cases(
     cases = json.loads(path.read_text())["cases"]
     assert [case["MEAN_FRAME_RATE"]["median"] for case in cases] == [11.0, 30.0]
     assert [case["name"] for case in cases] == [Case(1, 10).name, Case(1, 30).name]
+
+
+def test_the_page_draws_what_more_sensors_cost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(case: Case, _options: argparse.Namespace) -> dict[str, float]:
+        return dict.fromkeys(graph.COLUMNS, 4.5) | {"CPU_UTILIZATION": 0.5 * case.sensors}
+
+    monkeypatch.setattr(graph, "measure", measure)
+    monkeypatch.setattr(graph, "isolated_environment", dict)
+    path = tmp_path / "graph.html"
+    asked = ["--sensors", "4", "1", "--fps", "30", "60", "--report", str(path), "--anyway"]
+    assert main(["bench", "graph", *asked, "--runs", "1"]) == 0
+    page = path.read_text()
+    assert page.count("<svg") == len(graph.GROWING)
+    assert "4 sensors at 60 frames/s" in page and "2.00 (2.00 to 2.00)" in page
+    assert main(["bench", "graph", "--report", str(tmp_path / "none" / "page.html")]) == 1
+    cases = [Case(4, 30.0), Case(1, 60.0), Case(1, 30.0)]
+    rows = [Row.of(case.name, [measure(case, OPTIONS)]) for case in cases]
+    found = graph.growing(cases, rows, "CPU_UTILIZATION")
+    assert found == {"60 frames/s": ([1], [0.5]), "30 frames/s": ([1, 4], [0.5, 2.0])}
 
 
 def test_a_real_graph_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:

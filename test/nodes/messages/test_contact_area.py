@@ -74,7 +74,7 @@ def test_markers_lie_in_the_gel_frame() -> None:
     start, end = arrow.points
     vector = np.array((end.x - start.x, end.y - start.y, end.z - start.z)) / METRES_PER_NEWTON
     np.testing.assert_allclose(vector, (1.0, -2.0, 4.0))
-    assert text.text == "4.6 N, holding 25 %"
+    assert text.text == "4.6 N, holding, slip 25 %"
     assert len({marker.id for marker in message.markers}) == 3
     for marker in message.markers:
         assert marker.header.frame_id == "thumb_gel_frame" and marker.lifetime.nanosec > 0

@@ -106,8 +106,10 @@ def test_estimates_end_with_each_fault_and_come_back(outsider, start_graph, came
     assert "Traceback" not in graph.log
 
 
-def test_a_gel_that_cannot_be_simulated_in_time_is_no_fault_of_a_camera() -> None:
-    report = sensor_report(SensorStatus(**WELL | {"rate_hz": 31.0}), "", simulated=True)
+@pytest.mark.parametrize(("found_hz", "advice"), [(31.0, 30), (23.9, 20), (2.0, 5)])
+def test_a_gel_that_cannot_be_simulated_in_time_is_no_fault_of_a_camera(found_hz, advice) -> None:
+    report = sensor_report(SensorStatus(**WELL | {"rate_hz": found_hz}), "", simulated=True)
     assert report.message == (
-        "machine too slow to simulate the gel: wanted 60 frames/s, found 31.0; try fps:=30"
+        f"machine too slow to simulate the gel: wanted 60 frames/s, found {found_hz}; "
+        f"try fps:={advice}"
     )

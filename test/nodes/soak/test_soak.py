@@ -156,7 +156,7 @@ def _run(attack: Attack, watches: dict[str, Watch], ledger: Ledger) -> None:
         if not watches[name].is_valid_since(now_s - GRACE_S):
             wait_s, whose = longest_wait(waits)
             page = ledger.starved if wait_s > _STARVED_S else ledger.wrong
-            waited = f"{whose} waited {wait_s:.1f} s of {now_s - begin_s:.1f} s for a core"
+            waited = f"{whose} waited {wait_s:.1f} s of {time.time() - begin_s:.1f} s for a core"
             page.append(f"{attack.name}: {name} not valid any more ({waited})")
     attack.end()
     over_s = time.time()

@@ -74,6 +74,15 @@ def test_what_cannot_be_shown_costs_only_itself(tmp_path: Path) -> None:
     assert b"/tactile/slip/events" in content and b"/tactile/background" not in content
 
 
+def test_of_the_truth_only_what_is_known_is_plotted(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, plotted = Scene(new_recording(), "tactile"), {}
+    monkeypatch.setattr(scene, "_plot", lambda topic, *values: plotted.update({topic: values}))
+    slip = Slip(valid=True, slipping=True, probability=0.75, threshold=0.5)
+    for topic in ("/tactile/slip", "/tactile/ground_truth/slip"):
+        scene.log(topic, "sparsh_ros/msg/Slip", slip)
+    assert plotted == {"/tactile/slip": (0.75, 0.5, 1.0), "/tactile/ground_truth/slip": (1.0,)}
+
+
 def test_the_running_graph_is_shown_as_it_appears(outsider) -> None:
     shown: list[str] = []
 

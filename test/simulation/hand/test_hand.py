@@ -82,7 +82,8 @@ def test_a_live_sensor_is_a_finger_of_the_hand_that_its_seed_names() -> None:
     config = driver_config("simulated", touch="hand", seed=7, fps=30.0)
     sensor = SimulatedSensor(profile, config)
     sensor._open()
-    samples = [sensor._simulation.step() for _ in range(60)]
+    samples = [sensor._samples.take() for _ in range(60)]
+    sensor._close()
     sampler = HandSampler(7, ("sphere",), 30.0, 8.0)
     assert any(sample.in_contact for sample in samples)
     stream, other = finger_stream(sampler, 1), finger_stream(HandSampler(6, *_rest(sampler)), 0)

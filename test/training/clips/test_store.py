@@ -110,3 +110,13 @@ def test_another_size_has_a_cache_of_its_own(dataset, tmp_path, nano):
     first = open_clips(dataset, "test", tmp_path, nano)
     other = open_clips(dataset, "test", tmp_path, replace(nano, image_height=40, image_width=30))
     assert first.folder != other.folder and other.frames.shape[1:] == (40, 30, 3)
+
+
+def test_a_full_disk_is_one_sentence_and_what_is_not_whole_is_made_again(dataset, tmp_path, nano):
+    folder = tmp_path / "80x60" / "test"
+    folder.mkdir(parents=True)
+    (folder / "frames.u8").symlink_to("/dev/full")
+    with pytest.raises(DatasetError, match=r"cannot be written \(No space left.*make room"):
+        open_clips(dataset, "test", tmp_path, nano)
+    (folder / "frames.u8").unlink()
+    assert len(open_clips(dataset, "test", tmp_path, nano)) == 3 * (FRAMES - 5)

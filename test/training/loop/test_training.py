@@ -66,7 +66,7 @@ def _train(name, folder, steps, settings=None, resume=False):
 
 @pytest.mark.parametrize("name", ["mae", "ijepa", "vjepa"])
 def test_what_predicts_learns_to(name, tmp_path):
-    source, steps = _source(name), 30
+    source, steps = _source(name), 20
     training = Training(_recipe(name), _settings(steps), tmp_path)
     before = training.check(source)["loss"]
     summary = training.run(source, source)
@@ -263,12 +263,14 @@ def test_two_processes_train_as_one_with_twice_the_batch(tmp_path):
     for worker in workers:
         worker.join(timeout=60)
         assert worker.exitcode == 0
-    for rank, name, losses in found:
+    alone = {}
+    for _, name, losses in found:
         if name == "odd":
             assert "wanted a multiple of the 2 processes" in losses
             continue
         if name == "dinov2":  # drops paths, and looks for neighbours, in each process by itself
             assert np.isfinite(losses).all()
             continue
-        _, wanted = _train(name, tmp_path / f"{name}{rank}", 3, _settings(6, rate=1e-3))
-        assert losses == pytest.approx(wanted, rel=1e-4)
+        if name not in alone:
+            _, alone[name] = _train(name, tmp_path / f"{name}1", 3, _settings(6, rate=1e-3))
+        assert losses == pytest.approx(alone[name], rel=1e-4)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from safetensors.torch import save_file
 
 from sparsh_ros import cli
 from sparsh_ros.engines import create_engine
+from sparsh_ros.errors import TrainingError
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import describe_as_yaml, load_model_spec
 from sparsh_ros.training.clips.store import open_clips
@@ -81,7 +83,7 @@ def test_a_share_of_labels_is_the_same_for_all_and_lies_within_a_larger_one(aren
 def test_training_stops_when_validation_does_not_improve(arena, monkeypatch):
     field = arena(True)
     training = ProbeTraining(["force"], field.spec, ProbeSettings(steps=50, batch=4))
-    losses = iter([1.0, 0.5, 0.7, 0.6, 0.8, 0.1, 0.1, 0.1, 0.1, 0.1])
+    losses = iter([1.0, 0.5, 0.7, 0.6, 0.8, 0.9, 0.7, 0.1, 0.1, 0.1])
 
     def judge(name, outputs, targets, weights):
         value = next(losses) if len(targets.force) > 4 else 1.0  # a check, or a step
@@ -91,7 +93,16 @@ def test_training_stops_when_validation_does_not_improve(arena, monkeypatch):
     training.run(field.examples["train"], field.examples["validation"])
     best = training.best["force"]
     assert (best.loss, best.check) == (0.5, 1)
-    assert next(losses) == 0.1  # three checks without a better one, then no more
+    assert next(losses) == 0.1  # five checks without a better one, then no more
+
+
+def test_a_loss_that_is_no_number_ends_it(arena):
+    field = arena(True)
+    train = field.examples["train"]
+    broken = replace(train, inputs=lambda rows: train.inputs(rows) * np.nan)
+    training = ProbeTraining(["force"], field.spec, ProbeSettings(steps=5, batch=4))
+    with pytest.raises(TrainingError, match="the loss is nan at step 0; nothing was written"):
+        training.run(broken, train)
 
 
 def test_tokens_are_those_of_the_encoder_and_are_kept(run, dataset, tmp_path):

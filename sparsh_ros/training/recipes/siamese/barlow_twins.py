@@ -5,17 +5,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sparsh_ros.models.resnet.network import ResNet18
 from sparsh_ros.training.loop.recipe import Losses
 from sparsh_ros.training.recipes.siamese.base import (
-    SiameseRecipe,
-    head_units,
+    WideRecipe,
     off_diagonal,
-    perceptron,
 )
-from sparsh_ros.training.recipes.views import View
 
-PROJECTOR = 8192  # units of each of three layers
 REDUNDANCY = 5e-3
 EPS = 1e-5
 
@@ -35,16 +30,10 @@ def _standardised(values: Tensor) -> Tensor:
     return centred / (centred.square().mean(dim=0) + EPS).sqrt()
 
 
-class BarlowTwins(SiameseRecipe):
-    """Encoder and a wide projector."""
+class BarlowTwins(WideRecipe):
+    """Its equation on a wide projector."""
 
     name = "barlow-twins"
 
-    def __init__(self, encoder: ResNet18) -> None:
-        super().__init__(encoder)
-        (units,) = head_units(encoder, PROJECTOR)
-        self.projector = perceptron((encoder.config.embed_dim, units, units, units))
-
-    def compare(self, images: tuple[Tensor, Tensor], views: tuple[View, View]) -> Losses:
-        first, second = (self.projector(self.encoder(image)) for image in images)
+    def losses(self, first: Tensor, second: Tensor) -> Losses:
         return {"loss": barlow_loss(first, second)}

@@ -58,6 +58,24 @@ class SiameseRecipe(Recipe):
         return self.encoder
 
 
+class WideRecipe(SiameseRecipe):
+    """Encoder and a wide projector, and a loss of what both views become: no target, no queue."""
+
+    units = 8192  # of each of the projector's three layers
+
+    def __init__(self, encoder: ResNet18) -> None:
+        super().__init__(encoder)
+        (units,) = head_units(encoder, self.units)
+        self.projector = perceptron((encoder.config.embed_dim, units, units, units))
+
+    def compare(self, images: tuple[Tensor, Tensor], views: tuple[View, View]) -> Losses:
+        return self.losses(*(self.projector(self.encoder(image)) for image in images))
+
+    def losses(self, first: Tensor, second: Tensor) -> Losses:
+        """Losses of the projections (B, D) of both views."""
+        raise NotImplementedError
+
+
 class TargetRecipe(SiameseRecipe):
     """With a second network that takes no gradient and follows the first.
 

@@ -6,18 +6,13 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparsh_ros.models.resnet.network import ResNet18
 from sparsh_ros.training.loop.recipe import Losses
 from sparsh_ros.training.recipes.siamese.base import (
-    SiameseRecipe,
+    WideRecipe,
     covariance,
-    head_units,
     off_diagonal,
-    perceptron,
 )
-from sparsh_ros.training.recipes.views import View
 
-PROJECTOR = 8192  # units of each of three layers
 INVARIANCE, VARIANCE, COVARIANCE = 25.0, 25.0, 1.0
 EPS = 1e-4
 
@@ -48,16 +43,10 @@ def vicreg_loss(first: Tensor, second: Tensor) -> Losses:
     }
 
 
-class VicReg(SiameseRecipe):
-    """Encoder and a wide projector."""
+class VicReg(WideRecipe):
+    """Its equation on a wide projector."""
 
     name = "vicreg"
 
-    def __init__(self, encoder: ResNet18) -> None:
-        super().__init__(encoder)
-        (units,) = head_units(encoder, PROJECTOR)
-        self.projector = perceptron((encoder.config.embed_dim, units, units, units))
-
-    def compare(self, images: tuple[Tensor, Tensor], views: tuple[View, View]) -> Losses:
-        first, second = (self.projector(self.encoder(image)) for image in images)
+    def losses(self, first: Tensor, second: Tensor) -> Losses:
         return vicreg_loss(first, second)

@@ -63,7 +63,7 @@ evidence, drawn to the seen stretch by a learned gain) follows the contact; head
 recurrent unit join both and give every quantity with a variance. Trained end to end from scratch on
 the simulated gel of this package alone. Licence: Apache-2.0.
 
-Files: `encoder.onnx` (preprocessing inside), `heads.onnx`, the same weights as `.safetensors`,
+Files: `encoder.onnx` (takes images of 80 x 60), `heads.onnx`, the same weights as `.safetensors`,
 `heads.json` (thresholds, prior of friction), `chosen.json` (what was chosen on validation),
 `scores.json` (every number below and more). The observer between the two graphs is
 `sparsh_ros/perception/streaming/friction_observer.py`, on NumPy live and on torch in training."""

@@ -18,7 +18,7 @@ from sparsh_ros.errors import DatasetError
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.progress import track
 from sparsh_ros.training.clips.episodes import prepare_frames
-from sparsh_ros.training.clips.store import frame_steps, is_current, map_file
+from sparsh_ros.training.clips.store import frame_steps, is_current, map_file, writing
 from sparsh_ros.training.episodes import list_episodes
 from sparsh_ros.training.tacbench.simulated.episodes import ClassEpisode
 
@@ -77,8 +77,9 @@ def open_classes(dataset: Path, task: str, split: str, cache: Path, spec: ModelS
     wanted = {"size": size, "episodes": [[p.name, p.stat().st_size] for p in paths]}
     folder = cache / f"{size[0]}x{size[1]}" / task / split
     if not is_current(folder, wanted):
-        _build(paths, folder, size)
-        (folder / "source.json").write_text(json.dumps(wanted))
+        with writing(folder):
+            _build(paths, folder, size)
+            (folder / "source.json").write_text(json.dumps(wanted))
     return _open(dataset / task, folder, size, _clip_frames(task, spec))
 
 

@@ -6,11 +6,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from reference import sarl as reference
 
 from sparsh_ros.models.resnet.network import ResNetConfig
 from sparsh_ros.training.loop.training import LoopSettings, Training
 from sparsh_ros.training.pretraining.images import IMAGE_RECIPES, build_recipe
 from sparsh_ros.training.recipes.sarl import WEIGHTS, Sarl
+from sparsh_ros.training.recipes.siamese.augment import cut_view
 
 CONFIG = ResNetConfig(8, pools_early=False, image_size=24)
 
@@ -55,7 +57,7 @@ def test_the_loss_falls(name, tmp_path):
     clips, draw = SOURCE.clips(np.arange(12)), recipe.draw(np.random.default_rng(1), 12)
     memory = {key: value for key, value in recipe.named_buffers() if "." not in key}
     losses = []
-    for _ in range(8):
+    for _ in range(6):
         recipe.load_state_dict(memory, strict=False)
         loss = recipe(clips, draw, 0.0)["loss"]
         optimiser.zero_grad()
@@ -100,12 +102,31 @@ def test_sarl_without_its_losses_is_byol(tmp_path):
     assert found[0] == found[1]
 
 
-def test_sarl_adds_its_losses_with_their_weights(tmp_path):
+def test_sarl_adds_its_losses_both_ways_with_their_weights(tmp_path):
+    """Against the NumPy losses on the maps of both networks."""
     recipe = _training("sarl", tmp_path).recipe
-    clips, draw = SOURCE.clips(np.arange(8)), recipe.draw(np.random.default_rng(2), 8)
-    losses = {name: value.item() for name, value in recipe(clips, draw, 0.0).items()}
-    parts = sum(WEIGHTS[name] * losses[name] for name in WEIGHTS)
+    clips, draw = SOURCE.clips(np.arange(4)), recipe.draw(np.random.default_rng(2), 4)
+    with torch.no_grad():
+        for parameter in recipe.target.parameters():
+            parameter.mul_(1.1)  # unlike the encoder
+        losses = {name: value.item() for name, value in recipe(clips, draw, 0.0).items()}
+        images = clips[:, 0].permute(0, 3, 1, 2) / 255.0
+        cuts, views = zip(*(cut_view(images, draw, i, 24) for i in (0, 1)), strict=True)
+        online, target = (
+            [[m.double().numpy() for m in network.maps(cut)] for cut in cuts]
+            for network in (recipe.encoder, recipe.target)
+        )
+    prototypes = recipe.prototypes.detach().double().numpy()
+    wanted = {"sal": 0.0, "ppda": 0.0, "ram": 0.0}
+    for one, other in ((0, 1), (1, 0)):
+        way = views[one], views[other]
+        for ours, theirs in zip(online[one], target[other], strict=True):
+            wanted["sal"] += reference.saliency_alignment(ours, theirs, *way) / 6.0
+        third = online[one][1], target[other][1]
+        wanted["ppda"] += reference.prototype_alignment(*third, prototypes, grid=1) / 2.0
+        wanted["ram"] += reference.region_affinity(*third, *way) / 2.0
+    for name, value in wanted.items():
+        assert losses[name] == pytest.approx(value, rel=1e-3, abs=1e-7), name
+    parts = 0.1 * losses["sal"] + 0.05 * losses["ppda"] + 0.02 * losses["ram"]
     assert losses["loss"] == pytest.approx(losses["byol"] + parts, rel=1e-5)
-    assert min(losses[name] for name in WEIGHTS) > 0.0
-    only = Sarl(recipe.encoder, ("ram",))
-    assert set(only(clips, draw, 0.0)) == {"loss", "byol", "ram"}
+    assert set(Sarl(recipe.encoder, ("ram",))(clips, draw, 0.0)) == {"loss", "byol", "ram"}

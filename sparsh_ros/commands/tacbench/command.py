@@ -4,7 +4,8 @@
     sparsh-ros bench tacbench --encoders runs/mae runs/dino --data small --out tacbench
 
 Each of `--encoders` is the folder of a pre-training run. The network end to end has the size of the
-first one. A benchmark that was stopped goes on where it was.
+first one. A benchmark that was stopped goes on where it was. With `--real` the report says how far
+recorded touches are from simulated ones in the features of each encoder.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import torch
 from rich.console import Console
 from rich.table import Table as Screen
 
+from sparsh_ros.commands.tacbench.gap import gap_section
 from sparsh_ros.errors import ModelError
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.reports.tacbench import Section, write_report
@@ -54,7 +56,12 @@ def run(arguments: argparse.Namespace) -> int:
         chains=arguments.chains,
     )
     records = run_bench(contenders, arguments.data, arguments.out, settings)
-    _report(records, settings, arguments.out)
+    sections = []
+    if arguments.real:
+        frozen = [contender for contender in contenders if contender.frozen]
+        where = (arguments.real, arguments.sensor, arguments.data, arguments.out / "cache")
+        sections.append(gap_section(frozen, *where))
+    _report(records, settings, arguments.out, sections)
     return 0
 
 
@@ -67,7 +74,9 @@ def _contender(folder: Path) -> Contender:
     return Contender(folder.name, load_model_spec(folder / MODEL_FILE), frozen=True)
 
 
-def _report(records: Records, settings: BenchSettings, folder: Path) -> None:
+def _report(
+    records: Records, settings: BenchSettings, folder: Path, more: Sequence[Section]
+) -> None:
     budgets = sorted(settings.budgets, reverse=True)
     ours = [
         _section(records, task, measure, budgets)
@@ -82,10 +91,11 @@ def _report(records: Records, settings: BenchSettings, folder: Path) -> None:
         "seeds of the heads": ", ".join(map(str, settings.seeds)),
         "steps": str(settings.probe.steps),
     }
-    write_report(folder / "tacbench.html", ours, _published(), gains, facts)
+    write_report(folder / "tacbench.html", [*ours, *more], _published(), gains, facts)
     summary = {"facts": facts, "cells": list(records), "gains": _all_gains(records, budgets)}
+    summary["domain_gap"] = [dict(zip(s.head, row, strict=True)) for s in more for row in s.rows]
     (folder / "tacbench.json").write_text(json.dumps(summary, indent=2) + "\n")
-    for section in (*ours, gains):
+    for section in (*ours, gains, *more):
         _show(section)
     Console().print(f"{folder / 'tacbench.html'}", soft_wrap=True)
 
