@@ -27,7 +27,7 @@ DIGIT = (*LAUNCH, "digit_perception.launch.py")
 CHECKS: dict[str, Callable[[], str]] = {}
 LIVE: dict[str, Callable[[Graph], str]] = {}
 RESULTS: list[str] = []
-CAPTURES = 20  # how often a background is asked for, as the simulated gel is touched now and then
+CAPTURES = 60  # how often a background is asked for, as the simulated gel is touched now and then
 
 
 def check(function: Callable[[], str]) -> Callable[[], str]:
@@ -159,7 +159,9 @@ def a_recording_is_made_and_replays() -> str:
             wanted(running.stop() == 0, running.output)
         code, output = run(*LAUNCH, "replay.launch.py", f"bag:={bag}", f"out:={out}")
         wanted(code == 0 and Path(out, "difference.json").is_file(), f"exit {code}: {output}")
-    return next((line for line in output.splitlines() if "compared" in line), "equal")[-100:]
+    verdict = re.search(r"live and offline.*", output)
+    wanted(verdict, output)
+    return verdict[0]
 
 
 @live

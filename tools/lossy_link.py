@@ -200,9 +200,13 @@ def main() -> None:
         os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] = str(Path(profile).absolute())
     sys.stdout.write("| messages | size | came | known as lost | packets dropped |\n")
     sys.stdout.write("|---|---|---|---|---|\n")
-    for kind in options.kinds:
-        sys.stdout.write(measure(kind, options.loss, options.count, options.rate))
-        sys.stdout.flush()
+    try:
+        for kind in options.kinds:
+            sys.stdout.write(measure(kind, options.loss, options.count, options.rate))
+            sys.stdout.flush()
+    except (OSError, subprocess.CalledProcessError) as error:
+        mend = "; ".join(f"ip netns del {name}" for name in _SPACES)
+        sys.exit(f"{error}; run it as root, and one at a time; after one that was killed: `{mend}`")
 
 
 if __name__ == "__main__":

@@ -77,7 +77,9 @@ def add_tacbench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="from `sparsh-ros simulate`")
     parser.add_argument("--out", type=Path, required=True, help="folder to write, or to go on in")
     tasks = (*TASKS, "forcefield")
-    parser.add_argument("--tasks", nargs="+", choices=tasks, default=tasks, help="to compare in")
+    parser.add_argument(
+        "--tasks", nargs="+", choices=tasks, help="to compare in (default: those there is data for)"
+    )
     parser.add_argument(
         "--budgets",
         type=float,

@@ -51,17 +51,17 @@ def write_report(
 
 def _plot(growth: Growth):
     """Medians against the number of sensors."""
-    curves, dots, top = [], [], 0.0
-    for number, (name, (x, y)) in enumerate(growth.lines.items()):
-        x, y = np.asarray(x, float), np.asarray(y, float)
-        top = max(top, float(np.nanmax(y)))
-        curves.append(Curve(x, y, "estimate"))
-        dots.append(Dot(float(x[-1]), float(y[-1]), name, above=number % 2 == 0))
+    curves, dots = [], []
+    top = max(float(np.nanmax(medians)) for _, medians in growth.lines.values())
+    highest = max(medians[-1] for _, medians in growth.lines.values())
+    for name, (numbers, medians) in growth.lines.items():
+        curves.append(Curve(np.asarray(numbers, float), np.asarray(medians, float), "estimate"))
+        dots.append(Dot(numbers[-1], medians[-1], name, above=medians[-1] == highest))
     return plots.line_plot(
         growth.title,
         growth.unit,
         curves,
-        y_range=(0.0, 1.1 * top or 1.0),
+        y_range=(0.0, 1.2 * top or 1.0),
         x_unit="sensors",
         dots=dots,
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from sparsh_ros.errors import RecordingError
 from sparsh_ros.recordings.bag_writer import BagWriter, whole_or_nothing
 from sparsh_ros.recordings.bags import Bag, list_bags, open_bag
 from sparsh_ros.recordings.formats.definitions import decoder, known_types
+from sparsh_ros.recordings.formats.mcap import McapFile
 
 COUNT = 40
 PERIOD_NS = 16_666_667
@@ -292,6 +294,14 @@ def test_our_bags_have_checksums(tmp_path: Path, compress: bool) -> None:
     with open_bag(tmp_path / "bag") as bag:
         assert len(list(bag.messages(["/image_raw"]))) == 1
         assert "1 damaged chunks" in bag.warnings[0]
+
+
+def test_messages_that_the_index_counts_in_vain_are_told(whole: Path) -> None:
+    (topic, *_), damage = TOPICS, Counter()
+    file = McapFile(whole / "bag.mcap")
+    file.counts[topic] += 2
+    list(file.messages({topic}, damage))
+    assert damage == {"messages that the index counts are not there": 2}
 
 
 def test_an_index_with_a_wrong_checksum_is_not_used(tmp_path: Path, whole: Path) -> None:

@@ -16,6 +16,7 @@ import platform
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from sparsh_ros.training.tacbench.bench import (
     Contender,
     run_bench,
 )
+from sparsh_ros.training.tacbench.objectives import CLASSES, GROUPS
 from sparsh_ros.training.tacbench.probe import ProbeSettings
 
 Records = Sequence[Mapping[str, Any]]
@@ -50,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = BenchSettings(
         budgets=tuple(budget / 100.0 for budget in arguments.budgets),
         seeds=tuple(arguments.seeds),
-        tasks=tuple(arguments.tasks),
+        tasks=tuple(arguments.tasks or _tasks_with_data(arguments.data)),
         probe=ProbeSettings(steps=arguments.steps),
         end_to_end=ProbeSettings(steps=arguments.steps, batch=32),
         chains=arguments.chains,
@@ -63,6 +65,12 @@ def run(arguments: argparse.Namespace) -> int:
         sections.append(gap_section(frozen, *where))
     _report(records, settings, arguments.out, sections)
     return 0
+
+
+def _tasks_with_data(data: Path) -> list[str]:
+    """Tasks of the touches, and those that have a folder of their own."""
+    tasks = chain.from_iterable(GROUPS)
+    return [task for task in tasks if task not in CLASSES or (data / task).is_dir()]
 
 
 def _contender(folder: Path) -> Contender:

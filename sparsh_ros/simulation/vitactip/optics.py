@@ -100,8 +100,8 @@ def _pin_shifts(instance: TipInstance, skin: SkinState) -> np.ndarray:
     down, right = np.gradient(skin.surface_mm, step)
     lean = np.float32(PIN_LENGTH_MM) * np.stack([-right, down])  # rows run along -y
     moved = cv2.merge(list(np.float32(skin.displacement_mm + lean)))
-    columns = (instance.pins_mm[:, 0] + TIP_MM / 2) / step - 0.5
-    rows = (TIP_MM / 2 - instance.pins_mm[:, 1]) / step - 0.5
+    columns = (instance.pins_mm[:, :1] + TIP_MM / 2) / step - 0.5
+    rows = (TIP_MM / 2 - instance.pins_mm[:, 1:]) / step - 0.5
     return cv2.remap(moved, np.float32(columns), np.float32(rows), cv2.INTER_LINEAR)[:, 0]
 
 

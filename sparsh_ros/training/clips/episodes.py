@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.models.preprocess import resample_weights
 from sparsh_ros.sensors.profiles import load_profile
-from sparsh_ros.training.episodes import Episode, readable_episode
+from sparsh_ros.training.episodes import RATE_HZ, Episode, readable_episode
 from sparsh_ros.training.patches import subtract_background
 from sparsh_ros.training.store import PairLabels
 from sparsh_ros.training.stream.episodes import LABEL, StreamEpisode
@@ -42,6 +42,8 @@ class Shard:
         meta: sensor, instance_seed, kinds, touch, rate_hz, split.
         slip_known: (T,) bool, whether ``slipping`` means anything; None: everywhere.
         maps_known: Whether ``maps`` mean anything.
+        motion: (T, 4) seconds, then the object's motion over them, mm, mm, degrees, where that is
+            labelled in the place of poses; NaN where nothing is known; None: nowhere.
     """
 
     frames: NDArray[np.uint8]
@@ -53,6 +55,7 @@ class Shard:
     meta: dict[str, Any]
     slip_known: NDArray[np.bool_] | None = None
     maps_known: bool = True
+    motion: NDArray[np.float32] | None = None
 
     def columns(self) -> Columns:
         """The labels of all frames; `lost` counts frames without contact so far."""
@@ -60,6 +63,9 @@ class Shard:
         return {
             "slip_known": everywhere if self.slip_known is None else self.slip_known,
             "maps_known": everywhere & self.maps_known,
+            "motion": np.full((len(self.frames), 4), np.nan, np.float32)
+            if self.motion is None
+            else self.motion,
             "force_n": self.force_n.astype(np.float32),
             "in_contact": self.in_contact,
             "slipping": self.slipping,
@@ -76,13 +82,17 @@ class Shard:
         held = contact[oldest] & (columns["lost"][newest] == columns["lost"][oldest])
         change = columns["pose"][newest] - columns["pose"][oldest]
         change[:, 2] = np.degrees((change[:, 2] + np.pi) % (2.0 * np.pi) - np.pi)
+        change = np.where(held[:, None], change, np.nan)
+        seconds, told = np.split(columns["motion"][newest], [1], axis=1)
+        alike = np.abs(seconds - (newest - oldest)[:, None] / RATE_HZ) < 0.5 / RATE_HZ
+        change = np.where(alike, told, change)
         profiles = {sensor: load_profile(sensor) for sensor in set(sensors)}
         return PairLabels(
             force_n=force[newest],
             delta_force_n=force[newest] - force[oldest],
             in_contact=contact[newest],
             slipping=columns["slipping"][newest],
-            motion=np.where(held[:, None], change, np.nan).astype(np.float32),
+            motion=change.astype(np.float32),
             force_scale_n=np.float32([profiles[s].force_scale_n for s in sensors]),
             delta_force_scale_n=np.float32([profiles[s].delta_force_scale_n for s in sensors]),
         )

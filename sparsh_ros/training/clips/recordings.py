@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recorded bags as shards: frames and labels on a grid of 60 Hz, as training reads them.
 
-The labels are those that `sparsh-ros evaluate` finds: `ground_truth/force`, `ground_truth/slip`
-and `ground_truth/pose` beside the images. At each time of the grid stands the nearest frame, with
-force and pose interpolated and the slip of the nearest label. Where the images pause, or their
-clock steps back, a new shard begins.
+The labels are those that `sparsh-ros evaluate` finds: `ground_truth/force`, `ground_truth/slip`,
+`ground_truth/pose` or `ground_truth/pose_change` beside the images. At each time of the grid stands
+the nearest frame, with force and pose interpolated and the slip of the nearest label. Where the
+images pause, or their clock steps back, a new shard begins.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class _Log:
     def take(self, item: str, stamp_ns: int, value: Any, path: Path, size: tuple[int, int]) -> None:
         """Take an item; frames are freed of their background and shrunk as soon as it is known."""
         if item in self._labels:
-            self._labels[item].add(stamp_ns, value, self._segment(stamp_ns))
+            self._labels[item].add(stamp_ns, value, self._segments[-1] if self._segments else 0)
         elif item == "background" and value is not None:
             self.background = value
         elif item == "frame":
@@ -157,7 +157,12 @@ class _Log:
             pose = np.where((state == KNOWN)[:, None], values[:, :3], np.nan) * (1e3, 1e3, 1.0)
             if "slip" not in series:
                 contact = state == KNOWN
+        motion = np.full((count, 4), np.nan, np.float32)
+        if "pose_change" in series:
+            values, _ = series["pose_change"].nearest(times, period_ns / 2.0)
+            motion = (values * (1.0, 1e3, 1e3, 180.0 / np.pi)).astype(np.float32)
         return {
+            "motion": motion,
             "force_n": force,
             "in_contact": contact,
             "slipping": slipping,

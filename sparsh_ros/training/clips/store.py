@@ -25,6 +25,8 @@ from sparsh_ros.training.clips.episodes import MAP_SHAPE, Shard, read_shard
 from sparsh_ros.training.episodes import RATE_HZ, list_episodes
 from sparsh_ros.training.store import Store
 
+_LAYOUT = 2
+"""Of the files of the cache; others are made again."""
 CHAINS = 5
 """Of frames recorded at 60 Hz, the pairs 5 frames apart form so many interleaved chains."""
 
@@ -107,7 +109,8 @@ def open_clips(
     recordings = list_recordings(dataset, split)
     paths = recordings or list_episodes(dataset, split)
     size, steps = (spec.image_height, spec.image_width), frame_steps(spec)
-    wanted = {"size": size, "episodes": [[p.name, _bytes_of(p)] for p in paths]}
+    episodes = [[path.name, _bytes_of(path)] for path in paths]
+    wanted = {"layout": _LAYOUT, "size": size, "episodes": episodes}
     folder = cache / f"{size[0]}x{size[1]}" / split
     if not is_current(folder, wanted):
         with writing(folder):

@@ -36,10 +36,10 @@ def test_the_small_one_keeps_maps_of_small_images():
     maps = encoder.maps(images)
     assert [tuple(m.shape[1:]) for m in maps] == [(32, 12, 12), (64, 6, 6), (128, 3, 3)]
     torch.testing.assert_close(encoder(images), maps[-1].mean(dim=(2, 3)))
-    torch.testing.assert_close(encoder.conv1(2.0 * images - 1.0), _stem(encoder, images))
 
 
-def _stem(encoder, images):
-    """The first convolution on pixels scaled to [-1, 1]."""
-    with torch.no_grad():
-        return torch.nn.functional.conv2d((images - 0.5) / 0.5, encoder.conv1.weight, None, 2, 3)
+def test_pixels_are_scaled_inside():
+    encoder, seen = ResNet18(RESNETS["resnet18-nano"]).eval(), []
+    encoder.conv1.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    encoder(torch.tensor([0.0, 0.25, 1.0])[None, :, None, None].expand(1, 3, 16, 16))
+    assert seen[0][0, :, 3, 3].tolist() == [-1.0, -0.5, 1.0]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -149,15 +150,20 @@ def test_diagnostics_that_are_no_message_cost_nothing(tmp_path: Path, publishers
     _wait_for_listener(publishers["slip"])
     stray = outsider.node.create_publisher(DiagnosticArray, "/diagnostics", 10)
     _wait_for_listener(stray, 2)  # the outsider is one
-    for data in (b"\x00\x01\x00\x00", b"\x00\x01\x00\x00" + b"\xff" * 60):
-        stray.publish(data)
-    publishers["slip"].publish(_slip(1))
+    sentence = "/diagnostics: a message cannot be read; it is recorded as it came"
+    deadline_s = time.monotonic() + GIVE_UP_S
+    # Until it is heard: a publisher may know of its listener before the listener knows of it.
+    while sentence not in recording.said and time.monotonic() < deadline_s:
+        for data in (b"\x00\x01\x00\x00", b"\x00\x01\x00\x00" + b"\xff" * 60):
+            stray.publish(data)
+        publishers["slip"].publish(_slip(1))
+        threading.Event().wait(0.05)
     assert recording.stop() == 0, recording.said
     outsider.destroy(stray)
-    assert "/diagnostics: a message cannot be read; it is recorded as it came" in recording.said
+    assert sentence in recording.said
     with open_bag(tmp_path / "bag") as bag:
         counts = {topic.name: topic.count for topic in bag.topics}
-    assert counts["/lab/slip"] == 1 and counts["/diagnostics"] >= 2
+    assert counts["/lab/slip"] >= 1 and counts["/diagnostics"] >= 2
 
 
 @pytest.mark.parametrize(

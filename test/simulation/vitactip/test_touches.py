@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sparsh_ros.simulation.elastomer import SkinState
 from sparsh_ros.simulation.indenters import sphere
-from sparsh_ros.simulation.vitactip.instance import VARIANTS, draw_instance
+from sparsh_ros.simulation.vitactip import optics
+from sparsh_ros.simulation.vitactip.instance import VARIANTS, draw_instance, tip_grid
 from sparsh_ros.simulation.vitactip.objects import MATERIALS, draw_edge, made_of
 from sparsh_ros.simulation.vitactip.touches import NONE, Plan, plan_touch, touch
 
@@ -61,6 +63,17 @@ def test_pins_move_with_the_skin():
     assert np.abs(image[0.0] - image[1.0])[24:40, 24:40].mean() > 8.0
     bare = {drag: _take(_ball(drag=(drag, 0.0)), "vitac")[0].astype(int) for drag in (0.0, 1.0)}
     assert np.abs(bare[0.0] - bare[1.0]).mean() < np.abs(image[0.0] - image[1.0]).mean()
+
+
+def test_pins_lean_away_from_what_is_pressed_in():
+    grid = tip_grid()
+    bump = np.exp(-(grid.x_mm[None] ** 2 + grid.y_mm[:, None] ** 2) / 8.0)
+    skin = SkinState(bump, np.zeros((2, *grid.shape), np.float32))
+    shifts = optics._pin_shifts(TIP, skin)
+    near = (np.linalg.norm(TIP.pins_mm, axis=1) - 2.2) ** 2 < 0.1  # the innermost ring
+    assert near.sum() == 6
+    outwards = (shifts * TIP.pins_mm).sum(axis=1)[near] / 2.2
+    assert (outwards > 0.3).all()
 
 
 def test_the_edge_lies_as_its_label_says():

@@ -11,7 +11,7 @@ from sparsh_ros.commands.simulation.simulate import record_bag
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.models.heads import build_head
 from sparsh_ros.recordings.bag_writer import START_NS, BagWriter
-from sparsh_ros.recordings.bags import profile_key
+from sparsh_ros.recordings.bags import open_bag, profile_key
 from sparsh_ros.training import episodes
 from sparsh_ros.training.clips.episodes import read_shard
 from sparsh_ros.training.clips.recordings import read_recording
@@ -23,8 +23,9 @@ from sparsh_ros.training.tasks import ClassWeights, Targets, head_loss
 SIZE = (80, 60)
 
 
-def _write(path, stamps_s, forces=True):
-    """A bag of a DIGIT whose red grows from frame to frame, without labels of slip."""
+def _write(path, stamps_s, forces=1000):
+    """A bag of a DIGIT whose red grows from frame to frame, with so many labels of force, none of
+    slip."""
     with BagWriter(path, custom={profile_key("/tactile"): "digit"}) as bag:
         grey = np.full((320, 240, 3), 120, np.uint8)
         bag.image("/tactile/background", START_NS, grey, "camera")
@@ -32,7 +33,7 @@ def _write(path, stamps_s, forces=True):
             stamp_ns = START_NS + round(time_s * 1e9)
             image = grey + np.uint8([index, 0, 0])
             bag.image("/tactile/image_raw", stamp_ns, image, "camera")
-            if forces:
+            if index < forces:
                 force_n = np.array([0.0, 0.0, float(index)])
                 bag.wrench("/tactile/ground_truth/force", stamp_ns, force_n, "gel")
     return path
@@ -70,13 +71,36 @@ def test_tasks_without_labels_are_refused_and_the_others_train(tmp_path):
     spec = model_spec("mae", "nano", tmp_path)
     store = open_clips(tmp_path / "data", "train", tmp_path / "cache", spec)
     assert len(store.labelled(["force"])) == len(store) == 15
+    _write(tmp_path / "part" / "train" / "one", np.arange(20) / 60.0, forces=12)
+    part = open_clips(tmp_path / "part", "train", tmp_path / "cache1", spec)
+    some = part.labelled(["force"])
+    assert (len(part), len(some)) == (15, 7) and np.isfinite(some.labels.force_n).all()
+    np.testing.assert_array_equal(some.rows, part.rows[:7])
     with pytest.raises(DatasetError, match=r"wanted labels of slip, found none in 15 clips"):
         store.labelled(["slip"])
-    _write(tmp_path / "bare" / "train" / "one", np.arange(20) / 60.0, forces=False)
+    _write(tmp_path / "bare" / "train" / "one", np.arange(20) / 60.0, forces=0)
     bare = open_clips(tmp_path / "bare", "train", tmp_path / "cache2", spec)
     targets = Targets.of(bare.labels, spec)
     outputs = build_head("slip", spec)(torch.zeros(15, 48, 64))
     assert np.isfinite(head_loss("slip", outputs, targets, ClassWeights.of(targets)).item())
+
+
+def test_motions_that_are_labelled_themselves_count_for_clips_of_their_length(tmp_path):
+    path = _write(tmp_path / "raw", np.arange(12) / 60.0)
+    with open_bag(path) as old, BagWriter(tmp_path / "data" / "train" / "one") as bag:
+        bag.note(profile_key("/tactile"), "digit")
+        for message in old.messages([topic.name for topic in old.topics]):
+            bag.raw(message.topic, message.type, message.log_time_ns, message.data)
+        for index in range(12):
+            change, stamp_ns = np.array([1e-3, 0.0, 0.01 * index]), START_NS + index * 16_666_667
+            topic = "/tactile/ground_truth/pose_change"
+            bag.pose_change(topic, stamp_ns, 5 / 60, change, "gel")
+    where = (tmp_path / "data", "train", tmp_path / "cache")
+    motion = open_clips(*where, model_spec("mae", "nano", tmp_path)).labels.motion
+    np.testing.assert_allclose(motion[:, 0], 1.0, rtol=1e-5)
+    np.testing.assert_allclose(motion[:, 2], np.degrees(0.01 * np.arange(5, 12)), rtol=1e-5)
+    with pytest.raises(DatasetError, match="wanted labels of pose"):  # clips of another length
+        open_clips(*where, model_spec("vjepa", "nano", tmp_path)).labelled(["pose"])
 
 
 def test_a_bag_without_images_is_named(tmp_path):

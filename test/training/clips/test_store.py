@@ -106,6 +106,14 @@ def test_labels_that_do_not_match_their_frames_are_refused(dataset, tmp_path, na
         open_clips(data, "train", tmp_path / "cache", nano)
 
 
+def test_a_cache_of_another_layout_is_made_again(dataset, tmp_path, nano):
+    open_clips(dataset, "test", tmp_path, nano)
+    source, labels = (tmp_path / "80x60" / "test" / name for name in ("source.json", "labels.npz"))
+    source.write_text(source.read_text().replace('"layout": 2', '"layout": 1'))
+    labels.write_bytes(b"")
+    assert len(open_clips(dataset, "test", tmp_path, nano)) == 3 * (FRAMES - 5)
+
+
 def test_another_size_has_a_cache_of_its_own(dataset, tmp_path, nano):
     first = open_clips(dataset, "test", tmp_path, nano)
     other = open_clips(dataset, "test", tmp_path, replace(nano, image_height=40, image_width=30))

@@ -133,6 +133,20 @@ def test_a_linear_probe_reads_what_is_linear():
     assert 5.0 < TASKS["shape"].guess(tips["train"], tips["test"])["top1"] < 20.0
 
 
+def test_the_epoch_that_is_best_on_validation_is_kept():
+    """Validation wants the opposite of what is learned, so that the first epoch is best."""
+    inputs, tips = {}, {}
+    for seed, split in enumerate(("train", "validation", "test")):
+        inputs[split], tips[split] = _shown(200, seed, split)
+    wanted = tips["validation"].labels["force"]
+    tips["validation"].labels["force"] = 2.0 * wanted.mean(axis=0) - wanted
+    short, long = (
+        probe.score(TASKS["force"], None, inputs, tips, probe.PROBE, probe.Fit(epochs, 1e-2))
+        for epochs in (1, 20)
+    )
+    assert long == short
+
+
 def test_transfer_trains_the_last_stage_and_nothing_else():
     torch.manual_seed(0)
     encoder = ResNet18(ResNetConfig(8, False, 24)).eval().requires_grad_(False)

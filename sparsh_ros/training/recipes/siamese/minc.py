@@ -2,9 +2,10 @@
 """MINC: mutual information without pairs (Guo et al., 2025, arXiv:2504.16667).
 
 The spectral contrastive loss rewards a large product of two views of an image and punishes products
-of different images. The punishment is a quadratic form in the second moment of the target's
-features, which is kept as a running mean; only its lower triangle acts, as in the generalised
-Hebbian rule, which orders the units instead of leaving them free to rotate.
+of different images. Here the punishment is a quadratic form in the second moment of the target's
+features, which is kept as a running mean, so that no pairs are needed. Of the moment only the lower
+triangle acts, after the generalised Hebbian rule; in a loss, that is half the form and half its
+diagonal.
 """
 
 from __future__ import annotations

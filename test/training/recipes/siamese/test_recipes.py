@@ -130,3 +130,21 @@ def test_sarl_adds_its_losses_both_ways_with_their_weights(tmp_path):
     parts = 0.1 * losses["sal"] + 0.05 * losses["ppda"] + 0.02 * losses["ram"]
     assert losses["loss"] == pytest.approx(losses["byol"] + parts, rel=1e-5)
     assert set(Sarl(recipe.encoder, ("ram",))(clips, draw, 0.0)) == {"loss", "byol", "ram"}
+
+
+def test_methods_remember_earlier_batches_while_they_train(tmp_path):
+    for name, memories in (("densecl", ("queue", "dense_queue")), ("minc", ("moment",))):
+        recipe = _training(name, tmp_path / name).recipe
+        clips, draw = SOURCE.clips(np.arange(8)), recipe.draw(np.random.default_rng(3), 8)
+        before = {memory: getattr(recipe, memory) for memory in memories}
+        recipe.eval()(clips, draw, 0.0)
+        assert all(getattr(recipe, memory) is before[memory] for memory in memories)
+        recipe.train()(clips, draw, 0.0)
+        for memory in memories:
+            after = getattr(recipe, memory)
+            assert after.shape == before[memory].shape and not after.requires_grad
+            if name == "densecl":  # eight new ones in front, the eight oldest are gone
+                assert torch.equal(after[8:], before[memory][:-8])
+                torch.testing.assert_close(after[:8].norm(dim=1), torch.ones(8))
+            else:  # a fifth of the mean of z z', whose trace is 1
+                assert after.trace().item() == pytest.approx(0.2, rel=1e-4)
