@@ -114,6 +114,7 @@ class Session:
             return "no joint states yet"
         if self.state == IDLE:
             self._begin()
+        self._waits_since_s = None
         self._set(RUNNING, "")
         return ""
 
