@@ -103,7 +103,9 @@ def test_a_replay_stops_by_itself(tmp_path: Path) -> None:
     bag = tmp_path / "bag"
     record_bag(bag, SimulatedTouch("test", 0, 0), 0.5)
     path = LAUNCH / "replay.launch.py"
-    service, exit_codes = _launch_service(path, bag=str(bag), out=str(tmp_path / "out"))
+    service, exit_codes = _launch_service(
+        path, bag=str(bag), out=str(tmp_path / "out"), speed="0.3"
+    )
     give_up = threading.Timer(GIVE_UP_S, service.shutdown)
     give_up.start()
     service.run()

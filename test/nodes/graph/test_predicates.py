@@ -18,8 +18,9 @@ HAND = {"names": "left,right", "source": "simulated", "touch": "hand", "in_proce
 @pytest.fixture(scope="module")
 def heard(outsider, start_graph) -> list[Predicates]:
     """What comes on the topic of two fingers at work."""
+    messages = outsider.listen(Predicates, "/tactile/predicates", 300)
     start_graph(**HAND, fps="15", predicates="auto")
-    return outsider.listen(Predicates, "/tactile/predicates", 300)
+    return messages
 
 
 def values(message: Predicates) -> dict[str, bool]:
