@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up_results import make_result, make_sensor, make_slips
+from fixtures.made_up_results import make_result, make_sensor, make_slips
 
 from sparsh_ros.evaluation.metrics_file import build_document
 from sparsh_ros.evaluation.result import SensorResult

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from made_up_results import make_result, make_sensor, make_slips
+from fixtures.made_up_results import make_result, make_sensor, make_slips
 
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.evaluation.compare import compare

@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from made_up_results import PERIOD_NS, make_result, make_sensor, make_slips
+from fixtures.made_up_results import PERIOD_NS, make_result, make_sensor, make_slips
 from sklearn.metrics import average_precision_score
 
 from sparsh_ros.evaluation.metrics_file import build_document, rounded

@@ -7,7 +7,7 @@ import io
 from dataclasses import replace
 
 import pytest
-from made_up_results import make_result, make_sensor
+from fixtures.made_up_results import make_result, make_sensor
 from rich.console import Console
 
 from sparsh_ros.evaluation.metrics_file import build_document

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from made_up_results import PERIOD_NS, make_result, make_sensor
+from fixtures.made_up_results import PERIOD_NS, make_result, make_sensor
 
 from sparsh_ros.evaluation.metrics_file import build_document
 from sparsh_ros.evaluation.result import Result, SensorResult, ShownFrame

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_up_results import PERIOD_NS
+from fixtures.made_up_results import PERIOD_NS
 
 from sparsh_ros.reports.evaluation.curves import (
     decimated,

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_up_results import make_sensor, make_slips
+from fixtures.made_up_results import make_sensor, make_slips
 
 from sparsh_ros.reports.evaluation.report import render, write_report
 

@@ -8,7 +8,7 @@ import tracemalloc
 from dataclasses import replace
 
 import pytest
-from made_up_results import make_sensor, make_slips
+from fixtures.made_up_results import make_sensor, make_slips
 
 from sparsh_ros.reports.evaluation.confusion import confusion_table
 from sparsh_ros.reports.evaluation.figures import pose_section, runtime_section, slip_section
