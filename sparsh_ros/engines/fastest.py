@@ -22,7 +22,7 @@ import numpy as np
 import onnxruntime as ort
 
 from sparsh_ros.engines.onnx_engine import OnnxEngine
-from sparsh_ros.errors import SparshError
+from sparsh_ros.errors import MissingDependencyError, ModelError
 from sparsh_ros.files import sha256_of
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.resources import user_data_path
@@ -57,10 +57,14 @@ def fastest(spec: ModelSpec, threads: int | None = None) -> Choice:
     Raises:
         WeightsError: A file of the weights is missing or broken.
     """
+    threads = threads or len(os.sched_getaffinity(0))
     path = _path(spec, threads)
-    with suppress(OSError, ValueError, TypeError):
-        return Choice(**json.loads(path.read_text()))
-    choice = _choose(spec, threads)
+    if known := _read(path):
+        return known
+    try:
+        choice = _choose(spec, threads)
+    except (MissingDependencyError, OSError) as error:  # which may be mended by the next start
+        return Choice(spec.name, "float32", f"int8 cannot be had: {error}")
     with suppress(OSError):  # measured again next time
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(choice), indent=2) + "\n")
@@ -69,16 +73,22 @@ def fastest(spec: ModelSpec, threads: int | None = None) -> Choice:
 
 def choices() -> Iterator[Choice]:
     """What was chosen on this machine so far."""
-    for path in sorted(user_data_path("engines").glob("*.choice.json")):
-        with suppress(OSError, ValueError, TypeError):
-            yield Choice(**json.loads(path.read_text()))
+    yield from filter(None, map(_read, sorted(user_data_path("engines").glob("*.choice.json"))))
 
 
-def _choose(spec: ModelSpec, threads: int | None) -> Choice:
+def _read(path: Path) -> Choice | None:
+    """What was chosen before; None where the note is missing or damaged."""
+    with suppress(OSError, ValueError, TypeError):
+        choice = Choice(**json.loads(path.read_text()))
+        return choice if choice.engine in ("float32", "int8") else None
+    return None
+
+
+def _choose(spec: ModelSpec, threads: int) -> Choice:
     exact = OnnxEngine(spec, (), threads=threads)
     try:
         small = OnnxEngine(spec, (), threads=threads, int8=True)
-    except (SparshError, OSError) as error:
+    except ModelError as error:  # of these weights, for good
         return Choice(spec.name, "float32", f"int8 cannot be had: {error}")
     images = np.random.default_rng(0).integers(
         0, 256, (spec.frames + 1, 1, *spec.image_shape), dtype=np.uint8
@@ -93,9 +103,9 @@ def _choose(spec: ModelSpec, threads: int | None) -> Choice:
     return Choice(spec.name, "int8" if int8_ms <= _GAIN * plain_ms else "float32", reason)
 
 
-def _path(spec: ModelSpec, threads: int | None) -> Path:
+def _path(spec: ModelSpec, threads: int) -> Path:
     weights = sha256_of(spec.weights / "encoder.onnx")
-    decisive = (weights, _processor(), str(threads or os.cpu_count()), ort.__version__)
+    decisive = (weights, _processor(), str(threads), ort.__version__)
     name = hashlib.sha256("; ".join(decisive).encode()).hexdigest()
     return user_data_path("engines", f"{name}.choice.json")
 

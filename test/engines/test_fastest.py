@@ -13,10 +13,11 @@ import pytest
 from sparsh_ros.doctor.environment import check_compute
 from sparsh_ros.doctor.machine import Machine
 from sparsh_ros.engines import create_engine, fastest
-from sparsh_ros.errors import ModelError
+from sparsh_ros.errors import MissingDependencyError, ModelError
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.names import STREAM_MODEL, TRANSFORMER_MODEL
+from sparsh_ros.resources import user_data_path
 
 
 @pytest.fixture(autouse=True)
@@ -85,9 +86,26 @@ def test_without_int8_it_is_float32_and_says_why(spec: ModelSpec, machine) -> No
 def test_a_damaged_note_is_made_again(spec: ModelSpec, machine) -> None:
     machine(100.0, 40.0)
     choice = fastest.fastest(spec)
-    fastest._path(spec, None).write_text("[]")
-    assert list(fastest.choices()) == []
-    assert fastest.fastest(spec) == choice == next(fastest.choices())
+    (note,) = user_data_path("engines").glob("*.choice.json")
+    for damage in ("[]", '{"model": "toy", "engine": "auto", "reason": ""}', ""):
+        note.write_text(damage)
+        assert list(fastest.choices()) == []
+        assert fastest.fastest(spec) == choice == next(fastest.choices())
+
+
+def test_what_can_be_mended_is_tried_again(spec: ModelSpec, machine, monkeypatch) -> None:
+    machine(100.0, 40.0)
+    whole = fastest.OnnxEngine
+
+    def without_onnx(*args, int8: bool = False, **settings):
+        if int8:
+            raise MissingDependencyError("no onnx")
+        return whole(*args, **settings)
+
+    monkeypatch.setattr(fastest, "OnnxEngine", without_onnx)
+    assert fastest.fastest(spec).reason == "int8 cannot be had: no onnx"
+    monkeypatch.setattr(fastest, "OnnxEngine", whole)
+    assert fastest.fastest(spec).engine == "int8"
 
 
 def test_the_engine_and_the_doctor_say_what_was_chosen(spec: ModelSpec, machine) -> None:
