@@ -8,13 +8,15 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.publisher import Publisher
 from rclpy.qos import qos_profile_sensor_data as SENSOR_DATA
@@ -27,6 +29,7 @@ from sparsh_ros.nodes.runtime.services import ask_again_until_answered
 GIVE_UP_S = 60.0
 LOST_S = 20.0
 ROOT = Path(__file__).resolve().parents[2]
+GOALS = {"configure": "inactive", "activate": "active", "deactivate": "inactive"}
 FAKE_MACHINE = Path(__file__).resolve().parent / "fake_machine"
 
 
@@ -78,6 +81,18 @@ class Outsider:
         self.between_callbacks(lambda: self.node.destroy_client(client))
         assert answer is not None or not repeatable, service
         return answer
+
+    def change_state(self, nodes: Iterable[str], label: str, expected: bool = True) -> None:
+        """Asks managed nodes for a transition, such as "activate"; fails if one refuses."""
+        for node in nodes:
+            request = ChangeState.Request(transition=Transition(label=label))
+            answer = self.call(ChangeState, f"{node}/change_state", request, repeatable=False)
+            changed = self.state_of(node) == GOALS[label] if answer is None else answer.success
+            assert changed == expected, f"{node}: {label}"
+
+    def state_of(self, node: str) -> str:
+        """The state of a managed node, such as "active"."""
+        return self.call(GetState, f"{node}/get_state", GetState.Request()).current_state.label
 
     def destroy(self, *publishers: Publisher) -> None:
         """Destroys publishers of the node."""

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState, GetState
 from sensor_msgs.msg import Image
 
 from sparsh_ros import cli
@@ -27,22 +25,22 @@ def test_the_whole_cycle_twice(outsider, start_graph) -> None:
     graph = start_graph(namespace="cycle", autostart="false", fps="30")
     nodes = ("/cycle/sensor", "/cycle/perception")
     for _ in range(2):
-        assert [_state(outsider, node) for node in nodes] == ["unconfigured"] * 2
+        assert [outsider.state_of(node) for node in nodes] == ["unconfigured"] * 2
         assert _publishers(outsider, "/cycle/slip") == 0
-        _change(outsider, nodes, "configure")
+        outsider.change_state(nodes, "configure")
         outsider.wait_for(lambda: _publishers(outsider, "/cycle/slip") == 1, "the topic slip")
         assert _publishers(outsider, "/cycle/image_raw") == 1
         _expect_silence(outsider, images, slips)
-        _change(outsider, nodes, "activate")
+        outsider.change_state(nodes, "activate")
         before = len(slips)
         outsider.wait_for(lambda n=before: any(s.valid for s in slips[n:]), "valid estimates")
-        _change(outsider, nodes, "deactivate")
+        outsider.change_state(nodes, "deactivate")
         _expect_silence(outsider, images, slips)
-        _change(outsider, nodes, "cleanup")
+        outsider.change_state(nodes, "cleanup")
         outsider.wait_for(lambda: _publishers(outsider, "/cycle/slip") == 0, "the end of slip")
-    _change(outsider, nodes, "activate", expected=False)
-    _change(outsider, nodes, "shutdown")
-    assert [_state(outsider, node) for node in nodes] == ["finalized"] * 2
+    outsider.change_state(nodes, "activate", expected=False)
+    outsider.change_state(nodes, "shutdown")
+    assert [outsider.state_of(node) for node in nodes] == ["finalized"] * 2
     assert graph.stop() == 0
     assert "Traceback" not in graph.log and "terminate called" not in graph.log
 
@@ -53,20 +51,20 @@ def test_estimates_end_with_the_sensor_and_come_back_with_it(outsider, start_gra
     for _ in range(3):
         outsider.wait_for(lambda: slips and slips[-1].valid, "valid estimates")
         before = len(slips)
-        _change(outsider, ["/pause/sensor"], "deactivate")
+        outsider.change_state(["/pause/sensor"], "deactivate")
         outsider.wait_for(lambda n=before: not slips[-1].valid and len(slips) > n, "invalid ones")
-        _change(outsider, ["/pause/sensor"], "activate")
+        outsider.change_state(["/pause/sensor"], "activate")
 
 
 def test_perception_that_comes_late_finds_the_background(outsider, start_graph) -> None:
     start_graph(namespace="tardy", autostart="false", fps="30", listeners="0")
-    _change(outsider, ["/tardy/sensor"], "configure")
-    _change(outsider, ["/tardy/sensor"], "activate")
+    outsider.change_state(["/tardy/sensor"], "configure")
+    outsider.change_state(["/tardy/sensor"], "activate")
     touched = outsider.listen(Slip, "/tardy/ground_truth/slip", 100)
     outsider.wait_for(lambda: touched and touched[-1].in_contact, "a touch")
     slips = outsider.listen(Slip, "/tardy/slip", 100)
-    _change(outsider, ["/tardy/perception"], "configure")
-    _change(outsider, ["/tardy/perception"], "activate")
+    outsider.change_state(["/tardy/perception"], "configure")
+    outsider.change_state(["/tardy/perception"], "activate")
     outsider.wait_for(lambda: any(slip.valid for slip in slips), "valid estimates")
 
 
@@ -75,9 +73,9 @@ def test_a_model_that_is_not_there_yet(outsider, start_graph, tmp_path: Path) ->
     slips = outsider.listen(Slip, "/late/slip", 100)
     graph = start_graph(namespace="late", autostart="false", fps="30", model=str(model))
     nodes = ("/late/sensor", "/late/perception")
-    _change(outsider, nodes[:1], "configure")
-    _change(outsider, nodes[1:], "configure", expected=False)
-    assert [_state(outsider, node) for node in nodes] == ["inactive", "unconfigured"]
+    outsider.change_state(nodes[:1], "configure")
+    outsider.change_state(nodes[1:], "configure", expected=False)
+    assert [outsider.state_of(node) for node in nodes] == ["inactive", "unconfigured"]
     outsider.wait_for(
         lambda: (
             "late.yaml" in outsider.diagnostics.get("late/perception: digit", {}).get("message", "")
@@ -91,15 +89,15 @@ def test_a_model_that_is_not_there_yet(outsider, start_graph, tmp_path: Path) ->
     shutil.copytree(weights_path(MODEL), weights)
     description = yaml.safe_load(config_path("models", f"{MODEL}.yaml").read_text())
     model.write_text(yaml.safe_dump(description | {"weights": str(weights)}))
-    _change(outsider, nodes[1:], "configure")
-    _change(outsider, nodes, "activate")
+    outsider.change_state(nodes[1:], "configure")
+    outsider.change_state(nodes, "activate")
     outsider.wait_for(lambda: any(slip.valid for slip in slips), "valid estimates")
 
     # Deactivated, the node holds no model: activating reads it again, and may fail as well.
-    _change(outsider, nodes[1:], "deactivate")
+    outsider.change_state(nodes[1:], "deactivate")
     shutil.rmtree(weights)
-    _change(outsider, nodes[1:], "activate", expected=False)
-    assert [_state(outsider, node) for node in nodes] == ["active", "inactive"]
+    outsider.change_state(nodes[1:], "activate", expected=False)
+    assert [outsider.state_of(node) for node in nodes] == ["active", "inactive"]
     assert graph.stop() == 0
     assert "Traceback" not in graph.log
 
@@ -111,7 +109,7 @@ def test_the_command_takes_a_graph_through_its_life(outsider, start_graph, capsy
     nodes = ("/hand/index_sensor", "/hand/thumb_sensor", "/hand/perception")
     in_hand = ("--namespace", "hand", "--node", "perception", "/hand/thumb_sensor", "index_sensor")
     for node in nodes:
-        _state(outsider, node)
+        outsider.state_of(node)
     for words, state in (
         (("configure", "--namespace", "hand"), "inactive"),
         (("activate", *in_hand), "active"),
@@ -142,21 +140,6 @@ def test_the_command_says_what_it_cannot_find(monkeypatch, capsys, words, found)
     options = cli._parser().parse_args(["lifecycle", "--namespace", "nowhere", *words])
     with pytest.raises(LifecycleError, match=found):
         lifecycle.run(options)
-
-
-GOALS = {"configure": "inactive", "activate": "active", "deactivate": "inactive"}
-
-
-def _change(outsider, nodes, label: str, expected: bool = True) -> None:
-    for node in nodes:
-        request = ChangeState.Request(transition=Transition(label=label))
-        answer = outsider.call(ChangeState, f"{node}/change_state", request, repeatable=False)
-        changed = _state(outsider, node) == GOALS[label] if answer is None else answer.success
-        assert changed == expected, f"{node}: {label}"
-
-
-def _state(outsider, node: str) -> str:
-    return outsider.call(GetState, f"{node}/get_state", GetState.Request()).current_state.label
 
 
 def _publishers(outsider, topic: str) -> int:

@@ -12,7 +12,7 @@ from sparsh_ros.msg import Predicates
 from sparsh_ros.nodes.predicates.printer import describe
 from sparsh_ros.simulation.hand.simulation import PREDICATES
 
-HAND = {"names": "left,right", "source": "simulated", "touch": "hand", "in_process": "true"}
+HAND = {"names": "left,right", "source": "simulated", "touch": "hand"}
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +37,16 @@ def test_a_touch_is_told_by_all_predicates_at_once(heard, outsider) -> None:
 
 
 def test_what_is_unknown_says_why(heard, outsider) -> None:
-    unknown = [m for m in heard if m.predicates and not m.predicates[0].valid]
-    assert unknown  # until there is a background
-    assert all(math.isnan(one.probability) and one.reason for one in unknown[0].predicates)
-    assert not any(one.value for one in unknown[0].predicates)
-    assert describe(unknown[0]).startswith("unknown: ")
+    outsider.wait_for(lambda: heard and values(heard[-1]), "predicates that are known")
+    outsider.change_state(["/tactile/left/sensor"], "deactivate")
+    outsider.wait_for(lambda: not values(heard[-1]), "predicates that are unknown")
+    unknown = heard[-1]
+    outsider.change_state(["/tactile/left/sensor"], "activate")
+    assert sorted(PREDICATES) == [one.name for one in unknown.predicates]
+    assert all(math.isnan(one.probability) and one.reason for one in unknown.predicates)
+    assert not any(one.value for one in unknown.predicates)
+    assert describe(unknown).startswith("unknown: left: no frame")
+    outsider.wait_for(lambda: values(heard[-1]), "predicates that are known again")
 
 
 def test_a_planner_asks(heard, outsider) -> None:
