@@ -13,6 +13,7 @@ from sparsh_ros.nodes.maze.settings import LAUNCH
 
 FAMILIES = ("toy", "waves", "hairpins")
 KINDS = ("diffusion", "chunks", "felt")
+ENCODERS = ("frozen", "fine-tuned", "end-to-end")
 GROUPS = ("force", "slip", "touch", "frame", "all")
 AddStep = Callable[[argparse._SubParsersAction, str, str], argparse.ArgumentParser]
 
@@ -70,6 +71,9 @@ def add_train_policy(steps: argparse._SubParsersAction, add_step: AddStep) -> No
         "--data", type=Path, required=True, help="from `sparsh-ros maze demonstrate`"
     )
     parser.add_argument("--share", type=positive_number, default=100.0, help="of them, per cent")
+    parser.add_argument(
+        "--encoder", choices=ENCODERS, default="frozen", help="of diffusion and chunks"
+    )
     parser.add_argument("--without", choices=GROUPS, default="", help="what it does not see")
     parser.add_argument(
         "--epochs", type=positive_count, help="over the data (default: 25 for diffusion, else 8)"
