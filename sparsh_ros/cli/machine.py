@@ -96,3 +96,11 @@ def _add_part(
 def _add_graph(parser: argparse.ArgumentParser, runs: int) -> None:
     parser.add_argument("--runs", type=positive_count, default=runs, help="repeats")
     parser.add_argument("--engine", choices=ENGINES, default="float32", help="how it computes")
+    parser.add_argument(
+        "--realtime-priority",
+        type=int,
+        choices=range(100),
+        default=0,
+        metavar="1..99",
+        help="of the graph, as its setting realtime_priority, and of who listens to it",
+    )

@@ -19,7 +19,9 @@ from sparsh_ros.nodes.graph.graph import processes
 from sparsh_ros.reports.graph_log import Record
 
 MS = 1_000_000
-OPTIONS = argparse.Namespace(model=DEFAULT_MODEL, engine="float32", seconds=0.5)
+OPTIONS = argparse.Namespace(
+    model=DEFAULT_MODEL, engine="float32", seconds=0.5, realtime_priority=0
+)
 
 
 def record(sensor: str, frames: int, missed: int, latency_ms: float) -> Record:
