@@ -124,6 +124,12 @@ _COMMANDS = {
         "make recordings of simulated fingers that grasp, insert, screw, with predicates",
         "sparsh-ros simulate-hand --out hand --split train --recordings 24",
     ),
+    "simulate-multisensor": _Command(
+        "sparsh_ros.commands.simulation.simulate_multisensor",
+        images.add_simulate_multisensor,
+        "make touches that three kinds of sensors share, with pictures and words",
+        "sparsh-ros simulate-multisensor --out touches --split train --touches 1600",
+    ),
     "simulate-vitactip": _Command(
         "sparsh_ros.commands.simulation.simulate_vitactip",
         images.add_simulate_vitactip,

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from sparsh_ros.arguments import HelpFormatter, positive_count, positive_number
-from sparsh_ros.cli.images import add_bench_vitactip
+from sparsh_ros.cli.images import add_bench_cross_sensor, add_bench_vitactip
 from sparsh_ros.cli.maze import add_bench_maze
 from sparsh_ros.cli.models import add_step
 from sparsh_ros.cli.training import add_tacbench
@@ -70,6 +70,9 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     vitactip = add_step(parts, "vitactip", "compare encoders in the six tasks of SARL")
     vitactip.set_defaults(module="sparsh_ros.commands.vitactip", needs_ros=False)
     add_bench_vitactip(vitactip)
+    sensors = add_step(parts, "cross-sensor", "find touches of one sensor among those of another")
+    sensors.set_defaults(module="sparsh_ros.commands.anytouch.cross_sensor", needs_ros=False)
+    add_bench_cross_sensor(sensors)
 
 
 def _add_part(
