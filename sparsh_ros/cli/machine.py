@@ -58,6 +58,15 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     graph.add_argument(
         "--highest", action="store_true", help="look for the highest rate with 5 %% lost, too"
     )
+    graph.add_argument(
+        "--baseline",
+        nargs="?",
+        const="sparsh-sim-micro",
+        default="",
+        metavar="MODEL",
+        help="beside it, in turns: perception in one callback of eager torch, the encoder once per "
+        "head, with this model (default: sparsh-sim-micro)",
+    )
     startup = _add_part(parts, "startup", "start of the graph to its first valid estimate")
     _add_graph(startup, runs=3)
     io = _add_part(parts, "io", "the way of one frame, from pixels to messages")
