@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import cv2
@@ -67,7 +68,7 @@ _CODECS = ("vp09", "mp4v")
 """VP9, which browsers play; where OpenCV was built without it, MPEG-4, which they do not."""
 
 
-class FilmWriter:
+class FilmWriter(AbstractContextManager):
     """Writes pictures as an MP4 file; use as a context manager."""
 
     def __init__(self, path: Path, rate_hz: float) -> None:
@@ -82,9 +83,6 @@ class FilmWriter:
             if self._writer.open(str(path), cv2.CAP_FFMPEG, code, rate_hz, (WIDTH, HEIGHT)):
                 return
         raise SparshError(f"{path}: an MP4 file cannot be written there; choose another place")
-
-    def __enter__(self) -> FilmWriter:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
