@@ -29,7 +29,7 @@ ROS = [
 # The only modules that may import torch: training, official checkpoints, the CUDA engine.
 WITH_TORCH = re.compile(
     r"sparsh_ros\.(training(\..*)?|engines\.torch_engine|export\.(export|convert)"
-    r"|commands\.(train(_stream|_predicate)?|tacbench(\..*)?|vitactip|maze\.train)"
+    r"|commands\.(train(_stream|_predicate)?|tacbench(\..*)?|vitactip|anytouch\..+|maze\.train)"
     r"|models\.(vit|layers|heads|dpt|preprocess|graphs)"
     r"|models\.resnet\.(network|files)"
     r"|models\.anytouch\.(tower|encoder|heads|graph)"

@@ -130,6 +130,12 @@ _COMMANDS = {
         "print what predicates say of a simulated hand at work, beside the truth",
         "sparsh-ros show-predicates --seconds 40",
     ),
+    "simulate-multisensor": _Command(
+        "sparsh_ros.commands.simulation.simulate_multisensor",
+        images.add_simulate_multisensor,
+        "make touches that three kinds of sensors share, with pictures and words",
+        "sparsh-ros simulate-multisensor --out touches --split train --touches 1600",
+    ),
     "simulate-vitactip": _Command(
         "sparsh_ros.commands.simulation.simulate_vitactip",
         images.add_simulate_vitactip,

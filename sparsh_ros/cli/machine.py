@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from sparsh_ros.arguments import HelpFormatter, positive_count, positive_number
-from sparsh_ros.cli.images import add_bench_vitactip
+from sparsh_ros.cli.images import add_bench_cross_sensor, add_bench_vitactip
 from sparsh_ros.cli.maze import add_bench_maze
 from sparsh_ros.cli.models import add_step
 from sparsh_ros.cli.training import add_tacbench
@@ -58,6 +58,15 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     graph.add_argument(
         "--highest", action="store_true", help="look for the highest rate with 5 %% lost, too"
     )
+    graph.add_argument(
+        "--baseline",
+        nargs="?",
+        const="sparsh-sim-micro",
+        default="",
+        metavar="MODEL",
+        help="beside it, in turns: perception in one callback of eager torch, the encoder once per "
+        "head, with this model (default: sparsh-sim-micro)",
+    )
     startup = _add_part(parts, "startup", "start of the graph to its first valid estimate")
     _add_graph(startup, runs=3)
     io = _add_part(parts, "io", "the way of one frame, from pixels to messages")
@@ -70,6 +79,9 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     vitactip = add_step(parts, "vitactip", "compare encoders in the six tasks of SARL")
     vitactip.set_defaults(module="sparsh_ros.commands.vitactip", needs_ros=False)
     add_bench_vitactip(vitactip)
+    sensors = add_step(parts, "cross-sensor", "find touches of one sensor among those of another")
+    sensors.set_defaults(module="sparsh_ros.commands.anytouch.cross_sensor", needs_ros=False)
+    add_bench_cross_sensor(sensors)
 
 
 def _add_part(
@@ -96,3 +108,11 @@ def _add_part(
 def _add_graph(parser: argparse.ArgumentParser, runs: int) -> None:
     parser.add_argument("--runs", type=positive_count, default=runs, help="repeats")
     parser.add_argument("--engine", choices=ENGINES, default="float32", help="how it computes")
+    parser.add_argument(
+        "--realtime-priority",
+        type=int,
+        choices=range(100),
+        default=0,
+        metavar="1..99",
+        help="of the graph, as its setting realtime_priority, and of who listens to it",
+    )

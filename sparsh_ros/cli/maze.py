@@ -11,9 +11,10 @@ from sparsh_ros.arguments import positive_count, positive_number
 from sparsh_ros.cli.graph import add_settings
 from sparsh_ros.nodes.maze.settings import LAUNCH
 
-FAMILIES = ("toy", "waves")
+FAMILIES = ("toy", "waves", "hairpins")
 KINDS = ("diffusion", "chunks", "felt")
-GROUPS = ("force", "slip", "touch")
+ENCODERS = ("frozen", "fine-tuned", "end-to-end")
+GROUPS = ("force", "slip", "touch", "frame", "all")
 AddStep = Callable[[argparse._SubParsersAction, str, str], argparse.ArgumentParser]
 
 
@@ -38,12 +39,15 @@ def add_maze(parser: argparse.ArgumentParser, add_step: AddStep) -> None:
         "--disturbance", type=float, default=0.7, help="of what is carried out; 0 for none"
     )
     demonstrate.add_argument("--out", type=Path, required=True, help="folder to write to")
+    export = add_step(steps, "export", "write demonstrations as a LeRobot dataset")
+    export.add_argument("--data", type=Path, required=True, help="from `maze demonstrate`")
+    export.add_argument("--out", type=Path, required=True, help="folder to make")
 
 
 def add_bench_maze(parts: argparse._SubParsersAction, add_step: AddStep) -> None:
     """Options of `sparsh-ros bench bead-maze`."""
     bench = add_step(parts, "bead-maze", "let policies do mazes that none of them has seen")
-    bench.add_argument("policies", nargs="+", type=Path, metavar="POLICY", help="ONNX files")
+    bench.add_argument("policies", nargs="*", type=Path, metavar="POLICY", help="ONNX files")
     _add_wire(bench, "waves")
     bench.add_argument("--mazes", type=positive_count, default=50, help="how many")
     bench.add_argument("--truth", action="store_true", help="feel the truth, not estimates")
@@ -67,6 +71,9 @@ def add_train_policy(steps: argparse._SubParsersAction, add_step: AddStep) -> No
         "--data", type=Path, required=True, help="from `sparsh-ros maze demonstrate`"
     )
     parser.add_argument("--share", type=positive_number, default=100.0, help="of them, per cent")
+    parser.add_argument(
+        "--encoder", choices=ENCODERS, default="frozen", help="of diffusion and chunks"
+    )
     parser.add_argument("--without", choices=GROUPS, default="", help="what it does not see")
     parser.add_argument(
         "--epochs", type=positive_count, help="over the data (default: 25 for diffusion, else 8)"

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from sparsh_ros.arguments import HelpFormatter, positive_count, positive_number
-from sparsh_ros.cli.images import METHODS, add_method
+from sparsh_ros.cli.images import METHODS, STAGES, add_method, add_stage, add_touch_probe
 from sparsh_ros.cli.maze import add_train_policy
 from sparsh_ros.cli.predicate import add_predicate_step
 from sparsh_ros.cli.stream import add_stream_steps
@@ -55,11 +55,18 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     for recipe, method in RECIPES.items():
         summary = f"pre-train an encoder without labels, by {method}"
         add_pretraining(_add_training(steps, recipe, summary, chains=5))
-    for name, method in METHODS.items():
-        parser = add_step(steps, name, f"pre-train a ResNet-18 without labels, by {method}")
-        add_method(parser, name)
-        add_loop(parser)
-        _add_threads(parser)
+    methods = {n: f"pre-train a ResNet-18 without labels, by {m}" for n, m in METHODS.items()}
+    for add_options, summaries in ((add_method, methods), (add_stage, STAGES)):
+        for name, summary in summaries.items():
+            parser = add_step(steps, name, summary)
+            add_options(parser, name)
+            add_loop(parser)
+            _add_threads(parser)
+    touch_probe = add_step(
+        steps, "touch-probe", "train a linear probe of AnyTouch on its data sets"
+    )
+    add_touch_probe(touch_probe)
+    _add_threads(touch_probe)
     probe = _add_training(steps, "probe", "train heads for tasks, to run live at once")
     add_probe(probe)
     heads = _add_training(steps, "heads", "train force, slip and pose heads on the frozen encoder")

@@ -5,6 +5,8 @@ sparsh-ros train mae --data data --run runs/micro --minutes 40
 sparsh-ros train dino --size nano --data small --run runs/dino --minutes 10
 torchrun --nproc-per-node 2 -m -- sparsh_ros.cli train vjepa --size base --data data --run runs/v
 sparsh-ros train sarl --size resnet18-nano --data tips --run runs/sarl --minutes 5
+sparsh-ros train anytouch --data touches --run runs/anytouch --minutes 10
+sparsh-ros train anytouch-align --start runs/anytouch --data touches --run runs/aligned
 sparsh-ros train heads --data data --run runs/micro
 sparsh-ros train end-to-end --data data --run runs/micro --minutes 40
 sparsh-ros train publish --run runs/micro
@@ -22,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sparsh_ros.commands import train_predicate, train_stream
+from sparsh_ros.commands.anytouch import train as train_anytouch
 from sparsh_ros.commands.maze import train as train_policy
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
@@ -61,6 +64,10 @@ def _run(arguments: argparse.Namespace) -> int:
         return _pretrain(arguments)
     if arguments.step in IMAGE_RECIPES:
         return _pretrain_images(arguments)
+    if arguments.step in train_anytouch.STAGES:
+        return train_anytouch.run_stage(arguments, _loop_settings(arguments))
+    if arguments.step == "touch-probe":
+        return train_anytouch.run_probe(arguments)
     spec = load_model_spec(arguments.model)
     if arguments.step == "probe":
         return _probe(arguments, spec)

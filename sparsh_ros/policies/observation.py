@@ -2,7 +2,8 @@
 """What policies take in, as vectors.
 
 `features`: the encoder's pooled features of both fingertips and the joint positions, as in the
-bead maze of Sparsh (Higuera et al., 2024). `felt`: force, slip, margin and place of the bead with
+bead maze of Sparsh (Higuera et al., 2024); `images`: what these are made of, for a policy with an
+encoder of its own. `felt`: force, slip, margin and place of the bead with
 their standard deviations, in a frame that lies along the wire as it is felt.
 """
 
@@ -47,6 +48,12 @@ def feature_vector(moment: Moment) -> NDArray[np.float32]:
     """(2 * POOLED + 7,) pooled features, left then right, and joints."""
     left, right = moment.touches
     return np.concatenate([left.pooled, right.pooled, moment.joints]).astype(np.float32)
+
+
+def image_vector(moment: Moment) -> NDArray[np.float32]:
+    """(2 * 3 * 80 * 60 * 3 + 7,) images of `Touch`, left then right, and joints."""
+    parts = [touch.images.ravel() for touch in moment.touches]
+    return np.concatenate([*parts, moment.joints]).astype(np.float32)
 
 
 def felt_frame(touches: tuple[Touch, Touch]) -> NDArray[np.float64] | None:
@@ -103,16 +110,23 @@ GROUPS = {
     "touch": tuple(
         name.split("_")[0] for name in FELT_NAMES if not name.startswith(("up", "grip"))
     ),
+    "frame": (),
+    "all": tuple(name.split("_")[0] for name in FELT_NAMES),
 }
-"""What an ablation leaves out: values whose names begin with these words."""
+"""What an ablation leaves out: values whose names begin with these words. Without `frame` all is
+said in the hand's frame, in place of the felt one; without `all` the policy sees nothing, and what
+it does still lies in the felt frame: the same each time."""
 
 
-def felt_vector(moment: Moment, frame: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(len(FELT_NAMES),) in the felt frame; what is not known is 0.
+def felt_vector(
+    moment: Moment, frame: NDArray[np.float64], wire: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """(len(FELT_NAMES),) in a frame; what is not known is 0.
 
     Args:
         moment: what is known.
-        frame: of `felt_frame`.
+        frame: (3, 3) from it to the hand's frame: that of `felt_frame`, or one.
+        wire: (3,) unit vector along the wire as felt, hand's frame.
     """
     left, right = touches = moment.touches
     back = frame.T
@@ -133,7 +147,7 @@ def felt_vector(moment: Moment, frame: NDArray[np.float64]) -> NDArray[np.float3
             back @ offset / _LENGTH,
             back @ (0.5 * (left.motion_m + right.motion_m)) / _LENGTH,
             [left.in_contact, right.in_contact],
-            frame[:, 0],
+            wire,
             [left.elongation, right.elongation],
             back @ rotation[2],
             [moment.grip_n / _FORCE],
@@ -155,26 +169,32 @@ class Observer:
         """Make an observer.
 
         Args:
-            kind: "features" or "felt".
+            kind: "features", "images" or "felt".
             without: a group of `GROUPS` to leave out, "" for none. Without touch nothing is felt,
                 and the felt frame is the hand's.
         """
         self._kind = kind
         self._is_blind = without == "touch"
+        self._in_hand = without in ("touch", "frame")
+        self._wire = np.array([1.0, 0.0, 0.0])
         self._mask = left_out(without)
         self._vectors: list[NDArray[np.float32]] = []
         self.frame = np.eye(3)
 
     def update(self, moment: Moment) -> NDArray[np.float32]:
         """Take a moment; (STEPS * size,) what the policy sees, at first one moment twice."""
-        if self._kind == "features":
+        if self._kind == "images":
+            vector = image_vector(moment)
+        elif self._kind == "features":
             vector = feature_vector(moment)
             if self._is_blind:
                 vector[: 2 * POOLED] = 0.0
         else:
             found = None if self._is_blind else felt_frame(moment.touches)
-            self.frame = self.frame if found is None else found
-            vector = felt_vector(moment, self.frame) * self._mask
+            if found is not None:
+                self._wire = found[:, 0]
+                self.frame = self.frame if self._in_hand else found
+            vector = felt_vector(moment, self.frame, self._wire) * self._mask
         self._vectors = [*self._vectors, vector][-STEPS:]
         return self._stack(self._vectors)
 

@@ -120,8 +120,10 @@ def encode(
     heads: int,
     sensor: int,
     background: Array | None = None,
+    seen: Array | None = None,
 ) -> Array:
-    """(T, 3, H, W) or (3, H, W) -> last hidden state (1 + 5 + N, D), no norm after it."""
+    """(T, 3, H, W) or (3, H, W) -> last hidden state (1 + 5 + N, D), no norm after it; of the
+    patches at ``seen`` alone, where it is given."""
     kernel = weights[KERNELS[version]]
     patch = kernel.shape[-1]
     rows, columns = (side // patch for side in images.shape[-2:])
@@ -149,6 +151,7 @@ def encode(
                     patches.append((kernel * pair).sum((1, 2, 3, 4)))
     first = weights["touch_model.embeddings.class_embedding"] + positions[0]
     tokens = np.array(patches) + positions[1:]
+    tokens = tokens if seen is None else tokens[seen]
     x = np.concatenate([first[None], weights["sensor_token"][sensor], tokens])
     x = layer_norm(x, weights, "touch_model.pre_layrnorm", 1e-5)
     depth = len({name for name in weights if name.endswith("fc1.bias")})

@@ -124,8 +124,12 @@ class AnyTouch(nn.Module):
     def _encode(self, clips: Tensor, sensor: Sensor) -> Tensor:
         ids = sensor_ids(sensor, self.config.sensors).to(clips.device)
         tokens = self.sensor_token[ids].expand(clips.shape[0], -1, -1)
-        mean, std = (clips.new_tensor(value).view(3, 1, 1) for value in (self.mean, self.std))
-        return self.touch_model((clips - mean) / std, tokens)
+        return self.touch_model(self.normalise(clips), tokens)
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Images (..., 3, H, W) in [0, 1] as the network sees them."""
+        mean, std = (images.new_tensor(value).view(3, 1, 1) for value in (self.mean, self.std))
+        return (images - mean) / std
 
     def _as_clips(self, images: Tensor) -> Tensor:
         frames, *image = self.config.input_shape

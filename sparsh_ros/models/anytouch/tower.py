@@ -102,16 +102,20 @@ class VisionTower(nn.Module):
         nn.init.normal_(self.embeddings.class_embedding, std=INIT_STD)
         nn.init.normal_(self.embeddings.position_embedding.weight, std=INIT_STD)
 
-    def forward(self, clips: Tensor, sensor_tokens: Tensor) -> Tensor:
+    def forward(self, clips: Tensor, sensor_tokens: Tensor, seen: Tensor | None = None) -> Tensor:
         """Encode normalised clips.
 
         Args:
             clips: (B, T, 3, H, W) floats.
             sensor_tokens: (B, S, D).
+            seen: (B, K) int64 places of the patches that are encoded; None encodes all N.
 
         Returns:
-            (B, 1 + S + N, D) as the last block left them: class, sensor, patches row by row.
+            (B, 1 + S + N, D), or with K in place of N, as the last block left them: class, sensor,
+            patches row by row.
         """
         first, patches = self.embeddings(clips)
+        if seen is not None:
+            patches = patches.take_along_dim(seen[..., None], dim=1)
         first = first.expand(clips.shape[0], 1, -1)
         return self.encoder(self.pre_layrnorm(torch.cat([first, sensor_tokens, patches], dim=1)))

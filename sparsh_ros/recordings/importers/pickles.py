@@ -8,15 +8,16 @@ from their bytes, after their type and size have been checked.
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from sparsh_ros.errors import DatasetError
-from sparsh_ros.files import missing_content
+from sparsh_ros.files import missing_content, read_whole
 from sparsh_ros.models.checkpoints.pickle_words import (
     Budget,
     CallRefusedError,
@@ -32,6 +33,7 @@ _DTYPE = re.compile(r"b1|[iu][1248]|f[248]|c(8|16)|[SU][0-9]{1,6}", re.ASCII)
 _MOST_AXES = 32
 _BYTES_PER_STEP = 32  # a file of plain numbers has 9 bytes or more for each, images have thousands
 _BYTES_PER_SECOND = 5_000_000
+_MOST_NPY_BYTES = 64 << 20
 _SPARE_BYTES = 1 << 20  # beyond twice the file's size
 
 
@@ -67,9 +69,39 @@ def load_pickle(path: Path) -> Any:
             raise DatasetError(f"{path}: wanted a pickle, found {problem}")
         size = path.stat().st_size
         with path.open("rb") as file:
-            return read_pickle(file, _ArrayWords(2 * size + _SPARE_BYTES), _budget(size))
+            return _read(path, file, _ArrayWords, size)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+
+
+def load_object_npy(path: Path) -> Any:
+    """Read a `.npy` file that holds one Python object, such as `np.save` makes of a dict.
+
+    Returns:
+        As `load_pickle`.
+
+    Raises:
+        DatasetError: As `load_pickle`, or it is no such file.
+    """
+    try:
+        content = read_whole(path, _MOST_NPY_BYTES)
+        file = io.BytesIO(content)
+        version = np.lib.format.read_magic(file)
+        read_header = getattr(np.lib.format, f"read_array_header_{version[0]}_0")
+        shape, _, dtype = read_header(file)
+        if shape != () or dtype != np.dtype(object):
+            raise DatasetError(f"{path}: wanted one object, found {dtype} of shape {shape}")
+        return _read(path, content[file.tell() :], _ObjectWords, len(content))
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except (ValueError, AttributeError, EOFError, SyntaxError) as error:
+        raise DatasetError(f"{path}: wanted a .npy file, found none ({error})") from error
+
+
+def _read(path: Path, source: bytes | BinaryIO, words: type[_ArrayWords], size: int) -> Any:
+    """Read a pickle from a file of so many bytes, with errors as sentences."""
+    try:
+        return read_pickle(source, words(2 * size + _SPARE_BYTES), _budget(size))
     except CallRefusedError as error:
         raise DatasetError(
             f"{path}: wanted lists, dicts, numbers, bytes and NumPy arrays, found {error}; "
@@ -178,3 +210,13 @@ class _ArrayWords(Vocabulary):
         self._left -= count
         if self._left < 0:
             raise DamagedPickleError("more bytes come out of it than it has")
+
+
+class _ObjectWords(_ArrayWords):
+    """Knows one object more: that of an array without axes."""
+
+    def build(self, made: Unfinished, state: Any) -> Any:
+        is_object = isinstance(made, _Array) and len(state) == 5 and isinstance(state[4], list)
+        if is_object and state[1] == () and len(state[4]) == 1:
+            return state[4][0]
+        return super().build(made, state)

@@ -57,9 +57,16 @@ def part(batch: int) -> slice:
     return slice(rank() * size, (rank() + 1) * size)
 
 
-def shared(module: nn.Module) -> nn.Module:
-    """The module with its gradients averaged over all processes."""
-    return DistributedDataParallel(module, broadcast_buffers=False) if count() > 1 else module
+def shared(module: nn.Module, varies: bool = False) -> nn.Module:
+    """The module with its gradients averaged over all processes.
+
+    Args:
+        module: What learns.
+        varies: Whether some steps leave some of its parameters without a gradient.
+    """
+    if count() == 1:
+        return module
+    return DistributedDataParallel(module, broadcast_buffers=False, find_unused_parameters=varies)
 
 
 def mean(value: Tensor) -> Tensor:

@@ -14,6 +14,8 @@ from sparsh_ros.training.schedule import FLOOR
 
 Draw = dict[str, Tensor]
 """What a step draws at random, such as masks; each tensor has the batch on axis 0."""
+Clips = Tensor | dict[str, Tensor]
+"""A batch, as a source gives it: (B, T, H, W, 3) uint8, or what else a recipe reads, by name."""
 Losses = dict[str, Tensor]
 """Scalars; "loss" is what is minimised, the others are its parts, for the log."""
 
@@ -25,6 +27,7 @@ class Recipe(nn.Module):
 
     Attributes:
         name: Of the method, as in commands and files.
+        varies: Whether some steps leave some parameters without a gradient.
         peak_rate: Highest learning rate.
         start_rate: Learning rate at the first step.
         final_rate: Learning rate at the last step.
@@ -34,6 +37,7 @@ class Recipe(nn.Module):
     """
 
     name: ClassVar[str]
+    varies: ClassVar[bool] = False
     peak_rate: float = 1e-4
     start_rate: float = 1e-5
     final_rate: float = FLOOR
@@ -50,11 +54,12 @@ class Recipe(nn.Module):
         """Draw what a step needs for a batch, that of all processes together."""
         return {}
 
-    def forward(self, clips: Tensor, draw: Draw, share: float) -> Losses:
+    def forward(self, clips: Clips, draw: Draw, share: float) -> Losses:
         """Losses of a batch.
 
         Args:
-            clips: (B, T, H, W, 3) uint8 RGB, newest frame first, background taken away.
+            clips: (B, T, H, W, 3) uint8 RGB, newest frame first, background taken away; or what
+                else the recipe reads.
             draw: What `draw` drew for these clips.
             share: Of the steps that are done, 0 to 1.
         """
@@ -67,7 +72,7 @@ class Recipe(nn.Module):
         """The encoder that is kept."""
         raise NotImplementedError
 
-    def picture(self, clips: Tensor, draw: Draw) -> NDArray[np.uint8] | None:
+    def picture(self, clips: Clips, draw: Draw) -> NDArray[np.uint8] | None:
         """(H', W', 3) uint8 RGB picture of what was learned; None where there is none to see."""
         return None
 

@@ -25,7 +25,7 @@ from sparsh_ros.errors import TrainingError, WeightsError
 from sparsh_ros.progress import progress_bar
 from sparsh_ros.training.loop import processes
 from sparsh_ros.training.loop.log import RunLog
-from sparsh_ros.training.loop.recipe import Draw, Losses, Recipe
+from sparsh_ros.training.loop.recipe import Clips, Draw, Losses, Recipe
 from sparsh_ros.training.schedule import (
     CLIP_NORM,
     cosine,
@@ -39,11 +39,14 @@ _KEPT_SETTINGS = ("steps", "batch", "rate", "seed", "bfloat16")
 
 
 class Source(Protocol):
-    """Where clips come from: (B, T, H, W, 3) uint8 for (B,) indices below its length."""
+    """Where clips come from: what the recipe's `forward` takes, for (B,) indices below its length.
+
+    That is (B, T, H, W, 3) uint8, or for a recipe that reads more, tensors by name.
+    """
 
     def __len__(self) -> int: ...
 
-    def clips(self, index: NDArray[np.int64]) -> Tensor: ...
+    def clips(self, index: NDArray[np.int64]) -> Clips: ...
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class Training:
         folder.mkdir(parents=True, exist_ok=True)
         if resume:
             self._restore()
-        self._model = processes.shared(self.recipe)
+        self._model = processes.shared(self.recipe, recipe.varies)
         first = processes.rank() == 0
         self._log = RunLog(folder, recipe.name, self.step, settings.tensorboard) if first else None
 
@@ -227,9 +230,14 @@ class Training:
         index = rng.integers(len(source), size=batch)[part]
         draw = self._own_part(self.recipe.draw(rng, batch), part)
         torch.manual_seed(int(rng.integers(2**31)) + processes.rank())
-        clips = source.clips(index).to(self.device)
+        clips = self._on_device(source.clips(index))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bfloat16):
             return model(clips, draw, share)
+
+    def _on_device(self, clips: Clips) -> Clips:
+        if isinstance(clips, Tensor):
+            return clips.to(self.device)
+        return {name: value.to(self.device) for name, value in clips.items()}
 
     def _own_part(self, draw: Draw, part: slice) -> Draw:
         return {name: value[part].to(self.device) for name, value in draw.items()}
@@ -240,7 +248,7 @@ class Training:
         draw = self.recipe.draw(rng, len(index))
         with torch.no_grad():
             return self.recipe.picture(
-                held_out.clips(index).to(self.device), self._own_part(draw, slice(None))
+                self._on_device(held_out.clips(index)), self._own_part(draw, slice(None))
             )
 
     def _set_schedule(self, share: float) -> None:

@@ -21,7 +21,7 @@ from sparsh_ros.training.loop import processes
 from sparsh_ros.training.loop.recipe import Recipe
 from sparsh_ros.training.loop.training import LoopSettings
 from sparsh_ros.training.pretraining.image_folder import ImageFolder
-from sparsh_ros.training.pretraining.pretrain import begin
+from sparsh_ros.training.pretraining.pretrain import run_loop
 from sparsh_ros.training.recipes.sarl import WEIGHTS, Sarl
 from sparsh_ros.training.recipes.siamese.barlow_twins import BarlowTwins
 from sparsh_ros.training.recipes.siamese.byol import Byol
@@ -91,9 +91,7 @@ def pretrain_images(job: ImagePretraining) -> None:
         sources = _open(job)
         torch.manual_seed(job.loop.seed)
         recipe = build_recipe(job.recipe, RESNETS[job.size], job.losses)
-        folder = job.run / job.recipe
-        training = begin(recipe, job.loop, folder, sources["train"], job.minutes, job.resume)
-        summary = training.run(sources["train"], sources["validation"])
+        summary = run_loop(job, recipe, sources)
         if processes.rank() == 0:
             save_encoder(recipe.exported(), job.run)
             about = {"data": _describe(sources), "losses": list(job.losses)}

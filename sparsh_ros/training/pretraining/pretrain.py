@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from safetensors.torch import save_file
@@ -73,9 +75,7 @@ def pretrain(job: Pretraining) -> None:
         stores = _open(job, cache)
         torch.manual_seed(job.loop.seed)
         recipe = RECIPES[job.recipe](VisionTransformer.from_spec(job.spec))
-        folder = job.run / job.recipe
-        training = begin(recipe, job.loop, folder, stores["train"], job.minutes, job.resume)
-        summary = training.run(stores["train"], stores["validation"])
+        summary = run_loop(job, recipe, stores)
         if processes.rank() == 0:
             _keep(job, recipe)
             write_json(job.run / f"{job.recipe}.json", {**describe_run(stores), **summary})
@@ -89,27 +89,37 @@ def _open(job: Pretraining, cache: Path) -> dict[str, ClipStore]:
     return stores
 
 
-def begin(
-    recipe: Recipe,
-    loop: LoopSettings,
-    folder: Path,
-    source: Source,
-    minutes: float | None,
-    resume: bool,
-) -> Training:
-    """A run that is about to train; arguments as of `Pretraining`.
+class Job(Protocol):
+    """What a run of the loop has to know; attributes as of `Pretraining`."""
+
+    recipe: str
+    run: Path
+    loop: LoopSettings
+    minutes: float | None
+    resume: bool
+
+
+def run_loop(job: Job, recipe: Recipe, sources: Mapping[str, Source]) -> dict[str, Any]:
+    """Train in the folder of the recipe until all steps are done; as `Training.run`.
+
+    Args:
+        job: How to train.
+        recipe: What learns.
+        sources: "train", and "validation", on which it is checked.
 
     Raises:
+        TrainingError: The loss is no number, or the disk is full.
         WeightsError: There is nothing to resume, or another run.
     """
-    if minutes is not None:
-        if resume:
+    folder, loop, train = job.run / job.recipe, job.loop, sources["train"]
+    if job.minutes is not None:
+        if job.resume:
             loop = replace(loop, steps=kept_steps(folder / f"{recipe.name}.pt"))
         else:
             trial = Training(recipe, loop, folder)
-            loop = replace(loop, steps=trial.steps_in(minutes, source))
+            loop = replace(loop, steps=trial.steps_in(job.minutes, train))
             trial.close()
-    return Training(recipe, loop, folder, resume)
+    return Training(recipe, loop, folder, job.resume).run(train, sources["validation"])
 
 
 def _keep(job: Pretraining, recipe: Recipe) -> None:

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +15,7 @@ from sparsh_ros.progress import track
 from sparsh_ros.simulation.vitactip.instance import draw_instance
 from sparsh_ros.simulation.vitactip.touches import TipLabels, plan_touch, touch
 from sparsh_ros.training.episodes import SEED_STRIDE
+from sparsh_ros.training.splits import read_split, write_split
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,14 +77,7 @@ def simulate_tips(split: str, touches: int, variant: str, size: int, seed: int =
 
 def write_tips(tips: TipImages, folder: Path) -> Path:
     """Write `<split>.npz`, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{tips.meta['split']}.npz"
-    partial = path.with_suffix(".partial.npz")
-    np.savez_compressed(
-        partial, images=tips.images, meta=np.array(json.dumps(tips.meta)), **tips.labels
-    )
-    partial.rename(path)
-    return path
+    return write_split(folder, {"images": tips.images, **tips.labels}, tips.meta)
 
 
 def read_tips(folder: Path, split: str) -> TipImages:
@@ -94,25 +86,13 @@ def read_tips(folder: Path, split: str) -> TipImages:
     Raises:
         DatasetError: It is missing, damaged or something else.
     """
-    path = folder / f"{split}.npz"
-    if not path.is_file():
-        raise DatasetError(f"{path}: wanted images of a simulated ViTacTip, found none; {_REMEDY}")
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            images, meta = data["images"], json.loads(str(data["meta"]))
-            labels = {name: data[name] for name in TipLabels._fields}
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise DatasetError(
-            f"{path}: cannot be read as images of a simulated ViTacTip ({error}); {_REMEDY}"
-        ) from error
-    if images.ndim != 4 or images.dtype != np.uint8 or len(images) == 0:
+    path, names = folder / f"{split}.npz", ("images", *TipLabels._fields)
+    labels, meta = read_split(path, names, "images of a simulated ViTacTip", _REMEDY)
+    images = labels.pop("images")
+    if images.ndim != 4 or images.dtype != np.uint8:
         raise DatasetError(
             f"{path}: wanted images (N, S, S, 3) uint8, found {images.shape} {images.dtype}; "
             f"{_REMEDY}"
-        )
-    if short := [name for name, column in labels.items() if len(column) != len(images)]:
-        raise DatasetError(
-            f"{path}: wanted {len(images)} labels, found another number of {short[0]}; {_REMEDY}"
         )
     return TipImages(images, labels, meta)
 

@@ -62,7 +62,7 @@ def test_bad_splits_are_refused_by_a_sentence(tips, tmp_path):
             read_tips(tmp_path, "test")
     test = read_tips(tips, "test")
     write_tips(replace(test, images=test.images[:5]), tmp_path)
-    with pytest.raises(DatasetError, match="wanted 5 labels, found another number of shape"):
+    with pytest.raises(DatasetError, match="wanted 12 rows in each column, found 5 in images"):
         read_tips(tmp_path, "test")
     write_tips(test, tmp_path)
     write_tips(replace(test, meta={**test.meta, "split": "train"}), tmp_path)

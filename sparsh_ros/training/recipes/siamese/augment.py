@@ -58,7 +58,9 @@ def cut_view(images: Tensor, draw: Draw, index: int, size: int) -> tuple[Tensor,
     """
     own = {name: value[:, index] for name, value in draw.items()}
     view = _geometry(own, images.shape[-2], images.shape[-1], size)
-    cut = _jitter(_crop(images, view, size), own["colour"], own["grey"])
+    cut = jitter(_crop(images, view, size), own["colour"])
+    grey = own["grey"][:, None, None, None] > 0.5
+    cut = torch.where(grey, _luma(cut).expand_as(cut), cut)
     return _blur(cut, own["sigma"] * (size / BLURRED_SIZE)), view
 
 
@@ -90,8 +92,13 @@ def _crop(images: Tensor, view: View, size: int) -> Tensor:
     return F.grid_sample(images, where, "bilinear", "border", align_corners=False)
 
 
-def _jitter(images: Tensor, colour: Tensor, grey: Tensor) -> Tensor:
-    """Brightness, contrast, saturation, hue, in this order; hue is a rotation in YIQ."""
+def jitter(images: Tensor, colour: Tensor) -> Tensor:
+    """Change brightness, contrast, saturation, hue, in this order; hue is a rotation in YIQ.
+
+    Args:
+        images: (B, 3, H, W) RGB in [0, 1].
+        colour: (B, 4) by how much, each: shares, of hue a share of a whole turn.
+    """
     brightness, contrast, saturation, hue = (
         value[:, None, None, None] for value in colour.unbind(dim=1)
     )
@@ -100,8 +107,7 @@ def _jitter(images: Tensor, colour: Tensor, grey: Tensor) -> Tensor:
     images = (mean + (images - mean) * (1.0 + contrast)).clamp(0.0, 1.0)
     luma = _luma(images)
     images = (luma + (images - luma) * (1.0 + saturation)).clamp(0.0, 1.0)
-    images = _turn_hue(images, hue.flatten()).clamp(0.0, 1.0)
-    return torch.where(grey[:, None, None, None] > 0.5, _luma(images).expand_as(images), images)
+    return _turn_hue(images, hue.flatten()).clamp(0.0, 1.0)
 
 
 def _luma(images: Tensor) -> Tensor:

@@ -53,12 +53,12 @@ def test_crops_have_the_drawn_area_within_the_image():
 
 def test_colours_change_as_drawn():
     grey = torch.full((1, 3, 8, 8), 0.4)
-    brighter = augment._jitter(grey, torch.tensor([[0.25, 0.3, 0.0, 0.0]]), torch.zeros(1))
+    brighter = augment.jitter(grey, torch.tensor([[0.25, 0.3, 0.0, 0.0]]))
     torch.testing.assert_close(brighter, torch.full_like(grey, 0.5))
     red = torch.tensor([0.6, 0.3, 0.3])[None, :, None, None].expand(1, 3, 8, 8)
-    pale = augment._jitter(red, torch.tensor([[0.0, 0.0, -1.0, 0.0]]), torch.zeros(1))
-    torch.testing.assert_close(pale, augment._jitter(red, torch.zeros(1, 4), torch.ones(1)))
-    turned = augment._jitter(red, torch.tensor([[0.0, 0.0, 0.0, 0.1]]), torch.zeros(1))
+    pale = augment.jitter(red, torch.tensor([[0.0, 0.0, -1.0, 0.0]]))
+    torch.testing.assert_close(pale, augment._luma(red).expand_as(red))
+    turned = augment.jitter(red, torch.tensor([[0.0, 0.0, 0.0, 0.1]]))
     hue = colorsys.rgb_to_hsv(*turned[0, :, 0, 0].tolist())[0]
     assert hue == pytest.approx(0.1, abs=0.06) or hue == pytest.approx(0.9, abs=0.06)
     assert augment._luma(turned).mean() == pytest.approx(0.3897, abs=1e-3)
