@@ -77,6 +77,10 @@ class Demonstration:
             for name in _TOUCH_FIELDS
             if f"{prefix}_{name}" in self.columns
         }
+        if "backgrounds" in self.columns:
+            images = self.columns["images"]
+            shown = images[index, side], images[max(index - 1, 0), side]
+            values["images"] = np.stack([*shown, self.columns["backgrounds"][side]])
         return Touch(round(1e9 * index / self.meta["rate_hz"]), **values)
 
     @classmethod

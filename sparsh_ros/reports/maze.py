@@ -12,6 +12,8 @@ from sparsh_ros.reports import html
 _COLUMNS = (
     ("mazes", "mazes", "{:.0f}"),
     ("finished", "finished", "{:.0%}"),
+    ("finished_least", "at least, 95 %", "{:.0%}"),
+    ("finished_most", "at most", "{:.0%}"),
     ("distance_cm", "distance, cm", "{:.1f}"),
     ("distance_sd_cm", "its spread, cm", "{:.1f}"),
     ("grip_losses", "grip losses a run", "{:.2f}"),

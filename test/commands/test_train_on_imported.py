@@ -17,7 +17,8 @@ from safetensors.torch import save_file
 from sparsh_ros import cli
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.training.pretraining.models import model_spec
-from sparsh_ros.training.tacbench.bench import Arena, BenchSettings, Contender
+from sparsh_ros.training.tacbench.bench import Arena, BenchSettings
+from sparsh_ros.training.tacbench.encoders import Contender
 from sparsh_ros.training.tacbench.probe import ProbeSettings
 
 FRAMES = 16

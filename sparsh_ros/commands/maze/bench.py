@@ -43,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"bead maze: wanted a seed from {FIRST_TEST_SEED} on, found {arguments.seed}; those "
             "below are for demonstrations"
         )
+    if not arguments.policies and not arguments.expert:
+        raise ParameterError("bead maze: wanted policies, or --expert, found none")
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows, failures, films = {}, [], {}
     if arguments.expert:

@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.training.clips.store import ClipStore, writing
-from sparsh_ros.training.patches import cut_clips, scale_patches, unfold_scaling
-from sparsh_ros.training.recipes.parts import read_clips
+from sparsh_ros.training.patches import cut_clips, scale_patches
 from sparsh_ros.training.store import PairLabels
+from sparsh_ros.training.tacbench.encoders import read_tokens, readable
 from sparsh_ros.training.tacbench.fields import field_targets
 from sparsh_ros.training.tacbench.simulated.store import ClassStore
 from sparsh_ros.training.tasks import Targets
@@ -75,7 +74,7 @@ class Examples:
 def examples_of(
     store: ClipStore | ClassStore,
     spec: ModelSpec,
-    encoder: VisionTransformer | None,
+    encoder: nn.Module | None,
     cache: Path,
     fields: bool = False,
 ) -> Examples:
@@ -84,7 +83,7 @@ def examples_of(
     Args:
         store: The split.
         spec: The model.
-        encoder: A frozen one that takes plain pixels, whose tokens are computed once; None for a
+        encoder: A frozen one, see `tacbench.encoders`, whose tokens are computed once; None for a
             network that trains the encoder too, which reads scaled patches.
         cache: Folder for the tokens.
         fields: Whether the task is the force field.
@@ -115,7 +114,7 @@ def _truth(store: ClipStore | ClassStore, spec: ModelSpec, fields: bool):
 
 @torch.no_grad()
 def cache_tokens(
-    encoder: VisionTransformer, store: ClipStore | ClassStore, cache: Path
+    encoder: nn.Module, store: ClipStore | ClassStore, cache: Path
 ) -> NDArray[np.float16]:
     """Tokens (n, N, D) of all clips of a store, from disk; computed if they are not there."""
     digest = hashlib.sha256(str(store.folder).encode() + store.rows.tobytes())
@@ -125,12 +124,9 @@ def cache_tokens(
     if not path.is_file():
         cache.mkdir(parents=True, exist_ok=True)
         device = fastest_device()
-        network = unfold_scaling(encoder).to(device).eval()
+        network = readable(encoder).to(device)
         parts = [
-            network.forward_patches(read_clips(store.clips(rows).to(device), network))
-            .half()
-            .cpu()
-            .numpy()
+            read_tokens(network, store.clips(rows).to(device)).half().cpu().numpy()
             for rows in np.array_split(np.arange(len(store)), max(len(store) // READ_BATCH, 1))
         ]
         partial = path.with_suffix(".partial.npy")

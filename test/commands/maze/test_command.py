@@ -87,3 +87,8 @@ def test_mazes_of_the_demonstrations_are_refused(tmp_path, capsys):
     line = ["bench", "bead-maze", "p.onnx", "--seed", "5", "--out", str(tmp_path)]
     assert main(line) == 1
     assert "wanted a seed from 10000 on, found 5" in capsys.readouterr().err
+
+
+def test_nobody_to_run_is_refused(tmp_path, capsys):
+    assert main(["bench", "bead-maze", "--out", str(tmp_path)]) == 1
+    assert "wanted policies, or --expert" in capsys.readouterr().err

@@ -16,7 +16,8 @@ from sparsh_ros.errors import DatasetError
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.training.pretraining.models import model_spec
 from sparsh_ros.training.steps import describe_store
-from sparsh_ros.training.tacbench.bench import Arena, BenchSettings, Contender
+from sparsh_ros.training.tacbench.bench import Arena, BenchSettings
+from sparsh_ros.training.tacbench.encoders import Contender
 from sparsh_ros.training.tacbench.probe import ProbeSettings
 from sparsh_ros.training.tacbench.simulated.store import open_classes
 
