@@ -20,7 +20,7 @@ from sparsh_ros.errors import DatasetError
 from sparsh_ros.kinematics import HandDriver
 from sparsh_ros.policies.reading import TouchReader, TruthReader
 from sparsh_ros.policies.touch import Touch
-from sparsh_ros.recordings.bag_writer import whole_or_nothing
+from sparsh_ros.recordings.whole import whole_or_nothing
 from sparsh_ros.simulation.maze.expert import Disturbance, Expert, start_run
 from sparsh_ros.simulation.maze.wire import draw_wire
 from sparsh_ros.simulation.maze.world import RATE_HZ, MazeSample, MazeWorld

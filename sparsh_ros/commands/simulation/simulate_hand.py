@@ -56,8 +56,9 @@ def record_hand(
         downscale: Simulate at so many times fewer rows and columns, several times faster; images
             are enlarged again, so that a model that shrinks them by as much sees the same.
     """
-    from sparsh_ros.recordings.bag_writer import START_NS, BagWriter, whole_or_nothing
+    from sparsh_ros.recordings.bag_writer import START_NS, BagWriter
     from sparsh_ros.recordings.bags import profile_key
+    from sparsh_ros.recordings.whole import whole_or_nothing
 
     simulation = HandSimulation(sensor, seed, RATE_HZ, kinds, downscale=downscale)
     prefixes = [f"{PREFIX}/{finger}" for finger in FINGERS]

@@ -38,6 +38,7 @@ from sparsh_ros.training.tacbench.bench import (
 )
 from sparsh_ros.training.tacbench.encoders import Contender, open_contender
 from sparsh_ros.training.tacbench.objectives import CLASSES, GROUPS
+from sparsh_ros.training.tacbench.official import list_official
 from sparsh_ros.training.tacbench.probe import ProbeSettings
 
 Records = Sequence[Mapping[str, Any]]
@@ -70,9 +71,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _tasks_with_data(data: Path) -> list[str]:
-    """Tasks of the touches, and those that have a folder of their own."""
+    """Tasks of an official layout, or those of the touches and of what has an own folder."""
+    official = [task for task in CLASSES if list_official(data, task, "test")]
     tasks = chain.from_iterable(GROUPS)
-    return [task for task in tasks if task not in CLASSES or (data / task).is_dir()]
+    return official or [t for t in tasks if t not in CLASSES or (data / t).is_dir()]
 
 
 def _report(

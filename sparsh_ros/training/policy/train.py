@@ -19,7 +19,7 @@ from sparsh_ros.errors import ParameterError
 from sparsh_ros.export.export import drop_traces
 from sparsh_ros.policies.demonstrations import Demonstration
 from sparsh_ros.policies.policy import KINDS, PolicyCard, metadata
-from sparsh_ros.recordings.bag_writer import whole_or_nothing
+from sparsh_ros.recordings.whole import whole_or_nothing
 from sparsh_ros.training.policy.images import (
     END_TO_END,
     FINE_TUNED,

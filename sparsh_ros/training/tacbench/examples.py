@@ -27,6 +27,11 @@ _ORDER_SEED = 2024
 Inputs = Callable[[NDArray[np.int64]], Tensor]
 
 
+def fastest_device() -> torch.device:
+    """The GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 @dataclass(frozen=True)
 class Examples:
     """Labelled clips as a network reads them.
@@ -114,13 +119,14 @@ def cache_tokens(
     """Tokens (n, N, D) of all clips of a store, from disk; computed if they are not there."""
     digest = hashlib.sha256(str(store.folder).encode() + store.rows.tobytes())
     for name, value in sorted(encoder.state_dict().items()):
-        digest.update(name.encode() + value.numpy().tobytes())
+        digest.update(name.encode() + value.cpu().numpy().tobytes())
     path = cache / f"{store.folder.name}-{digest.hexdigest()[:16]}.npy"
     if not path.is_file():
         cache.mkdir(parents=True, exist_ok=True)
-        network = readable(encoder)
+        device = fastest_device()
+        network = readable(encoder).to(device)
         parts = [
-            read_tokens(network, store.clips(rows)).half().numpy()
+            read_tokens(network, store.clips(rows).to(device)).half().cpu().numpy()
             for rows in np.array_split(np.arange(len(store)), max(len(store) // READ_BATCH, 1))
         ]
         partial = path.with_suffix(".partial.npy")

@@ -111,7 +111,7 @@ def _export(job: ProbeJob, arena: Arena, training: ProbeTraining) -> None:
 
 
 def _best(job: ProbeJob, training: ProbeTraining):
-    network = training.network
+    network = training.network.cpu()
     if network.encoder is None:
         for name, best in training.best.items():
             own = f"heads.{name}."
