@@ -69,10 +69,9 @@ def _fill(encoder: _Network, path: Path, described: str) -> _Network:
         state = load_file(path)
         encoder.load_state_dict(state)
     except (OSError, RuntimeError, SafetensorError) as error:
-        raise WeightsError(
-            f"{path}: is no ResNet-18 as {described} describes it "
-            f"({' '.join(str(error).split())[:160]}); train it again"
-        ) from error
+        why = " ".join(str(error).split())[:160]
+        message = f"{path}: is no ResNet-18 as {described} describes it ({why}); train it again"
+        raise WeightsError(message) from error
     if broken := [name for name, value in state.items() if not value.isfinite().all()]:
         raise WeightsError(
             f"{path}: wanted finite numbers, found NaN or infinity in {broken[0]}; train it again"
