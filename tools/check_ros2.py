@@ -173,7 +173,7 @@ def the_bead_maze_runs_to_its_end() -> str:
         out = f"out:={folder}/maze"
         code, output = run(*LAUNCH, "bead_maze.launch.py", out, *patient, timeout_s=240.0)
         files = sorted(path.name for path in Path(folder, "maze").glob("*"))
-    wanted(code == 0 and files == ["maze.mp4", "report.html"], f"exit {code}, {files}: {output}")
+    wanted(code == 0 and files == ["maze.webm", "report.html"], f"exit {code}, {files}: {output}")
     wanted(not processes(), "nodes are left")
     ended = re.findall(r"\w[\w ]*: [\d.]+ of .* missed", output)
     wanted(ended, output)

@@ -28,7 +28,7 @@ def add_maze(parser: argparse.ArgumentParser, add_step: AddStep) -> None:
     draw = add_step(steps, "draw", "draw a run of the expert, or of a policy, as film and picture")
     draw.add_argument("--policy", type=Path, help="ONNX file (default: the expert)")
     _add_wire(draw, "toy")
-    draw.add_argument("--out", type=Path, default=Path("maze.mp4"), help="MP4 file to write")
+    draw.add_argument("--out", type=Path, default=Path("maze.webm"), help="WebM or MP4 file")
     demonstrate = add_step(steps, "demonstrate", "record demonstrations of the expert")
     demonstrate.add_argument("--family", choices=FAMILIES, default="toy", help="of wires")
     demonstrate.add_argument(

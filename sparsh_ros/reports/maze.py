@@ -41,7 +41,7 @@ def write_report(
         rows: of each policy its summary, see `bench.maze.summary`.
         paper: encoder, error (mm), distance (cm) that were published.
         failures: policy, maze, what ended the run.
-        films: of each policy an MP4 file, relative to the page.
+        films: of each policy a film, relative to the page.
         facts: how this was made.
     """
     page = html.render(

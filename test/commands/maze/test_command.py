@@ -78,7 +78,7 @@ def test_bench_keeps_what_it_has_and_writes_table_and_page(tmp_path, monkeypatch
     line = ["bench", "bead-maze", str(policy), "--mazes", "1", "--truth", "--out", str(out)]
     assert main(line) == 0
     page = (out / bench.REPORT_FILE).read_text()
-    assert "straight" in page and "10.8" in page and "straight-truth.mp4" in page
+    assert "straight" in page and "10.8" in page and "straight-truth.webm" in page
     monkeypatch.setattr(bench, "film_policy", None)  # nothing is run again
     assert main(line) == 0
 
