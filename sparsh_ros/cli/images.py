@@ -45,13 +45,9 @@ TASKS = ("shape", "grating", "material", "force", "contact", "edge")
 
 def add_simulate_vitactip(parser: argparse.ArgumentParser) -> None:
     """Options of `sparsh-ros simulate-vitactip`."""
-    parser.add_argument(
-        "--variant",
-        choices=VARIANTS,
-        default="vitactip",
-        help="clear skin with pins, opaque skin with pins, clear skin without",
-    )
     _add_simulation(parser, touches=3000, image_size=64)
+    kinds = "clear skin with pins, opaque skin with pins, clear skin without"
+    parser.add_argument("--variant", choices=VARIANTS, default="vitactip", help=kinds)
 
 
 def add_simulate_multisensor(parser: argparse.ArgumentParser) -> None:
