@@ -3,6 +3,7 @@
 
 <run>/<recipe>/          checkpoint and log of the loop
 <run>/checkpoint.pth     the model, with the names of the published checkpoints, for `load_encoder`
+<run>/model.yaml         its description, for `--model`, and which file is the encoder's
 <run>/<recipe>.json      what the run was
 """
 
@@ -17,11 +18,16 @@ from torch import Tensor
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.models.anytouch.encoder import AnyTouch
 from sparsh_ros.models.checkpoints.anytouch.config import PATCH_KERNEL, AnyTouchConfig
+from sparsh_ros.models.checkpoints.weight_files import CHOICE_FILE, ENCODER
 from sparsh_ros.models.loading.encoders import load_encoder
+from sparsh_ros.models.spec import SIZES, Architecture, ModelSpec
+from sparsh_ros.models.zoo import describe_as_yaml
+from sparsh_ros.simulation.multisensor.touches import RATE_HZ
 from sparsh_ros.training.loop import processes
 from sparsh_ros.training.loop.training import LoopSettings
 from sparsh_ros.training.multisensor.dataset import AlignedTouches, open_touches
-from sparsh_ros.training.pretraining.pretrain import run_loop
+from sparsh_ros.training.pretraining.models import LICENCE
+from sparsh_ros.training.pretraining.pretrain import MODEL_FILE, run_loop
 from sparsh_ros.training.recipes.anytouch.align import AnyTouchAlign
 from sparsh_ros.training.recipes.anytouch.decoder import HEAD_WIDTH, TouchMae
 from sparsh_ros.training.recipes.anytouch.masked import AnyTouchMasked
@@ -83,6 +89,7 @@ def train_anytouch(job: AnyTouchTraining) -> None:
         summary = run_loop(job, recipe, touches)
         if processes.rank() == 0:
             save_model(recipe, job.run / CHECKPOINT)
+            _write_description(job, recipe.exported().config)
             about = {"data": _describe(touches), "start": str(job.start or "")}
             write_json(job.run / f"{job.recipe}.json", {**about, **summary})
 
@@ -147,6 +154,26 @@ def load_mae(path: Path) -> TouchMae:
             f"({str(error).splitlines()[0]}); give the file of stage 1"
         ) from error
     return model
+
+
+def _write_description(job: AnyTouchTraining, config: AnyTouchConfig) -> None:
+    """For the live graph, where the size has a name."""
+    found = Architecture(config.embed_dim, config.depth, config.num_heads)
+    for size in [name for name, architecture in SIZES.items() if architecture == found]:
+        height, width = config.image_size
+        spec = ModelSpec(
+            f"{job.recipe}-{size}",
+            size,
+            LICENCE,
+            Path("."),
+            family=config.family,
+            patch_size=config.patch_size,
+            image_height=height,
+            image_width=width,
+            frame_offsets_s=tuple(step / RATE_HZ for step in range(config.frames)),
+        )
+        (job.run / MODEL_FILE).write_text(describe_as_yaml(spec))
+        (job.run / CHOICE_FILE).write_text(f"{ENCODER}: {CHECKPOINT}\n")
 
 
 def _file_of(path: Path) -> Path:

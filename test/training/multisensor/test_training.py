@@ -15,6 +15,8 @@ from sparsh_ros import cli, load_encoder
 from sparsh_ros.errors import DatasetError, WeightsError
 from sparsh_ros.export.inspection import inspect_file
 from sparsh_ros.models.checkpoints.anytouch.config import AnyTouchConfig
+from sparsh_ros.models.loading.encoders import load_model_encoder
+from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.training.loop.training import LoopSettings, Training
 from sparsh_ros.training.multisensor import across
 from sparsh_ros.training.multisensor.anytouch import (
@@ -188,6 +190,9 @@ def test_from_the_commands_to_the_table(data, tmp_path, capsys):
     assert cli.main(f"train anytouch --run {first} {common}".split()) == 0
     assert cli.main(f"train anytouch-align --start {first} --run {second} {common}".split()) == 0
     assert json.loads((second / "anytouch-align.json").read_text())["start"] == str(first)
+    spec = load_model_spec(second / "model.yaml", weights_dir=second)
+    assert (spec.name, spec.family) == ("anytouch-align-nano", "anytouch")
+    assert load_model_encoder(spec).config.frames == len(spec.frame_offsets_s) == 3
     bench = f"bench cross-sensor --encoders {first} {second} --data {data} --out {out}"
     assert cli.main(f"{bench} --gallery 4 --threads 1".split()) == 0
     text = capsys.readouterr().out
