@@ -21,7 +21,7 @@ _GROUPS = {
     "camera of a DIGIT": ("stream", "intensity", "leds"),
     "recordings and simulated touch": ("loop", "touch", "seed", "listeners"),
     "starting": ("autostart", "use_respawn", "params_file", "use_sim_time", "in_process"),
-    "model": ("model", "weights_dir", "heads", "device", "engine", "threads"),
+    "model": ("model", "weights_dir", "heads", "device", "engine", "threads", "realtime_priority"),
     "estimates": ("contact_threshold_n", "slip_threshold", "publish_features"),
 }
 

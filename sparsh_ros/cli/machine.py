@@ -58,6 +58,15 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     graph.add_argument(
         "--highest", action="store_true", help="look for the highest rate with 5 %% lost, too"
     )
+    graph.add_argument(
+        "--baseline",
+        nargs="?",
+        const="sparsh-sim-micro",
+        default="",
+        metavar="MODEL",
+        help="beside it, in turns: perception in one callback of eager torch, the encoder once per "
+        "head, with this model (default: sparsh-sim-micro)",
+    )
     startup = _add_part(parts, "startup", "start of the graph to its first valid estimate")
     _add_graph(startup, runs=3)
     io = _add_part(parts, "io", "the way of one frame, from pixels to messages")
@@ -99,3 +108,11 @@ def _add_part(
 def _add_graph(parser: argparse.ArgumentParser, runs: int) -> None:
     parser.add_argument("--runs", type=positive_count, default=runs, help="repeats")
     parser.add_argument("--engine", choices=ENGINES, default="float32", help="how it computes")
+    parser.add_argument(
+        "--realtime-priority",
+        type=int,
+        choices=range(100),
+        default=0,
+        metavar="1..99",
+        help="of the graph, as its setting realtime_priority, and of who listens to it",
+    )

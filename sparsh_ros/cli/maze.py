@@ -11,9 +11,9 @@ from sparsh_ros.arguments import positive_count, positive_number
 from sparsh_ros.cli.graph import add_settings
 from sparsh_ros.nodes.maze.settings import LAUNCH
 
-FAMILIES = ("toy", "waves")
+FAMILIES = ("toy", "waves", "hairpins")
 KINDS = ("diffusion", "chunks", "felt")
-GROUPS = ("force", "slip", "touch")
+GROUPS = ("force", "slip", "touch", "frame", "all")
 AddStep = Callable[[argparse._SubParsersAction, str, str], argparse.ArgumentParser]
 
 
@@ -38,6 +38,9 @@ def add_maze(parser: argparse.ArgumentParser, add_step: AddStep) -> None:
         "--disturbance", type=float, default=0.7, help="of what is carried out; 0 for none"
     )
     demonstrate.add_argument("--out", type=Path, required=True, help="folder to write to")
+    export = add_step(steps, "export", "write demonstrations as a LeRobot dataset")
+    export.add_argument("--data", type=Path, required=True, help="from `maze demonstrate`")
+    export.add_argument("--out", type=Path, required=True, help="folder to make")
 
 
 def add_bench_maze(parts: argparse._SubParsersAction, add_step: AddStep) -> None:

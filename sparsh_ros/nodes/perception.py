@@ -36,6 +36,7 @@ from sparsh_ros.nodes.topics.force_field import FieldWorker
 from sparsh_ros.nodes.topics.sensor_io import SensorIO
 from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.perception.postprocess import Estimate
+from sparsh_ros.scheduling import go_first
 
 _WAIT_TIMEOUT_S = 0.1
 _LOG_THROTTLE_S = 5.0
@@ -85,6 +86,8 @@ class PerceptionNode(ManagedNode):
         ]
 
     def _configure(self) -> None:
+        if self._params["realtime_priority"]:
+            go_first(self._params["realtime_priority"])
         if not self._params["in_process"]:  # hosted sensors are known from the start
             self._make_sensors()
         self._perception = perception = self._load()

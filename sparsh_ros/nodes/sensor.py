@@ -33,6 +33,7 @@ from sparsh_ros.nodes.topic_sensor import TopicSensor
 from sparsh_ros.nodes.topics.background import BackgroundTopic
 from sparsh_ros.nodes.topics.images import CameraInfoPublisher, ImagePublisher
 from sparsh_ros.nodes.topics.static_frames import publish_static_frames
+from sparsh_ros.scheduling import go_first
 from sparsh_ros.sensors import Sensor
 from sparsh_ros.sensors.config import SensorConfig
 from sparsh_ros.sensors.drivers import TopicConfig
@@ -90,6 +91,8 @@ class SensorNode(ManagedNode):
         What has a beginning, a recording or a simulated touch, is only tried out here. It begins
         once `listeners` listen, so that they do not miss the first frames, which show the bare gel.
         """
+        if self._params["realtime_priority"]:
+            go_first(self._params["realtime_priority"])
         self._config = self._given_config or config_for_node(self._params)
         if self._config.is_stand_in:
             self.get_logger().warning(_STAND_IN)

@@ -76,6 +76,14 @@ AUTOSTART = Setting(
     is_permanent=True,
 )
 
+REALTIME_PRIORITY = Setting(
+    0,
+    "Linux's real-time priority of sensors and perception, 1 to 99, so that others on a busy "
+    "machine do not delay them; the user must be allowed to. For a model that leaves cores idle, "
+    "such as a streaming one. 0: none.",
+    bounds=(0, 99),
+)
+
 SENSOR: Mapping[str, Setting] = SENSORS | {
     "name": Setting("", "Which of the sensors this node is for; empty: the only one."),
     "listeners": Setting(
@@ -89,6 +97,7 @@ SENSOR: Mapping[str, Setting] = SENSORS | {
         "URDF of the robot does.",
     ),
     "jpeg_quality": Setting(90, "Of image_raw/compressed.", bounds=(1, 100), read_only=False),
+    "realtime_priority": REALTIME_PRIORITY,
     "autostart": AUTOSTART,
 }
 
@@ -151,6 +160,7 @@ PERCEPTION: Mapping[str, Setting] = HEAD | {
         "Host the sensors in the same process: images do not cross the middleware.",
         is_permanent=True,
     ),
+    "realtime_priority": REALTIME_PRIORITY,
     "autostart": AUTOSTART,
 }
 
@@ -203,6 +213,7 @@ _OF_PERCEPTION = (
     *("model", "weights_dir", "heads", "device", "engine", "threads"),
     *("contact_threshold_n", "slip_threshold"),
     *("predicates", "publish_features", "in_process", "nan_policy"),
+    "realtime_priority",
 )
 
 

@@ -103,16 +103,23 @@ GROUPS = {
     "touch": tuple(
         name.split("_")[0] for name in FELT_NAMES if not name.startswith(("up", "grip"))
     ),
+    "frame": (),
+    "all": tuple(name.split("_")[0] for name in FELT_NAMES),
 }
-"""What an ablation leaves out: values whose names begin with these words."""
+"""What an ablation leaves out: values whose names begin with these words. Without `frame` all is
+said in the hand's frame, in place of the felt one; without `all` the policy sees nothing, and what
+it does still lies in the felt frame: the same each time."""
 
 
-def felt_vector(moment: Moment, frame: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(len(FELT_NAMES),) in the felt frame; what is not known is 0.
+def felt_vector(
+    moment: Moment, frame: NDArray[np.float64], wire: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """(len(FELT_NAMES),) in a frame; what is not known is 0.
 
     Args:
         moment: what is known.
-        frame: of `felt_frame`.
+        frame: (3, 3) from it to the hand's frame: that of `felt_frame`, or one.
+        wire: (3,) unit vector along the wire as felt, hand's frame.
     """
     left, right = touches = moment.touches
     back = frame.T
@@ -133,7 +140,7 @@ def felt_vector(moment: Moment, frame: NDArray[np.float64]) -> NDArray[np.float3
             back @ offset / _LENGTH,
             back @ (0.5 * (left.motion_m + right.motion_m)) / _LENGTH,
             [left.in_contact, right.in_contact],
-            frame[:, 0],
+            wire,
             [left.elongation, right.elongation],
             back @ rotation[2],
             [moment.grip_n / _FORCE],
@@ -161,6 +168,8 @@ class Observer:
         """
         self._kind = kind
         self._is_blind = without == "touch"
+        self._in_hand = without in ("touch", "frame")
+        self._wire = np.array([1.0, 0.0, 0.0])
         self._mask = left_out(without)
         self._vectors: list[NDArray[np.float32]] = []
         self.frame = np.eye(3)
@@ -173,8 +182,10 @@ class Observer:
                 vector[: 2 * POOLED] = 0.0
         else:
             found = None if self._is_blind else felt_frame(moment.touches)
-            self.frame = self.frame if found is None else found
-            vector = felt_vector(moment, self.frame) * self._mask
+            if found is not None:
+                self._wire = found[:, 0]
+                self.frame = self.frame if self._in_hand else found
+            vector = felt_vector(moment, self.frame, self._wire) * self._mask
         self._vectors = [*self._vectors, vector][-STEPS:]
         return self._stack(self._vectors)
 

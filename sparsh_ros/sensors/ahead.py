@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Generic, TypeVar
+
+from sparsh_ros.scheduling import yield_to_others
 
 AHEAD = 2
 """Results kept ready: one that takes three periods instead of a part of one delays nothing."""
-_NICENESS = 5
 
 T = TypeVar("T")
 
@@ -76,7 +74,7 @@ class Ahead(Generic[T]):
         return result
 
     def _work(self) -> None:
-        _yield_to_others()
+        yield_to_others()
         while self._is_wanted():
             try:
                 result: T | BaseException = self._make()
@@ -93,12 +91,3 @@ class Ahead(Generic[T]):
             self._changed.wait_for(lambda: stopped() or len(ready) < AHEAD)
             self._changed.wait_for(lambda: stopped() or not ready, self._pause_s)
         return not stopped()
-
-
-def _yield_to_others() -> None:
-    """Lower the priority of the calling thread, where threads have one of their own."""
-    if sys.platform == "linux":
-        thread = threading.get_native_id()
-        with suppress(OSError):
-            own = os.getpriority(os.PRIO_PROCESS, thread)
-            os.setpriority(os.PRIO_PROCESS, thread, own + _NICENESS)

@@ -3,6 +3,7 @@
 
 sparsh-ros maze draw --seed 3 --out maze.mp4
 sparsh-ros maze demonstrate --out demonstrations --count 50
+sparsh-ros maze export --data demonstrations --out dataset
 
 `sparsh-ros train policy` learns from these, `sparsh-ros bench bead-maze` compares.
 """
@@ -16,7 +17,8 @@ import cv2
 
 from sparsh_ros.commands.maze.films import film_expert, film_policy
 from sparsh_ros.policies.bags import write_bag
-from sparsh_ros.policies.demonstrations import Demonstration, record_all
+from sparsh_ros.policies.demonstrations import Demonstration, load_all, record_all
+from sparsh_ros.policies.lerobot import write_dataset
 from sparsh_ros.policies.policy import Policy
 from sparsh_ros.policies.reading import TouchReader
 from sparsh_ros.progress import progress_bar
@@ -25,7 +27,7 @@ from sparsh_ros.progress import progress_bar
 def run(arguments: argparse.Namespace) -> int:
     """Run one of the steps."""
     cv2.setNumThreads(1)
-    {"draw": _draw, "demonstrate": _demonstrate}[arguments.step](arguments)
+    {"draw": _draw, "demonstrate": _demonstrate, "export": _export}[arguments.step](arguments)
     return 0
 
 
@@ -51,3 +53,9 @@ def _demonstrate(arguments: argparse.Namespace) -> None:
             if arguments.bags and not bag.exists():
                 write_bag(Demonstration.load(path), bag)
             bar.advance()
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    demonstrations = load_all(arguments.data)
+    rows = write_dataset(demonstrations, arguments.out)
+    sys.stdout.write(f"{arguments.out}: {len(demonstrations)} episodes, {rows} rows\n")

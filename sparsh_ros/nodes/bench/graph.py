@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import IO
+from itertools import product
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from sparsh_ros.bench.conditions import (
 )
 from sparsh_ros.bench.results import Measures, Row, show, write
 from sparsh_ros.errors import SensorError, SparshError
+from sparsh_ros.nodes.bench import plain
 from sparsh_ros.nodes.demo.observer import listening
 from sparsh_ros.nodes.graph import graph
 from sparsh_ros.nodes.graph.run import RunningGraph
@@ -33,6 +34,7 @@ from sparsh_ros.nodes.runtime.isolation import isolated_environment
 from sparsh_ros.progress import progress_bar
 from sparsh_ros.reports.bench import Growth, write_report
 from sparsh_ros.reports.graph_log import Record
+from sparsh_ros.scheduling import go_first
 from sparsh_ros.sensors.drivers import SENSOR_TYPES
 
 COLUMNS = {
@@ -60,15 +62,23 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True)
 class Case:
-    """So many simulated sensors at so many frames a second."""
+    """So many simulated sensors at so many frames a second.
+
+    Attributes:
+        sensors: How many.
+        fps: Frames a second of each.
+        baseline: Model of the baseline, which then takes the place of perception.
+    """
 
     sensors: int
     fps: float
+    baseline: str = ""
 
     @property
     def name(self) -> str:
         """In words."""
-        return f"{self.sensors} sensor{'s' * (self.sensors > 1)} at {self.fps:g} frames/s"
+        plain = f"{self.baseline}, plain torch: " * bool(self.baseline)
+        return f"{plain}{self.sensors} sensor{'s' * (self.sensors > 1)} at {self.fps:g} frames/s"
 
     @property
     def names(self) -> list[str]:
@@ -86,6 +96,7 @@ class Case:
             "use_respawn": "false",
             "model": options.model,
             "engine": options.engine,
+            "realtime_priority": str(options.realtime_priority),
         }
         if self.sensors > 1:
             typed["names"] = ",".join(self.names)
@@ -107,7 +118,8 @@ def run(options: argparse.Namespace) -> int:
     if not options.anyway:
         refuse_loaded()
     os.environ.update(isolated_environment())
-    cases = [Case(sensors, fps) for sensors in options.sensors for fps in options.fps]
+    models = ("", options.baseline) if options.baseline else ("",)
+    cases = [Case(*one) for one in product(options.sensors, options.fps, models)]
     steps = options.runs * (len(cases) + 1)
     with watching() as conditions, progress_bar("Measuring", steps) as bar:
 
@@ -129,7 +141,8 @@ def run(options: argparse.Namespace) -> int:
     if options.report:
         _write_report(options, cases, rows, conditions)
     if options.out:
-        settings = {"model": options.model, "engine": options.engine, "seconds": options.seconds}
+        names = ("model", "engine", "seconds", "realtime_priority", "baseline")
+        settings = {name: getattr(options, name) for name in names}
         write(options.out, "graph", rows, conditions, **settings)
     return 0
 
@@ -161,7 +174,9 @@ def growing(
     """For each rate in words, the numbers of sensors and the medians of a quantity."""
     lines: dict[str, tuple[list[int], list[float]]] = {}
     for case, row in sorted(zip(cases, rows, strict=False), key=lambda pair: pair[0].sensors):
-        numbers, medians = lines.setdefault(f"{case.fps:g} frames/s", ([], []))
+        numbers, medians = lines.setdefault(
+            f"{case.fps:g} frames/s{', baseline' * bool(case.baseline)}", ([], [])
+        )
         numbers.append(case.sensors)
         medians.append(row.quantities[name].median)
     return lines
@@ -187,17 +202,17 @@ def measure(case: Case, options: argparse.Namespace) -> Measures:
         SensorError: No estimate came, or a process ended.
     """
     values = case.values(options)
+    processes = plain.processes(values, case.baseline) if case.baseline else ()
     listeners = listening(values["namespace"], True, case.names)
     with open(os.devnull, "w") as log, listeners as records:
-        cores = _run_graph(values, records, options.seconds, log)
+        cores = _run_graph(RunningGraph(values, log, processes), values, records, options.seconds)
     return summarise(records, case, cores)
 
 
 def _run_graph(
-    values: graph.Arguments, records: Sequence[Record], seconds: float, log: IO[str]
+    running: RunningGraph, values: graph.Arguments, records: Sequence[Record], seconds: float
 ) -> float:
     """Let the graph run for so long after its first estimates; the cores that it kept busy."""
-    running = RunningGraph(values, log)
     try:
         give_up = time.monotonic() + _STARTUP_S
         while not all(len(record.slip) for record in records):
@@ -206,6 +221,8 @@ def _run_graph(
                     "bench: wanted slip messages of every sensor, found none in "
                     f"{_STARTUP_S:.0f} s; `sparsh-ros demo` shows why"
                 )
+        if values["realtime_priority"]:  # who listens is part of what is measured
+            go_first(values["realtime_priority"])
         before = CpuTimes.now()
         running.wait(seconds)
         return (CpuTimes.now() - before).own / seconds

@@ -21,7 +21,7 @@ from typing import Protocol
 
 import cv2
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from sparsh_ros.engines import free_gpu_memory
@@ -40,7 +40,7 @@ _KEPT_BYTES, _LARGEST_BYTES = 256 << 20, 32 << 20
 
 
 @contextmanager
-def spinning(executor: SingleThreadedExecutor, name: str) -> Iterator[None]:
+def spinning(executor: Executor, name: str) -> Iterator[None]:
     """Spin on a thread of this name until the end of the block, then shut the executor down."""
     enough = threading.Event()
 
@@ -160,7 +160,7 @@ def _spin(nodes: Sequence[LiveNode], stop: StopRequest, shutdown_grace_s: float)
         executor.shutdown()
 
 
-def spin_once(executor: SingleThreadedExecutor, timeout_s: float) -> None:
+def spin_once(executor: Executor, timeout_s: float) -> None:
     """Run one callback. Anybody may send a message or a request: what it breaks ends no node."""
     try:
         executor.spin_once(timeout_sec=timeout_s)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import cv2
@@ -63,7 +64,11 @@ def describe(wire: Wire, sample: MazeSample) -> list[str]:
     ]
 
 
-class FilmWriter:
+_CODECS = ("vp09", "mp4v")
+"""VP9, which browsers play; where OpenCV was built without it, MPEG-4, which they do not."""
+
+
+class FilmWriter(AbstractContextManager):
     """Writes pictures as an MP4 file; use as a context manager."""
 
     def __init__(self, path: Path, rate_hz: float) -> None:
@@ -72,13 +77,12 @@ class FilmWriter:
         Raises:
             SparshError: It cannot be written there.
         """
-        code = cv2.VideoWriter.fourcc(*"mp4v")
-        self._writer = cv2.VideoWriter(str(path), code, rate_hz, (WIDTH, HEIGHT))
-        if not self._writer.isOpened():
-            raise SparshError(f"{path}: an MP4 file cannot be written there; choose another place")
-
-    def __enter__(self) -> FilmWriter:
-        return self
+        self._writer = cv2.VideoWriter()
+        for name in _CODECS:
+            code = cv2.VideoWriter.fourcc(*name)
+            if self._writer.open(str(path), cv2.CAP_FFMPEG, code, rate_hz, (WIDTH, HEIGHT)):
+                return
+        raise SparshError(f"{path}: an MP4 file cannot be written there; choose another place")
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -141,8 +141,26 @@ def _waves(rng: np.random.Generator) -> Wire:
     return from_headings(_smooth(begin * pitch), _smooth(begin * yaw))
 
 
-FAMILIES = {"toy": _toy, "waves": _waves}
-"""Families of wires; demonstrations are on `toy` ones, `waves` are another builder's."""
+def _hairpins(rng: np.random.Generator) -> Wire:
+    """Dead straight runs of 25 to 45 mm that go to and fro sideways, and climb or fall between,
+    joined by bends with radii of 11 to 16 mm."""
+    length = rng.uniform(0.22, 0.30)
+    pitch, yaw = [np.zeros(30)], [np.zeros(30)]
+    total, side = 0.015, rng.choice([-1.0, 1.0])
+    while total < length:
+        before = pitch[-1][-1], yaw[-1][-1]
+        after = rng.uniform(-1.0, 1.0), side * rng.uniform(0.5, 1.0)
+        turn = np.hypot(after[0] - before[0], after[1] - before[1])
+        bend = round(rng.uniform(0.011, 0.016) * turn / SPACING_M)
+        run = round(rng.uniform(0.025, 0.045) / SPACING_M)
+        for headings, old, new in zip((pitch, yaw), before, after, strict=True):
+            headings += [np.linspace(old, new, bend), np.full(run, new)]
+        total, side = total + SPACING_M * (bend + run), -side
+    return from_headings(_smooth(np.concatenate(pitch)), _smooth(np.concatenate(yaw)))
+
+
+FAMILIES = {"toy": _toy, "waves": _waves, "hairpins": _hairpins}
+"""Families of wires; demonstrations are on `toy` ones, `waves` and `hairpins` are others' work."""
 
 
 def draw_wire(family: str, seed: int) -> Wire:
@@ -153,7 +171,7 @@ def draw_wire(family: str, seed: int) -> Wire:
     """
     if family not in FAMILIES:
         raise ParameterError(f"maze: wanted one of {', '.join(FAMILIES)}, found {family!r}")
-    rng = np.random.default_rng([sorted(FAMILIES).index(family), seed])
+    rng = np.random.default_rng([list(FAMILIES).index(family), seed])
     for _ in range(_TRIES):
         wire = FAMILIES[family](rng)
         if _is_reachable(wire):

@@ -13,13 +13,15 @@ import pytest
 from sparsh_ros.bench.results import Row
 from sparsh_ros.cli import main
 from sparsh_ros.names import DEFAULT_MODEL
-from sparsh_ros.nodes.bench import graph, startup
+from sparsh_ros.nodes.bench import graph, plain, startup
 from sparsh_ros.nodes.bench.graph import Case
 from sparsh_ros.nodes.graph.graph import processes
 from sparsh_ros.reports.graph_log import Record
 
 MS = 1_000_000
-OPTIONS = argparse.Namespace(model=DEFAULT_MODEL, engine="float32", seconds=0.5)
+OPTIONS = argparse.Namespace(
+    model=DEFAULT_MODEL, engine="float32", seconds=0.5, realtime_priority=0
+)
 
 
 def record(sensor: str, frames: int, missed: int, latency_ms: float) -> Record:
@@ -112,6 +114,17 @@ def test_a_real_graph_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["NUM_FRAMES_SENT"] >= 1 and found["NUM_MISSED_FRAMES"] >= 0
     assert 0.0 < found["LATENCY_P50"] <= found["LATENCY_P99"] <= found["MAX_LATENCY"]
     assert found["CPU_UTILIZATION"] > 0.0
+
+
+def test_the_baseline_takes_the_place_of_perception(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    for name, value in graph.isolated_environment().items():
+        monkeypatch.setitem(os.environ, name, value)
+    case = Case(1, 10.0, "sparsh-sim-micro")
+    started = plain.processes(case.values(OPTIONS), case.baseline)
+    assert [one.executable for one in started] == ["sensor", plain.EXECUTABLE]
+    found = graph.measure(case, OPTIONS)
+    assert found["MEAN_FRAME_RATE"] > 0.0 and found["LATENCY_P50"] > 0.0
 
 
 def test_a_real_start_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,25 +3,16 @@
 
 from __future__ import annotations
 
-import html
 import json
-import os
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fixtures.browser import find_browser, told_by
 
 from sparsh_ros.reports.evaluation.report import render
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-OPTIONS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--virtual-time-budget=3000", "--dump-dom"),
-)
 # Shows the page in a frame of a given width, runs a script in it, and leaves what it returns.
 HARNESS = """<!doctype html><meta charset="utf-8"><pre id="told"></pre>
 <iframe id="frame" style="width:{width}px;height:800px"></iframe><script>
@@ -46,11 +37,7 @@ at("curves").setPointerCapture = () => {};
 
 @pytest.fixture(scope="module")
 def browser() -> str:
-    """Path of a browser; skips the test where there is none."""
-    found = os.environ.get("SPARSH_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
-    if not found:
-        pytest.skip(f"no browser ({', '.join(NAMES)}) on PATH; name one in SPARSH_BROWSER")
-    return found
+    return find_browser()
 
 
 @pytest.fixture
@@ -62,10 +49,7 @@ def ask(browser: str, touch, evaluated, tmp_path: Path) -> Callable[..., object]
         page = json.dumps(render(result)).replace("</", "<\\/")
         path = tmp_path / "harness.html"
         path.write_text(HARNESS.format(width=width, script=script, page=page), encoding="utf-8")
-        command = [browser, *OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", path.as_uri()]
-        done = subprocess.run(command, capture_output=True, timeout=120, check=True)
-        told = re.search(r'<pre id="told">(.*?)</pre>', done.stdout.decode(), re.DOTALL)[1]
-        return json.loads(html.unescape(told))
+        return told_by(browser, path)
 
     return run
 

@@ -12,7 +12,15 @@ from sparsh_ros.bench.maze.offline import piece_errors_mm
 from sparsh_ros.errors import DatasetError, ParameterError, WeightsError
 from sparsh_ros.policies.controller import MazeController
 from sparsh_ros.policies.demonstrations import Demonstration, load_all
-from sparsh_ros.policies.observation import CHUNK, STEPS, left_out
+from sparsh_ros.policies.observation import (
+    CHUNK,
+    FELT_NAMES,
+    STEPS,
+    Moment,
+    Observer,
+    felt_frame,
+    left_out,
+)
 from sparsh_ros.policies.policy import Policy
 from sparsh_ros.policies.touch import POOLED
 from sparsh_ros.training.policy import networks
@@ -139,6 +147,37 @@ def test_what_is_left_out_is_named():
     assert left_out("force").sum() == left_out("").sum() - 8
     assert left_out("slip").sum() == left_out("").sum() - 10
     assert left_out("touch").sum() == 4
+    assert left_out("frame").all() and not left_out("all").any()
+
+
+def test_without_the_felt_frame_the_wire_is_still_felt_and_all_is_in_the_hands(demonstrations):
+    example = demonstrations[0]
+    moment = Moment(example.touches(20), kinematics.READY, 5.0)
+    felt, hand = Observer("felt"), Observer("felt", "frame")
+    vectors = [observer.update(moment)[: len(FELT_NAMES)] for observer in (felt, hand)]
+    assert (hand.frame == np.eye(3)).all() and abs(felt.frame - np.eye(3)).max() > 0.05
+    tangent = [FELT_NAMES.index(f"tangent_{axis}") for axis in "xyz"]
+    assert vectors[0][tangent] == pytest.approx(vectors[1][tangent])
+    force = -np.sum([touch.force_n for touch in moment.touches], 0)
+    assert vectors[1][:3] == pytest.approx(force / 5.0, abs=1e-6)
+    assert vectors[0][:3] == pytest.approx(felt.frame.T @ force / 5.0, abs=1e-6)
+
+
+def test_who_sees_nothing_does_the_same_each_time_along_the_felt_wire(demonstrations, tmp_path):
+    path = tmp_path / "blind.onnx"
+    train_policy(demonstrations, PolicySettings("felt", 2, without="all"), path)
+    policy, rng = Policy(path), np.random.default_rng(0)
+    chunks = [policy.act(Observer("felt", "all").update(moment), rng) for moment in moments()]
+    assert np.array_equal(*chunks)
+    controller = MazeController(policy, kinematics.READY)
+    for index in range(20):
+        decision = controller.update(index / 12, kinematics.READY, demonstrations[1].touches(index))
+    way = decision.twist[:3] / np.linalg.norm(decision.twist[:3])
+    assert way @ felt_frame(demonstrations[1].touches(19))[:, 0] > 0.99
+
+
+def moments():
+    return [Moment(demonstration(seed).touches(20), kinematics.READY, 5.0) for seed in (5, 6)]
 
 
 def test_bad_requests_are_refused(demonstrations, tmp_path):

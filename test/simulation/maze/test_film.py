@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Films of runs, as a reader of the report sees them."""
+
+import numpy as np
+import pytest
+from fixtures.browser import find_browser, told_by
+
+from sparsh_ros.errors import SparshError
+from sparsh_ros.simulation.maze.drawing import HEIGHT, WIDTH, FilmWriter
+
+PAGE = """<!doctype html><pre id="told"></pre><script>
+const told = document.getElementById("told"), video = document.createElement("video");
+video.onloadeddata = () => { told.textContent =
+  JSON.stringify([video.videoWidth, video.videoHeight, video.duration]); };
+video.onerror = () => { told.textContent = JSON.stringify("refused"); };
+video.src = "maze.mp4";
+document.body.append(video);
+</script>"""
+
+
+def test_a_browser_plays_the_film(tmp_path):
+    browser = find_browser()
+    with FilmWriter(tmp_path / "maze.mp4", 12.0) as film:
+        for level in range(24):
+            film.add(np.full((HEIGHT, WIDTH, 3), 10 * level, np.uint8))
+    page = tmp_path / "page.html"
+    page.write_text(PAGE)
+    assert told_by(browser, page) == [WIDTH, HEIGHT, 2.0]
+
+
+def test_a_film_that_cannot_be_written_is_refused(tmp_path):
+    with pytest.raises(SparshError, match="cannot be written there"):
+        FilmWriter(tmp_path / "missing" / "maze.mp4", 12.0)
