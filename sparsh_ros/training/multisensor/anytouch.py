@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor
@@ -142,13 +143,13 @@ def load_mae(path: Path) -> TouchMae:
         WeightsError: It is none, or has no decoder.
     """
     encoder, path = load_anytouch(path), _file_of(path)
-    state = _read_state(path)
     try:
+        state = _read_state(path)
         width, _ = state["decoder_embed.weight"].shape
         depth = len({n.split(".")[1] for n in state if n.startswith("touch_decoder_blocks.")})
         model = TouchMae(encoder.config, width // HEAD_WIDTH * HEAD_WIDTH, depth)
         model.load_state_dict(state)
-    except (KeyError, ValueError, RuntimeError) as error:
+    except (KeyError, ValueError, RuntimeError, UnpicklingError) as error:
         raise WeightsError(
             f"{path}: wanted the decoder of stage 1 beside the encoder, found none that fits "
             f"({str(error).splitlines()[0]}); give the file of stage 1"
