@@ -109,6 +109,13 @@ def add_stage(parser: argparse.ArgumentParser, name: str) -> None:
             help="run of `sparsh-ros train anytouch`, or a file of stage 1",
         )
         parser.set_defaults(size="nano")
+    _add_subtract(parser)
+
+
+def _add_subtract(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--subtract", action="store_true", help="take backgrounds away, as AnyTouch 2 does"
+    )
 
 
 def add_touch_probe(parser: argparse.ArgumentParser) -> None:

@@ -62,6 +62,7 @@ class AnyTouchTraining:
         resume: Whether to go on from the last checkpoint of this run.
         size: Of a fresh encoder, "nano" or "large".
         start: Run or file of stage 1 to go on from; None begins with fresh weights.
+        subtract: Whether to take backgrounds away, which AnyTouch 2 does and AnyTouch does not.
     """
 
     recipe: str
@@ -72,6 +73,7 @@ class AnyTouchTraining:
     resume: bool = False
     size: str = "nano"
     start: Path | None = None
+    subtract: bool = False
 
 
 def train_anytouch(job: AnyTouchTraining) -> None:
@@ -82,7 +84,7 @@ def train_anytouch(job: AnyTouchTraining) -> None:
         TrainingError: The loss is no number, or the disk is full.
         WeightsError: There is nothing to resume, or another run; or nothing to start from.
     """
-    touches = open_touches(job.data, _SPLITS)
+    touches = open_touches(job.data, _SPLITS, job.subtract)
     torch.manual_seed(job.loop.seed)
     model = build_mae(*_SIZES[job.size]) if job.start is None else load_mae(job.start)
     recipe = ANYTOUCH_RECIPES[job.recipe](model)
@@ -90,8 +92,10 @@ def train_anytouch(job: AnyTouchTraining) -> None:
         summary = run_loop(job, recipe, touches)
         if processes.rank() == 0:
             save_model(recipe, job.run / CHECKPOINT)
-            _write_description(job, recipe.exported().config)
-            about = {"data": _describe(touches), "start": str(job.start or "")}
+            if not job.subtract:  # the live graph gives AnyTouch its frames as they are
+                _write_description(job, recipe.exported().config)
+            about = {"data": _describe(touches), "subtract": job.subtract}
+            about |= {"start": str(job.start or "")}
             write_json(job.run / f"{job.recipe}.json", {**about, **summary})
 
 

@@ -86,6 +86,15 @@ def test_a_batch_has_what_the_recipes_read(data):
     assert batch["has_words"].tolist() == found.labels["has_words"][[5, 1]].tolist()
 
 
+def test_the_background_is_what_most_touches_leave_alone(data):
+    touches = read_touches(data, "train")
+    free = touches.without_background().frames[:, 1].astype(float)  # one sensor
+    kept = touches.frames[:, 1].reshape(-1, 24, 24, 3)
+    background = np.floor(np.median(kept, axis=0))
+    np.testing.assert_array_equal(free[3, 2], np.clip(kept[3 * 4 + 2] - background + 130, 0, 255))
+    assert abs(np.median(free) - 130) <= 1 and kept.std() > 2.0 * free.std()
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", "half"])
 def test_damaged_splits_are_refused_by_a_sentence(data, tmp_path, content):
     whole = (data / "test.npz").read_bytes()
@@ -193,7 +202,7 @@ def test_from_the_commands_to_the_table(data, tmp_path, capsys):
     spec = load_model_spec(second / "model.yaml", weights_dir=second)
     assert (spec.name, spec.family) == ("anytouch-align-nano", "anytouch")
     assert load_model_encoder(spec).config.frames == len(spec.frame_offsets_s) == 3
-    bench = f"bench cross-sensor --encoders {first} {second} --data {data} --out {out}"
+    bench = f"bench cross-sensor --subtract --encoders {first} {second} --data {data} --out {out}"
     assert cli.main(f"{bench} --gallery 4 --threads 1".split()) == 0
     text = capsys.readouterr().out
     assert all(name in text for name in ("first", "second", "untrained", "chance"))
