@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 GIVE_UP_S = 120.0
-_NODES = ("sparsh_ros/sensor", "sparsh_ros/perception", "sparsh_ros.nodes", "sparsh_ros/player")
+_NODES = tuple(
+    f"sparsh_ros{name}" for name in ("/sensor", "/perception", ".nodes", "/player", "/bead_maze_")
+)
 
 
 class FailError(Exception):

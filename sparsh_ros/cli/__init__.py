@@ -124,6 +124,12 @@ _COMMANDS = {
         "make recordings of simulated fingers that grasp, insert, screw, with predicates",
         "sparsh-ros simulate-hand --out hand --split train --recordings 24",
     ),
+    "show-predicates": _Command(
+        "sparsh_ros.commands.show_predicates",
+        data.add_show_predicates,
+        "print what predicates say of a simulated hand at work, beside the truth",
+        "sparsh-ros show-predicates --seconds 40",
+    ),
     "simulate-multisensor": _Command(
         "sparsh_ros.commands.simulation.simulate_multisensor",
         images.add_simulate_multisensor,

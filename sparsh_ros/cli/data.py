@@ -80,6 +80,16 @@ def add_simulate_hand(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_show_predicates(parser: argparse.ArgumentParser) -> None:
+    """Options of `sparsh-ros show-predicates`."""
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="name, or path of a .yaml file")
+    parser.add_argument(
+        "--predicates", default="auto", help="folder of classifiers; auto: those that ship"
+    )
+    parser.add_argument("--seconds", type=positive_number, default=22.0, help="how long")
+    parser.add_argument("--seed", type=int, default=0, help="of fingers, objects, motions")
+
+
 def add_render_samples(parser: argparse.ArgumentParser) -> None:
     """Options of `sparsh-ros render-samples`."""
     parser.add_argument("--out", type=Path, default=Path("samples.png"), help="PNG file to write")

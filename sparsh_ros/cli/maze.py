@@ -13,6 +13,7 @@ from sparsh_ros.nodes.maze.settings import LAUNCH
 
 FAMILIES = ("toy", "waves", "hairpins")
 KINDS = ("diffusion", "chunks", "felt")
+ENCODERS = ("frozen", "fine-tuned", "end-to-end")
 GROUPS = ("force", "slip", "touch", "frame", "all")
 AddStep = Callable[[argparse._SubParsersAction, str, str], argparse.ArgumentParser]
 
@@ -27,7 +28,7 @@ def add_maze(parser: argparse.ArgumentParser, add_step: AddStep) -> None:
     draw = add_step(steps, "draw", "draw a run of the expert, or of a policy, as film and picture")
     draw.add_argument("--policy", type=Path, help="ONNX file (default: the expert)")
     _add_wire(draw, "toy")
-    draw.add_argument("--out", type=Path, default=Path("maze.mp4"), help="MP4 file to write")
+    draw.add_argument("--out", type=Path, default=Path("maze.webm"), help="WebM or MP4 file")
     demonstrate = add_step(steps, "demonstrate", "record demonstrations of the expert")
     demonstrate.add_argument("--family", choices=FAMILIES, default="toy", help="of wires")
     demonstrate.add_argument(
@@ -46,7 +47,7 @@ def add_maze(parser: argparse.ArgumentParser, add_step: AddStep) -> None:
 def add_bench_maze(parts: argparse._SubParsersAction, add_step: AddStep) -> None:
     """Options of `sparsh-ros bench bead-maze`."""
     bench = add_step(parts, "bead-maze", "let policies do mazes that none of them has seen")
-    bench.add_argument("policies", nargs="+", type=Path, metavar="POLICY", help="ONNX files")
+    bench.add_argument("policies", nargs="*", type=Path, metavar="POLICY", help="ONNX files")
     _add_wire(bench, "waves")
     bench.add_argument("--mazes", type=positive_count, default=50, help="how many")
     bench.add_argument("--truth", action="store_true", help="feel the truth, not estimates")
@@ -70,6 +71,9 @@ def add_train_policy(steps: argparse._SubParsersAction, add_step: AddStep) -> No
         "--data", type=Path, required=True, help="from `sparsh-ros maze demonstrate`"
     )
     parser.add_argument("--share", type=positive_number, default=100.0, help="of them, per cent")
+    parser.add_argument(
+        "--encoder", choices=ENCODERS, default="frozen", help="of diffusion and chunks"
+    )
     parser.add_argument("--without", choices=GROUPS, default="", help="what it does not see")
     parser.add_argument(
         "--epochs", type=positive_count, help="over the data (default: 25 for diffusion, else 8)"

@@ -54,7 +54,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
     for recipe, method in RECIPES.items():
         summary = f"pre-train an encoder without labels, by {method}"
-        add_pretraining(_add_training(steps, recipe, summary, chains=5))
+        add_pretraining(_add_training(steps, recipe, summary, without_labels=True))
     methods = {n: f"pre-train a ResNet-18 without labels, by {m}" for n, m in METHODS.items()}
     for add_options, summaries in ((add_method, methods), (add_stage, STAGES)):
         for name, summary in summaries.items():
@@ -108,16 +108,24 @@ def add_step(
 
 
 def _add_training(
-    steps: argparse._SubParsersAction, name: str, summary: str, chains: int = 2
+    steps: argparse._SubParsersAction, name: str, summary: str, without_labels: bool = False
 ) -> argparse.ArgumentParser:
     parser = add_step(steps, name, summary)
     _add_model(parser)
     _add_run(parser)
-    parser.add_argument("--data", type=Path, required=True, help="from `sparsh-ros simulate`")
+    several = {"nargs": "+"} if without_labels else {}
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="from `sparsh-ros simulate`, or bags in train, validation and test"
+        + ("; each of several folders is drawn as often as the others" if without_labels else ""),
+        **several,
+    )
     parser.add_argument(
         "--chains",
         type=int,
-        default=chains,
+        default=5 if without_labels else 2,
         choices=range(1, 6),
         help="interleaved chains of frames to use; 5 uses every pair",
     )

@@ -72,7 +72,7 @@ def add_probe(parser: argparse.ArgumentParser) -> None:
 def add_tacbench(parser: argparse.ArgumentParser) -> None:
     """Options of `sparsh-ros bench tacbench`."""
     parser.add_argument(
-        "--encoders", type=Path, nargs="+", required=True, metavar="RUN", help="pre-training runs"
+        "--encoders", type=Path, nargs="+", required=True, metavar="RUN", help="or a checkpoint"
     )
     parser.add_argument("--data", type=Path, required=True, help="from `sparsh-ros simulate`")
     parser.add_argument("--out", type=Path, required=True, help="folder to write, or to go on in")

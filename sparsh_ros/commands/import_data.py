@@ -21,11 +21,12 @@ from pathlib import Path
 from sparsh_ros.errors import DatasetError, SparshError, printable
 from sparsh_ros.jobs import Workers, run_jobs
 from sparsh_ros.progress import progress_bar, stoppable
-from sparsh_ros.recordings.bag_writer import BagWriter, whole_or_nothing
+from sparsh_ros.recordings.bag_writer import BagWriter
 from sparsh_ros.recordings.bags import open_bag, profile_key
 from sparsh_ros.recordings.formats.definitions import one_line
 from sparsh_ros.recordings.importers import force_slip, plain, pose, pretraining, recorded
 from sparsh_ros.recordings.importers.recording import Options, Recording, parse_axes
+from sparsh_ros.recordings.whole import whole_or_nothing
 from sparsh_ros.sensors.placement import placement_from
 
 DEFAULT_SENSOR = "digit"

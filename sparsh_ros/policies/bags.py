@@ -13,7 +13,8 @@ from sparsh_ros.names import GROUND_TRUTH, gel_frame, optical_frame
 from sparsh_ros.policies.demonstrations import Demonstration
 from sparsh_ros.policies.reading import FIRST_NS, enlarge
 from sparsh_ros.policies.touch import FINGERTIP_AXES, SIDES
-from sparsh_ros.recordings.bag_writer import BagWriter, whole_or_nothing
+from sparsh_ros.recordings.bag_writer import BagWriter
+from sparsh_ros.recordings.whole import whole_or_nothing
 
 
 def write_bag(demonstration: Demonstration, path: Path) -> None:

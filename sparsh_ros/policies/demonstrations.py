@@ -20,7 +20,7 @@ from sparsh_ros.errors import DatasetError
 from sparsh_ros.kinematics import HandDriver
 from sparsh_ros.policies.reading import TouchReader, TruthReader
 from sparsh_ros.policies.touch import Touch
-from sparsh_ros.recordings.bag_writer import whole_or_nothing
+from sparsh_ros.recordings.whole import whole_or_nothing
 from sparsh_ros.simulation.maze.expert import Disturbance, Expert, start_run
 from sparsh_ros.simulation.maze.wire import draw_wire
 from sparsh_ros.simulation.maze.world import RATE_HZ, MazeSample, MazeWorld
@@ -77,6 +77,10 @@ class Demonstration:
             for name in _TOUCH_FIELDS
             if f"{prefix}_{name}" in self.columns
         }
+        if "backgrounds" in self.columns:
+            images = self.columns["images"]
+            shown = images[index, side], images[max(index - 1, 0), side]
+            values["images"] = np.stack([*shown, self.columns["backgrounds"][side]])
         return Touch(round(1e9 * index / self.meta["rate_hz"]), **values)
 
     @classmethod

@@ -21,7 +21,7 @@ from sparsh_ros import kinematics
 from sparsh_ros.errors import MissingDependencyError
 from sparsh_ros.policies.demonstrations import Demonstration
 from sparsh_ros.policies.touch import SIDES
-from sparsh_ros.recordings.bag_writer import whole_or_nothing
+from sparsh_ros.recordings.whole import whole_or_nothing
 
 if TYPE_CHECKING:
     import pyarrow

@@ -2,7 +2,8 @@
 """What policies take in, as vectors.
 
 `features`: the encoder's pooled features of both fingertips and the joint positions, as in the
-bead maze of Sparsh (Higuera et al., 2024). `felt`: force, slip, margin and place of the bead with
+bead maze of Sparsh (Higuera et al., 2024); `images`: what these are made of, for a policy with an
+encoder of its own. `felt`: force, slip, margin and place of the bead with
 their standard deviations, in a frame that lies along the wire as it is felt.
 """
 
@@ -47,6 +48,12 @@ def feature_vector(moment: Moment) -> NDArray[np.float32]:
     """(2 * POOLED + 7,) pooled features, left then right, and joints."""
     left, right = moment.touches
     return np.concatenate([left.pooled, right.pooled, moment.joints]).astype(np.float32)
+
+
+def image_vector(moment: Moment) -> NDArray[np.float32]:
+    """(2 * 3 * 80 * 60 * 3 + 7,) images of `Touch`, left then right, and joints."""
+    parts = [touch.images.ravel() for touch in moment.touches]
+    return np.concatenate([*parts, moment.joints]).astype(np.float32)
 
 
 def felt_frame(touches: tuple[Touch, Touch]) -> NDArray[np.float64] | None:
@@ -162,7 +169,7 @@ class Observer:
         """Make an observer.
 
         Args:
-            kind: "features" or "felt".
+            kind: "features", "images" or "felt".
             without: a group of `GROUPS` to leave out, "" for none. Without touch nothing is felt,
                 and the felt frame is the hand's.
         """
@@ -176,7 +183,9 @@ class Observer:
 
     def update(self, moment: Moment) -> NDArray[np.float32]:
         """Take a moment; (STEPS * size,) what the policy sees, at first one moment twice."""
-        if self._kind == "features":
+        if self._kind == "images":
+            vector = image_vector(moment)
+        elif self._kind == "features":
             vector = feature_vector(moment)
             if self._is_blind:
                 vector[: 2 * POOLED] = 0.0

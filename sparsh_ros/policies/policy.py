@@ -33,7 +33,7 @@ class PolicyCard:
     Attributes:
         kind: of `KINDS`.
         rate_hz: actions per second.
-        observation: "features" or "felt".
+        observation: "features", "images" or "felt".
         actions: "joints", changes of the seven joint angles, rad; or "twist", of the hand in the
             felt frame, m and rad.
         limits: of each action, absolute.

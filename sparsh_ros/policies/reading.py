@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros.frames import IMAGE_HEIGHT, Frame
+from sparsh_ros.models.streaming.images import shrink
 from sparsh_ros.names import STREAM_MODEL
 from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.policies.touch import SIDES, Touch, from_estimate, from_truth
@@ -23,6 +26,7 @@ class TouchReader:
     def __init__(self, model: str = STREAM_MODEL) -> None:
         """Load the model for one CPU thread."""
         self._now_s = 0.0
+        self._backgrounds = self._before = ()
         self._perception = Perception(
             model,
             ("force", "slip", "pose"),
@@ -33,6 +37,8 @@ class TouchReader:
 
     def begin(self, backgrounds: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
         """Forget whatever was touched, and take images, as in `read`, of the untouched gels."""
+        self._backgrounds = tuple(map(shrink, backgrounds))
+        self._before = ()
         profile = load_profile("digit")
         for side, background in zip(SIDES, backgrounds, strict=True):
             self._perception.add_sensor(side, profile)
@@ -51,9 +57,12 @@ class TouchReader:
         rows = iter(() if features.tokens is None else features.tokens)
         tokens = [next(rows) if encoded.valid else None for encoded in features.frames]
         estimates = self._perception.run_heads(features)
+        now = tuple(map(shrink, images))
+        shown = zip(now, self._before or now, self._backgrounds, strict=True)
+        self._before = now
         left, right = (
-            from_estimate(estimate.sensor, estimate, own)
-            for estimate, own in zip(estimates, tokens, strict=True)
+            replace(from_estimate(estimate.sensor, estimate, own), images=np.stack(seen))
+            for estimate, own, seen in zip(estimates, tokens, shown, strict=True)
         )
         return left, right
 

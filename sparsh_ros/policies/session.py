@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros import kinematics
+from sparsh_ros.errors import WeightsError
 from sparsh_ros.policies import reflexes
 from sparsh_ros.policies.controller import Decision, MazeController
 from sparsh_ros.policies.safety import Safety, SafetySettings
@@ -183,7 +184,10 @@ class Session:
         if self._controller is None:
             self._controller, self._commanded = self._make_controller(joints), joints
         began = self._clock()
-        decision = self._controller.update(now_s, joints, self._pair())
+        try:
+            decision = self._controller.update(now_s, joints, self._pair())
+        except WeightsError as error:
+            return self._end(str(error))
         slow = self._safety.check_time(self._clock() - began)
         beyond = kinematics.beyond_limits(decision.joints[0], self._commanded, self._period_s)
         lost = decision.reason if decision.state == reflexes.LOST else ""

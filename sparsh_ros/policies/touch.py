@@ -23,8 +23,8 @@ FINGERTIP_AXES = {
 }
 """(3, 3): from the gel frame of each fingertip to the hand's frame."""
 GEL_MM = (14.3, 19.1)
-_POOL_ROWS, _POOL_COLUMNS = 5, 3
-POOLED = CHANNELS * (_POOL_ROWS * _POOL_COLUMNS + WHOLE)
+POOL_ROWS, POOL_COLUMNS = 5, 3
+POOLED = CHANNELS * (POOL_ROWS * POOL_COLUMNS + WHOLE)
 """Values of pooled features."""
 
 
@@ -46,6 +46,8 @@ class Touch:
         axis: (3,) unit vector along the print, hand's frame, x positive.
         elongation: of the print, 0 for a disc to 1 for a line.
         pooled: (POOLED,) float32, the encoder's features.
+        images: (3, 80, 60, 3) uint8 RGB, that of the moment, the one before it and that of the
+            untouched gel; None over topics.
     """
 
     stamp_ns: int
@@ -64,6 +66,7 @@ class Touch:
     axis: NDArray[np.float64] = field(default_factory=lambda: np.array([1.0, 0.0, 0.0]))
     elongation: float = 0.0
     pooled: NDArray[np.float32] = field(default_factory=lambda: np.zeros(POOLED, np.float32))
+    images: NDArray[np.uint8] | None = None
 
 
 def from_estimate(side: str, estimate: Estimate, tokens: NDArray[np.floating] | None) -> Touch:
@@ -131,7 +134,7 @@ def from_truth(side: str, stamp_ns: int, sample: TouchSample, origin: NDArray | 
 def pool(tokens: NDArray[np.float32]) -> NDArray[np.float32]:
     """(POOLED,) means over 5 x 3 parts of the image, then the features of the whole of it."""
     cells = tokens[:CELLS].reshape(ROWS, COLUMNS, CHANNELS)
-    shape = (_POOL_ROWS, ROWS // _POOL_ROWS, _POOL_COLUMNS, COLUMNS // _POOL_COLUMNS, CHANNELS)
+    shape = (POOL_ROWS, ROWS // POOL_ROWS, POOL_COLUMNS, COLUMNS // POOL_COLUMNS, CHANNELS)
     means = cells.reshape(shape).mean((1, 3))
     return np.concatenate([means.reshape(-1), tokens[CELLS:].reshape(-1)])
 

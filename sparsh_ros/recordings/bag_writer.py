@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from sparsh_ros.errors import RecordingError
 from sparsh_ros.recordings.formats.checksums import add_chunk_checksums, add_index_checksum
 from sparsh_ros.recordings.formats.definitions import known_types
+from sparsh_ros.recordings.whole import refuse_existing
 from sparsh_ros.sensors.images import encode_jpeg
 
 START_NS = 1_000_000_000
@@ -50,24 +48,6 @@ _LATCHED = Qos(
 )
 
 
-@contextmanager
-def whole_or_nothing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write a file or folder to; it is moved to `path` at the end.
-
-    After an exception nothing is left of it.
-
-    Raises:
-        RecordingError: there is something at `path` already.
-    """
-    path = Path(path)
-    _refuse_existing(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
-        # Of the same name, because the files of a bag bear the name of their folder.
-        yield Path(folder, path.name)
-        os.replace(Path(folder, path.name), path)
-
-
 class BagWriter:
     """Writes a rosbag2 folder with one MCAP file, which `ros2 bag play` and `open_bag` open.
 
@@ -89,7 +69,7 @@ class BagWriter:
             RecordingError: there is something at `path` already, or it cannot be written to.
         """
         path = Path(path)
-        _refuse_existing(path)
+        refuse_existing(path)
         self._types = known_types()
         self._connections: dict[str, Connection] = {}
         self._writer = Writer(path, version=_METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)
@@ -345,8 +325,3 @@ class BagWriter:
 
     def _make(self, type_name: str, **fields: Any) -> Any:
         return self._types.types[type_name](**fields)
-
-
-def _refuse_existing(path: Path) -> None:
-    if path.exists():
-        raise RecordingError(f"{path}: exists already; give another path or delete it")

@@ -12,6 +12,8 @@ from sparsh_ros.reports import html
 _COLUMNS = (
     ("mazes", "mazes", "{:.0f}"),
     ("finished", "finished", "{:.0%}"),
+    ("finished_least", "at least, 95 %", "{:.0%}"),
+    ("finished_most", "at most", "{:.0%}"),
     ("distance_cm", "distance, cm", "{:.1f}"),
     ("distance_sd_cm", "its spread, cm", "{:.1f}"),
     ("grip_losses", "grip losses a run", "{:.2f}"),
@@ -39,7 +41,7 @@ def write_report(
         rows: of each policy its summary, see `bench.maze.summary`.
         paper: encoder, error (mm), distance (cm) that were published.
         failures: policy, maze, what ended the run.
-        films: of each policy an MP4 file, relative to the page.
+        films: of each policy a film, relative to the page.
         facts: how this was made.
     """
     page = html.render(

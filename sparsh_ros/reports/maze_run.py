@@ -116,7 +116,7 @@ def write_report(path: Path, record: RunRecord, film: str, facts: Mapping[str, s
     Args:
         path: HTML file to write.
         record: of the run.
-        film: MP4 file beside the page; empty for none.
+        film: file beside the page; empty for none.
         facts: how this was made.
     """
     figures = record.figures()

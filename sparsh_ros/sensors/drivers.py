@@ -103,8 +103,9 @@ class SimulatedConfig(DriverConfig):
     touch: str = _setting(
         "random",
         "What touches the simulated gel: anything, a short script, press-and-shear strokes, or "
-        "what a hand takes, inserts and screws, each second sensor its other finger.",
-        choices=("random", "demo", "protocol", "hand"),
+        "what a hand takes, inserts and screws, each second sensor its other finger, by chance or "
+        "in order.",
+        choices=("random", "demo", "protocol", "hand", "hand_demo"),
     )
     seed: int = _setting(0, "Fixes the simulated gel and its touches.", bounds=(0, 2**31 - 1))
     fps: float = _fps()

@@ -19,8 +19,9 @@ from sparsh_ros.simulation.hand.script import ROUGH, SMOOTH, HandSampler, finger
 from sparsh_ros.simulation.simulation import TouchSample, TouchSimulation
 
 _STRONGEST_GRIP_N = 8.0
-HAND = "hand"
-"""The touch by which two sensors, of seeds 2 n and 2 n + 1, are the fingers of a hand."""
+HAND, HAND_DEMO = "hand", "hand_demo"
+"""Touches by which two sensors, of seeds 2 n and 2 n + 1, are the fingers of a hand: one that does
+anything, and one that does all tasks in their order."""
 REST_S = 1.0
 """The gel is untouched for so long at first: time to capture a background, at 5 frames/s too."""
 
@@ -67,7 +68,7 @@ class SimulatedSensor(Sensor):
         rate_hz = config.fps or profile.fps
         self._settings = {
             "seed": config.seed,
-            "touch": "random" if config.touch == HAND else config.touch,
+            "touch": "random" if config.touch in (HAND, HAND_DEMO) else config.touch,
             "rate_hz": rate_hz,
             "maximum_load_n": profile.maximum_load_n,
             "rest_s": REST_S,
@@ -88,11 +89,12 @@ class SimulatedSensor(Sensor):
 
     def _hand(self) -> dict[str, object]:
         """The part of a finger in what a hand does; which finger, the seed says."""
-        if self.config.touch != HAND:
+        if self.config.touch not in (HAND, HAND_DEMO):
             return {}
         load_n = min(self._settings["maximum_load_n"], _STRONGEST_GRIP_N)
         kinds = (*SMOOTH, *ROUGH)
-        sampler = HandSampler(self.config.seed, kinds, self._nominal_hz, load_n)
+        succeeds = self.config.touch == HAND_DEMO
+        sampler = HandSampler(self.config.seed, kinds, self._nominal_hz, load_n, succeeds)
         return {"stream": finger_stream(sampler, self.config.seed % 2)}
 
     def _read(self, sequence: int) -> SimulatedFrame | None:

@@ -27,6 +27,7 @@ from sparsh_ros.frames import IMAGE_SHAPE
 from sparsh_ros.models.loading.encoders import load_model_encoder
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.names import ENCODER_FILE, HEADS_FILE
+from sparsh_ros.training.clips.mixed import MixedClips
 from sparsh_ros.training.clips.store import ClipStore
 from sparsh_ros.training.episodes import SEED_STRIDE, SPLITS, readable_episode
 from sparsh_ros.training.probes import Candidate, ProbeSettings, Tokens, read_out, train_heads
@@ -149,12 +150,17 @@ def with_trained_values(spec: ModelSpec, values: Mapping[str, Any]) -> ModelSpec
     )
 
 
-def describe_run(stores: Mapping[str, Split]) -> dict[str, Any]:
-    """The command, the software and the data of this run."""
+def describe_run(stores: Mapping[str, Split | MixedClips]) -> dict[str, Any]:
+    """The command, the software and the data of this run; of a mixture a list."""
     return {
         "command": shlex.join(["sparsh-ros", *sys.argv[1:]]),
         "software": {"python": platform.python_version(), "torch": torch.__version__},
-        "data": {split: describe_store(store) for split, store in stores.items()},
+        "data": {
+            split: [describe_store(part) for part in store.parts]
+            if isinstance(store, MixedClips)
+            else describe_store(store)
+            for split, store in stores.items()
+        },
     }
 
 

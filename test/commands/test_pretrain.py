@@ -46,6 +46,18 @@ def test_a_run_leaves_an_encoder_with_its_description(small, tmp_path, recipe):
     assert about["steps"] == 2 and about["data"]["train"]["command"].endswith("--seed 1 --small")
 
 
+def test_several_folders_are_mixed(small, tmp_path):
+    other = tmp_path / "other"
+    for split in ("train", "validation"):
+        (other / split).mkdir(parents=True)
+        episode = simulate_small(SimulatedTouch(split, 2, 0), 0.2)
+        episode.save(other / split / "episode_00000.npz")
+    words = ("--data", small, other, "--run", tmp_path / "run", "--size", "nano", "--threads", 1)
+    assert cli.main(["train", "mae", *map(str, (*words, "--steps", 1, "--batch", 4))]) == 0
+    about = json.loads((tmp_path / "run" / "mae.json").read_text())["data"]["train"]
+    assert [part["pairs"] for part in about] == [26, 7]
+
+
 def test_an_unknown_folder_is_one_sentence(tmp_path, capsys):
     words = ["--data", str(tmp_path / "no"), "--run", str(tmp_path), "--size", "nano"]
     assert cli.main(["train", "dino", *words]) == 1

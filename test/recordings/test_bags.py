@@ -20,10 +20,11 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from sparsh_ros.errors import RecordingError
-from sparsh_ros.recordings.bag_writer import BagWriter, whole_or_nothing
+from sparsh_ros.recordings.bag_writer import BagWriter
 from sparsh_ros.recordings.bags import Bag, list_bags, open_bag
 from sparsh_ros.recordings.formats.definitions import decoder, known_types
 from sparsh_ros.recordings.formats.mcap import McapFile
+from sparsh_ros.recordings.whole import whole_or_nothing
 
 COUNT = 40
 PERIOD_NS = 16_666_667
@@ -495,8 +496,12 @@ def test_whole_or_nothing(tmp_path: Path) -> None:
         write(path, last=2)
         raise KeyError
     assert list(tmp_path.iterdir()) == []
+    killed, other = tmp_path / ".partial-bag.abcdefgh", tmp_path / ".partial-bag.2.abcdefgh"
+    killed.mkdir()
+    other.mkdir()  # of another bag that is being written
     with whole_or_nothing(tmp_path / "bag") as path:
         write(path)
+    assert other.exists() and not killed.exists()
     with open_bag(tmp_path / "bag") as bag:
         check(bag)
     with pytest.raises(RecordingError, match="exists already"), whole_or_nothing(tmp_path / "bag"):

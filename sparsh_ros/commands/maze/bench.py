@@ -43,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"bead maze: wanted a seed from {FIRST_TEST_SEED} on, found {arguments.seed}; those "
             "below are for demonstrations"
         )
+    if not arguments.policies and not arguments.expert:
+        raise ParameterError("bead maze: wanted policies, or --expert, found none")
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows, failures, films = {}, [], {}
     if arguments.expert:
@@ -55,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
             errors = piece_errors_mm(Policy(path), load_all(arguments.recorded))
             rows[name]["error_mm"] = float(np.mean(errors))
         failures += [(name, f"{r.family} {r.seed}", r.failure) for r in results if not r.finished]
-        films[name] = f"{name}.mp4"
+        films[name] = f"{name}.webm"
     (arguments.out / SUMMARY_FILE).write_text(json.dumps(rows, indent=2) + "\n")
     facts = {
         "command": " ".join(["sparsh-ros", *sys.argv[1:]]),
@@ -69,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _results(arguments: argparse.Namespace, path: Path, name: str) -> list[RunResult]:
     policy, reader = Policy(path), None if arguments.truth else TouchReader()
-    film = arguments.out / f"{name}.mp4"
+    film = arguments.out / f"{name}.webm"
 
     with_reflexes, lag = not arguments.no_reflexes, arguments.lag
     settings = reflexes_for(policy.card) if with_reflexes else None

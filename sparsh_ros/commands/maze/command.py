@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`sparsh-ros maze`: the simulated bead maze.
 
-sparsh-ros maze draw --seed 3 --out maze.mp4
+sparsh-ros maze draw --seed 3 --out maze.webm
 sparsh-ros maze demonstrate --out demonstrations --count 50
 sparsh-ros maze export --data demonstrations --out dataset
 

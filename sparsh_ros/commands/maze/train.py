@@ -19,7 +19,11 @@ def run(arguments: argparse.Namespace) -> int:
     demonstrations = load_all(arguments.data)
     count = max(round(len(demonstrations) * min(arguments.share, 100.0) / 100.0), 2)
     settings = PolicySettings(
-        arguments.kind, arguments.epochs, seed=arguments.seed, without=arguments.without
+        arguments.kind,
+        arguments.epochs,
+        seed=arguments.seed,
+        without=arguments.without,
+        encoder=arguments.encoder,
     )
     with progress_bar(f"Policy {arguments.kind}", settings.count) as bar:
         result = train_policy(demonstrations[:count], settings, arguments.out, bar.advance)

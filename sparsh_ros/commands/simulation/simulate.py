@@ -46,8 +46,9 @@ def record_bag(
     Calls `tick` after each frame.
     """
     # Here, because episodes need no library for bags.
-    from sparsh_ros.recordings.bag_writer import START_NS, BagWriter, whole_or_nothing
+    from sparsh_ros.recordings.bag_writer import START_NS, BagWriter
     from sparsh_ros.recordings.bags import profile_key
+    from sparsh_ros.recordings.whole import whole_or_nothing
 
     simulation, motion = touch.simulation(), MotionSinceContact()
     camera, gel = names.optical_frame(touch.sensor), names.gel_frame(touch.sensor)

@@ -56,8 +56,9 @@ def record_hand(
         downscale: Simulate at so many times fewer rows and columns, several times faster; images
             are enlarged again, so that a model that shrinks them by as much sees the same.
     """
-    from sparsh_ros.recordings.bag_writer import START_NS, BagWriter, whole_or_nothing
+    from sparsh_ros.recordings.bag_writer import START_NS, BagWriter
     from sparsh_ros.recordings.bags import profile_key
+    from sparsh_ros.recordings.whole import whole_or_nothing
 
     simulation = HandSimulation(sensor, seed, RATE_HZ, kinds, downscale=downscale)
     prefixes = [f"{PREFIX}/{finger}" for finger in FINGERS]
@@ -66,12 +67,12 @@ def record_hand(
     with whole_or_nothing(path) as partial, BagWriter(partial, custom=custom) as bag:
         for prefix, finger, image in zip(prefixes, FINGERS, simulation.backgrounds(), strict=True):
             topic, camera = f"{prefix}/background/compressed", names.optical_frame(finger)
-            bag.image(topic, START_NS, _enlarged(image, downscale), camera, JPEG_QUALITY)
+            bag.image(topic, START_NS, enlarged(image, downscale), camera, JPEG_QUALITY)
         for _ in range(round(seconds * RATE_HZ)):
             sample = simulation.step()
             stamp_ns = START_NS + round(sample.time_s * 1e9)
             for prefix, finger, own in zip(prefixes, FINGERS, sample.fingers, strict=True):
-                image, camera = _enlarged(own.image, downscale), names.optical_frame(finger)
+                image, camera = enlarged(own.image, downscale), names.optical_frame(finger)
                 bag.image(f"{prefix}/image_raw/compressed", stamp_ns, image, camera, JPEG_QUALITY)
                 truth_at = f"{prefix}/{names.GROUND_TRUTH}/force"
                 bag.wrench(truth_at, stamp_ns, own.force_n, names.gel_frame(finger))
@@ -101,5 +102,6 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _enlarged(image: np.ndarray, times: int) -> np.ndarray:
+def enlarged(image: np.ndarray, times: int) -> np.ndarray:
+    """The image with every pixel repeated, so many times along both sides."""
     return image if times == 1 else image.repeat(times, axis=0).repeat(times, axis=1)

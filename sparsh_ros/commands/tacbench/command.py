@@ -3,9 +3,11 @@
 
     sparsh-ros bench tacbench --encoders runs/mae runs/dino --data small --out tacbench
 
-Each of `--encoders` is the folder of a pre-training run. The network end to end has the size of the
-first one. A benchmark that was stopped goes on where it was. With `--real` the report says how far
-recorded touches are from simulated ones in the features of each encoder.
+Each of `--encoders` is the folder of a pre-training run, also of `sparsh-ros train sarl`, or a
+checkpoint of Sparsh, AnyTouch or AnyTouch 2. The network end to end has the size of the first one,
+nano if that is a ResNet or from a checkpoint. A benchmark that was stopped goes on where it was.
+With `--real` the report says how far recorded touches are from simulated ones in the features of
+each encoder that a run of Sparsh's methods trained.
 """
 
 from __future__ import annotations
@@ -25,19 +27,17 @@ from rich.console import Console
 from rich.table import Table as Screen
 
 from sparsh_ros.commands.tacbench.gap import gap_section
-from sparsh_ros.errors import ModelError
-from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.reports.tacbench import Section, write_report
 from sparsh_ros.training.pretraining.models import model_spec
-from sparsh_ros.training.pretraining.pretrain import MODEL_FILE
 from sparsh_ros.training.tacbench import paper, table
 from sparsh_ros.training.tacbench.bench import (
     END_TO_END,
     BenchSettings,
-    Contender,
     run_bench,
 )
+from sparsh_ros.training.tacbench.encoders import Contender, open_contender
 from sparsh_ros.training.tacbench.objectives import CLASSES, GROUPS
+from sparsh_ros.training.tacbench.official import list_official
 from sparsh_ros.training.tacbench.probe import ProbeSettings
 
 Records = Sequence[Mapping[str, Any]]
@@ -46,7 +46,7 @@ Records = Sequence[Mapping[str, Any]]
 def run(arguments: argparse.Namespace) -> int:
     """Run the benchmark; writes cells.jsonl, tacbench.json and tacbench.html."""
     torch.set_num_threads(arguments.threads)
-    contenders = [_contender(folder) for folder in arguments.encoders]
+    contenders = [open_contender(path) for path in arguments.encoders]
     spec = model_spec("end-to-end", contenders[0].spec.size, arguments.out)
     contenders.append(Contender(END_TO_END, spec, frozen=False))
     settings = BenchSettings(
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     records = run_bench(contenders, arguments.data, arguments.out, settings)
     sections = []
     if arguments.real:
-        frozen = [contender for contender in contenders if contender.frozen]
+        frozen = [c for c in contenders if c.frozen and c.network is None]
         where = (arguments.real, arguments.sensor, arguments.data, arguments.out / "cache")
         sections.append(gap_section(frozen, *where))
     _report(records, settings, arguments.out, sections)
@@ -68,18 +68,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _tasks_with_data(data: Path) -> list[str]:
-    """Tasks of the touches, and those that have a folder of their own."""
+    """Tasks of an official layout, or those of the touches and of what has an own folder."""
+    official = [task for task in CLASSES if list_official(data, task, "test")]
     tasks = chain.from_iterable(GROUPS)
-    return [task for task in tasks if task not in CLASSES or (data / task).is_dir()]
-
-
-def _contender(folder: Path) -> Contender:
-    if not (folder / MODEL_FILE).is_file():
-        raise ModelError(
-            f"--encoders {folder}: wanted a pre-training run with {MODEL_FILE}, found none; "
-            f"`sparsh-ros train mae --run {folder}` makes one"
-        )
-    return Contender(folder.name, load_model_spec(folder / MODEL_FILE), frozen=True)
+    return official or [t for t in tasks if t not in CLASSES or (data / t).is_dir()]
 
 
 def _report(

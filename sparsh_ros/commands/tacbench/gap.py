@@ -15,7 +15,7 @@ from sparsh_ros.reports.tacbench import Section
 from sparsh_ros.sensors.profiles import load_profile
 from sparsh_ros.training.clips.episodes import prepare_frames
 from sparsh_ros.training.clips.store import open_clips
-from sparsh_ros.training.tacbench.bench import Contender
+from sparsh_ros.training.tacbench.encoders import Contender
 from sparsh_ros.training.tacbench.gap import (
     frechet_distance,
     halves,

@@ -12,7 +12,11 @@ CHANNELS = 8
 and precision for the observer, two weights of the registration."""
 WHOLE = 20
 """Tokens of the whole image, after those of the cells: in a row motion x, y (mm), rotation (rad),
-the logs of their Laplace scales (mm), features."""
+the logs of their Laplace scales (mm), two registrations, features."""
+MOTION = 6
+"""Values of motion and scales."""
+SOLVED = 9
+"""Values of one registration: motion (mm), log information, residual."""
 TOKENS = CELLS + WHOLE
 HIDDEN = 96
 """Values that the heads remember."""

@@ -20,8 +20,10 @@ from sparsh_ros.models.streaming.layout import (
     CHANNELS,
     COLUMNS,
     HIDDEN,
+    MOTION,
     NOMINAL_MM,
     ROWS,
+    SOLVED,
     TURN_MM,
     WHOLE,
 )
@@ -32,9 +34,7 @@ STRETCH = 0.3
 """mm at a map value of 1."""
 SCALED = ("force", "delta_force", "pose", "slide", "share", "margin")
 """Outputs that come with a scale, which validation data calibrate."""
-_SOLVED = 9  # values of one registration: motion, log information, residual
-_MOTION = 6
-_FEATURES = WHOLE * CHANNELS - _MOTION - 2 * _SOLVED
+_FEATURES = WHOLE * CHANNELS - MOTION - 2 * SOLVED
 _CONTRAST, _CHANGE, _RELATIVE = 1 / 32, 1 / 8, 4.0
 _DARK = 16.0
 
@@ -63,7 +63,7 @@ class StreamingEncoder(nn.Module):
         self.lateral = nn.Conv2d(c, a, 1)
         self.maps = nn.Sequential(_convolve(a + b, a, 1), nn.Conv2d(a, CHANNELS, 1))
         self.registration = Registration()
-        joint = _FEATURES + 2 * _SOLVED
+        joint = _FEATURES + 2 * SOLVED
         self.motion = nn.Sequential(nn.Linear(joint, 64), nn.ReLU(), nn.Linear(64, 12))
         with torch.no_grad():
             self.maps[1].weight.mul_(0.3)

@@ -33,7 +33,7 @@ _RVIZ = "use_rviz"
 _HAND = {
     "names": ("left", "right"),
     "source": "simulated",
-    "touch": "hand",
+    "touch": "hand_demo",
     "fps": 30.0,
     "predicates": "auto",
     "in_process": True,

@@ -27,6 +27,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from sparsh_ros import kinematics
+from sparsh_ros.errors import ParameterError
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.nodes.help import node_main
 from sparsh_ros.nodes.maze.fingertip import FingertipInput
@@ -66,6 +67,11 @@ class ControllerNode(ManagedNode):
     def _configure(self) -> None:
         params = self._params
         policy = Policy(params["policy"] or SHIPPED)
+        if policy.card.observation == "images":
+            raise ParameterError(
+                f"policy {params['policy']}: wanted one by features or what is felt, found one "
+                "with an encoder of its own; train one with `--encoder frozen`"
+            )
         spec = load_model_spec(params["model"])
         self._period_s = 1.0 / policy.card.rate_hz
         safety = SafetySettings(

@@ -27,7 +27,7 @@ from sparsh_ros.nodes.maze.settings import LAUNCH
 from sparsh_ros.policies.policy import SHIPPED, Policy
 from sparsh_ros.policies.touch import SIDES
 
-FILM_FILE, REPORT_FILE = "maze.mp4", "report.html"
+FILM_FILE, REPORT_FILE = "maze.webm", "report.html"
 
 
 def parse(texts: Mapping[str, str | None]) -> Arguments:

@@ -39,7 +39,7 @@ WORLD: Mapping[str, Setting] = {
     "family": Setting("waves", "Family of the wire.", choices=("toy", "waves")),
     "seed": Setting(10_000, "Of wire, hand, gels and noise.", (0, 1_000_000)),
     "rate_hz": Setting(24.0, "Steps, images and joint states per second.", (5.0, 60.0)),
-    "film": Setting("", "MP4 file to write; empty: none."),
+    "film": Setting("", "WebM or MP4 file to write; empty: none."),
     "autostart": AUTOSTART,
 }
 WATCH: Mapping[str, Setting] = {

@@ -19,26 +19,34 @@ from sparsh_ros.simulation.trajectories import IndenterState, Stream, move, shak
 ROUGH = ("ridged", "knurled", "bumps", "screw")
 SMOOTH = ("sphere", "flat", "ellipsoid", "cylinder", "torus")
 """Shapes by their faces: whether fingers call them rough. Others would be hard to call."""
+_FAILS = 0.35  # share of pegs, and of screws
 TASKS = ("grasp", "slip", "insert", "screw", "explore")
 Script = Iterator[tuple[Indenter, IndenterState, "Claims"]]
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What the script knows to be true: the peg is at the bottom, the screw at its torque limit."""
+    """What the script knows: what the hand is doing, of `TASKS`; whether the peg is at the bottom,
+    the screw at its torque limit."""
 
+    task: str = ""
     inserted: bool = False
     tight: bool = False
 
 
 @dataclass(frozen=True)
 class HandSampler:
-    """What a script draws from: a seed, shapes, frames per second, the strongest grip."""
+    """What a script draws from: a seed, shapes, frames per second, the strongest grip.
+
+    With `succeeds`, tasks come in their order, rough and smooth objects in turn, no peg jams and
+    every screw gets tight: to be shown, not to be learned from.
+    """
 
     seed: int
     kinds: tuple[str, ...]
     rate_hz: float
     maximum_load_n: float
+    succeeds: bool = False
 
 
 def finger_stream(sampler: HandSampler, side: int, tasks: Sequence[str] = TASKS) -> Stream:
@@ -54,20 +62,29 @@ def mirrored(state: IndenterState) -> IndenterState:
 
 def script(sampler: HandSampler, tasks: Sequence[str] = TASKS) -> Script:
     """Tasks in random order, each with a new object that is taken and let go."""
-    rng = np.random.default_rng((sampler.seed // 2, 7))
+    rng, is_rough = np.random.default_rng((sampler.seed // 2, 7)), None
     while True:
         # Every task before any comes again, so that short recordings have them all.
-        for task in rng.permutation(list(tasks)):
-            yield from _handle(_Handling(sampler, rng), _STEPS[str(task)])
+        for task in tasks if sampler.succeeds else rng.permutation(list(tasks)):
+            if sampler.succeeds:
+                is_rough = not is_rough
+            yield from _handle(_Handling(sampler, rng, str(task), is_rough), _STEPS[str(task)])
 
 
 class _Handling:
     """One object in the hand: its state, and the motions that the steps of a task ask for."""
 
-    def __init__(self, sampler: HandSampler, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        sampler: HandSampler,
+        rng: np.random.Generator,
+        task: str,
+        is_rough: bool | None = None,
+    ) -> None:
         self.rng = rng
-        self.rate_hz = sampler.rate_hz
-        is_rough = bool(rng.integers(2))
+        self.rate_hz, self.succeeds = sampler.rate_hz, sampler.succeeds
+        if is_rough is None:
+            is_rough = bool(rng.integers(2))
         faces = [kind for kind in sampler.kinds if (kind in ROUGH) == is_rough] or sampler.kinds
         kind = faces[int(rng.integers(len(faces)))]
         self.indenter = shapes.draw(kind, rng)
@@ -75,7 +92,11 @@ class _Handling:
         x, y = rng.uniform(-1.0, 1.0, 2) * (1.5, 2.0)
         tilt_x, tilt_y = rng.normal(0.0, 0.02, 2)
         self.state = IndenterState(0.0, x, y, rng.uniform(-np.pi, np.pi), tilt_x, tilt_y)
-        self.claims = Claims()
+        self.claims = Claims(task)
+
+    def fails(self) -> bool:
+        """Whether the peg jams, or the screw is left loose."""
+        return self.rng.random() < _FAILS and not self.succeeds
 
     def go(self, seconds: float, **changes: float) -> Script:
         """Move by these amounts, or, of `load_n`, to that."""
@@ -108,7 +129,6 @@ def _handle(handling: _Handling, steps) -> Script:
     yield from handling.go(rng.uniform(0.2, 0.6), load_n=handling.load_n)
     yield from handling.wait(0.1, 0.4)
     yield from steps(handling)
-    handling.claims = Claims()
     yield from handling.go(rng.uniform(0.15, 0.4), load_n=0.0)
 
 
@@ -136,7 +156,7 @@ def _insert(handling: _Handling) -> Script:
     """A peg down a hole: walls rub, the bottom pushes it up; or it jams at the rim and tilts."""
     rng = handling.rng
     yield from _lift(handling)
-    if rng.random() < 0.35:
+    if handling.fails():
         turn = rng.uniform(0.1, 0.3) * rng.choice([-1.0, 1.0])
         yield from handling.go(0.5, y_mm=rng.uniform(0.2, 0.6), theta=turn, x_mm=turn)
         yield from handling.wait(0.3, 0.8)
@@ -144,11 +164,11 @@ def _insert(handling: _Handling) -> Script:
         return
     yield from handling.go(0.3, y_mm=rng.uniform(0.1, 0.25))
     yield from handling.tremble(rng.uniform(0.5, 1.2), 0.08)
-    push = rng.uniform(0.5, 1.2)
+    push, loose = rng.uniform(0.5, 1.2), handling.claims
     yield from handling.go(rng.uniform(0.15, 0.35), y_mm=push)
-    handling.claims = Claims(inserted=True)
+    handling.claims = replace(loose, inserted=True)
     yield from handling.wait(1.0, 2.5)
-    handling.claims = Claims()
+    handling.claims = loose
     yield from handling.go(rng.uniform(0.3, 0.6), y_mm=-push - rng.uniform(0.1, 0.3))
 
 
@@ -161,13 +181,13 @@ def _screw(handling: _Handling) -> Script:
         yield from handling.go(rng.uniform(0.2, 0.4), theta=running)
         yield from handling.tremble(rng.uniform(0.2, 0.5), 0.02, turn=0.01)
         yield from handling.go(rng.uniform(0.1, 0.2), theta=-running)
-    if rng.random() < 0.35:
+    if handling.fails():
         return
-    limit = way * rng.uniform(0.2, 0.4)
+    limit, loose = way * rng.uniform(0.2, 0.4), handling.claims
     yield from handling.go(rng.uniform(0.3, 0.7), theta=limit)
-    handling.claims = Claims(tight=True)
+    handling.claims = replace(loose, tight=True)
     yield from handling.wait(1.0, 2.5)
-    handling.claims = Claims()
+    handling.claims = loose
     yield from handling.go(rng.uniform(0.2, 0.4), theta=-limit)
 
 

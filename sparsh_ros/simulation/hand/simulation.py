@@ -46,11 +46,13 @@ class HandSample:
         time_s: Time since the start.
         fingers: What `FINGERS` feel.
         truth: Of each of `PREDICATES`, whether it is true.
+        task: What the hand is doing, of `TASKS`.
     """
 
     time_s: float
     fingers: tuple[TouchSample, TouchSample]
     truth: dict[str, bool]
+    task: str
 
 
 class HandSimulation:
@@ -65,6 +67,7 @@ class HandSimulation:
         tasks: Sequence[str] = TASKS,
         maximum_load_n: float = 8.0,
         downscale: int = 1,
+        succeeds: bool = False,
     ) -> None:
         """Draw two sensor instances and what they will do.
 
@@ -76,11 +79,13 @@ class HandSimulation:
             tasks: Of `TASKS`, drawn at random one after the other.
             maximum_load_n: Strongest grip.
             downscale: As `TouchSimulation` has it.
+            succeeds: See `HandSampler`.
 
         Raises:
             ParameterError: As `TouchSimulation`.
         """
-        sampler = HandSampler(seed, tuple(kinds or (*SMOOTH, *ROUGH)), rate_hz, maximum_load_n)
+        faces = tuple(kinds or (*SMOOTH, *ROUGH))
+        sampler = HandSampler(seed, faces, rate_hz, maximum_load_n, succeeds)
         self._script = script(sampler, tasks)
         self._holds: list[list[tuple[Indenter, IndenterState]]] = [[], []]
         self._fingers = [
@@ -106,7 +111,8 @@ class HandSimulation:
         for side, waiting in enumerate(self._holds):
             waiting.append((indenter, mirrored(state) if side else state))
         left, right = (finger.step() for finger in self._fingers)
-        return HandSample(left.time_s, (left, right), truth(left, right, indenter, claims))
+        found = truth(left, right, indenter, claims)
+        return HandSample(left.time_s, (left, right), found, claims.task)
 
     def _stream(self, side: int) -> Stream:
         while True:

@@ -10,6 +10,7 @@ images pause, or their clock steps back, a new shard begins.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.errors import DatasetError, SparshError
+from sparsh_ros.errors import DatasetError, RecordingError, SparshError, printable
 from sparsh_ros.recordings.bag_sensor import LABELS, BagSensor, read_sensor_items
 from sparsh_ros.recordings.bags import Bag, list_bags, open_bag
 from sparsh_ros.recordings.label_series import KNOWN, LabelLog
@@ -31,11 +32,22 @@ _SIMULATED = "simulated"
 
 
 def list_recordings(dataset: Path, split: str) -> list[Path]:
-    """The bags of a split, sorted; none where there is no such folder."""
+    """The bags of a split, sorted; none where there is no such folder, or no bag in it.
+
+    Raises:
+        DatasetError: There are simulated episodes beside them.
+    """
+    folder = dataset / split
     try:
-        return list_bags(dataset / split)
-    except SparshError:
+        bags = list_bags(folder)
+    except RecordingError:  # that there are none; one that is damaged is told when it is read
         return []
+    if any(folder.glob("episode_*.npz")):
+        raise DatasetError(
+            f"{folder}: wanted bags or simulated episodes, found both; put them in two folders, "
+            "pre-training takes several with --data"
+        )
+    return bags
 
 
 def read_recording(path: Path, size: tuple[int, int], split: str) -> list[Shard]:
@@ -54,10 +66,12 @@ def read_recording(path: Path, size: tuple[int, int], split: str) -> list[Shard]
             ):
                 logs[sensor.topics.name].take(item, stamp_ns, value, path, size)
             metas = {name: _meta(bag, path, log, split) for name, log in logs.items()}
+            notes = [printable(note) for note in bag.warnings]
     except DatasetError:
         raise
     except SparshError as error:
         raise DatasetError(f"recording {path}: {error}") from error
+    sys.stderr.writelines(f"recording {path}: {note}\n" for note in notes)
     return [shard for name, log in logs.items() for shard in log.shards(metas[name])]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 
 import torch
 from torch import Tensor, distributed, nn
@@ -66,7 +67,10 @@ def shared(module: nn.Module, varies: bool = False) -> nn.Module:
     """
     if count() == 1:
         return module
-    return DistributedDataParallel(module, broadcast_buffers=False, find_unused_parameters=varies)
+    known = signature(DistributedDataParallel).parameters
+    # torch 2.13 calls it otherwise, and warns of the name of before
+    name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    return DistributedDataParallel(module, find_unused_parameters=varies, **{name: False})
 
 
 def mean(value: Tensor) -> Tensor:

@@ -45,6 +45,11 @@ class Recipe(nn.Module):
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: tuple[float, float] = (0.04, 0.4)
 
+    @property
+    def options(self) -> dict[str, object]:
+        """What else tells one run of this method from another; only the same run is resumed."""
+        return {}
+
     def draw(self, rng: np.random.Generator, batch: int) -> Draw:
         """Draw what a step needs for a batch, that of all processes together."""
         return {}

@@ -195,7 +195,7 @@ class Training:
         if processes.rank() == 0:
             state = {
                 "recipe": self.recipe.name,
-                "settings": {name: getattr(self.settings, name) for name in _KEPT_SETTINGS},
+                "settings": self._kept_settings(),
                 "model": self.recipe.state_dict(),
                 "optimiser": self._optimiser.state_dict(),
                 "step": self.step,
@@ -262,9 +262,13 @@ class Training:
         matrices["lr"] = vectors["lr"] = rate
         matrices["weight_decay"] = cosine(share, *recipe.weight_decay)
 
+    def _kept_settings(self) -> dict[str, object]:
+        own = {name: getattr(self.settings, name) for name in _KEPT_SETTINGS}
+        return own | self.recipe.options
+
     def _restore(self) -> None:
         state = load_checkpoint(self.checkpoint)
-        wanted = {name: getattr(self.settings, name) for name in _KEPT_SETTINGS}
+        wanted = self._kept_settings()
         found = state.get("settings"), state.get("recipe")
         if found != (wanted, self.recipe.name):
             raise WeightsError(

@@ -42,6 +42,11 @@ class Normalised(nn.Module):
         self.register_buffer("action_centre", flat.mean(0))
         self.register_buffer("action_scale", flat.std(0) + 1e-6)
 
+    @property
+    def observation_size(self) -> int:
+        """Values of an observation."""
+        return len(self.centre)
+
     def see(self, observation: Tensor) -> Tensor:
         """Normalise observations (B, size)."""
         return ((observation - self.centre) * self.inverse).clamp(-6.0, 6.0)

@@ -69,19 +69,31 @@ def _pairs(
     moves = (
         columns["wanted_joints"] - columns["commanded"] if actions == "joints" else columns["twist"]
     )
-    grips = columns["grip_n"]
-    held = columns["touch_in_contact"].all(1) & (grips > 0.0)
+    grips, held = columns["grip_n"], held_rows(demonstration)
     for index in range(count):
         grip_n = grips[index - 1] if index else 0.0
         felt = demonstration.touches(max(index - lag, 0))
         moment = Moment(felt, columns["joints"][index], grip_n)
         vector = observer.update(moment)
-        rows = np.arange(index - 1, index - 1 + HORIZON)
-        inside = np.clip(rows, 0, count - 1)
-        if not held[index] or not (grips[inside[1 : 1 + CHUNK]] > 0.0).all():
+        if not held[index]:
             continue
-        chunk = moves[inside] * (rows < count)[:, None]
+        chunk = chunk_at(moves, index)
         if actions == "twist":
             frame = observer.frame
             chunk = np.concatenate([chunk[:, :3] @ frame, chunk[:, 3:] @ frame], 1)
         yield vector, chunk
+
+
+def held_rows(demonstration: Demonstration) -> NDArray[np.bool_]:
+    """(T,) during whose chunk the hand held the bead."""
+    closed = demonstration.columns["grip_n"] > 0.0
+    held = demonstration.columns["touch_in_contact"].all(1) & closed
+    ahead = np.concatenate([closed, np.repeat(closed[-1:], CHUNK - 1)])
+    return held & np.lib.stride_tricks.sliding_window_view(ahead, CHUNK).all(1)
+
+
+def chunk_at(moves: NDArray[np.float64], index: int) -> NDArray[np.float64]:
+    """(HORIZON, A) of (T, A) moves, from the one before a row on; none after the last."""
+    rows = np.arange(index - 1, index - 1 + HORIZON)
+    inside = np.clip(rows, 0, len(moves) - 1)
+    return moves[inside] * (rows < len(moves))[:, None]

@@ -19,7 +19,14 @@ from sparsh_ros.errors import ParameterError
 from sparsh_ros.export.export import drop_traces
 from sparsh_ros.policies.demonstrations import Demonstration
 from sparsh_ros.policies.policy import KINDS, PolicyCard, metadata
-from sparsh_ros.recordings.bag_writer import whole_or_nothing
+from sparsh_ros.recordings.whole import whole_or_nothing
+from sparsh_ros.training.policy.images import (
+    END_TO_END,
+    FINE_TUNED,
+    ImagePairs,
+    SeeingNet,
+    make_network,
+)
 from sparsh_ros.training.policy.networks import ChunkNet, DiffusionNet, Normalised
 from sparsh_ros.training.policy.samples import HORIZON, Samples, make_samples
 
@@ -28,7 +35,11 @@ _DOES = {"diffusion": "joints", "chunks": "joints", "felt": "twist"}
 _REPLAN = {"diffusion": 8, "chunks": 8, "felt": 2}
 _EPOCHS = {"diffusion": 25, "chunks": 8, "felt": 8}  # regression is best after two of them
 _AVERAGED = 0.995  # of the weights, per step, for diffusion
+_SLOWER = 0.1
 _LIMIT_PERCENTILE, _ROOM = 99.9, 1.2
+FROZEN = "frozen"
+ENCODERS = (FROZEN, FINE_TUNED, END_TO_END)
+"""That of the features as recorded, or one in the policy: the same trained on, or a new one."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,7 @@ class PolicySettings:
         learning_rate: of AdamW, at its peak.
         seed: of weights, order and the demonstrations for validation.
         without: what the policy does not see, see `observation.GROUPS`.
+        encoder: of `ENCODERS`; policies by what is felt have a frozen one.
     """
 
     kind: str
@@ -50,6 +62,7 @@ class PolicySettings:
     learning_rate: float = 1e-3
     seed: int = 0
     without: str = ""
+    encoder: str = FROZEN
 
     @property
     def count(self) -> int:
@@ -81,12 +94,18 @@ def train_policy(
         on_epoch: called after each epoch.
 
     Raises:
-        ParameterError: The kind is unknown, or there are too few demonstrations.
+        ParameterError: The kind is unknown, it has no encoder of its own, or there are too few
+            demonstrations.
     """
     if settings.kind not in KINDS:
         raise ParameterError(f"policy: wanted one of {', '.join(KINDS)}, found {settings.kind!r}")
     if len(demonstrations) < 2:
         raise ParameterError("policy: wanted 2 demonstrations or more, to train and to validate")
+    if settings.encoder != FROZEN and (_SEES[settings.kind] != "features" or settings.without):
+        raise ParameterError(
+            f"encoder {settings.encoder}: wanted a policy that sees all of the encoder's features "
+            f"(diffusion, chunks), found {settings.kind} without {settings.without or 'nothing'!r}"
+        )
     began = time.monotonic()
     torch.manual_seed(settings.seed)
     train, validation = _split(demonstrations, settings)
@@ -94,78 +113,125 @@ def train_policy(
     card = _card(settings, demonstrations, train)
     with whole_or_nothing(path) as partial:
         _export(network, card, partial)
-    return Result(tuple(losses), time.monotonic() - began, len(train.observations))
+    return Result(tuple(losses), time.monotonic() - began, len(train))
+
+
+class _VectorPairs:
+    """Pairs of observation and chunk, in the way of `ImagePairs`."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.observations, self.actions = (torch.from_numpy(array) for array in samples)
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+    def loss(self, network: Normalised, rows: torch.Tensor) -> torch.Tensor:
+        return network.loss(self.observations[rows], self.actions[rows])
+
+    def mean_loss(self, network: Normalised) -> torch.Tensor:
+        return network.loss(self.observations, self.actions)
+
+
+_Pairs = _VectorPairs | ImagePairs
+_Network = Normalised | SeeingNet
 
 
 def _split(
     demonstrations: Sequence[Demonstration], settings: PolicySettings
-) -> tuple[Samples, Samples]:
+) -> tuple[_Pairs, _Pairs]:
     order = np.random.default_rng(settings.seed).permutation(len(demonstrations))
     held_back = max(len(order) // 10, 1)
-    kind, without = settings.kind, settings.without
     parts = [
-        make_samples([demonstrations[i] for i in part], _SEES[kind], _DOES[kind], without)
+        _pairs([demonstrations[i] for i in part], settings)
         for part in (order[held_back:], order[:held_back])
     ]
     return parts[0], parts[1]
 
 
+def _pairs(demonstrations: Sequence[Demonstration], settings: PolicySettings) -> _Pairs:
+    if settings.encoder != FROZEN:
+        return ImagePairs(demonstrations)
+    kind = settings.kind
+    return _VectorPairs(make_samples(demonstrations, _SEES[kind], _DOES[kind], settings.without))
+
+
+def _make(settings: PolicySettings, train: _Pairs) -> _Network:
+    kind = DiffusionNet if settings.kind == "diffusion" else ChunkNet
+    if isinstance(train, ImagePairs):
+        return make_network(kind, train, settings.encoder)
+    return kind(train.observations, train.actions)
+
+
 def _fit(
-    settings: PolicySettings, train: Samples, validation: Samples, on_epoch: Callable[[], None]
-) -> tuple[Normalised, list[float]]:
-    seen, done = (torch.from_numpy(array) for array in train)
-    held = tuple(torch.from_numpy(array) for array in validation)
-    network = (DiffusionNet if settings.kind == "diffusion" else ChunkNet)(seen, done)
+    settings: PolicySettings, train: _Pairs, validation: _Pairs, on_epoch: Callable[[], None]
+) -> tuple[_Network, list[float]]:
+    network = _make(settings, train)
     averaged = copy.deepcopy(network)
     keeps = _AVERAGED if settings.kind == "diffusion" else 0.0
-    optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=0.01)
-    steps = settings.count * -(-len(seen) // settings.batch)
+    rates = _rates(network, settings.learning_rate)
+    optimiser = torch.optim.AdamW(rates, weight_decay=0.01)
+    steps = settings.count * -(-len(train) // settings.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.learning_rate, total_steps=steps + 1, pct_start=max(0.1, 2.0 / steps)
+        optimiser,
+        [group["lr"] for group in rates],
+        total_steps=steps + 1,
+        pct_start=max(0.1, 2.0 / steps),
     )
     best, losses = copy.deepcopy(network), []
     for _ in range(settings.count):
         network.train()
-        for rows in torch.randperm(len(seen)).split(settings.batch):
-            loss = network.loss(seen[rows], done[rows])
+        for rows in torch.randperm(len(train)).split(settings.batch):
+            loss = train.loss(network, rows)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
             _average(averaged, network, keeps)
-        losses.append(_validate(averaged, held))
+        losses.append(_validate(averaged, validation))
         if losses[-1] == min(losses):
             best = copy.deepcopy(averaged)
         on_epoch()
     return best.eval(), losses
 
 
-def _average(averaged: Normalised, network: Normalised, keeps: float) -> None:
+def _rates(network: _Network, rate: float) -> list[dict]:
+    """Parameters with their learning rates: what was trained already moves slowly."""
+    if not isinstance(network, SeeingNet) or not network.encoder.is_trained:
+        return [{"params": list(network.parameters()), "lr": rate}]
+    return [
+        {"params": list(network.policy.parameters()), "lr": rate},
+        {"params": list(network.encoder.parameters()), "lr": _SLOWER * rate},
+    ]
+
+
+def _average(averaged: _Network, network: _Network, keeps: float) -> None:
     with torch.no_grad():
         pairs = zip(averaged.parameters(), network.parameters(), strict=True)
         for mean, new in pairs:
             mean.lerp_(new, 1.0 - keeps)
+        for mean, new in zip(averaged.buffers(), network.buffers(), strict=True):
+            mean.copy_(new)
 
 
-def _validate(network: Normalised, held: tuple[torch.Tensor, torch.Tensor]) -> float:
+def _validate(network: _Network, held: _Pairs) -> float:
     network.eval()
     state = torch.get_rng_state()
     torch.manual_seed(0)  # the same noise each time, so that epochs can be compared
     with torch.no_grad():
-        loss = float(network.loss(*held))
+        loss = float(held.mean_loss(network))
     torch.set_rng_state(state)
     return loss
 
 
 def _card(
-    settings: PolicySettings, demonstrations: Sequence[Demonstration], train: Samples
+    settings: PolicySettings, demonstrations: Sequence[Demonstration], train: _Pairs
 ) -> PolicyCard:
-    flat = np.abs(train.actions).reshape(-1, train.actions.shape[2])
+    flat = np.abs(train.actions.numpy()).reshape(-1, train.actions.shape[2])
     limits = _ROOM * np.percentile(flat, _LIMIT_PERCENTILE, axis=0)
     return PolicyCard(
         kind=settings.kind,
         rate_hz=demonstrations[0].meta["rate_hz"],
-        observation=_SEES[settings.kind],
+        observation="images" if isinstance(train, ImagePairs) else _SEES[settings.kind],
         actions=_DOES[settings.kind],
         limits=tuple(float(value) for value in limits),
         replan=_REPLAN[settings.kind],
@@ -175,10 +241,10 @@ def _card(
     )
 
 
-def _export(network: Normalised, card: PolicyCard, path: Path) -> None:
-    inputs = [torch.zeros(1, len(network.centre))]
+def _export(network: _Network, card: PolicyCard, path: Path) -> None:
+    inputs = [torch.zeros(1, network.observation_size)]
     names = ["observation"]
-    if isinstance(network, DiffusionNet):
+    if card.kind == "diffusion":
         inputs.append(torch.zeros(1, HORIZON, network.size))
         names.append("noise")
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of operators not in use

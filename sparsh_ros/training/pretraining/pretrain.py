@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import describe_as_yaml
 from sparsh_ros.names import ENCODER_FILE
+from sparsh_ros.training.clips.mixed import MixedClips
 from sparsh_ros.training.clips.store import ClipStore, open_clips
 from sparsh_ros.training.loop import processes
 from sparsh_ros.training.loop.recipe import Recipe
@@ -41,7 +42,7 @@ class Pretraining:
     Attributes:
         recipe: Name of the method, of `RECIPES`.
         spec: The model whose encoder it trains.
-        data: Folder with simulated episodes.
+        data: Folders with simulated episodes or bags; several count alike, see `MixedClips`.
         run: Folder of the run.
         chains: Of each five frames, how many are the newest of a clip.
         minutes: About how long; None where ``loop.steps`` says how many steps.
@@ -51,7 +52,7 @@ class Pretraining:
 
     recipe: str
     spec: ModelSpec
-    data: Path
+    data: Sequence[Path]
     run: Path
     loop: LoopSettings
     chains: int = 5
@@ -81,12 +82,14 @@ def pretrain(job: Pretraining) -> None:
             write_json(job.run / f"{job.recipe}.json", {**describe_run(stores), **summary})
 
 
-def _open(job: Pretraining, cache: Path) -> dict[str, ClipStore]:
-    stores = {
-        split: open_clips(job.data, split, cache, job.spec, job.chains) for split in _PRETRAINED
+def _open(job: Pretraining, cache: Path) -> dict[str, ClipStore | MixedClips]:
+    folders = {data: cache / str(n) if n else cache for n, data in enumerate(job.data)}
+    parts = {
+        split: [open_clips(data, split, own, job.spec, job.chains) for data, own in folders.items()]
+        for split in _PRETRAINED
     }
-    check_splits({split: store.metas for split, store in stores.items()})
-    return stores
+    check_splits({split: [m for s in stores for m in s.metas] for split, stores in parts.items()})
+    return {split: MixedClips(s) if len(s) > 1 else s[0] for split, s in parts.items()}
 
 
 class Job(Protocol):

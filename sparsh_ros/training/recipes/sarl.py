@@ -121,6 +121,10 @@ class Sarl(Byol):
             channels = encoder.config.embed_dim // 2
             self.prototypes = nn.Parameter(F.normalize(torch.randn(PROTOTYPES, channels), dim=1))
 
+    @property
+    def options(self) -> dict[str, object]:
+        return {"losses": sorted(self.weights)}
+
     def compare(self, images: tuple[Tensor, Tensor], views: tuple[View, View]) -> Losses:
         online = [_maps(self.encoder, image) for image in images]
         with torch.no_grad():

@@ -17,12 +17,12 @@ from typing import Any
 import torch
 
 from sparsh_ros.models.loading.encoders import load_model_encoder
-from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.progress import progress_bar
 from sparsh_ros.training.clips.store import ClipStore, open_clips
 from sparsh_ros.training.episodes import SPLITS
 from sparsh_ros.training.splits import check_splits
+from sparsh_ros.training.tacbench.encoders import Contender
 from sparsh_ros.training.tacbench.examples import Examples, examples_of
 from sparsh_ros.training.tacbench.objectives import CLASSES, FIELD, GROUPS, trivial
 from sparsh_ros.training.tacbench.probe import ProbeSettings, ProbeTraining
@@ -53,16 +53,6 @@ class BenchSettings:
     probe: ProbeSettings = ProbeSettings()
     end_to_end: ProbeSettings = ProbeSettings(batch=32)
     chains: int = 1
-
-
-@dataclass(frozen=True)
-class Contender:
-    """An encoder in the benchmark: its name, its description, and whether it stays as it is or is
-    trained from scratch with the heads."""
-
-    name: str
-    spec: ModelSpec
-    frozen: bool
 
 
 class Arena:
@@ -98,7 +88,9 @@ class Arena:
     @cached_property
     def examples(self) -> Mapping[str, Examples]:
         """Examples by split."""
-        encoder = load_model_encoder(self.contender.spec) if self.contender.frozen else None
+        contender, encoder = self.contender, None
+        if contender.frozen:
+            encoder = contender.network or load_model_encoder(contender.spec)
         fields = FIELD in self.tasks
         return {
             split: examples_of(store, self.spec, encoder, self._cache, fields)
@@ -146,7 +138,12 @@ def run_bench(
     records = read_cells(path)
     _write(path, records, "w")  # without a line that was cut off
     groups = [[task for task in group if task in settings.tasks] for group in GROUPS]
-    cells = [(g, *cell) for g in groups if g for cell in _cells(contenders, settings)]
+    cells = [
+        (group, *cell)
+        for group in groups
+        for cell in _cells(contenders, settings)
+        if group and (cell[0].has_grid or FIELD not in group)
+    ]
     arenas: dict[tuple[str, ...], Arena] = {}
     with progress_bar("Benchmark", len(cells)) as bar:
         for count, (tasks, contender, budget, seed) in enumerate(cells):

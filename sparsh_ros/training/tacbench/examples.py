@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.training.clips.store import ClipStore, writing
-from sparsh_ros.training.patches import cut_clips, scale_patches, unfold_scaling
-from sparsh_ros.training.recipes.parts import read_clips
+from sparsh_ros.training.patches import cut_clips, scale_patches
 from sparsh_ros.training.store import PairLabels
+from sparsh_ros.training.tacbench.encoders import read_tokens, readable
 from sparsh_ros.training.tacbench.fields import field_targets
 from sparsh_ros.training.tacbench.simulated.store import ClassStore
 from sparsh_ros.training.tasks import Targets
@@ -26,6 +25,11 @@ from sparsh_ros.training.tasks import Targets
 READ_BATCH = 128
 _ORDER_SEED = 2024
 Inputs = Callable[[NDArray[np.int64]], Tensor]
+
+
+def fastest_device() -> torch.device:
+    """The GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Examples:
 def examples_of(
     store: ClipStore | ClassStore,
     spec: ModelSpec,
-    encoder: VisionTransformer | None,
+    encoder: nn.Module | None,
     cache: Path,
     fields: bool = False,
 ) -> Examples:
@@ -79,7 +83,7 @@ def examples_of(
     Args:
         store: The split.
         spec: The model.
-        encoder: A frozen one that takes plain pixels, whose tokens are computed once; None for a
+        encoder: A frozen one, see `tacbench.encoders`, whose tokens are computed once; None for a
             network that trains the encoder too, which reads scaled patches.
         cache: Folder for the tokens.
         fields: Whether the task is the force field.
@@ -110,18 +114,19 @@ def _truth(store: ClipStore | ClassStore, spec: ModelSpec, fields: bool):
 
 @torch.no_grad()
 def cache_tokens(
-    encoder: VisionTransformer, store: ClipStore | ClassStore, cache: Path
+    encoder: nn.Module, store: ClipStore | ClassStore, cache: Path
 ) -> NDArray[np.float16]:
     """Tokens (n, N, D) of all clips of a store, from disk; computed if they are not there."""
     digest = hashlib.sha256(str(store.folder).encode() + store.rows.tobytes())
     for name, value in sorted(encoder.state_dict().items()):
-        digest.update(name.encode() + value.numpy().tobytes())
+        digest.update(name.encode() + value.cpu().numpy().tobytes())
     path = cache / f"{store.folder.name}-{digest.hexdigest()[:16]}.npy"
     if not path.is_file():
         cache.mkdir(parents=True, exist_ok=True)
-        network = unfold_scaling(encoder).eval()
+        device = fastest_device()
+        network = readable(encoder).to(device)
         parts = [
-            network.forward_patches(read_clips(store.clips(rows), network)).half().numpy()
+            read_tokens(network, store.clips(rows).to(device)).half().cpu().numpy()
             for rows in np.array_split(np.arange(len(store)), max(len(store) // READ_BATCH, 1))
         ]
         partial = path.with_suffix(".partial.npy")

@@ -22,7 +22,7 @@ from sparsh_ros.evaluation.metrics import select_threshold
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.training.schedule import CLIP_NORM, warmed_up
-from sparsh_ros.training.tacbench.examples import READ_BATCH, Examples
+from sparsh_ros.training.tacbench.examples import READ_BATCH, Examples, fastest_device
 from sparsh_ros.training.tacbench.objectives import (
     build_probe,
     loss_weights,
@@ -68,9 +68,11 @@ class Probed(nn.Module):
 
     def forward(self, inputs: Tensor) -> dict[str, Outputs]:
         """Tokens (B, N, D), or patches (B, N, P) where there is an encoder, to each head's
-        outputs."""
+        outputs; both on the CPU, where labels and scores are, wherever the network is."""
+        inputs = inputs.to(next(self.parameters()).device)
         tokens = inputs if self.encoder is None else self.encoder.forward_patches(inputs)
-        return {name: head(tokens) for name, head in self.heads.items()}
+        found = {name: head(tokens) for name, head in self.heads.items()}
+        return {name: {k: v.cpu() for k, v in outputs.items()} for name, outputs in found.items()}
 
 
 class ProbeTraining:
@@ -86,7 +88,7 @@ class ProbeTraining:
         torch.manual_seed(settings.seed)
         self.settings = settings
         self.spec = spec
-        self.network = Probed(names, spec, encoder)
+        self.network = Probed(names, spec, encoder).to(fastest_device())
         self.best = {name: Best() for name in names}
 
     def run(self, train: Examples, validation: Examples) -> None:

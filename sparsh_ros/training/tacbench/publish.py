@@ -20,7 +20,8 @@ from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import describe_as_yaml
 from sparsh_ros.training.patches import fold_scaling, unfold_scaling
 from sparsh_ros.training.steps import describe_run, write_json
-from sparsh_ros.training.tacbench.bench import Arena, Contender
+from sparsh_ros.training.tacbench.bench import Arena
+from sparsh_ros.training.tacbench.encoders import Contender
 from sparsh_ros.training.tacbench.objectives import FIELD, GROUPS
 from sparsh_ros.training.tacbench.probe import ProbeSettings, ProbeTraining
 
@@ -110,7 +111,7 @@ def _export(job: ProbeJob, arena: Arena, training: ProbeTraining) -> None:
 
 
 def _best(job: ProbeJob, training: ProbeTraining):
-    network = training.network
+    network = training.network.cpu()
     if network.encoder is None:
         for name, best in training.best.items():
             own = f"heads.{name}."

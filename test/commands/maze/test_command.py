@@ -78,7 +78,7 @@ def test_bench_keeps_what_it_has_and_writes_table_and_page(tmp_path, monkeypatch
     line = ["bench", "bead-maze", str(policy), "--mazes", "1", "--truth", "--out", str(out)]
     assert main(line) == 0
     page = (out / bench.REPORT_FILE).read_text()
-    assert "straight" in page and "10.8" in page and "straight-truth.mp4" in page
+    assert "straight" in page and "10.8" in page and "straight-truth.webm" in page
     monkeypatch.setattr(bench, "film_policy", None)  # nothing is run again
     assert main(line) == 0
 
@@ -87,3 +87,8 @@ def test_mazes_of_the_demonstrations_are_refused(tmp_path, capsys):
     line = ["bench", "bead-maze", "p.onnx", "--seed", "5", "--out", str(tmp_path)]
     assert main(line) == 1
     assert "wanted a seed from 10000 on, found 5" in capsys.readouterr().err
+
+
+def test_nobody_to_run_is_refused(tmp_path, capsys):
+    assert main(["bench", "bead-maze", "--out", str(tmp_path)]) == 1
+    assert "wanted policies, or --expert" in capsys.readouterr().err

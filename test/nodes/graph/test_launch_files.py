@@ -73,7 +73,7 @@ def test_the_demonstration_of_predicates_is_a_hand_that_somebody_reports() -> No
     perception, printer = hand_processes({"fps": "15"})
     assert perception.executable == "perception" and printer.executable == "predicate_printer"
     assert printer.module == "sparsh_ros.nodes.predicates.printer"
-    wanted = {"names": ["left", "right"], "touch": "hand", "predicates": "auto", "fps": 15.0}
+    wanted = {"names": ["left", "right"], "touch": "hand_demo", "predicates": "auto", "fps": 15.0}
     assert wanted.items() <= {k: perception.parameters[k] for k in wanted}.items()
 
 

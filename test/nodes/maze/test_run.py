@@ -25,7 +25,7 @@ def test_the_bead_moves_and_film_and_report_are_written(tmp_path):
     assert way_cm > 0.3, done.stdout
     assert (tmp_path / graph.FILM_FILE).stat().st_size > 1000
     page = (tmp_path / graph.REPORT_FILE).read_text()
-    assert 'src="maze.mp4"' in page and "control periods missed" in page
+    assert 'src="maze.webm"' in page and "control periods missed" in page
 
 
 def test_a_simulated_maze_has_a_world_and_a_real_one_has_not():

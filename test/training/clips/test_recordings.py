@@ -14,6 +14,7 @@ from sparsh_ros.recordings.bag_writer import START_NS, BagWriter
 from sparsh_ros.recordings.bags import open_bag, profile_key
 from sparsh_ros.training import episodes
 from sparsh_ros.training.clips.episodes import read_shard
+from sparsh_ros.training.clips.mixed import MixedClips
 from sparsh_ros.training.clips.recordings import read_recording
 from sparsh_ros.training.clips.store import open_clips
 from sparsh_ros.training.episodes import SimulatedTouch
@@ -110,3 +111,44 @@ def test_a_bag_without_images_is_named(tmp_path):
     spec = model_spec("mae", "nano", tmp_path)
     with pytest.raises(DatasetError, match="one.*wanted images"):
         open_clips(tmp_path / "data", "train", tmp_path / "cache", spec)
+
+
+def test_a_damaged_bag_among_others_is_named(tmp_path):
+    folder = tmp_path / "data" / "train"
+    for name in ("one", "two"):
+        _write(folder / name, np.arange(20) / 60.0)
+    spec = model_spec("mae", "nano", tmp_path)
+    (file,) = (folder / "two").glob("*.mcap")
+    file.write_bytes(b"no bag" * 99)
+    with pytest.raises(DatasetError, match="train/two"):
+        open_clips(tmp_path / "data", "train", tmp_path / "cache", spec)
+
+
+def test_a_bag_that_was_cut_off_says_so(tmp_path, capsys):
+    folder = tmp_path / "data" / "train"
+    (file,) = _write(folder / "one", np.arange(90) / 60.0).glob("*.mcap")
+    file.write_bytes(file.read_bytes()[:-50])
+    spec = model_spec("mae", "nano", tmp_path)
+    assert len(open_clips(tmp_path / "data", "train", tmp_path / "cache", spec)) > 0
+    assert "train/one: " in capsys.readouterr().err
+
+
+def test_bags_and_episodes_in_one_folder_are_refused(tmp_path):
+    folder = tmp_path / "data" / "train"
+    _write(folder / "one", np.arange(20) / 60.0)
+    (folder / "episode_00000.npz").touch()
+    spec = model_spec("mae", "nano", tmp_path)
+    with pytest.raises(DatasetError, match="found both"):
+        open_clips(tmp_path / "data", "train", tmp_path / "cache", spec)
+
+
+def test_data_sets_are_mixed_alike(tmp_path):
+    spec, parts = model_spec("mae", "nano", tmp_path), []
+    for name, count in (("few", 8), ("many", 25)):
+        _write(tmp_path / name / "train" / "one", np.arange(count) / 60.0)
+        parts.append(open_clips(tmp_path / name, "train", tmp_path / f"cache-{name}", spec))
+    mixed = MixedClips(parts)
+    assert len(mixed) == 2 * 20
+    clips = mixed.clips(np.array([1, 0, 6, 3]))
+    torch.testing.assert_close(clips[[1, 2]], parts[0].clips(np.array([0, 0])))  # 3 clips, again
+    torch.testing.assert_close(clips[[0, 3]], parts[1].clips(np.array([0, 1])))

@@ -69,7 +69,7 @@ def test_a_recording_holds_what_the_simulation_says(bag: Path) -> None:
 def test_features_of_a_recording_are_those_of_the_live_perception(bag: Path) -> None:
     (samples,) = read_samples([bag], DEFAULT_MODEL)
     count, fingers, size = samples.features.shape
-    assert (fingers, size) == (2, 460) and 0 <= round(SECONDS * 30) - count <= 4
+    assert (fingers, size) == (2, 200) and 0 <= round(SECONDS * 30) - count <= 4
     assert set(samples.labels) == set(PREDICATES)
     pressed = samples.features[:, :, 2].max(axis=1)
     touched = samples.labels["is_in_contact"]

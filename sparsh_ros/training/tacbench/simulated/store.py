@@ -18,10 +18,13 @@ from sparsh_ros.errors import DatasetError
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.progress import track
 from sparsh_ros.training.clips.episodes import prepare_frames
-from sparsh_ros.training.clips.store import frame_steps, is_current, map_file, writing
+from sparsh_ros.training.clips.store import CHAINS, frame_steps, is_current, map_file, writing
 from sparsh_ros.training.episodes import list_episodes
+from sparsh_ros.training.tacbench.official import Classified, list_official, read_official
 from sparsh_ros.training.tacbench.simulated.episodes import ClassEpisode
 
+_LAYOUT = 2
+"""Of the files of the cache; others are made again."""
 _BEFORE, _DURING = 0, 1
 
 
@@ -57,7 +60,8 @@ def open_classes(dataset: Path, task: str, split: str, cache: Path, spec: ModelS
     """Open a split of a task, building the files under ``cache`` first where they are missing.
 
     Args:
-        dataset: Folder that `sparsh-ros simulate --task` wrote.
+        dataset: Folder that `sparsh-ros simulate --task` wrote, or TacBench's T4 or T5 as they are
+            published, see `official`; those may also lie in a folder named as the task.
         task: "grasp" or "textile".
         split: "train", "validation" or "test".
         cache: Folder for the files.
@@ -66,62 +70,92 @@ def open_classes(dataset: Path, task: str, split: str, cache: Path, spec: ModelS
     Raises:
         DatasetError: No episodes, a damaged one, or a damaged file of the cache.
     """
-    try:
-        paths = list_episodes(dataset / task, split)
-    except DatasetError as error:
-        raise DatasetError(
-            f"no episodes under {dataset / task / split}; make some with `sparsh-ros simulate "
-            f"--task {task} --out {dataset} --split {split}`"
-        ) from error
+    paths = _list_files(dataset, task, split)
     size = (spec.image_height, spec.image_width)
-    wanted = {"size": size, "episodes": [[p.name, p.stat().st_size] for p in paths]}
+    files = [[str(p.relative_to(dataset)), p.stat().st_size] for p in paths]
+    wanted = {"layout": _LAYOUT, "size": size, "episodes": files}
     folder = cache / f"{size[0]}x{size[1]}" / task / split
     if not is_current(folder, wanted):
         with writing(folder):
             _build(paths, folder, size)
             (folder / "source.json").write_text(json.dumps(wanted))
-    return _open(dataset / task, folder, size, _clip_frames(task, spec))
+    return _open(dataset / task, folder, size, task, spec)
 
 
-def _clip_frames(task: str, spec: ModelSpec) -> NDArray[np.int64]:
-    """Which frames of a sequence make a clip, newest first, the last of them as -1.
+def _list_files(dataset: Path, task: str, split: str) -> list[Path]:
+    try:
+        return list_episodes(dataset / task, split)
+    except DatasetError as error:
+        paths = list_official(dataset / task, task, split) or list_official(dataset, task, split)
+        if not paths:
+            raise DatasetError(
+                f"no episodes under {dataset / task / split}; make some with `sparsh-ros simulate "
+                f"--task {task} --out {dataset} --split {split}`"
+            ) from error
+        return paths
 
-    A grasp is judged while the object is held and before it is lifted, as in the paper: the newer
-    half of a clip is the grasp, the older half the untouched gel.
-    """
-    steps = np.array(frame_steps(spec))
-    if task != "grasp":
-        return -1 - steps
-    return np.where(np.arange(len(steps)) < len(steps) / 2, _DURING, _BEFORE)
+
+def _read(
+    path: Path, task: str, split: str, size: tuple[int, int]
+) -> tuple[list[Classified], dict[str, Any]]:
+    if path.suffix != ".npz":
+        return read_official(path, task, split, size)
+    episode = ClassEpisode.load(path)
+    flat = episode.frames.reshape(-1, *episode.frames.shape[2:])
+    frames = prepare_frames(path, flat, episode.background, episode.meta, size)
+    sequences = frames.reshape(*episode.frames.shape[:2], *size, 3)
+    return list(zip(sequences, episode.classes.tolist(), strict=True)), episode.meta
 
 
 def _build(paths: Sequence[Path], folder: Path, size: tuple[int, int]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "source.json").unlink(missing_ok=True)
-    metas, classes, length = [], [], 0
+    task, split = folder.parent.name, folder.name
+    metas, classes, lengths = [], [], []
     with (folder / "frames.u8").open("wb") as file:
-        for path in track(paths, f"Reading {folder.parent.name}, {folder.name}"):
-            episode = ClassEpisode.load(path)
-            length = episode.frames.shape[1]
-            flat = episode.frames.reshape(-1, *episode.frames.shape[2:])
-            frames = prepare_frames(path, flat, episode.background, episode.meta, size)
-            file.write(frames.tobytes())
-            metas.append(episode.meta)
-            classes.append(episode.classes)
+        for path in track(paths, f"Reading {task}, {split}"):
+            sequences, meta = _read(path, task, split, size)
+            metas.append(meta)
+            for frames, label in sequences:
+                file.write(frames.tobytes())
+                classes.append(label)
+                lengths.append(len(frames))
     np.savez(
         folder / "labels.npz",
-        classes=np.concatenate(classes),
-        length=length,
+        classes=np.array(classes, np.int64),
+        lengths=np.array(lengths, np.int64),
         metas=np.array(json.dumps(metas)),
     )
 
 
 def _open(
-    dataset: Path, folder: Path, size: tuple[int, int], clip: NDArray[np.int64]
+    dataset: Path, folder: Path, size: tuple[int, int], task: str, spec: ModelSpec
 ) -> ClassStore:
     with np.load(folder / "labels.npz") as data:
-        classes, length = data["classes"], int(data["length"])
+        classes, lengths = data["classes"], data["lengths"]
         metas = json.loads(str(data["metas"]))
-    frames = map_file(folder / "frames.u8", np.uint8, (len(classes) * length, *size, 3))
-    rows = np.arange(len(classes))[:, None] * length + clip % length
-    return ClassStore(dataset, folder, metas, classes, frames, rows)
+    frames = map_file(folder / "frames.u8", np.uint8, (int(lengths.sum()), *size, 3))
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    found = [_clips(int(length), task, frame_steps(spec)) for length in lengths]
+    rows = [start + clips for start, clips in zip(starts, found, strict=True)]
+    labels = np.repeat(classes, [len(clips) for clips in found])
+    if not len(labels):
+        raise DatasetError(
+            f"{dataset}, {folder.name}: wanted sequences of more than {frame_steps(spec)[-1]} "
+            f"frames, found at most {lengths.max()}"
+        )
+    return ClassStore(dataset, folder, metas, labels, frames, np.concatenate(rows))
+
+
+def _clips(length: int, task: str, steps: Sequence[int]) -> NDArray[np.int64]:
+    """(k, T) which frames of a sequence make its clips, newest first.
+
+    A grasp is judged while the object is held and before it is lifted, as in the paper: the newer
+    half of a clip is the grasp, the older half the untouched gel. A textile's clips end with its
+    last frame and, where it is long, with every fifth before.
+    """
+    if task == "grasp":
+        older = np.arange(len(steps)) >= len(steps) / 2
+        return np.where(older, _BEFORE, _DURING)[None]
+    newest = np.arange(length - 1, steps[-1] - 1, -CHAINS)
+    return newest[:, None] - np.array(steps)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from reference import sarl as reference
 
+from sparsh_ros.errors import WeightsError
 from sparsh_ros.models.resnet.network import ResNetConfig
 from sparsh_ros.training.loop.training import LoopSettings, Training
 from sparsh_ros.training.pretraining.images import IMAGE_RECIPES, build_recipe
@@ -92,6 +93,13 @@ def test_the_rate_is_constant_and_the_target_follows(tmp_path):
         assert training._optimiser.param_groups[0]["lr"] == pytest.approx(1e-3)
     gap, moved = recipe.encoder.conv1.weight - before, recipe.target.conv1.weight - before
     assert 0.0 < moved.norm() < 0.1 * gap.norm()
+
+
+def test_sarl_is_not_resumed_with_other_losses(tmp_path):
+    _training("sarl", tmp_path, losses=("sal",)).save()
+    with pytest.raises(WeightsError, match=r"\['ram'\].*\['sal'\].*give the same options"):
+        _training("sarl", tmp_path, resume=True, losses=("ram",))
+    _training("sarl", tmp_path, resume=True, losses=("sal",))
 
 
 def test_sarl_without_its_losses_is_byol(tmp_path):
