@@ -174,6 +174,7 @@ def add_bench_cross_sensor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gallery", type=positive_count, default=100, help="touches to find one in"
     )
+    _add_subtract(parser)
     _add_probes(parser)
 
 
