@@ -29,6 +29,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.training.pretraining.models import RECIPES, model_spec
+from sparsh_ros.training.tacbench.bench import read_cells
+from sparsh_ros.training.tacbench.table import MEASURES
 
 SHARE_OF_RECIPES = 0.55  # of all minutes; the rest is for the table
 SPARE_S = 60.0  # a run may take longer than its trial told, and has data to read first
@@ -158,9 +160,7 @@ def describe(name: str, arguments: argparse.Namespace, peak: float) -> dict[str,
 def write_summary(out: Path, peak: dict, recipes: dict[str, dict], failed: list[str]) -> None:
     """`summary.json` and `summary.md`, with the cells of the table that are there."""
     cells = out / "tacbench" / "cells.jsonl"
-    records = (
-        [json.loads(line) for line in cells.read_text().splitlines()] if cells.exists() else []
-    )
+    records = read_cells(cells)
     found = {"peak": peak, "recipes": recipes, "failed": failed, "cells": records}
     (out / "summary.json").write_text(json.dumps(found, indent=2) + "\n")
     lines = [
@@ -175,12 +175,12 @@ def write_summary(out: Path, peak: dict, recipes: dict[str, dict], failed: list[
             f"{values['gigaflop_per_image']:.3g} | {values['share_of_peak']:.1%} | "
             f"{values['held_out_loss']:.4g} |"
         )
-    lines += ["", "| task | encoder | labels | scores |", "|---|---|---:|---|"]
+    lines += ["", "| task | encoder | labels | score |", "|---|---|---:|---:|"]
     for record in records:
-        scores = ", ".join(f"{key} {value:.4g}" for key, value in record["scores"].items())
-        lines.append(
-            f"| {record['task']} | {record['encoder']} | {record['budget']:.0%} | {scores} |"
-        )
+        measure = MEASURES[record["task"]][0]
+        score = f"{record['scores'][measure.key]:.{measure.digits}f} {measure.unit}".rstrip()
+        labels = f"{record['budget']:.0%}"
+        lines.append(f"| {measure.title} | {record['encoder']} | {labels} | {score} |")
     if failed:
         lines += ["", f"Not done: {', '.join(failed)}; see the logs, and run it again to go on."]
     (out / "summary.md").write_text("\n".join(lines) + "\n")

@@ -217,6 +217,8 @@ class Training:
         for step in range(TRIAL_STEPS):
             begin = time.monotonic()
             self._losses(self._model, source, self.settings.seed, step, 0.0)["loss"].backward()
+            if self.device.type == "cuda":
+                torch.cuda.synchronize()  # or it would be asked before it is done
             times.append(time.monotonic() - begin)
         self._optimiser.zero_grad()
         self.recipe.load_state_dict(state)
