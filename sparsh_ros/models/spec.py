@@ -32,6 +32,8 @@ from sparsh_ros.names import FORCE_AXES, POSE_AXES
 
 POSE_BINS = 11
 SPARSH = "sparsh"
+RESNET = "resnet18"
+"""Family, and beginning of the sizes, of ResNets that read the two frames of a pair one by one."""
 
 
 class Architecture(NamedTuple):
@@ -50,6 +52,8 @@ SIZES = {
     "small": Architecture(384, 12, 6),
     "base": Architecture(768, 12, 12),
     "large": Architecture(1024, 24, 16),
+    RESNET: Architecture(2 * 512, 8, 16),  # a token is of one place in both frames
+    f"{RESNET}-nano": Architecture(2 * 128, 8, 4),
     STREAM: Architecture(
         CHANNELS, 0, 0
     ),  # no transformer, see `sparsh_ros.models.streaming.network`
@@ -173,9 +177,10 @@ class ModelSpec:
             raise ModelError(
                 f"model {self.name}: size {self.size!r} is unknown; use one of {', '.join(SIZES)}"
             )
-        if self.family not in (SPARSH, *FAMILIES):
+        families = (SPARSH, RESNET, *FAMILIES)
+        if self.family not in families:
             raise ModelError(
-                f"model {self.name}: family wants one of {', '.join((SPARSH, *FAMILIES))}, "
+                f"model {self.name}: family wants one of {', '.join(families)}, "
                 f"found {self.family!r}"
             )
         for name, least in (

@@ -21,7 +21,7 @@ DELAY_S = 0.35
 def moments() -> list[Moment]:
     """What was said and true at each frame of the first round of tasks."""
     hand = watch(DEFAULT_MODEL, "auto", 0)
-    return list(takewhile(lambda one: one.time_s <= 20.5, hand))
+    return list(takewhile(lambda one: one.time_s <= 18.6, hand))
 
 
 def near(moments: list[Moment], part: str, name: str, time_s: float) -> set[bool]:

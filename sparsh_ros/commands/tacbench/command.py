@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table as Screen
 
 from sparsh_ros.commands.tacbench.gap import gap_section
+from sparsh_ros.models.spec import RESNET
 from sparsh_ros.reports.tacbench import Section, write_report
 from sparsh_ros.training.pretraining.models import model_spec
 from sparsh_ros.training.tacbench import paper, table
@@ -47,7 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the benchmark; writes cells.jsonl, tacbench.json and tacbench.html."""
     torch.set_num_threads(arguments.threads)
     contenders = [open_contender(path) for path in arguments.encoders]
-    spec = model_spec("end-to-end", contenders[0].spec.size, arguments.out)
+    size = contenders[0].spec.size
+    size = "nano" if size.startswith(RESNET) else size
+    spec = model_spec("end-to-end", size, arguments.out)
     contenders.append(Contender(END_TO_END, spec, frozen=False))
     settings = BenchSettings(
         budgets=tuple(budget / 100.0 for budget in arguments.budgets),

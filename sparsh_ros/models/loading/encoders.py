@@ -30,7 +30,9 @@ from sparsh_ros.models.checkpoints.architecture import (
 )
 from sparsh_ros.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from sparsh_ros.models.checkpoints.tensor_info import some
-from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.models.resnet.files import load_pair
+from sparsh_ros.models.resnet.network import ResNetPair
+from sparsh_ros.models.spec import RESNET, ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.models.zoo import describe_encoder
 from sparsh_ros.names import ENCODER_FILE
@@ -135,7 +137,9 @@ def _check_order(file: Checkpoint, count: int) -> None:
             )
 
 
-def load_model_encoder(spec: ModelSpec, path: Path | None = None) -> VisionTransformer | AnyTouch:
+def load_model_encoder(
+    spec: ModelSpec, path: Path | None = None
+) -> VisionTransformer | AnyTouch | ResNetPair:
     """Load the encoder that a model's description is about, as `load_encoder` does.
 
     Args:
@@ -147,6 +151,8 @@ def load_model_encoder(spec: ModelSpec, path: Path | None = None) -> VisionTrans
         WeightsError: As `load_encoder`, or the file holds another architecture.
     """
     own = spec.files.encoder if spec.files else spec.weights / ENCODER_FILE
+    if spec.family == RESNET:
+        return load_pair(spec, path or own)
     file = open_checkpoint(path or own)
     _refuse_unexpected(file)
     inferred, wanted = file.encoder_config, spec.encoder_config

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from sparsh_ros.models.checkpoints.architecture import EncoderConfig
+
 STAGES = 4
 _WIDTH = 64  # channels of the first stage, as published
+_WIDEST, _LARGEST = 256, 2048
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,25 @@ class ResNetConfig:
     pools_early: bool = True
     image_size: int = 224
 
+    def __post_init__(self) -> None:
+        for name, value, most in (
+            ("width", self.width, _WIDEST),
+            ("image_size", self.image_size, _LARGEST),
+        ):
+            if type(value) is not int or not 0 < value <= most:
+                raise ValueError(f"{name}: wanted 1 to {most}, found {value!r}")
+        if type(self.pools_early) is not bool:
+            raise ValueError(f"pools_early: wanted true or false, found {self.pools_early!r}")
+
     @property
     def embed_dim(self) -> int:
         """Channels of the last stage, and of the vector."""
         return self.width * 2 ** (STAGES - 1)
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the image from one place of the last map to the next."""
+        return 32 if self.pools_early else 16
 
     @property
     def is_light(self) -> bool:
@@ -100,9 +118,32 @@ class ResNet18(nn.Module):
         third = self.layer3(second)
         return second, third, self.layer4(third)
 
+    def read_pair(self, frames: Tensor) -> Tensor:
+        """(B, T, 3, H, W) as for `maps` -> (B, N, T D), the last maps of all frames, row by row."""
+        maps = self.maps(frames.flatten(0, 1))[-1].flatten(2)
+        return maps.unflatten(0, frames.shape[:2]).permute(0, 3, 1, 2).flatten(2)
+
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) as for `maps` -> (B, D), the mean over the last map."""
         return self.maps(images)[-1].mean(dim=(2, 3))
+
+
+class ResNetPair(ResNet18):
+    """A ResNet-18 for models of frame pairs: each place of the last map is a token of both frames.
+
+    Args:
+        config: What the model's description says; ``embed_dim`` is that of both vectors.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        width = config.embed_dim // 2**STAGES
+        pools_early = config.patch_size == ResNetConfig().stride
+        super().__init__(ResNetConfig(width, pools_early, config.image_size[0]))
+        self.config = config
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 6, H, W) float in [0, 1], newest RGB frame first -> (B, N, 2 D)."""
+        return self.read_pair(images.unflatten(1, (2, 3)))
 
 
 def _stage(inputs: int, outputs: int, stride: int) -> nn.Sequential:

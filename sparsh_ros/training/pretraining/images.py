@@ -4,6 +4,7 @@
 <run>/<recipe>/             checkpoint and log of the loop
 <run>/encoder.safetensors   the encoder, with torchvision's names
 <run>/resnet.json           its architecture
+<run>/model.yaml            its description, for `train probe --model`
 <run>/<recipe>.json         what the run was
 """
 
@@ -15,13 +16,14 @@ from pathlib import Path
 
 import torch
 
-from sparsh_ros.models.resnet.files import save_encoder
+from sparsh_ros.models.resnet.files import describe_run, save_encoder
 from sparsh_ros.models.resnet.network import RESNETS, ResNet18, ResNetConfig
+from sparsh_ros.models.zoo import describe_as_yaml
 from sparsh_ros.training.loop import processes
 from sparsh_ros.training.loop.recipe import Recipe
 from sparsh_ros.training.loop.training import LoopSettings
 from sparsh_ros.training.pretraining.image_folder import ImageFolder
-from sparsh_ros.training.pretraining.pretrain import run_loop
+from sparsh_ros.training.pretraining.pretrain import MODEL_FILE, run_loop
 from sparsh_ros.training.recipes.sarl import WEIGHTS, Sarl
 from sparsh_ros.training.recipes.siamese.barlow_twins import BarlowTwins
 from sparsh_ros.training.recipes.siamese.byol import Byol
@@ -94,6 +96,8 @@ def pretrain_images(job: ImagePretraining) -> None:
         summary = run_loop(job, recipe, sources)
         if processes.rank() == 0:
             save_encoder(recipe.exported(), job.run)
+            spec = describe_run(f"{job.recipe}-{job.size}", RESNETS[job.size], Path("."))
+            (job.run / MODEL_FILE).write_text(describe_as_yaml(spec))
             about = {"data": _describe(sources), "losses": list(job.losses)}
             write_json(job.run / f"{job.recipe}.json", {**about, **summary})
 

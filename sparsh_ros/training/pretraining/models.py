@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sparsh_ros.errors import ModelError
-from sparsh_ros.models.spec import SIZES, STREAM, ModelSpec
+from sparsh_ros.models.spec import RESNET, SIZES, STREAM, ModelSpec
 from sparsh_ros.training.episodes import RATE_HZ
 from sparsh_ros.training.loop.recipe import Recipe
 from sparsh_ros.training.recipes.dino import Dino
@@ -37,9 +37,9 @@ def model_spec(name: str, size: str, folder: Path) -> ModelSpec:
     Raises:
         ModelError: The size is unknown.
     """
-    if size not in SIZES or size == STREAM:
-        sizes = ", ".join(known for known in SIZES if known != STREAM)
-        raise ModelError(f"size {size!r}: unknown; choose one of {sizes}")
+    sizes = [known for known in SIZES if known != STREAM and not known.startswith(RESNET)]
+    if size not in sizes:
+        raise ModelError(f"size {size!r}: unknown; choose one of {', '.join(sizes)}")
     spec = ModelSpec(f"{name}-{size}", size, LICENCE, folder, **_NANO if size == "nano" else {})
     if name != VJepa.name:
         return spec

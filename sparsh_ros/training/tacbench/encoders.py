@@ -128,6 +128,4 @@ def read_tokens(network: nn.Module, clips: Tensor) -> Tensor:
         if isinstance(network, AnyTouch2):
             images = (images + (BACKGROUND_OFFSET - NEUTRAL / 255.0)).clamp(0, 1)
         return network(images.flip(1))
-    batch, frames = images.shape[:2]
-    maps = network.maps(images.flatten(0, 1))[-1].flatten(2)
-    return maps.unflatten(0, (batch, frames)).permute(0, 3, 1, 2).flatten(2)
+    return network.read_pair(images)

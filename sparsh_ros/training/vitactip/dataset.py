@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.progress import track
 from sparsh_ros.simulation.vitactip.instance import draw_instance
+from sparsh_ros.simulation.vitactip.objects import MATERIALS, PITCHES_MM, SHAPES
 from sparsh_ros.simulation.vitactip.touches import TipLabels, plan_touch, touch
 from sparsh_ros.training.episodes import SEED_STRIDE
 from sparsh_ros.training.splits import read_split, write_split
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
 SPLITS = ("train", "validation", "test")
 KINDS = 3  # of touches: shapes, gratings, edges
 TOUCHES_PER_TIP = 25
+_COLUMNS: dict[str, tuple[tuple[int, ...], int]] = {
+    "shape": ((), len(SHAPES)),
+    "grating": ((), len(PITCHES_MM)),
+    "material": ((), len(MATERIALS)),
+    "force": ((3,), 0),
+    "contact": ((2,), 0),
+    "edge": ((3,), 0),
+}
+"""Label -> shape of a row, and how many classes; 0 for numbers."""
 _REMEDY = "make it again with `sparsh-ros simulate-vitactip`"
 
 
@@ -89,12 +99,34 @@ def read_tips(folder: Path, split: str) -> TipImages:
     path, names = folder / f"{split}.npz", ("images", *TipLabels._fields)
     labels, meta = read_split(path, names, "images of a simulated ViTacTip", _REMEDY)
     images = labels.pop("images")
-    if images.ndim != 4 or images.dtype != np.uint8:
+    if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
         raise DatasetError(
             f"{path}: wanted images (N, S, S, 3) uint8, found {images.shape} {images.dtype}; "
             f"{_REMEDY}"
         )
+    _check_labels(path, labels, meta)
     return TipImages(images, labels, meta)
+
+
+def _check_labels(path: Path, labels: dict[str, NDArray], meta: Any) -> None:
+    """Refuse classes that there are not, columns of other shapes, and what tells no fingertips."""
+    tips = meta.get("tips") if isinstance(meta, dict) else None
+    if not (
+        isinstance(tips, list)
+        and len(tips) == 2
+        and all(type(tip) is int for tip in tips)
+        and isinstance(meta.get("variant"), str)
+    ):
+        raise DatasetError(f"{path}: wanted a variant and two fingertips, found {meta}; {_REMEDY}")
+    for name, (shape, classes) in _COLUMNS.items():
+        column = labels[name]
+        kind = column.dtype.kind
+        fits = column.shape[1:] == shape and kind == ("i" if classes else "f")
+        if not fits or (classes and not -1 <= column.min() <= column.max() < classes):
+            wanted = f"classes below {classes}" if classes else f"floats (N, {shape[0]})"
+            raise DatasetError(
+                f"{path}: wanted {name} as {wanted}, found {column.dtype} {column.shape}; {_REMEDY}"
+            )
 
 
 def read_splits(folder: Path, splits: tuple[str, ...] = SPLITS) -> dict[str, TipImages]:

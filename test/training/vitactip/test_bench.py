@@ -93,6 +93,39 @@ def test_a_trained_run_is_compared_in_the_table(tips, tmp_path, capsys):
     assert (out / "cells.jsonl").read_text() == cells
 
 
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"meta": np.array("[1]")}, "wanted a variant and two fingertips"),
+        ({"meta": np.array('{"variant": "vitac", "tips": ["0", 1]}')}, "two fingertips"),
+        ({"shape": np.full(12, 99)}, "wanted shape as classes below 8"),
+        ({"shape": np.full(12, 0.5)}, "wanted shape as classes below 8"),
+        ({"force": np.zeros((12, 7), np.float32)}, r"wanted force as floats \(N, 3\)"),
+        ({"images": np.zeros((12, 24, 24, 1), np.uint8)}, "wanted images"),
+        ({"shape": np.array([print] * 12, object)}, "cannot be read as images"),
+    ],
+    ids=["no meta", "tips", "class", "float class", "axes", "grey", "pickle"],
+)
+def test_foreign_columns_are_refused_by_a_sentence(changed, reason, tips, tmp_path):
+    with np.load(tips / "test.npz") as data:
+        np.savez(tmp_path / "test.npz", **{**data, **changed})
+    with pytest.raises(DatasetError, match=reason) as caught:
+        read_tips(tmp_path, "test")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "config",
+    ['{"width": "16"}', '{"width": -1}', '{"width": 10000000000}', '{"image_size": 0}']
+    + ['{"pools_early": "no"}', "[1]", "null", '{"depth": 3}', "{"],
+)
+def test_foreign_descriptions_are_refused_by_a_sentence(config, tmp_path):
+    (tmp_path / "resnet.json").write_text(config)
+    with pytest.raises(ModelError, match=r"wanted a pre-training run with resnet\.json") as caught:
+        load_resnet(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
 def test_an_encoder_comes_back_and_strange_folders_are_refused(tmp_path):
     torch.manual_seed(0)
     encoder = ResNet18(ResNetConfig(8, False, 24)).eval()
