@@ -45,13 +45,9 @@ TASKS = ("shape", "grating", "material", "force", "contact", "edge")
 
 def add_simulate_vitactip(parser: argparse.ArgumentParser) -> None:
     """Options of `sparsh-ros simulate-vitactip`."""
-    parser.add_argument(
-        "--variant",
-        choices=VARIANTS,
-        default="vitactip",
-        help="clear skin with pins, opaque skin with pins, clear skin without",
-    )
     _add_simulation(parser, touches=3000, image_size=64)
+    kinds = "clear skin with pins, opaque skin with pins, clear skin without"
+    parser.add_argument("--variant", choices=VARIANTS, default="vitactip", help=kinds)
 
 
 def add_simulate_multisensor(parser: argparse.ArgumentParser) -> None:
@@ -113,6 +109,13 @@ def add_stage(parser: argparse.ArgumentParser, name: str) -> None:
             help="run of `sparsh-ros train anytouch`, or a file of stage 1",
         )
         parser.set_defaults(size="nano")
+    _add_subtract(parser)
+
+
+def _add_subtract(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--subtract", action="store_true", help="take backgrounds away, as AnyTouch 2 does"
+    )
 
 
 def add_touch_probe(parser: argparse.ArgumentParser) -> None:
@@ -171,6 +174,7 @@ def add_bench_cross_sensor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gallery", type=positive_count, default=100, help="touches to find one in"
     )
+    _add_subtract(parser)
     _add_probes(parser)
 
 

@@ -74,6 +74,7 @@ def add_train_policy(steps: argparse._SubParsersAction, add_step: AddStep) -> No
     parser.add_argument(
         "--encoder", choices=ENCODERS, default="frozen", help="of diffusion and chunks"
     )
+    parser.add_argument("--truth", action="store_true", help="learn from the truth, not estimates")
     parser.add_argument("--without", choices=GROUPS, default="", help="what it does not see")
     parser.add_argument(
         "--epochs", type=positive_count, help="over the data (default: 25 for diffusion, else 8)"

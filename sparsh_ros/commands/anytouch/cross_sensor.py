@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = Settings(arguments.source, arguments.gallery, tuple(arguments.seeds))
     with stoppable(lambda: "stopped; nothing was written"):
         encoders = _load(arguments.encoders)
-        touches = open_touches(arguments.data)
+        touches = open_touches(arguments.data, subtract=arguments.subtract)
         found = {}
         with progress_bar("Comparing", len(encoders)) as bar:
             for name, encoder in encoders.items():

@@ -29,7 +29,8 @@ def run_stage(arguments: argparse.Namespace, loop: LoopSettings) -> int:
     torch.set_num_threads(arguments.threads)
     minutes = None if arguments.steps else arguments.minutes
     where = arguments.data, arguments.folder
-    options = minutes, arguments.resume, arguments.size, arguments.start
+    start = arguments.size, arguments.start, arguments.subtract
+    options = minutes, arguments.resume, *start
     train_anytouch(AnyTouchTraining(arguments.step, *where, loop, *options))
     return 0
 

@@ -24,6 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         without=arguments.without,
         encoder=arguments.encoder,
+        truth=arguments.truth,
     )
     with progress_bar(f"Policy {arguments.kind}", settings.count) as bar:
         result = train_policy(demonstrations[:count], settings, arguments.out, bar.advance)

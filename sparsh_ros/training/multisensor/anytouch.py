@@ -3,6 +3,7 @@
 
 <run>/<recipe>/          checkpoint and log of the loop
 <run>/checkpoint.pth     the model, with the names of the published checkpoints, for `load_encoder`
+<run>/model.yaml         its description, for `--model`, and which file is the encoder's
 <run>/<recipe>.json      what the run was
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor
@@ -17,11 +19,16 @@ from torch import Tensor
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.models.anytouch.encoder import AnyTouch
 from sparsh_ros.models.checkpoints.anytouch.config import PATCH_KERNEL, AnyTouchConfig
+from sparsh_ros.models.checkpoints.weight_files import CHOICE_FILE, ENCODER
 from sparsh_ros.models.loading.encoders import load_encoder
+from sparsh_ros.models.spec import SIZES, Architecture, ModelSpec
+from sparsh_ros.models.zoo import describe_as_yaml
+from sparsh_ros.simulation.multisensor.touches import RATE_HZ
 from sparsh_ros.training.loop import processes
 from sparsh_ros.training.loop.training import LoopSettings
 from sparsh_ros.training.multisensor.dataset import AlignedTouches, open_touches
-from sparsh_ros.training.pretraining.pretrain import run_loop
+from sparsh_ros.training.pretraining.models import LICENCE
+from sparsh_ros.training.pretraining.pretrain import MODEL_FILE, run_loop
 from sparsh_ros.training.recipes.anytouch.align import AnyTouchAlign
 from sparsh_ros.training.recipes.anytouch.decoder import HEAD_WIDTH, TouchMae
 from sparsh_ros.training.recipes.anytouch.masked import AnyTouchMasked
@@ -55,6 +62,7 @@ class AnyTouchTraining:
         resume: Whether to go on from the last checkpoint of this run.
         size: Of a fresh encoder, "nano" or "large".
         start: Run or file of stage 1 to go on from; None begins with fresh weights.
+        subtract: Whether to take backgrounds away, which AnyTouch 2 does and AnyTouch does not.
     """
 
     recipe: str
@@ -65,6 +73,7 @@ class AnyTouchTraining:
     resume: bool = False
     size: str = "nano"
     start: Path | None = None
+    subtract: bool = False
 
 
 def train_anytouch(job: AnyTouchTraining) -> None:
@@ -75,7 +84,7 @@ def train_anytouch(job: AnyTouchTraining) -> None:
         TrainingError: The loss is no number, or the disk is full.
         WeightsError: There is nothing to resume, or another run; or nothing to start from.
     """
-    touches = open_touches(job.data, _SPLITS)
+    touches = open_touches(job.data, _SPLITS, job.subtract)
     torch.manual_seed(job.loop.seed)
     model = build_mae(*_SIZES[job.size]) if job.start is None else load_mae(job.start)
     recipe = ANYTOUCH_RECIPES[job.recipe](model)
@@ -83,7 +92,10 @@ def train_anytouch(job: AnyTouchTraining) -> None:
         summary = run_loop(job, recipe, touches)
         if processes.rank() == 0:
             save_model(recipe, job.run / CHECKPOINT)
-            about = {"data": _describe(touches), "start": str(job.start or "")}
+            if not job.subtract:  # the live graph gives AnyTouch its frames as they are
+                _write_description(job, recipe.exported().config)
+            about = {"data": _describe(touches), "subtract": job.subtract}
+            about |= {"start": str(job.start or "")}
             write_json(job.run / f"{job.recipe}.json", {**about, **summary})
 
 
@@ -135,18 +147,38 @@ def load_mae(path: Path) -> TouchMae:
         WeightsError: It is none, or has no decoder.
     """
     encoder, path = load_anytouch(path), _file_of(path)
-    state = _read_state(path)
     try:
+        state = _read_state(path)
         width, _ = state["decoder_embed.weight"].shape
         depth = len({n.split(".")[1] for n in state if n.startswith("touch_decoder_blocks.")})
         model = TouchMae(encoder.config, width // HEAD_WIDTH * HEAD_WIDTH, depth)
         model.load_state_dict(state)
-    except (KeyError, ValueError, RuntimeError) as error:
+    except (KeyError, ValueError, RuntimeError, UnpicklingError) as error:
         raise WeightsError(
             f"{path}: wanted the decoder of stage 1 beside the encoder, found none that fits "
             f"({str(error).splitlines()[0]}); give the file of stage 1"
         ) from error
     return model
+
+
+def _write_description(job: AnyTouchTraining, config: AnyTouchConfig) -> None:
+    """For the live graph, where the size has a name."""
+    found = Architecture(config.embed_dim, config.depth, config.num_heads)
+    for size in [name for name, architecture in SIZES.items() if architecture == found]:
+        height, width = config.image_size
+        spec = ModelSpec(
+            f"{job.recipe}-{size}",
+            size,
+            LICENCE,
+            Path("."),
+            family=config.family,
+            patch_size=config.patch_size,
+            image_height=height,
+            image_width=width,
+            frame_offsets_s=tuple(step / RATE_HZ for step in range(config.frames)),
+        )
+        (job.run / MODEL_FILE).write_text(describe_as_yaml(spec))
+        (job.run / CHOICE_FILE).write_text(f"{ENCODER}: {CHECKPOINT}\n")
 
 
 def _file_of(path: Path) -> Path:

@@ -6,7 +6,7 @@ As in the corpora of AnyTouch, not every touch has a picture, and not every one 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ UNSEEN_KINDS = EPISODES["test"][1]
 _KIND_NAMES = tuple(KINDS)
 _SEEN = ("frames", "pictures", "captions")
 _LABELS = ("has_picture", "has_words", "kind", "material", "seed")
+_OFFSET = 130  # of 255, see `models.anytouch.encoder.BACKGROUND_OFFSET`
 _WHAT = "touches of several simulated sensors"
 _REMEDY = "make it again with `sparsh-ros simulate-multisensor`"
 
@@ -65,6 +66,19 @@ class AlignedTouches:
         return np.flatnonzero(
             np.isin(self.labels["kind"], [_KIND_NAMES.index(kind) for kind in kinds])
         )
+
+    def without_background(self) -> AlignedTouches:
+        """Frames as AnyTouch 2 sees them, clip(frame - background + 130, 0, 255).
+
+        The background of a sensor is the median of its frames: its touches lie all over the gel.
+        """
+        frames = np.empty_like(self.frames)
+        for seed in np.unique(self.labels["seed"]):
+            rows = np.flatnonzero(self.labels["seed"] == seed)
+            own = self.frames[rows].astype(np.int16)
+            free = np.median(own, axis=(0, 2), keepdims=True).astype(np.int16)
+            frames[rows] = (own - free + _OFFSET).clip(0, 255)
+        return replace(self, frames=frames)
 
     def clips(self, index: NDArray[np.int64]) -> dict[str, Tensor]:
         """Touches of indices (B,), as the recipes of AnyTouch read them.
@@ -144,15 +158,22 @@ def read_touches(folder: Path, split: str) -> AlignedTouches:
     return _touches(columns, meta)
 
 
-def open_touches(folder: Path, splits: tuple[str, ...] = SPLITS) -> dict[str, AlignedTouches]:
+def open_touches(
+    folder: Path, splits: tuple[str, ...] = SPLITS, subtract: bool = False
+) -> dict[str, AlignedTouches]:
     """Read splits and check that none shares a sensor with another.
+
+    Args:
+        folder: Where they are.
+        splits: Which.
+        subtract: Whether to take backgrounds away, see `AlignedTouches.without_background`.
 
     Raises:
         DatasetError: As `read_touches`, or two share one.
     """
     touches = {split: read_touches(folder, split) for split in splits}
     check_splits({split: _metas(found) for split, found in touches.items()})
-    return touches
+    return {s: t.without_background() if subtract else t for s, t in touches.items()}
 
 
 def _touches(columns: dict[str, NDArray], meta: dict[str, Any]) -> AlignedTouches:

@@ -33,7 +33,11 @@ class Samples(NamedTuple):
 
 
 def make_samples(
-    demonstrations: Sequence[Demonstration], observation: str, actions: str, without: str = ""
+    demonstrations: Sequence[Demonstration],
+    observation: str,
+    actions: str,
+    without: str = "",
+    touch: str = "touch",
 ) -> Samples:
     """All pairs during whose chunk the hand held the bead.
 
@@ -42,6 +46,7 @@ def make_samples(
         observation: "features" or "felt".
         actions: "joints" or "twist".
         without: a group of `observation.GROUPS` to leave out.
+        touch: what was felt, "touch", or what was true, "true".
 
     Raises:
         DatasetError: There are none.
@@ -50,7 +55,7 @@ def make_samples(
         pair
         for demonstration in demonstrations
         for lag in LAGS
-        for pair in _pairs(demonstration, observation, actions, without, lag)
+        for pair in _pairs(demonstration, Observer(observation, without), actions, touch, lag)
     ]
     if not pairs:
         raise DatasetError(
@@ -62,17 +67,16 @@ def make_samples(
 
 
 def _pairs(
-    demonstration: Demonstration, observation: str, actions: str, without: str, lag: int
+    demonstration: Demonstration, observer: Observer, actions: str, touch: str, lag: int
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float64]]]:
     columns, count = demonstration.columns, len(demonstration)
-    observer = Observer(observation, without)
     moves = (
         columns["wanted_joints"] - columns["commanded"] if actions == "joints" else columns["twist"]
     )
     grips, held = columns["grip_n"], held_rows(demonstration)
     for index in range(count):
         grip_n = grips[index - 1] if index else 0.0
-        felt = demonstration.touches(max(index - lag, 0))
+        felt = demonstration.touches(max(index - lag, 0), touch)
         moment = Moment(felt, columns["joints"][index], grip_n)
         vector = observer.update(moment)
         if not held[index]:

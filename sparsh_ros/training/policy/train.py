@@ -54,6 +54,7 @@ class PolicySettings:
         seed: of weights, order and the demonstrations for validation.
         without: what the policy does not see, see `observation.GROUPS`.
         encoder: of `ENCODERS`; policies by what is felt have a frozen one.
+        truth: learn from what was true in place of what was felt, for `bench bead-maze --truth`.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class PolicySettings:
     seed: int = 0
     without: str = ""
     encoder: str = FROZEN
+    truth: bool = False
 
     @property
     def count(self) -> int:
@@ -106,6 +108,8 @@ def train_policy(
             f"encoder {settings.encoder}: wanted a policy that sees all of the encoder's features "
             f"(diffusion, chunks), found {settings.kind} without {settings.without or 'nothing'!r}"
         )
+    if settings.truth and _SEES[settings.kind] != "felt":
+        raise ParameterError(f"truth: wanted a policy by what is felt, found {settings.kind}")
     began = time.monotonic()
     torch.manual_seed(settings.seed)
     train, validation = _split(demonstrations, settings)
@@ -151,8 +155,9 @@ def _split(
 def _pairs(demonstrations: Sequence[Demonstration], settings: PolicySettings) -> _Pairs:
     if settings.encoder != FROZEN:
         return ImagePairs(demonstrations)
-    kind = settings.kind
-    return _VectorPairs(make_samples(demonstrations, _SEES[kind], _DOES[kind], settings.without))
+    kind, touch = settings.kind, "true" if settings.truth else "touch"
+    samples = make_samples(demonstrations, _SEES[kind], _DOES[kind], settings.without, touch)
+    return _VectorPairs(samples)
 
 
 def _make(settings: PolicySettings, train: _Pairs) -> _Network:

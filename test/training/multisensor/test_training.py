@@ -15,6 +15,8 @@ from sparsh_ros import cli, load_encoder
 from sparsh_ros.errors import DatasetError, WeightsError
 from sparsh_ros.export.inspection import inspect_file
 from sparsh_ros.models.checkpoints.anytouch.config import AnyTouchConfig
+from sparsh_ros.models.loading.encoders import load_model_encoder
+from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.training.loop.training import LoopSettings, Training
 from sparsh_ros.training.multisensor import across
 from sparsh_ros.training.multisensor.anytouch import (
@@ -82,6 +84,15 @@ def test_a_batch_has_what_the_recipes_read(data):
     assert torch.equal(batch["frames"], torch.from_numpy(found.frames[[5, 1]]))
     assert batch["words"].shape == (2, 24) and (batch["words"][:, 3] >= 0).all()
     assert batch["has_words"].tolist() == found.labels["has_words"][[5, 1]].tolist()
+
+
+def test_the_background_is_what_most_touches_leave_alone(data):
+    touches = read_touches(data, "train")
+    free = touches.without_background().frames[:, 1].astype(float)  # one sensor
+    kept = touches.frames[:, 1].reshape(-1, 24, 24, 3)
+    background = np.floor(np.median(kept, axis=0))
+    np.testing.assert_array_equal(free[3, 2], np.clip(kept[3 * 4 + 2] - background + 130, 0, 255))
+    assert abs(np.median(free) - 130) <= 1 and kept.std() > 2.0 * free.std()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", "half"])
@@ -188,7 +199,10 @@ def test_from_the_commands_to_the_table(data, tmp_path, capsys):
     assert cli.main(f"train anytouch --run {first} {common}".split()) == 0
     assert cli.main(f"train anytouch-align --start {first} --run {second} {common}".split()) == 0
     assert json.loads((second / "anytouch-align.json").read_text())["start"] == str(first)
-    bench = f"bench cross-sensor --encoders {first} {second} --data {data} --out {out}"
+    spec = load_model_spec(second / "model.yaml", weights_dir=second)
+    assert (spec.name, spec.family) == ("anytouch-align-nano", "anytouch")
+    assert load_model_encoder(spec).config.frames == len(spec.frame_offsets_s) == 3
+    bench = f"bench cross-sensor --subtract --encoders {first} {second} --data {data} --out {out}"
     assert cli.main(f"{bench} --gallery 4 --threads 1".split()) == 0
     text = capsys.readouterr().out
     assert all(name in text for name in ("first", "second", "untrained", "chance"))

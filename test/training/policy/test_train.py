@@ -143,6 +143,19 @@ def test_the_controller_carries_out_what_the_policy_says(felt, demonstrations):
     assert len(decision.joints) >= CHUNK - 2
 
 
+def test_the_truth_can_take_the_place_of_what_was_felt(demonstrations, tmp_path):
+    example = demonstrations[0]
+    true = {f"true_{name}": example.columns[f"touch_{name}"] for name in ("valid", "in_contact")}
+    true["true_force_n"] = 2.0 * example.columns["touch_force_n"]
+    both = Demonstration(example.meta, example.columns | true)
+    felt = make_samples([both], "felt", "twist").observations
+    told = make_samples([both], "felt", "twist", touch="true").observations
+    loads = [FELT_NAMES.index(f"load_{side}") for side in ("left", "right")]
+    assert told[:, loads] == pytest.approx(np.clip(2.0 * felt[:, loads], -5.0, 5.0), abs=1e-5)
+    with pytest.raises(ParameterError, match="found chunks"):
+        train_policy([both] * 2, PolicySettings("chunks", truth=True), tmp_path / "x.onnx")
+
+
 def test_what_is_left_out_is_named():
     assert left_out("force").sum() == left_out("").sum() - 8
     assert left_out("slip").sum() == left_out("").sum() - 10

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from reference import anytouch
-from reference import anytouch_training as reference
+from reference.anytouch import training as reference
 
 from sparsh_ros.models.checkpoints.anytouch.config import AnyTouchConfig
 from sparsh_ros.training.recipes.anytouch import align, masked, text, views
