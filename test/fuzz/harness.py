@@ -164,6 +164,8 @@ def fuzz(*strategies: SearchStrategy) -> Callable[[Callable[..., None]], Callabl
 
 
 def _work(pipe: Connection, target: str, megabytes: int) -> None:
+    # Threads that wait for each other by computing would spend the time of the input.
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
     module, _, name = target.partition(":")
     run = getattr(importlib.import_module(module), name)
     run_limit = megabytes << 20
