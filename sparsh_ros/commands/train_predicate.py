@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.training.predicates.samples import read_samples
+from sparsh_ros.predicates.samples import read_samples
 from sparsh_ros.training.predicates.train import PredicateSettings, score, train_predicate
 
 _COLUMNS = ("f1", "precision", "recall", "share", "f1_always")

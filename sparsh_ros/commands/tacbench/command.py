@@ -26,11 +26,12 @@ import torch
 from rich.console import Console
 from rich.table import Table as Screen
 
+from sparsh_ros.commands.tacbench import paper
 from sparsh_ros.commands.tacbench.gap import gap_section
 from sparsh_ros.models.spec import RESNET
 from sparsh_ros.reports.tacbench import Section, write_report
 from sparsh_ros.training.pretraining.models import model_spec
-from sparsh_ros.training.tacbench import paper, table
+from sparsh_ros.training.tacbench import table
 from sparsh_ros.training.tacbench.bench import (
     END_TO_END,
     BenchSettings,

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.predicates.classifier import Classifier
-from sparsh_ros.training.predicates.samples import Samples
+from sparsh_ros.predicates.samples import Samples
 
 _LEAST_SCALE = 1e-3
 _MARGIN = 0.08

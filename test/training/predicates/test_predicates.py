@@ -15,10 +15,10 @@ from sparsh_ros.commands.simulation.simulate_hand import LABELS, kinds_of, recor
 from sparsh_ros.errors import DatasetError  # noqa: E402
 from sparsh_ros.names import DEFAULT_MODEL  # noqa: E402
 from sparsh_ros.predicates.classifier import load_classifiers  # noqa: E402
+from sparsh_ros.predicates.samples import Samples, read_samples  # noqa: E402
 from sparsh_ros.recordings.bag_writer import BagWriter  # noqa: E402
 from sparsh_ros.recordings.bags import open_bag  # noqa: E402
 from sparsh_ros.simulation.hand.simulation import PREDICATES, HandSimulation  # noqa: E402
-from sparsh_ros.training.predicates.samples import Samples, read_samples  # noqa: E402
 from sparsh_ros.training.predicates.train import (  # noqa: E402
     PredicateSettings,
     decide,

@@ -8,7 +8,8 @@ import math
 import numpy as np
 import pytest
 
-from sparsh_ros.training.tacbench import bench, paper, table
+from sparsh_ros.commands.tacbench import paper
+from sparsh_ros.training.tacbench import bench, table
 from sparsh_ros.training.tacbench.bench import END_TO_END, BenchSettings, Contender, run_bench
 
 
