@@ -17,7 +17,7 @@ RECIPES = {
     "vjepa": "V-JEPA, on clips",
 }
 SIZES = ("nano", "micro", "tiny", "small", "base", "large")
-TASKS = ("force", "slip", "pose", "grasp", "textile")
+TASKS = ("force", "slip", "pose", "grasp", "textile", "forcefield")
 
 
 def add_pretraining(parser: argparse.ArgumentParser) -> None:
@@ -76,9 +76,8 @@ def add_tacbench(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", type=Path, required=True, help="from `sparsh-ros simulate`")
     parser.add_argument("--out", type=Path, required=True, help="folder to write, or to go on in")
-    tasks = (*TASKS, "forcefield")
     parser.add_argument(
-        "--tasks", nargs="+", choices=tasks, help="to compare in (default: those there is data for)"
+        "--tasks", nargs="+", choices=TASKS, help="to compare in (default: those there is data for)"
     )
     parser.add_argument(
         "--budgets",

@@ -158,10 +158,12 @@ def _probe(arguments: argparse.Namespace, spec: ModelSpec) -> int:
         arguments.encoder,
         arguments.chains,
     )
-    for task, scores in train_probe(job).items():
-        table = Table("test score", task)
+    found, guessed = train_probe(job)
+    for task, scores in found.items():
+        table = Table("test score", task, "without a sensor")
         for name, value in scores.items():
-            table.add_row(name, f"{value:.3f}")
+            guess = guessed[task].get(name)
+            table.add_row(name, f"{value:.3f}", "" if guess is None else f"{guess:.3f}")
         Console().print(table)
     live = f"{job.run}: sparsh-ros run --model {job.run / 'model.yaml'}"
     Console().print(live, soft_wrap=True)

@@ -15,6 +15,7 @@ from sparsh_ros.models.anytouch.encoder import AnyTouch
 from sparsh_ros.models.anytouch.graph import AnyTouchGraph
 from sparsh_ros.models.dpt import ForceField, ForceFieldDecoder
 from sparsh_ros.models.head_choice import READS_IMAGES
+from sparsh_ros.models.heads import FieldHead
 from sparsh_ros.models.loading.encoders import resized
 from sparsh_ros.models.preprocess import Preprocess
 from sparsh_ros.models.vit import VisionTransformer
@@ -41,6 +42,22 @@ class EncoderGraph(nn.Module):
 def encoder_graph(encoder: VisionTransformer | AnyTouch) -> EncoderGraph | AnyTouchGraph:
     """What runs an encoder: images -> tokens (B, N, D)."""
     return (AnyTouchGraph if isinstance(encoder, AnyTouch) else EncoderGraph)(encoder)
+
+
+class FieldGraph(nn.Module):
+    """Images as of the model -> maps of a head for force fields on its tokens.
+
+    It encodes once more what was encoded for the other heads: force fields are made beside them,
+    while somebody looks, and for most models in other images.
+    """
+
+    def __init__(self, encoder: VisionTransformer, head: FieldHead) -> None:
+        super().__init__()
+        self.encoder = encoder_graph(encoder)
+        self.head = head
+
+    def forward(self, *images: Tensor) -> dict[str, Tensor]:
+        return self.head(self.encoder(*images))
 
 
 class ForceFieldGraph(nn.Module):
@@ -79,4 +96,6 @@ def head_graph(name: str, head: nn.Module, encoder: VisionTransformer | None) ->
     Raises:
         ModelError: As `ForceFieldGraph`.
     """
-    return ForceFieldGraph(encoder, head) if name in READS_IMAGES else head
+    if name not in READS_IMAGES:
+        return head
+    return (FieldGraph if isinstance(head, FieldHead) else ForceFieldGraph)(encoder, head)

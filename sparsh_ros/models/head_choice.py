@@ -72,7 +72,8 @@ def _why_missing(spec: ModelSpec, head: str) -> str:
             f"no weights for {head} in {spec.weights}: "
             f"it has {', '.join(spec.heads) or 'no heads at all'}"
         )
-    if head == FORCE_FIELD and spec.tubelet:
+    # A folder of our own that has one was exported with it, whatever its encoder.
+    if head == FORCE_FIELD and spec.tubelet and spec.files:
         return (
             f"{spec.name}: wanted an encoder of two frames for the force field, found one of clips"
         )

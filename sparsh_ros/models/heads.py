@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attentive probes: small networks that read one answer each from frozen touch tokens.
+"""Probes: small networks that read one answer each from frozen touch tokens.
 
-Each head pools the encoder's tokens with one learned query (Bardes et al., "V-JEPA", 2024) and
-reads the pooled vector with two-layer perceptrons. Parameter names and outputs are those of the
-TacBench probes (Higuera et al., 2024, arXiv:2410.24090).
+An attentive probe pools the encoder's tokens with one learned query (Bardes et al., "V-JEPA", 2024)
+and reads the pooled vector with two-layer perceptrons. Parameter names and outputs are those of the
+TacBench probes (Higuera et al., 2024, arXiv:2410.24090). `FieldHead` pools nothing: each token
+answers for its own place.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsh_ros.errors import ModelError
+from sparsh_ros.models.checkpoints.head_config import CELLS, FIELD_MAPS, FORCE_FIELD
 from sparsh_ros.models.classes import GRASPS, TEXTILES
 from sparsh_ros.models.layers import (
     INIT_STD,
@@ -23,10 +25,16 @@ from sparsh_ros.models.layers import (
     initialise_linear_layers,
     shrink_residual_branch,
 )
-from sparsh_ros.models.spec import POSE_AXES, POSE_BINS
+from sparsh_ros.models.spec import POSE_AXES, POSE_BINS, SPARSH
 
 if TYPE_CHECKING:
     from sparsh_ros.models.spec import ModelSpec
+
+
+FIELD_SHAPE = (20, 15)
+"""Rows and columns of the maps of a `FieldHead`."""
+FIELD_SCALES = (50.0, 0.3, 0.3)
+"""kPa, mm, mm at an output of 1 of its last layer."""
 
 
 class CrossAttention(nn.Module):
@@ -211,6 +219,54 @@ class TextileHead(ClassHead):
 HEADS: dict[str, type[Head]] = {
     head.task: head for head in (ForceHead, SlipHead, PoseHead, GraspHead, TextileHead)
 }
+
+
+class FieldHead(nn.Module):
+    """Tokens (B, N, D) -> {"pressure": (B, 1, 20, 15) kPa, "stretch": (B, 2, 20, 15) mm}.
+
+    "stretch" is how far the skin is dragged from its place on the untouched gel, (right, up). Both
+    are as learned from a simulated gel, which knows them. Rows run from the top of the image.
+
+    Args:
+        embed_dim: Channels D of a token.
+        grid: Rows and columns of the tokens of a frame.
+        times: How many such grids there are, the newest first; tubelets of a clip.
+    """
+
+    task: ClassVar[str] = FORCE_FIELD
+    outputs: ClassVar[tuple[str, ...]] = tuple(FIELD_MAPS)
+
+    def __init__(self, embed_dim: int, grid: tuple[int, int], times: int = 1) -> None:
+        super().__init__()
+        self.grid, self.times = grid, times
+        self.cells = nn.Sequential(
+            nn.Linear(times * embed_dim, 2 * embed_dim),
+            nn.GELU(),
+            nn.Linear(2 * embed_dim, len(FIELD_SCALES) * CELLS**2),
+        )
+
+    def forward(self, tokens: Tensor) -> dict[str, Tensor]:
+        rows, columns = self.grid
+        joined = tokens.unflatten(1, (self.times, rows * columns)).transpose(1, 2).flatten(2)
+        cells = self.cells(joined).transpose(1, 2).unflatten(2, self.grid)
+        field = F.interpolate(F.pixel_shuffle(cells, CELLS), FIELD_SHAPE, mode="bilinear")
+        field = field * field.new_tensor(FIELD_SCALES)[:, None, None]
+        return dict(zip(FIELD_MAPS, field.split(list(FIELD_MAPS.values()), dim=1), strict=True))
+
+
+def build_field_head(spec: ModelSpec) -> FieldHead:
+    """Build a head for force fields on the tokens of ``spec``'s encoder, with fresh weights.
+
+    Raises:
+        ModelError: Its tokens do not lie on a grid of patches.
+    """
+    if spec.family != SPARSH or spec.streams:
+        raise ModelError(
+            f"force field: wanted an encoder of Sparsh, whose tokens lie on a grid of patches, "
+            f"found {spec.name} of {'streams' if spec.streams else spec.family}"
+        )
+    times = spec.frames // spec.tubelet if spec.tubelet else 1
+    return FieldHead(spec.embed_dim, spec.grid, times)
 
 
 def build_head(name: str, spec: ModelSpec) -> Head:

@@ -366,6 +366,11 @@ class ModelSpec:
         )
 
     @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the patches of a frame."""
+        return self.image_height // self.patch_size, self.image_width // self.patch_size
+
+    @property
     def tokens(self) -> int:
         """Tokens N that the encoder returns: one per patch, of a clip one per tubelet."""
         if self.streams:

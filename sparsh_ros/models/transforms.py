@@ -139,11 +139,11 @@ class OutputTransform:
         return {**outputs, "force": outputs["force"][places] * signs}
 
     def _turn_map(self, name: str, value: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Flip a map (channels, H, W); of "shear", x and y change their signs with it."""
+        """Flip a map (channels, H, W); of vectors, x and y change their signs with it."""
         if not self.flipped:
             return value
         flipped = np.flip(value, [axis + 1 for axis in self.flipped])
-        if name != "shear":
+        if name not in ("shear", "stretch"):
             return flipped
         return flipped * np.array(self.map_signs, value.dtype)[:, None, None]
 

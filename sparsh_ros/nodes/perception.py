@@ -178,8 +178,7 @@ class PerceptionNode(ManagedNode):
             self._features.publish(features)
         if self._fields is not None:
             for encoded in features.frames:
-                if encoded.valid:
-                    self._fields.request(encoded.sensor)
+                self._fields.request(encoded.sensor, encoded.stamp_ns)
 
     def _give_up(self, error: Exception) -> None:
         """These frames are lost, and with them whatever was estimated before: it must not stand."""

@@ -29,7 +29,7 @@ from sparsh_ros.names import CONTACT_THRESHOLD_N, DEFAULT_MODEL
 from sparsh_ros.perception.buffer import SensorBuffer, SensorCounters
 from sparsh_ros.perception.calibration import Calibration
 from sparsh_ros.perception.follow import follow
-from sparsh_ros.perception.force_field import ForceField, lay_on_image
+from sparsh_ros.perception.force_field import ForceField, read_field
 from sparsh_ros.perception.head_runner import (
     EncodedFrame,
     Features,
@@ -281,7 +281,8 @@ class Perception:
     def force_field(self, name: str) -> ForceField | None:
         """The force field of the frame looked at last; None if that could not be encoded.
 
-        Unlike `encode`, it may be called from any thread. It costs two passes of the encoder.
+        Unlike `encode`, it may be called from any thread. It costs two passes of the encoder, of a
+        field with units one.
 
         Raises:
             ModelError: The model runs without a force-field decoder.
@@ -294,7 +295,7 @@ class Perception:
             return None
         maps = self.engine.run_head(FORCE_FIELD, *(image[None] for image in images))
         own = {key: value[0] for key, value in maps.items()}
-        return ForceField(frame, lay_on_image(buffer.output_transform.apply(FORCE_FIELD, own)))
+        return read_field(frame, buffer.output_transform.apply(FORCE_FIELD, own))
 
     def _buffer(self, name: str) -> SensorBuffer:
         if name not in self._buffers:

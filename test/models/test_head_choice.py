@@ -67,7 +67,10 @@ def test_a_pose_of_several_fingers_is_refused(tmp_path: Path, fingers: int) -> N
         assert "joins 3 fingers" in choice.missing["pose"]
 
 
-def test_the_force_field_needs_an_encoder_of_two_frames() -> None:
-    clips = replace(SPEC, heads=("force", "forcefield"), tubelet=2)
+def test_a_published_force_field_needs_an_encoder_of_two_frames(tmp_path: Path) -> None:
+    file = open_checkpoint(save_epoch(PoseHead(24, 2).state_dict(), tmp_path))
+    files = WeightFiles(file, {"forcefield": file})
+    clips = replace(SPEC, heads=("forcefield",), files=files, tubelet=2)
     assert choose_heads(clips).missing["forcefield"].endswith("found one of clips")
     assert "forcefield" in choose_heads(replace(clips, tubelet=None)).usable
+    assert "forcefield" in choose_heads(replace(clips, files=None)).usable  # exported by us

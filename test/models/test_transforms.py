@@ -98,16 +98,17 @@ def test_motions_come_back_as_opposite_bins(flip: str, opposite: str) -> None:
         np.testing.assert_array_equal(back[axis], wanted)
 
 
-def test_force_fields_come_back_with_their_arrows() -> None:
+@pytest.mark.parametrize("names", [("normal", "shear"), ("pressure", "stretch")])
+def test_force_fields_come_back_with_their_arrows(names: tuple[str, str]) -> None:
     rng = np.random.default_rng(1)
     normal, shear = rng.random((1, 6, 4), np.float32), rng.random((2, 6, 4), np.float32)
-    maps = {"normal": normal, "shear": shear}
+    maps = dict(zip(names, (normal, shear), strict=True))
     back = InputTransform("columns").inverse().apply("forcefield", maps)
-    np.testing.assert_array_equal(back["normal"], normal[:, :, ::-1])
-    np.testing.assert_array_equal(back["shear"][0], -shear[0, :, ::-1])
-    np.testing.assert_array_equal(back["shear"][1], shear[1, :, ::-1])
+    np.testing.assert_array_equal(back[names[0]], normal[:, :, ::-1])
+    np.testing.assert_array_equal(back[names[1]][0], -shear[0, :, ::-1])
+    np.testing.assert_array_equal(back[names[1]][1], shear[1, :, ::-1])
     turned = InputTransform("both").inverse().apply("forcefield", maps)
-    np.testing.assert_array_equal(turned["shear"], -shear[:, ::-1, ::-1])
+    np.testing.assert_array_equal(turned[names[1]], -shear[:, ::-1, ::-1])
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sparsh_ros.perception.force_field import lay_on_image
+from sparsh_ros.frames import Frame
+from sparsh_ros.perception.force_field import lay_on_image, read_field
 
 SIDE = 224
 
@@ -38,6 +39,16 @@ def test_a_place_on_the_map_is_the_same_place_on_the_image() -> None:
     row, column = np.unravel_index(lay_on_image(found)[..., 2].argmax(), (320, 240))
     assert row == pytest.approx(58.5 / SIDE * 320, abs=4)
     assert column == pytest.approx(170.5 / SIDE * 240, abs=4)
+
+
+def test_a_field_with_units_is_in_metres_and_pascals_and_y_is_up() -> None:
+    frame = Frame(0, np.zeros((320, 240, 3), np.uint8))
+    stretch = np.broadcast_to(np.float32((0.25, -0.5))[:, None, None], (2, 20, 15))
+    field = read_field(frame, {"pressure": np.full((1, 20, 15), 12.0), "stretch": stretch})
+    assert field.has_units and field.units == "m, m, Pa" and field.frame is frame
+    assert field.values.shape == (320, 240, 3) and field.values.dtype == np.float32
+    np.testing.assert_allclose(field.values[7, 5], (0.25e-3, -0.5e-3, 12e3), rtol=1e-6)
+    assert not read_field(frame, maps()).has_units
 
 
 @pytest.mark.parametrize(("name", "unknown"), [("normal", (0, 1)), ("shear", (2,))])

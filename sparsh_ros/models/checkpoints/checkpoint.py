@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparsh_ros.models.checkpoints.anytouch.config import InferredAnyTouch
-from sparsh_ros.models.checkpoints.anytouch.heads import AnyTouchHeadConfig
 from sparsh_ros.models.checkpoints.architecture import InferredConfig, Shapes
 from sparsh_ros.models.checkpoints.encoder_keys import EncoderKeys, find_encoder, has_encoder
 from sparsh_ros.models.checkpoints.head_config import (
-    ForceFieldConfig,
-    ProbeConfig,
+    Config,
     find_head,
     infer_head_config,
     recognise_head,
@@ -81,7 +79,7 @@ class Checkpoint:
         return recognise_head(self.shapes(self.head_names))
 
     @cached_property
-    def head_config(self) -> ProbeConfig | ForceFieldConfig | AnyTouchHeadConfig:
+    def head_config(self) -> Config:
         """The decoder's architecture; WeightsError if there is no decoder."""
         return infer_head_config(self.shapes(self.head_names), str(self.path))
 

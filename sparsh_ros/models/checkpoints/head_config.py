@@ -3,8 +3,8 @@
 
 Decoders of TacBench (Higuera et al., 2024, arXiv:2410.24090) lie in `epoch-XXXX.pth` with the keys
 `model_task.*`, in files of whole modules with `model_encoder.*` beside them, and in `last.ckpt`.
-Those of AnyTouch have keys `head.*`, see `checkpoints.anytouch.heads`. Attention heads leave no
-trace in the shapes.
+Those of AnyTouch have keys `head.*`, see `checkpoints.anytouch.heads`; a head for force fields on
+tokens, which only we train, has `cells.*`. Attention heads leave no trace in the shapes.
 """
 
 from __future__ import annotations
@@ -26,11 +26,16 @@ TASK_PREFIX = "model_task."
 FORCE_FIELD = "forcefield"
 MAPS = {"normal": "probe.dispconv.", "shear": "probe.shear_mlp."}
 """Maps of a force field -> what the names of their own tensors begin with."""
+FIELD_MAPS = {"pressure": 1, "stretch": 2}
+"""Maps of a force field that was learned from measured ones -> their channels."""
+CELLS = 3
+"""Cells of such a field under a token, along either side."""
 POOLER_NUM_HEADS = 12  # of every official pooler, whatever the embed_dim of its encoder
 
 _TELLING = {
     "reassembles": FORCE_FIELD,
     "fusions": FORCE_FIELD,
+    "cells": FORCE_FIELD,
     "probe_tx": "pose",
     "probe_ty": "pose",
     "probe_yaw": "pose",
@@ -46,6 +51,7 @@ _MOST = {
     "fingers": 64,
     "channels": 1 << 14,
     "probe_channels": 1 << 14,
+    "times": 64,
 }
 """More than any decoder has."""
 _TASK_OF_OUTPUTS = {3: "force", 2: "grasp", 20: "textile"}
@@ -127,6 +133,32 @@ class ForceFieldConfig:
         return "image size of the decoder: 224 x 224 unless given"
 
 
+@dataclass(frozen=True)
+class FieldHeadConfig:
+    """What the tensors of a head for force fields on tokens tell.
+
+    Attributes:
+        embed_dim: Channels D of a token.
+        times: Grids of tokens that it reads at once.
+        task: "forcefield".
+    """
+
+    embed_dim: int
+    times: int
+    task: str = FORCE_FIELD
+
+    def describe(self) -> str:
+        """Say in words what the head is."""
+        return f"a {self.task} head of {' and '.join(FIELD_MAPS)} (embed_dim {self.embed_dim})"
+
+    def untold(self) -> str:
+        """Say what no tensor tells."""
+        return "rows and columns of the tokens: those of its model"
+
+
+Config = ProbeConfig | ForceFieldConfig | FieldHeadConfig | AnyTouchHeadConfig
+
+
 def find_head(names: Iterable[str], source: str) -> dict[str, str]:
     """Find the decoder among the tensors of a file: its own names -> names in the file.
 
@@ -156,9 +188,7 @@ def recognise_head(shapes: Shapes) -> str:
     return _TASK_OF_OUTPUTS.get(outputs[0], "") if outputs else ""
 
 
-def infer_head_config(
-    shapes: Shapes, source: str
-) -> ProbeConfig | ForceFieldConfig | AnyTouchHeadConfig:
+def infer_head_config(shapes: Shapes, source: str) -> Config:
     """Read the config from the shape of every tensor, names without a prefix.
 
     Raises:
@@ -173,6 +203,8 @@ def infer_head_config(
     try:
         if recognise_anytouch_head(shapes):
             config = infer_anytouch_head(task, shapes, source)
+        elif "cells.0.weight" in shapes:
+            config = _field_head(shapes)
         else:
             config = _force_field(shapes) if task == FORCE_FIELD else _probe(task, shapes, source)
     except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
@@ -184,7 +216,7 @@ def infer_head_config(
     return config
 
 
-def _check_sizes(config: ProbeConfig | ForceFieldConfig | AnyTouchHeadConfig, source: str) -> None:
+def _check_sizes(config: Config, source: str) -> None:
     """Refuse what no decoder has, before anything is built of it."""
     for name, most in _MOST.items():
         value = getattr(config, name, 1)
@@ -215,3 +247,11 @@ def _force_field(shapes: Shapes) -> ForceFieldConfig:
         probe_channels=shapes["probe.upconv_0.conv.conv.weight"][0],
         maps=tuple(maps or MAPS),
     )
+
+
+def _field_head(shapes: Shapes) -> FieldHeadConfig:
+    hidden, inputs = shapes["cells.0.weight"]
+    embed_dim, times = hidden // 2, 2 * inputs // hidden
+    if (2 * embed_dim, times * embed_dim) != (hidden, inputs):
+        raise ValueError(f"cells.0.weight {(hidden, inputs)}")
+    return FieldHeadConfig(embed_dim, times)

@@ -21,18 +21,18 @@ from sparsh_ros.models.checkpoints.anytouch.heads import AnyTouchHeadConfig
 from sparsh_ros.models.checkpoints.architecture import height_and_width
 from sparsh_ros.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from sparsh_ros.models.checkpoints.head_config import (
+    Config,
+    FieldHeadConfig,
     ForceFieldConfig,
-    ProbeConfig,
     infer_head_config,
 )
-from sparsh_ros.models.dpt import IMAGE_SIZE, ForceFieldDecoder
-from sparsh_ros.models.heads import HEADS, Head
+from sparsh_ros.models.dpt import IMAGE_SIZE, PATCH_SIZE, ForceFieldDecoder
+from sparsh_ros.models.heads import HEADS, FieldHead, Head
 from sparsh_ros.models.loading.encoders import load_weights
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.names import HEADS_FILE
 
-Decoder = Head | ForceFieldDecoder | AnyTouchForceHead | MaterialHead
-Config = ProbeConfig | ForceFieldConfig | AnyTouchHeadConfig
+Decoder = Head | ForceFieldDecoder | FieldHead | AnyTouchForceHead | MaterialHead
 
 
 def load_head(
@@ -108,7 +108,7 @@ def _load(name: str, spec: ModelSpec, file: Checkpoint, keys: Mapping[str, str])
             f"{spec.name}, found {config.describe()}; it was trained on another encoder"
         )
     own = None if isinstance(config, AnyTouchHeadConfig) else spec.num_heads
-    head = build_on_meta(config, spec.pooler_num_heads or own)
+    head = build_on_meta(config, spec.pooler_num_heads or own, grid=spec.grid)
     return load_weights(head, file, keys)
 
 
@@ -133,8 +133,10 @@ def build_on_meta(
     config: Config,
     num_heads: int | None = None,
     image_size: tuple[int, int] = IMAGE_SIZE,
+    grid: tuple[int, int] | None = None,
 ) -> Decoder:
-    """Build a decoder without values, on the meta device; arguments and errors of `load_head`."""
+    """Build a decoder without values, on the meta device; arguments and errors of `load_head`, and
+    the rows and columns of the tokens of a model, if they are not those of that image."""
     with torch.device("meta"):
         if isinstance(config, AnyTouchHeadConfig):
             return build_anytouch_head(config, num_heads)
@@ -142,6 +144,9 @@ def build_on_meta(
             return ForceFieldDecoder(
                 config.embed_dim, config.channels, image_size, config.maps, config.probe_channels
             )
+        if isinstance(config, FieldHeadConfig):
+            rows, columns = grid or tuple(side // PATCH_SIZE for side in image_size)
+            return FieldHead(config.embed_dim, (rows, columns), config.times)
         sizes = {"mlp_dim": config.mlp_dim, "hidden": config.hidden}
         if config.task == "pose":
             sizes["fingers"] = config.fingers

@@ -23,6 +23,7 @@ _SHORTEST_PX = 1.5  # of an arrow that is drawn
 _HEAT, _SHEAR = (255, 120, 0), (255, 255, 255)
 # A map whose values differ by less than this is as good as flat, and is not brightened up.
 _FLAT = 0.05
+_PASCALS = 100e3  # that are a normal of 1 in a picture
 
 
 def difference(image: np.ndarray, background: np.ndarray) -> np.ndarray:
@@ -94,13 +95,19 @@ def _draw_text(drawn: np.ndarray, text: str, top: int) -> None:
     cv2.putText(drawn, text, where, cv2.FONT_HERSHEY_SIMPLEX, 0.38, _SHEAR, 1, cv2.LINE_AA)
 
 
-def field_overlay(field: ForceField) -> np.ndarray:
+def field_overlay(field: ForceField, metres_per_pixel: float) -> np.ndarray:
     """The frame with its force field: normal force as heat, shear as arrows three times as long.
 
     Heat is by how far the normal map is from its median, relative to the farthest: what no unit
-    tells is strong or weak within one picture only.
+    tells is strong or weak within one picture only. Less than 5 kPa are as good as none.
+
+    Args:
+        field: The field, and its frame.
+        metres_per_pixel: Of the gel, for shear in metres.
     """
     shear, normal = field.values[..., :2], field.values[..., 2]
+    if field.has_units:
+        shear, normal = shear / metres_per_pixel, normal / _PASCALS
     drawn = field.frame.image.copy()
     if not np.isnan(normal).any():
         distance = np.abs(normal - np.median(normal))

@@ -25,6 +25,9 @@ class FieldListener(Protocol):
     def publish_field(self, field: ForceField) -> None:
         """Hand a force field to those who look."""
 
+    def publish_no_field(self, stamp_ns: int) -> None:
+        """Tell them that of the frame of that moment none is known."""
+
 
 class FieldWorker:
     """Makes force fields of the newest frames, one sensor after the other."""
@@ -46,16 +49,16 @@ class FieldWorker:
         self._listeners = listeners
         self._log_error = log_error
         self._news = threading.Condition()
-        self._due: dict[str, None] = {}  # a set that keeps its order
+        self._due: dict[str, int] = {}  # stamp of the newest frame
         self._stopped = False
         self._thread = threading.Thread(target=self._work, name="force field")
         self._thread.start()
 
-    def request(self, sensor: str) -> None:
-        """Note that a frame of this sensor was encoded; never waits."""
+    def request(self, sensor: str, stamp_ns: int) -> None:
+        """Note that a frame of this sensor was looked at; never waits."""
         if self._listeners[sensor].wants_field:
             with self._news:
-                self._due[sensor] = None
+                self._due[sensor] = stamp_ns
                 self._news.notify()
 
     def stop(self) -> None:
@@ -65,20 +68,22 @@ class FieldWorker:
             self._news.notify()
         self._thread.join()
 
-    def _next(self) -> str | None:
+    def _next(self) -> tuple[str, int] | None:
         with self._news:
             self._news.wait_for(lambda: self._due or self._stopped)
             if self._stopped:
                 return None
             sensor = next(iter(self._due))
-            del self._due[sensor]
-            return sensor
+            return sensor, self._due.pop(sensor)
 
     def _work(self) -> None:
-        while (sensor := self._next()) is not None:
+        while (due := self._next()) is not None:
+            sensor, stamp_ns = due
             try:
                 field = self._perception.force_field(sensor)
-                if field is not None:
+                if field is None:
+                    self._listeners[sensor].publish_no_field(stamp_ns)
+                else:
                     self._listeners[sensor].publish_field(field)
             except Exception as error:  # an engine may raise anything, and must not end the node
                 self._log_error(f"sensor {sensor}: this force field is lost: {error}")

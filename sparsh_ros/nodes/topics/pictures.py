@@ -26,9 +26,17 @@ class PicturePublisher:
     With a force field the overlay shows that, as often as there is one.
     """
 
-    def __init__(self, node: Node, prefix: str, config: SensorConfig, with_field: bool) -> None:
-        """Make the topics, named below `prefix`, of this sensor."""
+    def __init__(
+        self,
+        node: Node,
+        prefix: str,
+        config: SensorConfig,
+        with_field: bool,
+        nan_policy: str = "nan",
+    ) -> None:
+        """Make the topics, named below `prefix`, of this sensor; of `nan_policy` see settings."""
         self._config = config
+        self._is_without_nan = nan_policy == "ros"
         self._field: Publisher | None = None
         if with_field:
             self._field = create_publisher(node, Image, f"{prefix}force_field", qos.LARGE)
@@ -77,12 +85,19 @@ class PicturePublisher:
     def publish_field(self, field: ForceField) -> None:
         """Publish a force field, and a picture of it, while somebody looks."""
         if _is_watched(self._field):
-            message = conversions.field_to_msg(
-                field.values, field.frame.stamp_ns, self._config.gel_frame
-            )
-            self._field.publish(message)
+            self._publish_values(field.values, field.frame.stamp_ns)
         if _is_watched(self._overlay):
-            self._publish_image(self._overlay, views.field_overlay(field), field.frame)
+            shown = views.field_overlay(field, self._config.profile.metres_per_pixel)
+            self._publish_image(self._overlay, shown, field.frame)
+
+    def publish_no_field(self, stamp_ns: int) -> None:
+        """Publish a field of NaN, unless whoever looks refuses that."""
+        if _is_watched(self._field) and not self._is_without_nan:
+            unknown = np.full((*conversions.FIELD_SHAPE, 3), np.nan, np.float32)
+            self._publish_values(unknown, stamp_ns)
+
+    def _publish_values(self, values: np.ndarray, stamp_ns: int) -> None:
+        self._field.publish(conversions.field_to_msg(values, stamp_ns, self._config.gel_frame))
 
     def _publish_image(self, publisher: Publisher, image: np.ndarray, frame: Frame) -> None:
         publisher.publish(

@@ -55,6 +55,7 @@ class SensorIO:
         self._newest: Frame | None = None
         self._estimate: Estimate | None = None
         self._published = 0
+        self._field_units = ""  # known from the first one on
         self._waiting_since_s: float | None = None  # for the estimate of a frame that came
         self._load, self._field_rate, self._latency = OverloadMeter(), RateMeter(), LatencyMeter()
         self._sent = SendTimes(self._node)
@@ -67,7 +68,9 @@ class SensorIO:
         self._estimates = EstimatePublisher(
             *(node, prefix, config.gel_frame, heads.wanted), nan_policy=nan_policy
         )
-        self._pictures = PicturePublisher(node, prefix, config, FORCE_FIELD in heads.usable)
+        self._pictures = PicturePublisher(
+            *(node, prefix, config, FORCE_FIELD in heads.usable), nan_policy=nan_policy
+        )
 
     def start(self, perception: Perception, listen: bool) -> None:
         """Hand what comes to `perception`; `listen` to the topics if nobody calls `on_frame`."""
@@ -131,7 +134,12 @@ class SensorIO:
     def publish_field(self, field: ForceField) -> None:
         """Publish a force field, and a picture of it, while somebody looks."""
         self._field_rate.count()
+        self._field_units = field.units
         self._pictures.publish_field(field)
+
+    def publish_no_field(self, stamp_ns: int) -> None:
+        """Say that of the frame of that moment no force field is known."""
+        self._pictures.publish_no_field(stamp_ns)
 
     def report(self) -> Report:
         """How the sensor's frames fare."""
@@ -179,6 +187,7 @@ class SensorIO:
             values |= self._input.values
         if self._pictures.has_field:
             values["force field rate (Hz)"] = self._field_rate.rate_hz
+            values["force field units"] = self._field_units
         return values
 
     def _hand_over_background(self) -> None:

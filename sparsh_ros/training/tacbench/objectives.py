@@ -16,15 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD as FIELD
 from sparsh_ros.models.classes import GRASPS, TEXTILES
-from sparsh_ros.models.heads import build_head
+from sparsh_ros.models.heads import build_field_head, build_head
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.training import tasks
-from sparsh_ros.training.tacbench.fields import build_field_head, field_scores
+from sparsh_ros.training.tacbench.fields import field_of, field_scores
 from sparsh_ros.training.tasks import ClassWeights, Outputs, Scores, Targets
 
 CLASSES = {"grasp": GRASPS, "textile": TEXTILES}
-FIELD = "forcefield"
 GROUPS = (tasks.HEAD_NAMES, (FIELD,), *((name,) for name in CLASSES))
 """Tasks that are trained together, on the same batches."""
 
@@ -51,7 +51,7 @@ def probe_loss(
     if isinstance(targets, Targets):
         return tasks.head_loss(name, outputs, targets, weights)
     if name == FIELD:
-        return F.mse_loss(outputs[name].float(), targets)
+        return F.mse_loss(field_of(outputs), targets)
     return F.cross_entropy(outputs[name].float(), targets, weights)
 
 
@@ -70,7 +70,7 @@ def probe_scores(
     if name in CLASSES:
         return {"accuracy": float((outputs[name].argmax(dim=1).numpy() == labels).mean())}
     if name == FIELD:
-        return field_scores(outputs[name], labels)
+        return field_scores(field_of(outputs), labels)
     return tasks.head_scores(name, outputs, labels, spec, threshold)
 
 

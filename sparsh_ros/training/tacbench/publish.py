@@ -22,7 +22,7 @@ from sparsh_ros.training.patches import fold_scaling, unfold_scaling
 from sparsh_ros.training.steps import describe_run, write_json
 from sparsh_ros.training.tacbench.bench import Arena
 from sparsh_ros.training.tacbench.encoders import Contender
-from sparsh_ros.training.tacbench.objectives import FIELD, GROUPS
+from sparsh_ros.training.tacbench.objectives import GROUPS
 from sparsh_ros.training.tacbench.probe import ProbeSettings, ProbeTraining
 
 MODEL_FILE = "model.yaml"
@@ -55,11 +55,11 @@ class ProbeJob:
     chains: int = 2
 
 
-def train_probe(job: ProbeJob) -> Scores:
+def train_probe(job: ProbeJob) -> tuple[Scores, Scores]:
     """Train heads, score them on the test split, and write the weights folder.
 
     Returns:
-        Test scores by task.
+        Test scores by task, and those of the answers that need no sensor.
 
     Raises:
         DatasetError: A split is missing or damaged, or shares what it must not.
@@ -69,7 +69,7 @@ def train_probe(job: ProbeJob) -> Scores:
     if job.run.resolve() == job.spec.weights.resolve():
         raise WeightsError(f"--run {job.run}: holds the encoder; wanted another folder")
     if not any(set(job.tasks) <= set(group) for group in GROUPS):
-        groups = ", or ".join(" ".join(group) for group in GROUPS if group != (FIELD,))
+        groups = ", or ".join(map(" ".join, GROUPS))
         raise ParameterError(
             f"tasks {' '.join(job.tasks)}: wanted those of one data set ({groups}); train the "
             "others in another --run"
@@ -92,9 +92,10 @@ def train_probe(job: ProbeJob) -> Scores:
         "budget": job.budget,
         "settings": asdict(job.settings),
         "scores": scores,
+        "trivial": arena.trivial(),
     }
     write_json(job.run / "probe.json", {**describe_run(arena.stores), **about})
-    return scores
+    return scores, about["trivial"]
 
 
 def _export(job: ProbeJob, arena: Arena, training: ProbeTraining) -> None:

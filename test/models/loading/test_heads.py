@@ -16,6 +16,7 @@ from torch import Tensor
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.models import load_encoder, load_head
 from sparsh_ros.models.checkpoints.head_config import infer_head_config, recognise_head
+from sparsh_ros.models.heads import FieldHead
 from sparsh_ros.models.vit import VisionTransformer
 
 WIDTH = 48
@@ -43,6 +44,19 @@ def test_the_task_follows_from_the_tensors(task: str, tmp_path: Path) -> None:
     assert holds(head, weights)
     assert not head.training
     assert recognise_head(shapes_of(task)) == task
+
+
+def test_a_head_for_fields_on_tokens(tmp_path: Path) -> None:
+    weights = FieldHead(WIDTH, (8, 6), times=2).state_dict()
+    save_file(weights, tmp_path / "head.safetensors")
+    head = load_head(tmp_path / "head.safetensors", image_size=(128, 96))
+    assert isinstance(head, FieldHead) and holds(head, weights)
+    assert (head.task, head.times, head.grid) == ("forcefield", 2, (8, 6))
+    for name, value in (("cells.2.weight", None), ("cells.0.weight", torch.zeros(3, 7))):
+        broken = {k: v for k, v in weights.items() if k != name or value is not None}
+        save_file(broken | ({} if value is None else {name: value}), tmp_path / "b.safetensors")
+        with pytest.raises(WeightsError, match=r"b.safetensors"):
+            load_head(tmp_path / "b.safetensors")
 
 
 ENCODER = {"model_encoder.norm.weight": torch.ones(8), "model_encoder.norm.bias": torch.ones(8)}

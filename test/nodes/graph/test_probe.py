@@ -6,8 +6,10 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pytest
 from geometry_msgs.msg import WrenchStamped
+from sensor_msgs.msg import Image
 
 from sparsh_ros.msg import PoseChange, Slip
 
@@ -23,8 +25,8 @@ from sparsh_ros.training.pretraining.models import model_spec  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def probe(dataset, tmp_path_factory):  # noqa: F811
-    """The folder of slip and force heads on a tiny encoder."""
+def probe(request, dataset, tmp_path_factory):  # noqa: F811
+    """The folder of heads on a tiny encoder."""
     pretrained, run = (tmp_path_factory.mktemp(name) for name in ("pretrained", "probe"))
     spec = model_spec("mae", "nano", pretrained)
     torch.manual_seed(0)
@@ -32,10 +34,11 @@ def probe(dataset, tmp_path_factory):  # noqa: F811
     (pretrained / "model.yaml").write_text(describe_as_yaml(spec))
     words = ["--model", pretrained / "model.yaml", "--run", run, "--data", dataset, "--threads", 1]
     more = ["--steps", 10, "--batch", 8, "--chains", 1]
-    assert cli.main(["train", "probe", "slip", "force", *map(str, (*words, *more))]) == 0
+    assert cli.main(["train", "probe", *request.param.split(), *map(str, (*words, *more))]) == 0
     return run
 
 
+@pytest.mark.parametrize("probe", ["slip force"], indirect=True)
 def test_a_probe_goes_live(probe, start_graph, outsider):
     graph = start_graph(model=str(probe / "model.yaml"), fps="12")
     slips = outsider.listen(Slip, "/tactile/slip", 100)
@@ -56,4 +59,32 @@ def test_a_probe_goes_live(probe, start_graph, outsider):
         lambda: "mae-nano-probed" in str(outsider.diagnostics.get("tactile/perception: digit")),
         "the model's name",
     )
+    assert graph.stop() == 0
+
+
+@pytest.mark.parametrize("probe", ["forcefield"], indirect=True)
+def test_a_probe_for_fields_goes_live(probe, start_graph, outsider):
+    graph = start_graph(model=str(probe / "model.yaml"), fps="12")
+    fields = outsider.listen(Image, "/tactile/force_field", 100)
+    slips = outsider.listen(Slip, "/tactile/slip", 100)
+
+    def known():
+        return next((f for f in fields if np.isfinite(values(f)).all()), None)
+
+    def values(field):
+        return np.frombuffer(field.data, "<f4").reshape(80, 60, 3)
+
+    outsider.wait_for(known, "a force field")
+    field = known()
+    assert (field.encoding, field.header.frame_id) == ("32FC3", "digit_gel_frame")
+    # Metres and pascals: of millimetres and kilopascals that the head was trained on.
+    assert np.abs(values(field)[..., :2]).max() < 2e-3
+    assert 10.0 < np.abs(values(field)[..., 2]).max() < 200e3
+    assert values(field).std(axis=(0, 1)).min() > 0.0
+    status = "tactile/perception: digit"
+    outsider.wait_for(
+        lambda: outsider.diagnostics.get(status, {}).get("force field units") == "m, m, Pa",
+        "its units",
+    )
+    assert slips and not any(m.valid for m in slips)  # there is no head for it
     assert graph.stop() == 0

@@ -96,35 +96,45 @@ def _changed(drawn: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("normal", [0.5, np.nan])
 @pytest.mark.parametrize("shear", [(0.0, 0.0), (np.nan, np.nan)])
 def test_a_flat_or_unknown_field_leaves_the_image_as_it_is(shear, normal) -> None:
-    assert not _changed(views.field_overlay(_field(shear, normal))).any()
+    assert not _changed(views.field_overlay(_field(shear, normal), 5e-5)).any()
 
 
 def test_noise_of_the_normal_map_is_not_brightened_up() -> None:
     field = _field()
     field.values[..., 2] += np.random.default_rng(0).normal(0, 1e-4, (320, 240))
-    assert np.abs(views.field_overlay(field).astype(int) - GREY).max() <= 2
+    assert np.abs(views.field_overlay(field, 5e-5).astype(int) - GREY).max() <= 2
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_heat_is_where_the_normal_map_differs_from_the_rest(sign: int) -> None:
     field = _field()
     field.values[100:140, 60:120, 2] += 0.3 * sign
-    changed = _changed(views.field_overlay(field))
+    changed = _changed(views.field_overlay(field, 5e-5))
     assert changed[100:140, 60:120].all() and changed.sum() == 40 * 60
 
 
 def test_shear_points_right_and_up_as_the_gel_frame_does() -> None:
     field = _field()
     field.values[150, 114, :2] = (4.0, 0.0)  # one of the arrows' places
-    rows, columns = np.nonzero(_changed(views.field_overlay(field)))
+    rows, columns = np.nonzero(_changed(views.field_overlay(field, 5e-5)))
     assert columns.min() >= 113 and columns.max() >= 125 and abs(rows.mean() - 150) < 1
     field.values[150, 114, :2] = (0.0, 4.0)
-    rows, columns = np.nonzero(_changed(views.field_overlay(field)))
+    rows, columns = np.nonzero(_changed(views.field_overlay(field, 5e-5)))
     assert rows.max() <= 151 and rows.min() <= 139 and abs(columns.mean() - 114) < 1
 
 
+def test_fields_with_units_are_drawn_to_scale() -> None:
+    pixels = np.random.default_rng(0).uniform(0.0, 1.0, (320, 240, 3)).astype(np.float32)
+    plain = ForceField(Frame(0, GREY), pixels)
+    scaled = ForceField(Frame(0, GREY), pixels * np.float32((5e-5, 5e-5, 100e3)), has_units=True)
+    drawn = [views.field_overlay(field, 5e-5).astype(int) for field in (plain, scaled)]
+    assert np.abs(drawn[0] - drawn[1]).mean() < 0.1
+    faint = ForceField(Frame(0, GREY), 1e-3 * scaled.values, has_units=True)
+    assert np.abs(views.field_overlay(faint, 5e-5).astype(int) - GREY).max() <= 5
+
+
 def test_an_arrow_every_12_pixels() -> None:
-    changed = _changed(views.field_overlay(_field(shear=(1.0, 0.0))))
+    changed = _changed(views.field_overlay(_field(shear=(1.0, 0.0)), 5e-5))
     count, _, _, centres = cv2.connectedComponentsWithStats(changed.astype(np.uint8))
     assert count - 1 == (320 // 12 + 1) * (240 // 12)
     np.testing.assert_allclose(np.diff(np.sort(centres[1:21, 0])), 12, atol=1e-6)

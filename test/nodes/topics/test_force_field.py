@@ -42,11 +42,15 @@ class Viewer:
     def __init__(self) -> None:
         self.wants_field = True
         self.stamps: list[int] = []
+        self.unknown: list[int] = []
         self.came = threading.Semaphore(0)
 
     def publish_field(self, field: ForceField) -> None:
         self.stamps.append(field.frame.stamp_ns)
         self.came.release()
+
+    def publish_no_field(self, stamp_ns: int) -> None:
+        self.unknown.append(stamp_ns)
 
 
 @pytest.fixture
@@ -73,10 +77,10 @@ def worker(slow: Slow, viewers: dict[str, Viewer], errors: list[str]) -> Iterato
 
 
 def test_frames_that_come_meanwhile_are_skipped_but_for_the_newest(worker, slow, viewers) -> None:
-    worker.request("left")
+    worker.request("left", 3)
     assert slow.begun.acquire(timeout=LONG_S)
     for slow.stamp_ns in range(1, 6):
-        worker.request("left")
+        worker.request("left", 3)
     slow.finish.release(2)
     for _ in range(2):
         assert viewers["left"].came.acquire(timeout=LONG_S)
@@ -84,10 +88,10 @@ def test_frames_that_come_meanwhile_are_skipped_but_for_the_newest(worker, slow,
 
 
 def test_sensors_take_turns(worker, slow, viewers) -> None:
-    worker.request("left")
+    worker.request("left", 3)
     assert slow.begun.acquire(timeout=LONG_S)
-    worker.request("right")
-    worker.request("left")
+    worker.request("right", 3)
+    worker.request("left", 3)
     slow.finish.release(3)
     assert viewers["right"].came.acquire(timeout=LONG_S)
     for _ in range(2):
@@ -97,8 +101,8 @@ def test_sensors_take_turns(worker, slow, viewers) -> None:
 
 def test_nothing_is_computed_while_nobody_looks(worker, slow, viewers) -> None:
     viewers["left"].wants_field = False
-    worker.request("left")
-    worker.request("right")
+    worker.request("left", 3)
+    worker.request("right", 3)
     slow.finish.release()
     assert viewers["right"].came.acquire(timeout=LONG_S)
     assert slow.asked == ["right"]
@@ -106,9 +110,9 @@ def test_nothing_is_computed_while_nobody_looks(worker, slow, viewers) -> None:
 
 def test_trouble_costs_one_field(worker, slow, viewers, errors) -> None:
     slow.trouble = RuntimeError("out of memory")
-    worker.request("left")
+    worker.request("left", 3)
     assert slow.begun.acquire(timeout=LONG_S)
-    worker.request("right")
+    worker.request("right", 3)
     slow.finish.release()
     assert slow.begun.acquire(timeout=LONG_S)
     slow.trouble = None
@@ -118,24 +122,25 @@ def test_trouble_costs_one_field(worker, slow, viewers, errors) -> None:
     assert not viewers["left"].stamps
 
 
-def test_a_frame_without_a_field_publishes_nothing(worker, slow, viewers) -> None:
+def test_a_frame_without_a_field_says_so(worker, slow, viewers) -> None:
     slow.stamp_ns = -1
-    worker.request("left")
+    worker.request("left", 3)
     assert slow.begun.acquire(timeout=LONG_S)
     slow.finish.release()
     slow.stamp_ns = 7
-    worker.request("right")
+    worker.request("right", 3)
     slow.finish.release()
     assert viewers["right"].came.acquire(timeout=LONG_S)
     assert viewers["right"].stamps == [7] and not viewers["left"].stamps
+    assert viewers["left"].unknown == [3] and not viewers["right"].unknown
 
 
 def test_stopping_finishes_the_field_at_hand(slow, viewers, errors) -> None:
     worker = FieldWorker(slow, viewers, errors.append)
-    worker.request("left")
+    worker.request("left", 3)
     assert slow.begun.acquire(timeout=LONG_S)
     slow.finish.release()
     worker.stop()
     assert viewers["left"].stamps == [0]
-    worker.request("right")
+    worker.request("right", 3)
     assert slow.asked == ["left"]

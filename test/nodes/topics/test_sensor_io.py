@@ -36,6 +36,7 @@ class Wire:
         self.listened: set[str] = set()
         self.topics: list[str] = []
         self.sent: list[str] = []
+        self.messages: list[object] = []
 
     def create_subscription(self, _type: type, topic: str, *_: object, **__: object) -> object:
         return SimpleNamespace(topic=topic, get_publisher_count=lambda: 1)
@@ -56,7 +57,7 @@ class Wire:
     ) -> SimpleNamespace:
         self.topics.append(topic)
         return SimpleNamespace(
-            publish=lambda message: self.sent.append(topic),
+            publish=lambda message: (self.sent.append(topic), self.messages.append(message)),
             get_subscription_count=lambda: int(topic in self.listened),
         )
 
@@ -120,6 +121,20 @@ def test_a_force_field_is_wanted_while_somebody_listens(wire: Wire, topic: str) 
     assert sensor_io.wants_field
     sensor_io.publish_field(FIELD)
     assert wire.sent == [topic]
+
+
+@pytest.mark.parametrize("policy", ["nan", "ros"])
+def test_a_force_field_that_is_not_known_is_nan(wire: Wire, policy: str) -> None:
+    sensor_io = SensorIO(wire, THUMB, "")
+    sensor_io.create_publishers(HeadChoice(("forcefield",), {}), policy)
+    sensor_io.publish_no_field(5)
+    assert not wire.sent  # nobody looks
+    wire.listened = {"force_field", "overlay"}
+    sensor_io.publish_no_field(5)
+    assert wire.sent == ["force_field"] * (policy == "nan")
+    for message in wire.messages:
+        assert np.isnan(np.frombuffer(message.data, "<f4").reshape(80, 60, 3)).all()
+        assert message.header.stamp.nanosec == 5
 
 
 def test_a_force_field_without_weights_has_no_topic(wire: Wire) -> None:
