@@ -8,7 +8,10 @@ TRANSFORMER_MODEL = "sparsh-sim-micro"
 """The two models that ship: a small network with memory, and a small Sparsh encoder with heads."""
 DEFAULT_MODEL = STREAM_MODEL
 
-HEADS = ("force", "slip", "pose", "grasp", "textile", "material", "forcefield")
+HEADS = (
+    *("force", "slip", "pose", "grasp", "textile", "material", "roughness", "hardness"),
+    *("objectfolder1", "objectfolder2", "forcefield"),
+)
 """Tasks that a model may have a head for."""
 
 DEVICES = ("auto", "cpu", "cuda")

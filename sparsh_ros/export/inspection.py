@@ -19,6 +19,7 @@ from sparsh_ros.engines.onnx_engine import open_session
 from sparsh_ros.errors import MissingDependencyError, WeightsError, printable
 from sparsh_ros.files import sha256_of
 from sparsh_ros.models.checkpoints.anytouch.config import InferredAnyTouch
+from sparsh_ros.models.checkpoints.anytouch.heads import LINEAR, linear_weight
 from sparsh_ros.models.checkpoints.architecture import InferredConfig
 from sparsh_ros.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from sparsh_ros.models.checkpoints.encoder_keys import describe_groups, describe_module
@@ -33,7 +34,7 @@ _SEE_INSPECTION = "; see `sparsh-ros weights inspect"  # as others advise, who i
 _NOT_FINITE = "NaN or infinite"
 _ONNX_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(uint8)": np.uint8}
 _MOST_VALUES = 1 << 24
-_POOLERS = (".pooler.query_tokens", ".head.pooler.query_tokens", ".head.weight")
+_POOLERS = (".pooler.query_tokens", ".head.pooler.query_tokens", ".cells.0.weight")
 
 
 @dataclass
@@ -223,6 +224,7 @@ def _inspect_decoder(file: Checkpoint, report: Inspection) -> None:
 
 def _own_heads(names: Iterable[str]) -> list[str]:
     """Heads in a file of our own format, keys `<head>.<parameter>`."""
-    heads = [name.removesuffix(end) for name in names for end in _POOLERS if name.endswith(end)]
+    ends = (*_POOLERS, *(f".{linear_weight(task)}" for task in LINEAR))
+    heads = [name.removesuffix(end) for name in names for end in ends if name.endswith(end)]
     others = (TASK_PREFIX, "head.")
     return [head for head in heads if "." not in head and f"{head}." not in others]

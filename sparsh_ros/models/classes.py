@@ -49,3 +49,16 @@ MATERIALS = (
     "other",
 )
 """Classes of the probes that are trained on Touch-and-Go (Yang et al., 2022), in its order."""
+
+_OBJECTS = tuple(f"material {label}" for label in range(7))
+CLASSES = {
+    "grasp": GRASPS,
+    "textile": TEXTILES,
+    "material": MATERIALS,
+    "roughness": ("label 0", "label 1"),
+    "hardness": ("hard", "soft"),
+    "objectfolder1": _OBJECTS,
+    "objectfolder2": _OBJECTS,
+}
+"""Head that classifies -> its classes. What Touch-and-Go means by a label of roughness, and
+ObjectFolder by one of material, their lists do not tell; of hardness the materials do."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sparsh_ros.errors import ModelError
+from sparsh_ros.models.checkpoints.anytouch.heads import UNIVERSAL_HEADS
 from sparsh_ros.models.checkpoints.head_config import FORCE_FIELD, ProbeConfig
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.names import HEADS
@@ -76,6 +77,12 @@ def _why_missing(spec: ModelSpec, head: str) -> str:
     if head == FORCE_FIELD and spec.tubelet and spec.files:
         return (
             f"{spec.name}: wanted an encoder of two frames for the force field, found one of clips"
+        )
+    if head in UNIVERSAL_HEADS and not UNIVERSAL_HEADS.issuperset(spec.heads):
+        others = ", ".join(sorted(set(spec.heads) - UNIVERSAL_HEADS))
+        return (
+            f"{head} reads tokens of the universal sensor, {others} those of the sensor at hand: "
+            f"wanted it in a folder of its own, with the encoder, found both in {spec.weights}"
         )
     fingers = _fingers(spec) if head == "pose" else 1
     if fingers > 1:

@@ -19,6 +19,7 @@ from sparsh_ros.models.checkpoints.anytouch.config import (
     UNIVERSAL,
     AnyTouchConfig,
 )
+from sparsh_ros.models.checkpoints.anytouch.heads import UNIVERSAL_HEADS
 from sparsh_ros.models.checkpoints.architecture import EncoderConfig
 from sparsh_ros.models.checkpoints.weight_files import WeightFiles
 from sparsh_ros.models.streaming.layout import CHANNELS, SMALL_SHAPE, TOKENS
@@ -307,7 +308,10 @@ class ModelSpec:
         return self.family != "anytouch"
 
     def sensor_id(self, sensor_type: str) -> int:
-        """By which the encoder is told a type of sensor; the universal one if it knows it not."""
+        """By which the encoder is told a type of sensor; the universal one if it knows it not, or
+        if all heads were trained with that."""
+        if self.heads and UNIVERSAL_HEADS.issuperset(self.heads):
+            return UNIVERSAL
         return SENSOR_IDS.get(sensor_type, UNIVERSAL)
 
     def force_scale_n(

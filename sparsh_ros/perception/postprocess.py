@@ -9,13 +9,13 @@ counter-clockwise in the canonical image. What is not known is NaN.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsh_ros.models.classes import GRASPS, MATERIALS, TEXTILES
+from sparsh_ros.models.classes import CLASSES
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.perception.motion import MotionBins, MotionIntegrator, softmax
 from sparsh_ros.sensors.profiles import SensorProfile
@@ -30,6 +30,10 @@ Outputs = Mapping[str, Mapping[str, NDArray[np.float32]]]
 
 def _unknown(*shape: int) -> NDArray[np.float64]:
     return np.full(shape, np.nan)
+
+
+def _unknown_class(head: str) -> Callable[[], NDArray[np.float64]]:
+    return lambda: _unknown(len(CLASSES[head]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,9 +66,8 @@ class Estimate:
         pose_bins: (3,) most probable bin of each axis of `pose_change`; -1 where that is NaN.
         pose: (3,) motion of the object since contact began: x (m), y (m), rotation (rad).
         pose_covariance: (3, 3) of `pose`.
-        grasp: (2,) probability of each of `GRASPS`. NaN without contact, as the next two.
-        textile: (20,) probability of each of `TEXTILES`.
-        material: (20,) probability of each of `MATERIALS`.
+        grasp: (2,) probability of each of `CLASSES["grasp"]`. NaN without contact, as the next.
+        textile, material, roughness, hardness, objectfolder1, objectfolder2: The same of theirs.
     """
 
     sensor: str
@@ -91,9 +94,13 @@ class Estimate:
     pose_bins: NDArray[np.int64] = field(default_factory=lambda: np.full(3, -1))
     pose: NDArray[np.float64] = field(default_factory=lambda: _unknown(3))
     pose_covariance: NDArray[np.float64] = field(default_factory=lambda: _unknown(3, 3))
-    grasp: NDArray[np.float64] = field(default_factory=lambda: _unknown(len(GRASPS)))
-    textile: NDArray[np.float64] = field(default_factory=lambda: _unknown(len(TEXTILES)))
-    material: NDArray[np.float64] = field(default_factory=lambda: _unknown(len(MATERIALS)))
+    grasp: NDArray[np.float64] = field(default_factory=_unknown_class("grasp"))
+    textile: NDArray[np.float64] = field(default_factory=_unknown_class("textile"))
+    material: NDArray[np.float64] = field(default_factory=_unknown_class("material"))
+    roughness: NDArray[np.float64] = field(default_factory=_unknown_class("roughness"))
+    hardness: NDArray[np.float64] = field(default_factory=_unknown_class("hardness"))
+    objectfolder1: NDArray[np.float64] = field(default_factory=_unknown_class("objectfolder1"))
+    objectfolder2: NDArray[np.float64] = field(default_factory=_unknown_class("objectfolder2"))
 
 
 class Contact:
@@ -227,7 +234,7 @@ class Postprocessor:
     def _with_classes(self, estimate: Estimate, outputs: Outputs) -> Estimate:
         if estimate.in_contact is False:
             return estimate
-        heads = [head for head in ("grasp", "textile", "material") if head in outputs]
+        heads = [head for head in CLASSES if head in outputs]
         return replace(estimate, **{head: softmax(outputs[head][head]) for head in heads})
 
     def _touched_throughout(self, estimate: Estimate) -> bool:

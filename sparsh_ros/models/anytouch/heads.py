@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Heads on the tokens of AnyTouch: the force head of AnyTouch 2, and a linear probe.
+"""Heads on the tokens of AnyTouch: the force head of AnyTouch 2, and linear probes.
 
 Parameter names are those of the published probes.
 """
@@ -9,13 +9,24 @@ from __future__ import annotations
 from typing import ClassVar
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from sparsh_ros.errors import ModelError
 from sparsh_ros.models.anytouch.tower import NORM_EPS
-from sparsh_ros.models.checkpoints.anytouch.config import FORCE_LIMITS_N, SENSOR_IDS
-from sparsh_ros.models.checkpoints.anytouch.heads import AnyTouchHeadConfig
-from sparsh_ros.models.classes import MATERIALS
+from sparsh_ros.models.checkpoints.anytouch.config import (
+    FORCE_LIMITS_N,
+    SENSOR_IDS,
+    AnyTouchConfig,
+)
+from sparsh_ros.models.checkpoints.anytouch.heads import (
+    LINEAR,
+    POOLED,
+    AnyTouchHeadConfig,
+    linear_layer,
+)
 from sparsh_ros.models.heads import Head
+
+_BEFORE_PATCHES = 1 + AnyTouchConfig.sensor_tokens
 
 
 class _ForceProbe(Head):
@@ -57,25 +68,31 @@ class AnyTouchForceHead(nn.Module):
         return {"force": shares * shares.new_tensor(force_limits_n(sensor))}
 
 
-class MaterialHead(nn.Module):
-    """Linear probe of AnyTouch: tokens (B, N, D) -> {"material": (B, 20) logits}, of `MATERIALS`.
+class LinearHead(nn.Module):
+    """Linear probe of AnyTouch: tokens (B, N, D) -> {task: (B, classes) logits}.
 
-    It reads the class token after the encoder's last norm and projection, which it brings along.
+    It reads the class token after the encoder's last norm and projection, which it brings along; a
+    probe of `POOLED` the mean of the patches, projected.
     """
 
-    task: ClassVar[str] = "material"
-    outputs: ClassVar[tuple[str, ...]] = ("material",)
-
-    def __init__(self, embed_dim: int, projection_dim: int) -> None:
-        """Build a head with fresh weights; sizes as `AnyTouchHeadConfig` has them."""
+    def __init__(self, task: str, embed_dim: int, projection_dim: int) -> None:
+        """Build a head with fresh weights; a task of `LINEAR`, sizes of `AnyTouchHeadConfig`."""
         super().__init__()
+        self.task, self.outputs = task, (task,)
         self.post_layernorm = nn.LayerNorm(embed_dim, eps=NORM_EPS)
         self.touch_projection = nn.Linear(embed_dim, projection_dim, bias=False)
-        self.head = nn.Linear(projection_dim, len(MATERIALS))
-        nn.init.trunc_normal_(self.head.weight, std=0.01)
+        layer = nn.Linear(projection_dim, LINEAR[task])
+        nn.init.trunc_normal_(layer.weight, std=0.01)
+        self.add_module(linear_layer(task), layer)
 
     def forward(self, tokens: Tensor) -> dict[str, Tensor]:
-        return {"material": self.head(self.touch_projection(self.post_layernorm(tokens[:, 0])))}
+        if self.task in POOLED:
+            vector = tokens[:, _BEFORE_PATCHES:].mean(dim=1)
+        else:
+            vector = self.post_layernorm(tokens[:, 0])
+        logits = self.get_submodule(linear_layer(self.task))(self.touch_projection(vector))
+        # One number tells two classes: the second against the first.
+        return {self.task: F.pad(logits, (1, 0)) if LINEAR[self.task] == 1 else logits}
 
 
 def force_limits_n(sensor: int | str) -> tuple[float, float, float]:
@@ -93,7 +110,7 @@ def force_limits_n(sensor: int | str) -> tuple[float, float, float]:
 
 def build_anytouch_head(
     config: AnyTouchHeadConfig, num_heads: int | None = None
-) -> AnyTouchForceHead | MaterialHead:
+) -> AnyTouchForceHead | LinearHead:
     """Build a head with fresh weights.
 
     Raises:
@@ -102,4 +119,4 @@ def build_anytouch_head(
     if config.task == "force":
         heads = config.complete_num_heads(num_heads)
         return AnyTouchForceHead(config.embed_dim, heads, config.mlp_dim, config.hidden)
-    return MaterialHead(config.embed_dim, config.projection_dim)
+    return LinearHead(config.task, config.embed_dim, config.projection_dim)

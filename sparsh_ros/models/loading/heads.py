@@ -14,7 +14,7 @@ import torch
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.models.anytouch.heads import (
     AnyTouchForceHead,
-    MaterialHead,
+    LinearHead,
     build_anytouch_head,
 )
 from sparsh_ros.models.checkpoints.anytouch.heads import AnyTouchHeadConfig
@@ -32,7 +32,7 @@ from sparsh_ros.models.loading.encoders import load_weights
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.names import HEADS_FILE
 
-Decoder = Head | ForceFieldDecoder | FieldHead | AnyTouchForceHead | MaterialHead
+Decoder = Head | ForceFieldDecoder | FieldHead | AnyTouchForceHead | LinearHead
 
 
 def load_head(
@@ -45,7 +45,7 @@ def load_head(
     """Load a decoder from any file that holds one.
 
     Its ``task`` is "force", "slip", "pose", "grasp", "textile" (see `sparsh_ros.models.heads`),
-    "forcefield" (see `sparsh_ros.models.dpt`), or of AnyTouch "force" or "material" (see
+    "forcefield" (see `sparsh_ros.models.dpt`), or of AnyTouch "force", "material" and so on (see
     `sparsh_ros.models.anytouch.heads`); it returns a dictionary of tensors with the keys
     ``outputs``.
 

@@ -11,7 +11,7 @@ from typing import Any
 from geometry_msgs.msg import PoseWithCovarianceStamped, WrenchStamped
 from rclpy.node import Node
 
-from sparsh_ros.models.classes import GRASPS, MATERIALS, TEXTILES
+from sparsh_ros.models.classes import CLASSES
 from sparsh_ros.msg import Classification, ForceWithCovariance, PoseChange, Slip
 from sparsh_ros.nodes.messages import estimates as messages
 from sparsh_ros.nodes.messages.nan_policy import without_nan
@@ -56,9 +56,7 @@ TOPICS = (
     ),
     EstimateTopic("pose_change", "pose", PoseChange, messages.pose_change_to_msg),
     EstimateTopic("pose", "pose", PoseWithCovarianceStamped, messages.pose_to_msg),
-    _class_topic("grasp", GRASPS),
-    _class_topic("textile", TEXTILES),
-    _class_topic("material", MATERIALS),
+    *(_class_topic(head, class_names) for head, class_names in CLASSES.items()),
 )
 """All topics of estimates. Slip goes first, because somebody may have to act on it."""
 

@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.models.anytouch.encoder import AnyTouch
+from sparsh_ros.models.checkpoints.anytouch.heads import linear_layer
 from sparsh_ros.models.classes import MATERIALS
 from sparsh_ros.models.preprocess import resample_weights, round_to_bytes
 from sparsh_ros.progress import track
@@ -147,7 +148,7 @@ def train_touch_probe(job: TouchProbe) -> dict[str, Any]:
         "commonest": 100.0 * float((test.labels == commonest).mean()),
     }
     job.run.mkdir(parents=True, exist_ok=True)
-    _save(encoder, head, job.run / f"{job.task}.safetensors")
+    _save(job.task, encoder, head, job.run / f"{job.task}.safetensors")
     write_json(job.run / f"{job.task}.json", summary)
     return summary
 
@@ -242,12 +243,13 @@ def _loss(task: TouchTask):
     return lambda outputs, labels: F.binary_cross_entropy_with_logits(outputs[:, 0], labels.float())
 
 
-def _save(encoder: AnyTouch, head: nn.Linear, path: Path) -> None:
+def _save(task: str, encoder: AnyTouch, head: nn.Linear, path: Path) -> None:
+    layer = linear_layer(task)
     state = {
         "post_layernorm.weight": encoder.touch_model.post_layernorm.weight,
         "post_layernorm.bias": encoder.touch_model.post_layernorm.bias,
         "touch_projection.weight": encoder.touch_projection.weight,
-        "head.weight": head.weight,
-        "head.bias": head.bias,
+        f"{layer}.weight": head.weight,
+        f"{layer}.bias": head.bias,
     }
     save_file({name: value.detach().contiguous() for name, value in state.items()}, path)

@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from reference import anytouch as reference
+from safetensors.torch import save_file
 
 from sparsh_ros.engines import create_engine
 from sparsh_ros.errors import ModelError, WeightsError
 from sparsh_ros.export.convert import convert
 from sparsh_ros.frames import Frame
 from sparsh_ros.models.anytouch.heads import force_limits_n
+from sparsh_ros.models.head_choice import choose_heads
 from sparsh_ros.models.spec import SIZES, Architecture, ModelSpec
 from sparsh_ros.models.zoo import describe_model, load_model_spec
 from sparsh_ros.perception.pipeline import Perception
@@ -106,6 +109,28 @@ def test_bytes_to_tokens_on_both_engines(tmp_path: Path, version: int) -> None:
             values = reference.doubles(head)
             shares = np.stack([reference.force(row, values) for row in wanted])
             assert np.abs(found - shares).max() < 2 * TOLERANCE[version] * np.abs(shares).max()
+
+
+def test_heads_of_the_universal_sensor_have_a_folder_of_their_own(tmp_path: Path) -> None:
+    path, weights, _ = published(tmp_path, 1)
+    for task, outputs in (("hardness", 1), ("objectfolder2", 7)):
+        state = {f"{task}.weight": torch.randn(outputs, 24), f"{task}.bias": torch.randn(outputs)}
+        state["touch_projection.weight"] = weights["touch_projection.weight"]
+        for name in ("post_layernorm.weight", "post_layernorm.bias"):
+            state[name] = weights[f"touch_model.{name}"]
+        save_file(state, tmp_path / f"weights/{task}.safetensors")
+    spec = load_model_spec(path, tmp_path / "weights")
+    choice = choose_heads(spec)
+    assert choice.usable == ("material", "hardness") and spec.sensor_id("digit") == 1
+    assert "hardness, material those of the sensor at hand" in choice.missing["objectfolder2"]
+    files = [str(tmp_path / f"weights/{n}") for n in ("checkpoint.pth", "hardness.safetensors")]
+    written, _ = convert(files, tmp_path / "out", str(path))
+    tokens = np.random.default_rng(0).normal(size=(1, spec.tokens, 64)).astype(np.float32)
+    found = [create_engine(s, "cpu").run_head("hardness", tokens) for s in (spec, written)]
+    assert found[0]["hardness"].shape == (1, 2) and found[0]["hardness"][0, 1] != 0.0
+    np.testing.assert_allclose(found[0]["hardness"], found[1]["hardness"], atol=1e-3)
+    alone = replace(spec, heads=("objectfolder2",))
+    assert choose_heads(alone, ["objectfolder2"]).usable and alone.sensor_id("digit") == -1
 
 
 @pytest.mark.parametrize(("version", "needed"), [(1, 3), (2, 4)])

@@ -10,6 +10,7 @@ import pytest
 import torch
 from reference import anytouch as reference
 from reference.layers import linear
+from safetensors.torch import save_file
 from torch import Tensor
 
 from sparsh_ros.errors import ModelError, WeightsError
@@ -83,6 +84,42 @@ def test_material(tmp_path: Path, tokens: Tensor, version: int) -> None:
     values = reference.doubles({f"head.{name}": value for name, value in own.items()})
     assert error(head(tokens)["material"], linear(np.stack(vectors), values, "head")) < TOLERANCE
     assert load_encoder(path, num_heads=1).ignored["head"] == ("head.weight", "head.bias")
+
+
+@pytest.mark.parametrize(
+    ("task", "outputs"),
+    [("roughness", 1), ("hardness", 1), ("objectfolder1", 7), ("objectfolder2", 7)],
+)
+def test_other_linear_probes_have_the_names_of_their_tasks(
+    task: str, outputs: int, tmp_path: Path, tokens: Tensor
+) -> None:
+    torch.manual_seed(3)
+    encoder = reference.draw(reference.encoder_shapes(1, **SMALL))
+    own = {"weight": torch.randn(outputs, 24), "bias": torch.randn(outputs)}
+    state = {f"{task}.{name}": value for name, value in own.items()}
+    state |= {
+        key: encoder[f"touch_model.{key}"]
+        for key in ("post_layernorm.weight", "post_layernorm.bias")
+    }
+    state["touch_projection.weight"] = encoder["touch_projection.weight"]
+    save_file(state, tmp_path / "head.safetensors")
+    head = load_head(tmp_path / "head.safetensors")
+    assert head.task == task and head.outputs == (task,)
+    pooling = "global" if task == "objectfolder1" else "cls"
+    rows = tokens.double().numpy()
+    vectors = np.stack(
+        [reference.embed(1, row, reference.doubles(encoder), pooling) for row in rows]
+    )
+    wanted = linear(vectors, reference.doubles({f"head.{k}": v for k, v in own.items()}), "head")
+    found = head(tokens)[task]
+    if outputs == 1:
+        assert not found[:, 0].any()
+        found = found[:, 1:]
+    assert error(found, wanted) < TOLERANCE
+    state[f"{task}.weight"] = torch.randn(outputs + 1, 24)
+    save_file(state, tmp_path / "head.safetensors")
+    with pytest.raises(WeightsError, match="head.safetensors"):
+        load_head(tmp_path / "head.safetensors")
 
 
 def test_a_head_that_lacks_a_tensor(tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ def test_every_head_asked_for_has_its_topic() -> None:
         f"thumb/{name}"
         for name in (
             *("slip", "force", "force_with_covariance"),
-            *("pose_change", "pose", "grasp", "textile", "material"),
+            *("pose_change", "pose", "grasp", "textile", "material", "roughness", "hardness"),
+            *("objectfolder1", "objectfolder2"),
         )
     )
     assert list(published(Estimate("thumb", STAMP_NS), ("grasp",))) == ["thumb/grasp"]

@@ -83,20 +83,22 @@ def test_the_settings_are_the_published_ones() -> None:
     assert TASKS["material"].colours == (0.4, 0.4, 0.5, 0.3) and not TASKS["objectfolder2"].colours
 
 
-def test_a_material_probe_becomes_a_live_head(checkpoint, data, tmp_path, capsys) -> None:
+@pytest.mark.parametrize(("task", "layer"), [("material", "head"), ("hardness", "hardness")])
+def test_a_probe_becomes_a_live_head(task, layer, checkpoint, data, tmp_path, capsys) -> None:
     run = tmp_path / "run"
-    command = f"train touch-probe material --encoder {checkpoint} --data {data} --run {run}"
+    command = f"train touch-probe {task} --encoder {checkpoint} --data {data} --run {run}"
     assert cli.main(f"{command} --epochs 3 --threads 1".split()) == 0
     assert "% right on test" in capsys.readouterr().out
-    summary = json.loads((run / "material.json").read_text())
+    summary = json.loads((run / f"{task}.json").read_text())
     assert summary["samples"] == {"train": 9, "validation": 1, "test": 10}
-    head, encoder = load_head(run / "material.safetensors"), load_encoder(checkpoint)
-    assert head.task == "material"
+    head, encoder = load_head(run / f"{task}.safetensors"), load_encoder(checkpoint)
+    assert head.task == task
     images = torch.rand(2, 3, 12, 12, generator=torch.Generator().manual_seed(0))
     tensors = head.state_dict()
     vector = encoder.embed(images, "gelsight_2017", "cls")
-    wanted = vector @ tensors["head.weight"].T + tensors["head.bias"]
-    found = head(encoder(images, "gelsight_2017"))["material"]
+    wanted = vector @ tensors[f"{layer}.weight"].T + tensors[f"{layer}.bias"]
+    found = head(encoder(images, "gelsight_2017"))[task]
+    found = found if task == "material" else found[:, 1:] - found[:, :1]
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
 
 

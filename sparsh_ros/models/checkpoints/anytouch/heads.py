@@ -2,7 +2,9 @@
 """Heads of AnyTouch in its own files, below `head.`, told from names and shapes. No torch.
 
 The force head of AnyTouch 2 pools all tokens by attention. A linear probe reads the class token,
-normalised and projected by tensors of the encoder, which lie in the same file.
+normalised and projected by tensors of the encoder, which lie in the same file. The published files
+name every layer of a linear probe alike, so that one of 20 outputs is taken for that of materials;
+in files of our own the others have the names of their tasks.
 """
 
 from __future__ import annotations
@@ -17,9 +19,15 @@ from sparsh_ros.models.checkpoints.anytouch.keys import anytouch_prefix
 POOLER_NUM_HEADS = 16  # of the published pooler
 MATERIAL = "material"
 
+LINEAR = {MATERIAL: 20, "roughness": 1, "hardness": 1, "objectfolder1": 7, "objectfolder2": 7}
+"""Linear probes of one image -> numbers that they give; two classes are told by one."""
+POOLED = frozenset({"objectfolder1"})
+"""Those that read the mean of the patches instead of the class token."""
+UNIVERSAL_HEADS = frozenset({"objectfolder1", "objectfolder2"})
+"""Those that were trained on tokens that might be of any sensor."""
+
 _FORCE_OUT, _LINEAR = "head.probe.2.weight", "head.weight"
 _PROJECTION = "touch_projection.weight"
-_MATERIALS = 20
 _OF_ENCODER = {
     "post_layernorm.weight": "touch_model.post_layernorm.weight",
     "post_layernorm.bias": "touch_model.post_layernorm.bias",
@@ -34,7 +42,7 @@ class AnyTouchHeadConfig:
 
     Attributes:
         source: Where the tensors are from, for messages.
-        task: "force" or "material".
+        task: "force", or a key of `LINEAR`.
         embed_dim: Channels D of a token.
         mlp_dim: Of the force head, hidden units of the pooler's perceptron.
         hidden: Of the force head, hidden units of the perceptron that reads the pooled vector.
@@ -68,9 +76,20 @@ class AnyTouchHeadConfig:
 
     def untold(self) -> str:
         """Say what no tensor tells."""
-        if self.task == MATERIAL:
-            return "which vector it reads: the class token's"
+        if self.task in LINEAR:
+            what = "the mean of the patches" if self.task in POOLED else "the class token's"
+            return f"which vector it reads: {what}"
         return f"attention heads of the pooler: {POOLER_NUM_HEADS} unless given"
+
+
+def linear_layer(task: str) -> str:
+    """Name of the layer of a linear probe."""
+    return "head" if task == MATERIAL else task
+
+
+def linear_weight(task: str) -> str:
+    """Name of its matrix."""
+    return f"{linear_layer(task)}.weight"
 
 
 def find_anytouch_head(plain: Mapping[str, str]) -> dict[str, str]:
@@ -79,8 +98,9 @@ def find_anytouch_head(plain: Mapping[str, str]) -> dict[str, str]:
     Args:
         plain: Name without wrappers -> name in the file.
     """
-    own = {name: in_file for name, in_file in plain.items() if name.startswith("head.")}
-    if _LINEAR not in own:
+    parts = {"head", *(task for task in LINEAR if linear_weight(task) in plain)}
+    own = {name: in_file for name, in_file in plain.items() if name.split(".")[0] in parts}
+    if not any(linear_weight(task) in own for task in LINEAR):
         return own if "head.pooler.query_tokens" in own else {}
     prefix = anytouch_prefix(plain)
     # In a file of our own there is no encoder, and the head has them under its own names.
@@ -93,13 +113,16 @@ def recognise_anytouch_head(shapes: Shapes) -> str:
     """Name the task of the head that shapes belong to; "" if to none of AnyTouch."""
     if shapes.get(_FORCE_OUT, ())[:1] == (3,):
         return "force"
-    is_material = shapes.get(_LINEAR, ())[:1] == (_MATERIALS,) and _PROJECTION in shapes
-    return MATERIAL if is_material else ""
+    if _PROJECTION not in shapes:
+        return ""
+    own = (task for task in LINEAR if task != MATERIAL and linear_weight(task) in shapes)
+    is_material = shapes.get(_LINEAR, ())[:1] == (LINEAR[MATERIAL],)
+    return next(own, MATERIAL if is_material else "")
 
 
 def infer_anytouch_head(task: str, shapes: Shapes, source: str) -> AnyTouchHeadConfig:
     """Read the config from the shape of every tensor; KeyError or IndexError if one lacks."""
-    if task == MATERIAL:
+    if task in LINEAR:
         projection_dim, embed_dim = shapes[_PROJECTION]
         return AnyTouchHeadConfig(source, task, embed_dim, projection_dim=projection_dim)
     hidden, embed_dim = shapes["head.probe.0.weight"]

@@ -45,7 +45,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     head = reference.draw(reference.force_head_shapes(192), 1)
     head["probe.2.bias"] = torch.tensor([0.0, 0.0, 5.0])
     second |= {f"head.{name}": value for name, value in head.items()}
-    return {1: described(folder / "1", 1, first), 2: described(folder / "2", 2, second)}
+    paths = {1: described(folder / "1", 1, first), 2: described(folder / "2", 2, second)}
+    names = ("post_layernorm.weight", "post_layernorm.bias")
+    hardness = {name: first[f"touch_model.{name}"] for name in names}
+    hardness["touch_projection.weight"] = first["touch_projection.weight"]
+    hardness |= {"hardness.weight": torch.randn(1, 24), "hardness.bias": torch.randn(1)}
+    torch.save(hardness, folder / "1" / "hardness.pth")
+    return paths
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -60,12 +66,17 @@ def test_it_runs(version: int, models: dict[int, Path], outsider, start_graph) -
             namespace=space,
         )
     if version == 1:
+        hard = outsider.listen(Classification, f"/{space}/hardness", 100)
         heard = outsider.listen(Classification, f"/{space}/material", 100)
         outsider.wait_for(lambda: any(message.valid for message in heard), "a material")
         material = next(message for message in heard if message.valid)
         assert tuple(material.class_names) == MATERIALS
         assert material.class_name == MATERIALS[material.class_id]
         assert sum(material.probabilities) == pytest.approx(1.0, abs=1e-5)
+        outsider.wait_for(lambda: any(message.valid for message in hard), "a hardness")
+        answer = next(message for message in hard if message.valid)
+        assert answer.class_names == ["hard", "soft"]
+        assert sum(answer.probabilities) == pytest.approx(1.0, abs=1e-5)
     else:
         heard = outsider.listen(WrenchStamped, f"/{space}/force", 100)
         outsider.wait_for(
