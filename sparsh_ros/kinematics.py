@@ -34,6 +34,14 @@ _OFFSET = np.array([0.333, 0.0, 0.316, 0.0, 0.384, 0.0, 0.0, 0.107])
 _TWIST = np.array([0, -1, 1, 1, -1, 1, 1, 0]) * np.pi / 2
 _COS, _SIN = np.cos(_TWIST).round(12), np.sin(_TWIST).round(12)
 _HAND_ANGLE, _HAND_M = -np.pi / 4, 0.1034
+_ARMS = np.stack([_LENGTH, -_OFFSET * _SIN, _OFFSET * _COS], 1)
+_HAND = np.array(
+    [
+        [np.cos(_HAND_ANGLE), -np.sin(_HAND_ANGLE), 0.0],
+        [np.sin(_HAND_ANGLE), np.cos(_HAND_ANGLE), 0.0],
+        [0.0, 0.0, 1.0],
+    ]
+)
 _POSTURE_GAIN = 0.02
 
 
@@ -186,18 +194,23 @@ def _chain(
     """TCP, flange, and of each joint its origin (7, 3) and axis (7, 3)."""
     rotation, position = np.eye(3), np.zeros(3)
     origins, axes = np.empty((JOINTS, 3)), np.empty((JOINTS, 3))
-    cosine, sine = np.cos(joints), np.sin(joints)
-    for index in range(JOINTS + 1):
-        a, d = _LENGTH[index], _OFFSET[index]
-        ca, sa = _COS[index], _SIN[index]
-        ct, st = (cosine[index], sine[index]) if index < JOINTS else (1.0, 0.0)
-        position = position + rotation @ np.array([a, -d * sa, d * ca])
-        rotation = rotation @ np.array(
-            [[ct, -st, 0.0], [st * ca, ct * ca, -sa], [st * sa, ct * sa, ca]]
-        )
-        if index < JOINTS:
-            origins[index], axes[index] = position, rotation[:, 2]
-    ct, st = np.cos(_HAND_ANGLE), np.sin(_HAND_ANGLE)
-    hand = rotation @ np.array([[ct, -st, 0.0], [st, ct, 0.0], [0.0, 0.0, 1.0]])
+    turns = _turns(joints)
+    for index in range(JOINTS):
+        position = position + rotation @ _ARMS[index]
+        rotation = rotation @ turns[index]
+        origins[index], axes[index] = position, rotation[:, 2]
+    position = position + rotation @ _ARMS[JOINTS]  # the flange does not turn
+    hand = rotation @ _HAND
     tip = Pose(position + _HAND_M * rotation[:, 2], hand)
     return tip, Pose(position, rotation), origins, axes
+
+
+def _turns(joints: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(7, 3, 3) of each link's frame in the one before."""
+    turns = np.zeros((JOINTS, 3, 3))
+    cosine, sine = np.cos(joints), np.sin(joints)
+    ca, sa = _COS[:JOINTS], _SIN[:JOINTS]
+    turns[:, 0, 0], turns[:, 0, 1] = cosine, -sine
+    turns[:, 1, 0], turns[:, 1, 1], turns[:, 1, 2] = sine * ca, cosine * ca, -sa
+    turns[:, 2, 0], turns[:, 2, 1], turns[:, 2, 2] = sine * sa, cosine * sa, ca
+    return turns

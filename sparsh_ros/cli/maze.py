@@ -47,7 +47,13 @@ def add_maze(parser: argparse.ArgumentParser, add_step: AddStep) -> None:
 def add_bench_maze(parts: argparse._SubParsersAction, add_step: AddStep) -> None:
     """Options of `sparsh-ros bench bead-maze`."""
     bench = add_step(parts, "bead-maze", "let policies do mazes that none of them has seen")
-    bench.add_argument("policies", nargs="*", type=Path, metavar="POLICY", help="ONNX files")
+    bench.add_argument(
+        "policies",
+        nargs="*",
+        type=Path,
+        metavar="POLICY",
+        help="ONNX files, or folders of some that differ by a seed: one row each",
+    )
     _add_wire(bench, "waves")
     bench.add_argument("--mazes", type=positive_count, default=50, help="how many")
     bench.add_argument("--truth", action="store_true", help="feel the truth, not estimates")

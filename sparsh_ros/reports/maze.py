@@ -10,8 +10,11 @@ from pathlib import Path
 from sparsh_ros.reports import html
 
 _COLUMNS = (
+    ("policies", "policies", "{:.0f}"),
     ("mazes", "mazes", "{:.0f}"),
     ("finished", "finished", "{:.0%}"),
+    ("finished_lowest", "lowest of a policy", "{:.0%}"),
+    ("finished_highest", "highest", "{:.0%}"),
     ("finished_least", "at least, 95 %", "{:.0%}"),
     ("finished_most", "at most", "{:.0%}"),
     ("distance_cm", "distance, cm", "{:.1f}"),
@@ -25,10 +28,13 @@ _COLUMNS = (
     ("error_mm", "error over 3 cm, mm", "{:.2f}"),
 )
 
+DIFFERENCE_HEAD = ("less", "figure", "mazes", "difference", "95 %", "more on", "less on", "p")
+
 
 def write_report(
     path: Path,
     rows: Mapping[str, Mapping[str, float]],
+    differences: Sequence[Sequence[str]],
     paper: Sequence[tuple[str, float, float]],
     failures: Sequence[tuple[str, str, str]],
     films: Mapping[str, str],
@@ -39,6 +45,7 @@ def write_report(
     Args:
         path: HTML file to write.
         rows: of each policy its summary, see `bench.maze.summary`.
+        differences: of the first row from the others, by figure, under `DIFFERENCE_HEAD`.
         paper: encoder, error (mm), distance (cm) that were published.
         failures: policy, maze, what ended the run.
         films: of each policy a film, relative to the page.
@@ -49,6 +56,9 @@ def write_report(
         title="Bead maze",
         head=("policy", *(title for _, title, _ in _COLUMNS)),
         rows=[(name, *_cells(values)) for name, values in rows.items()],
+        first=next(iter(rows)),
+        difference_head=DIFFERENCE_HEAD,
+        differences=list(differences),
         paper=[(name, _text(error, "{:.2f}"), _text(way, "{:.1f}")) for name, error, way in paper],
         failures=list(failures),
         films=list(films.items()),

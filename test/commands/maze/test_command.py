@@ -10,7 +10,7 @@ pytest.importorskip("onnx")
 
 from fixtures.constant_policy import write_constant_policy
 
-from sparsh_ros.bench.maze.closed_loop import run_maze
+from sparsh_ros.bench.maze.closed_loop import RunResult, run_maze
 from sparsh_ros.cli import main
 from sparsh_ros.commands.maze import bench
 from sparsh_ros.policies import demonstrations
@@ -81,6 +81,64 @@ def test_bench_keeps_what_it_has_and_writes_table_and_page(tmp_path, monkeypatch
     assert "straight" in page and "10.8" in page and "straight-truth.webm" in page
     monkeypatch.setattr(bench, "film_policy", None)  # nothing is run again
     assert main(line) == 0
+
+
+class Bench:
+    """`bench bead-maze` with runs that only say which they were."""
+
+    def __init__(self, out, monkeypatch):
+        self.out, self.ran = out, []
+        monkeypatch.setattr(bench, "run_maze", lambda *one, **_: self.run(one[1], one[2]))
+        monkeypatch.setattr(bench, "film_policy", lambda *one: (self.run(one[1], one[2]), None))
+
+    def run(self, family, seed):
+        self.ran.append((family, seed))
+        return RunResult(family, seed, True, "", 0.2, 0.2, 9.0, 0, 0, 0, 9.0, 5.0, 1.0)
+
+    def __call__(self, *options):
+        del self.ran[:]
+        line = ["bench", "bead-maze", "--truth", "--out", str(self.out)]
+        code = main([*line, *map(str, options)])
+        return code, list(self.ran)
+
+
+@pytest.fixture
+def bench_maze(tmp_path, monkeypatch):
+    return Bench(tmp_path / "maze", monkeypatch)
+
+
+def test_a_folder_of_policies_is_one_row_and_rows_are_compared(tmp_path, bench_maze, capsys):
+    for name in ("felt/0", "felt/1", "chunks/0"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_constant_policy(tmp_path / f"{name}.onnx", [3e-3, 0, 0, 0, 0, 0])
+    folders = tmp_path / "felt", tmp_path / "chunks"
+    code, ran = bench_maze(*folders, "--mazes", 2)
+    assert code == 0 and ran == 3 * [("waves", 10_000), ("waves", 10_001)]
+    summary = json.loads((bench_maze.out / bench.SUMMARY_FILE).read_text())
+    assert {name: row["policies"] for name, row in summary["rows"].items()} == {
+        "felt-truth": 2,
+        "chunks-truth": 1,
+    }
+    assert summary["less"]["chunks-truth"][0]["mazes"] == 2
+    page = (bench_maze.out / bench.REPORT_FILE).read_text()
+    assert "felt-0-truth.webm" in page and "felt-truth less the others" in page
+    assert bench_maze(*folders, "--mazes", 3)[1] == 3 * [("waves", 10_002)]
+    assert bench_maze(tmp_path / "felt", tmp_path / "felt")[0] == 1
+    assert "twice" in capsys.readouterr().err
+    (tmp_path / "none").mkdir()
+    assert bench_maze(tmp_path / "none")[0] == 1
+
+
+def test_results_of_another_policy_family_or_lag_are_not_taken(tmp_path, bench_maze):
+    policy = tmp_path / "straight.onnx"
+    write_constant_policy(policy, [3e-3, 0, 0, 0, 0, 0])
+    line = policy, "--mazes", 1
+    assert bench_maze(*line)[1] == [("waves", 10_000)]
+    assert bench_maze(*line, "--family", "hairpins")[1] == [("hairpins", 10_000)]
+    assert bench_maze(*line, "--lag", 0)[1] == [("waves", 10_000)]
+    assert bench_maze(*line)[1] == []
+    write_constant_policy(policy, [2e-3, 0, 0, 0, 0, 0])
+    assert bench_maze(*line)[1] == [("waves", 10_000)]
 
 
 def test_mazes_of_the_demonstrations_are_refused(tmp_path, capsys):
