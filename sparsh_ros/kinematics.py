@@ -65,8 +65,9 @@ def flange(joints: NDArray[np.float64]) -> Pose:
 def jacobian(joints: NDArray[np.float64]) -> tuple[Pose, NDArray[np.float64]]:
     """Pose of the TCP and the geometric Jacobian (6, 7): linear, then angular velocity."""
     tip, _, origins, axes = _chain(joints)
-    linear = np.cross(axes, tip.position - origins)
-    return tip, np.concatenate([linear, axes], 1).T
+    # np.cross takes longer than all the rest for so few.
+    (x, y, z), (a, b, c) = axes.T, (tip.position - origins).T
+    return tip, np.stack([y * c - z * b, z * a - x * c, x * b - y * a, x, y, z], 1).T
 
 
 def damped_step(
@@ -82,7 +83,15 @@ def damped_step(
         twist: (6,) small translation (m) and rotation vector (rad) in the base frame.
         posture: (7,) joint angles to prefer.
     """
-    _, matrix = jacobian(joints)
+    return _damped_step(jacobian(joints)[1], joints, twist, posture)
+
+
+def _damped_step(
+    matrix: NDArray[np.float64],
+    joints: NDArray[np.float64],
+    twist: NDArray[np.float64],
+    posture: NDArray[np.float64],
+) -> NDArray[np.float64]:
     square = matrix @ matrix.T + DAMPING**2 * np.eye(6)
     free = _POSTURE_GAIN * (posture - joints)
     return free + matrix.T @ np.linalg.solve(square, twist - matrix @ free)
@@ -125,9 +134,9 @@ class HandDriver:
 
     def move(self, twist: NDArray[np.float64]) -> NDArray[np.float64]:
         """Joint angles (7,) after a twist (6,) in the hand's frame."""
-        rotation = forward(self.joints).rotation
+        (_, rotation), matrix = jacobian(self.joints)
         turned = np.concatenate([rotation @ twist[:3], rotation @ twist[3:]])
-        step = damped_step(self.joints, turned, self._posture)
+        step = _damped_step(matrix, self.joints, turned, self._posture)
         self.joints = np.clip(self.joints + step, LOWER, UPPER)
         return self.joints
 
