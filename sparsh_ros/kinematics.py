@@ -11,6 +11,7 @@ along the fingers, y along the line on which the fingers close, x completes them
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +44,8 @@ _HAND = np.array(
     ]
 )
 _POSTURE_GAIN = 0.02
+_ASTRAY = 1e-4  # m and rad
+_ROOM = 0.95  # of the speed, so that no rounding exceeds it
 
 
 class Pose(NamedTuple):
@@ -138,6 +141,50 @@ class HandDriver:
         turned = np.concatenate([rotation @ twist[:3], rotation @ twist[3:]])
         step = _damped_step(matrix, self.joints, turned, self._posture)
         self.joints = np.clip(self.joints + step, LOWER, UPPER)
+        return self.joints
+
+
+class CarefulDriver(HandDriver):
+    """The same for somebody who may ask for more than the arm can.
+
+    A twist that the joints cannot follow in a period, by their speed and acceleration, is cut back
+    as a whole, so that the hand is late, but goes where it was to go; and where the joints go so
+    far that their Jacobian leads astray, that is put right.
+    """
+
+    def __init__(self, start: NDArray[np.float64], period_s: float) -> None:
+        """Start at rest at these joint angles (7,), for moves of that long."""
+        super().__init__(start)
+        self._period_s = period_s
+        self._last = np.zeros(JOINTS)
+
+    def copy(self) -> CarefulDriver:
+        """One that goes on from here."""
+        return copy.copy(self)  # its arrays are replaced, never changed
+
+    def stay(self) -> NDArray[np.float64]:
+        """Come to rest; the joint angles (7,)."""
+        self._last = np.zeros(JOINTS)
+        return self.joints.copy()
+
+    def move(self, twist: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Joint angles (7,) after a twist (6,) in the hand's frame, or that share of it that can be
+        done."""
+        (position, rotation), matrix = jacobian(self.joints)
+        turned = np.concatenate([rotation @ twist[:3], rotation @ twist[3:]])
+        step = _damped_step(matrix, self.joints, turned, self._posture)
+        most = _ROOM * VELOCITY * self._period_s
+        able = np.minimum(most, np.abs(self._last) + ACCELERATION * self._period_s**2)
+        share = float(min(1.0, (able / np.maximum(np.abs(step), 1e-12)).min()))
+        turn = rotation_matrix(share * turned[3:]) @ rotation
+        wanted = Pose(position + share * turned[:3], turn)
+        joints = self.joints + share * step
+        error = pose_error(wanted, forward(joints))
+        if np.abs(error).max() > _ASTRAY:
+            joints = joints + damped_step(joints, error, joints)
+        joints = np.clip(joints, self.joints - most, self.joints + most)
+        joints = np.clip(joints, LOWER, UPPER)
+        self._last, self.joints = joints - self.joints, joints
         return self.joints
 
 

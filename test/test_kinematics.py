@@ -6,7 +6,7 @@ import pytest
 
 from sparsh_ros import kinematics
 from sparsh_ros.errors import ParameterError
-from sparsh_ros.kinematics import HandDriver, Pose
+from sparsh_ros.kinematics import CarefulDriver, HandDriver, Pose
 
 
 def test_the_ready_pose_is_where_franka_says():
@@ -46,6 +46,43 @@ def test_the_driver_moves_the_hand_in_its_own_frame():
         driver.move(np.array([0.0, 0.0, 5e-4, 0.0, 0.0, 0.0]))  # downwards
     after = kinematics.forward(driver.joints)
     assert after.position - before.position == pytest.approx([0.0, 0.0, -0.01], abs=3e-4)
+
+
+def in_hand(before, after):
+    error = kinematics.pose_error(after, before)
+    return np.concatenate([before.rotation.T @ error[:3], before.rotation.T @ error[3:]])
+
+
+@pytest.mark.parametrize("elbow", [-2.35, -2.7, -2.9])
+def test_a_careful_driver_is_late_rather_than_elsewhere(elbow):
+    start = kinematics.READY.copy()
+    start[3], start[5] = elbow, 0.5
+    period_s, before = 1 / 12, kinematics.forward(start)
+    twist = np.array([1e-3, 0.0, 0.0, -0.05, -0.2, 0.2])
+    driver = CarefulDriver(start, period_s)
+    joints = driver.move(twist)
+    done = in_hand(before, kinematics.forward(joints))
+    share = done[4] / twist[4]
+    assert 0.1 < share < 0.9  # from rest
+    assert done[:3] == pytest.approx(share * twist[:3], abs=5e-5)
+    assert done[3:] == pytest.approx(share * twist[3:], abs=2e-3)
+    astray = in_hand(before, kinematics.forward(HandDriver(start).move(twist)))[:3] - twist[:3]
+    assert np.linalg.norm(astray) > 5e-4
+    for _ in range(6):  # into a singular place, at ever more speed
+        before, joints = joints, driver.move(5.0 * twist)
+        assert not kinematics.beyond_limits(joints, before, period_s)
+
+
+def test_a_careful_driver_goes_on_from_its_copy_and_starts_anew_from_rest():
+    driver, twist = CarefulDriver(kinematics.READY, 1 / 12), np.array([0, 0, 0, 0, 0, 0.2])
+    for _ in range(3):
+        driver.move(twist)
+    begun, joints = driver.copy(), driver.joints
+    ahead = begun.move(twist)
+    assert driver.joints is joints
+    assert driver.move(twist) == pytest.approx(ahead)
+    driver.stay()
+    assert np.abs(driver.move(twist) - ahead).max() < 0.9 * np.abs(ahead - joints).max()
 
 
 @pytest.mark.parametrize(

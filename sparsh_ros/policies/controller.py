@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsh_ros import kinematics
-from sparsh_ros.kinematics import HandDriver
+from sparsh_ros.kinematics import CarefulDriver
 from sparsh_ros.policies import reflexes
 from sparsh_ros.policies.observation import CHUNK, Moment, Observer
 from sparsh_ros.policies.policy import Policy
@@ -77,7 +77,7 @@ class MazeController:
         self._period_s = 1.0 / policy.card.rate_hz
         self._observer = Observer(policy.card.observation, policy.card.without)
         self.reflexes = None if reflex_settings is None else Reflexes(reflex_settings)
-        self._driver = HandDriver(start)
+        self._driver = CarefulDriver(start, self._period_s)
         self._rng = np.random.default_rng(seed)
         self._chunk: list[NDArray[np.float64]] = []
         self.grip_n = 0.0
@@ -103,7 +103,7 @@ class MazeController:
             future = self._move(twist)[None]
         elif action.state != reflexes.FOLLOW or action.pace == 0.0:
             self._chunk.clear()
-            twist, future = np.zeros(6), self._driver.joints[None].copy()
+            twist, future = np.zeros(6), self._driver.stay()[None]
         else:
             planned = self._plan(observation)
             twist, future = self._follow(action)
@@ -112,7 +112,7 @@ class MazeController:
     def hold(self) -> NDArray[np.float64]:
         """Joint angles (7,) at which to stay; whatever was planned is forgotten."""
         self._chunk.clear()
-        return self._driver.joints.copy()
+        return self._driver.stay()
 
     def _act_by_reflex(
         self, now_s: float, joints: NDArray[np.float64], touches: tuple[Touch, Touch]
@@ -139,13 +139,13 @@ class MazeController:
     def _follow(self, action: Action) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The twist of this period, and the joint angles after this action and those after it."""
         before = kinematics.forward(self._driver.joints)
-        yields = np.concatenate([self._period_s * action.yields_m_s, np.zeros(3)])
-        ahead = HandDriver(self._driver.joints)
-        if yields.any():
-            ahead.move(yields)
-        future = [_carry_out(ahead, self._slowed(wanted, action.pace)) for wanted in self._chunk]
+        actions = [self._slowed(wanted, action.pace) for wanted in self._chunk]
         self._chunk.pop(0)
-        self._driver.joints = future[0]
+        if self.policy.card.actions == "twist":
+            actions[0][:3] += self._period_s * action.yields_m_s
+        future = [_carry_out(self._driver, actions[0])]
+        ahead = self._driver.copy()
+        future += [_carry_out(ahead, later) for later in actions[1:]]
         error = kinematics.pose_error(kinematics.forward(future[0]), before)
         back = before.rotation.T
         return np.concatenate([back @ error[:3], back @ error[3:]]), np.stack(future)
@@ -174,7 +174,7 @@ class MazeController:
         return np.concatenate(parts)
 
 
-def _carry_out(driver: HandDriver, action: NDArray[np.float64]) -> NDArray[np.float64]:
+def _carry_out(driver: CarefulDriver, action: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(action) == kinematics.JOINTS:
         moved = driver.joints + action
         driver.joints = np.clip(moved, kinematics.LOWER, kinematics.UPPER)
