@@ -15,7 +15,7 @@ from fixtures.waiting import until
 from sparsh_ros import kinematics
 
 COMMANDS = {
-    "beyond a limit": ([0, 0, 0, 0, 0, 1.0], 1, (), "wanted at most 2."),
+    "beyond a limit": ([0, 0, 0, 0, 0, 0, 1.0], 1, (), "wanted at most 2."),
     "no number": ([np.nan, 0, 0, 0, 0, 0], 1, (), "actions that are not numbers"),
     "too late": ([2e-3, 0, 0, 0, 0, 0], 10**7, ("slow_s:=0.05", "patience_s:=0.2"), "took"),
 }
@@ -24,8 +24,8 @@ COMMANDS = {
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_that_must_not_be_sent_is_not_sent(outsider, tmp_path, name):
-    twist, dawdles, limits, sentence = COMMANDS[name]
-    write_constant_policy(tmp_path / "policy.onnx", twist, dawdles=dawdles)
+    action, dawdles, limits, sentence = COMMANDS[name]
+    write_constant_policy(tmp_path / "policy.onnx", action, dawdles=dawdles)
     limits = limits or ("slow_s:=0.9",)
     with driven(outsider, tmp_path / "policy.onnx", "stale_s:=0.9", *limits) as hand:
         until(lambda: hand.call("start").success)
