@@ -25,11 +25,15 @@ from sparsh_ros.errors import SparshError
 
 UNIT_SIZE = 256
 UNIT = f"product of two {UNIT_SIZE} x {UNIT_SIZE} float32 matrices by OpenCV, one thread"
-BUSY_CORES, STOLEN = 0.25, 0.02
-"""A machine is too loaded where others keep more cores busy, or the host takes a larger share."""
+BUSY_CORES, STOLEN, HELD_UP = 0.25, 0.02, 0.01
+"""A machine is too loaded where others keep more cores busy, or the host takes a larger share, or
+holds up a larger share of the units of work."""
 
-_LOOK_S = 1.0
-_UNIT_RUNS = 9
+_HELD_UP_TIMES = 3.0
+"""A unit that takes so many times the computing time of the median one was held up by the host."""
+_LOOK_S, _LOOK_RUNS = 1.0, 300
+_PAUSE_S = 2e-3
+_UNIT_RUNS = 50
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "torch", "rclpy")
 
@@ -91,7 +95,10 @@ class Conditions:
         others: Cores that others kept busy, on average.
         stolen: Share of the machine that its host gave to others.
         own: Cores that this process and its children kept busy, on average.
-        units_ms: Each time that the unit of work took.
+        units_ms: Each time that the unit of work took, the median of some runs.
+        held_up: How many runs of the unit took several times the median, though its thread had the
+            core: a virtual machine's host does that, and need not call it stolen.
+        runs: How many runs of the unit there were.
     """
 
     seconds: float = 0.0
@@ -99,6 +106,8 @@ class Conditions:
     stolen: float = 0.0
     own: float = 0.0
     units_ms: list[float] = field(default_factory=list)
+    held_up: int = 0
+    runs: int = 0
 
     @property
     def unit_ms(self) -> float:
@@ -107,31 +116,62 @@ class Conditions:
 
     def time_unit(self) -> None:
         """Time the unit of work, in between."""
-        self.units_ms.append(time_unit())
+        self._take(time_units(_UNIT_RUNS))
+
+    def _take(self, times: UnitTimes) -> None:
+        self.units_ms.append(float(np.median(times.elapsed_ms)))
+        self.held_up += times.held_up
+        self.runs += len(times.computing_ms)
 
     def sentence(self) -> str:
         """In words."""
         low, high = min(self.units_ms), max(self.units_ms)
         return (
             f"meanwhile others kept {self.others:.2f} cores busy, {self.stolen:.1%} stolen; "
-            f"unit of work ({UNIT}): {self.unit_ms:.2f} ms ({low:.2f} to {high:.2f})"
+            f"unit of work ({UNIT}): {self.unit_ms:.2f} ms ({low:.2f} to {high:.2f}), "
+            f"{self.held_up} of {self.runs} held up by the host"
         )
 
 
-def time_unit() -> float:
-    """Milliseconds that the unit of work takes: the median of some runs."""
+@dataclass(frozen=True)
+class UnitTimes:
+    """What runs of the unit of work took.
+
+    Attributes:
+        elapsed_ms: (n,) on the clock.
+        computing_ms: (n,) of the thread's own time, in which others that take the core do not show.
+    """
+
+    elapsed_ms: np.ndarray
+    computing_ms: np.ndarray
+
+    @property
+    def held_up(self) -> int:
+        """How many took several times as much computing as the median."""
+        return int((self.computing_ms > _HELD_UP_TIMES * np.median(self.computing_ms)).sum())
+
+
+def time_units(runs: int, pause: Callable[[], None] = lambda: None) -> UnitTimes:
+    """Time the unit of work.
+
+    Args:
+        runs: How often.
+        pause: Called after each run.
+    """
     matrix = np.random.default_rng(0).random((UNIT_SIZE, UNIT_SIZE), np.float32)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
         taken = []
-        for _ in range(_UNIT_RUNS):
-            started = time.perf_counter()
+        for _ in range(runs):
+            began = time.perf_counter(), time.thread_time()
             cv2.gemm(matrix, matrix, 1.0, None, 0.0)
-            taken.append(1e3 * (time.perf_counter() - started))
+            taken.append((time.perf_counter() - began[0], time.thread_time() - began[1]))
+            pause()
     finally:
         cv2.setNumThreads(threads)
-    return float(np.median(taken))
+    elapsed, computing = 1e3 * np.array(taken).T
+    return UnitTimes(elapsed, computing)
 
 
 @contextmanager
@@ -152,7 +192,10 @@ def _fill(conditions: Conditions, spent: CpuTimes, seconds: float) -> None:
 
 
 def refuse_loaded(wait: Callable[[float], None] = time.sleep) -> None:
-    """Refuse to measure on a machine that is busy with something else.
+    """Refuse to measure on a machine that is busy with something else, or held up by its host.
+
+    Args:
+        wait: For so many seconds.
 
     Raises:
         SparshError: It is.
@@ -164,6 +207,14 @@ def refuse_loaded(wait: Callable[[float], None] = time.sleep) -> None:
         raise SparshError(
             f"bench: wanted a quiet machine, found others at work on {conditions.others:.2f} cores "
             f"and {conditions.stolen:.1%} stolen; end them, or measure all the same with --anyway"
+        )
+    times = time_units(_LOOK_RUNS, pause=lambda: wait(_PAUSE_S))
+    if times.held_up > HELD_UP * _LOOK_RUNS:
+        raise SparshError(
+            f"bench: wanted a machine of even speed, found one whose host held up {times.held_up} "
+            f"of {_LOOK_RUNS} units of work, at worst {times.computing_ms.max():.0f} ms of "
+            f"computing in place of {np.median(times.computing_ms):.1f}; late frames would be the "
+            "host's. Measure elsewhere or at another time, or all the same with --anyway"
         )
 
 

@@ -6,10 +6,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sparsh_ros.bench import conditions
-from sparsh_ros.bench.conditions import Conditions, CpuTimes, describe_machine, refuse_loaded
+from sparsh_ros.bench.conditions import (
+    Conditions,
+    CpuTimes,
+    UnitTimes,
+    describe_machine,
+    refuse_loaded,
+)
 from sparsh_ros.errors import SparshError
 
 HZ = os.sysconf("SC_CLK_TCK")
@@ -52,11 +59,51 @@ def test_a_machine_that_is_busy_with_something_else_is_refused(
     before = CpuTimes(50.0, 2.0, 1.0)
     readings = iter([before, before - (CpuTimes(0.0, 0.0, 0.0) - spent)])
     monkeypatch.setattr(CpuTimes, "now", lambda: next(readings))
+    monkeypatch.setattr(conditions, "time_units", lambda *_, **__: taking([1.0] * 300))
     if not found:
         refuse_loaded(wait=lambda _: None)
         return
     with pytest.raises(SparshError, match=f"others at work on {found}; .* --anyway"):
         refuse_loaded(wait=lambda _: None)
+
+
+def taking(computing_ms: list[float]) -> UnitTimes:
+    """Units of work; on the clock they took twice that."""
+    return UnitTimes(2.0 * np.array(computing_ms), np.array(computing_ms))
+
+
+@pytest.mark.parametrize(("slow", "refused"), [(3, False), (4, True)])
+def test_a_machine_that_its_host_holds_up_is_refused(
+    monkeypatch: pytest.MonkeyPatch, slow: int, refused: bool
+) -> None:
+    times = taking([1.0] * (300 - slow) + [40.0] * slow)
+    monkeypatch.setattr(conditions, "time_units", lambda *_, **__: times)
+    readings = iter([CpuTimes(0.0, 0.0, 0.0)] * 2)
+    monkeypatch.setattr(CpuTimes, "now", lambda: next(readings))
+    if not refused:
+        refuse_loaded(wait=lambda _: None)
+        return
+    with pytest.raises(
+        SparshError, match=r"held up 4 of 300 .* 40 ms .* in place of 1\.0; .*--any"
+    ):
+        refuse_loaded(wait=lambda _: None)
+
+
+def test_a_unit_whose_core_others_take_was_not_held_up() -> None:
+    times = UnitTimes(np.array([1.0, 1.0, 90.0]), np.array([1.0, 1.1, 0.9]))
+    assert times.held_up == 0
+
+
+def test_units_that_were_held_up_are_counted_over_all_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = Conditions()
+    for slow in (1, 2):
+        times = taking([1.0] * (50 - slow) + [3.1] * slow)
+        monkeypatch.setattr(conditions, "time_units", lambda *_, times=times: times)
+        found.time_unit()
+    assert (found.held_up, found.runs, found.unit_ms) == (3, 100, 2.0)
+    assert "3 of 100 held up by the host" in found.sentence()
 
 
 def test_the_work_of_this_process_is_its_own() -> None:
