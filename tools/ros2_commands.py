@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import rclpy
+from std_srvs.srv import Trigger
+
 GIVE_UP_S = 120.0
 _NODES = tuple(
     f"sparsh_ros{name}" for name in ("/sensor", "/perception", ".nodes", "/player", "/bead_maze_")
@@ -45,6 +48,29 @@ def run(*words: str, timeout_s: float = GIVE_UP_S) -> tuple[int, str]:
         output = process.communicate()[0]
         timer.cancel()
     return process.returncode, output
+
+
+def asked_until_done(service: str) -> tuple[str, int]:
+    """Asks a std_srvs/Trigger as fast as a program can, until it succeeds or time is up.
+
+    The `ros2` command takes a second to start, and a simulated gel is seldom free for so long.
+
+    Returns:
+        What it said in the end, and how often it refused.
+    """
+    refusals, give_up = 0, time.monotonic() + GIVE_UP_S
+    with rclpy.init():
+        node = rclpy.create_node("asks")
+        client = node.create_client(Trigger, service)
+        wanted(client.wait_for_service(GIVE_UP_S), f"no service {service}")
+        while True:
+            future = client.call_async(Trigger.Request())
+            rclpy.spin_until_future_complete(node, future, timeout_sec=GIVE_UP_S)
+            wanted(future.done(), f"{service}: no answer")
+            if future.result().success or time.monotonic() > give_up:
+                node.destroy_node()
+                return future.result().message, refusals
+            refusals += 1
 
 
 def processes() -> set[int]:
