@@ -81,3 +81,25 @@ def test_who_may_not_is_told_how_to_be_allowed() -> None:
     imports, rest = SCRIPT.split("\n\n", 1)
     found = run_script(imports + "\n" + drop + rest)
     assert "limits.conf" in str(found["error"]) and found["main"] == ORDINARY
+
+
+def test_the_kernel_knows_the_names_of_threads() -> None:
+    name = run_script(
+        """
+import threading
+from pathlib import Path
+from sparsh_ros.scheduling import show_name
+
+def work():
+    show_name()
+    path = Path(f"/proc/self/task/{threading.get_native_id()}/comm")
+    names.append(path.read_text().strip())
+
+names = []
+thread = threading.Thread(target=work, name="capture a long name")
+thread.start()
+thread.join()
+print(repr(names))
+"""
+    )
+    assert name == ["capture a long "] or name == ["capture a long"]

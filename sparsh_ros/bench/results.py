@@ -48,13 +48,17 @@ class Row:
 
     @classmethod
     def of(cls, name: str, repeats: Sequence[Measures]) -> Row:
-        """From the measures of each repeat, which all have the same names."""
-        names = repeats[0]
-        return cls(name, {key: Spread.of([repeat[key] for repeat in repeats]) for key in names})
+        """From the measures of each repeat; what one of them lacks is 0 there."""
+        names = dict.fromkeys(key for repeat in repeats for key in repeat)
+        spreads = {key: Spread.of([repeat.get(key, 0.0) for repeat in repeats]) for key in names}
+        return cls(name, spreads)
 
 
 def show(
-    part: str, rows: Sequence[Row], columns: Mapping[str, str], conditions: Conditions
+    part: str,
+    rows: Sequence[Row],
+    columns: Mapping[str, str],
+    conditions: Conditions | None = None,
 ) -> None:
     """Print a table, a row for each case.
 
@@ -62,7 +66,7 @@ def show(
         part: What was measured, the title.
         rows: What was measured of each thing.
         columns: Name of a quantity -> what stands above it.
-        conditions: Of the machine meanwhile.
+        conditions: Of the machine meanwhile; None: they are told elsewhere.
     """
     table = Table(title=part, title_justify="left", box=None)
     table.add_column("")
@@ -72,6 +76,8 @@ def show(
         table.add_row(row.name, *(str(row.quantities[name]) for name in columns))
     console = Console(highlight=False)
     console.print(table)
+    if conditions is None:
+        return
     machine = describe_machine()
     console.print(f"{machine['processor']}, {machine['cores']} cores; {conditions.sentence()}")
 

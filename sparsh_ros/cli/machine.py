@@ -116,3 +116,6 @@ def _add_graph(parser: argparse.ArgumentParser, runs: int) -> None:
         metavar="1..99",
         help="of the graph, as its setting realtime_priority, and of who listens to it",
     )
+    parser.add_argument(
+        "--threads", action="store_true", help="show what each thread computes for a frame, too"
+    )

@@ -36,7 +36,7 @@ from sparsh_ros.nodes.topics.force_field import FieldWorker
 from sparsh_ros.nodes.topics.sensor_io import SensorIO
 from sparsh_ros.perception.pipeline import Perception
 from sparsh_ros.perception.postprocess import Estimate
-from sparsh_ros.scheduling import go_first
+from sparsh_ros.scheduling import go_first, show_name
 
 _WAIT_TIMEOUT_S = 0.1
 _LOG_THROTTLE_S = 5.0
@@ -159,6 +159,7 @@ class PerceptionNode(ManagedNode):
         return perception
 
     def _work(self) -> None:
+        show_name()
         while not self._stop.is_set():
             self._perception.wait(_WAIT_TIMEOUT_S)
             try:

@@ -33,7 +33,7 @@ from sparsh_ros.nodes.topic_sensor import TopicSensor
 from sparsh_ros.nodes.topics.background import BackgroundTopic
 from sparsh_ros.nodes.topics.images import CameraInfoPublisher, ImagePublisher
 from sparsh_ros.nodes.topics.static_frames import publish_static_frames
-from sparsh_ros.scheduling import go_first
+from sparsh_ros.scheduling import go_first, show_name
 from sparsh_ros.sensors import Sensor
 from sparsh_ros.sensors.config import SensorConfig
 from sparsh_ros.sensors.drivers import TopicConfig
@@ -153,6 +153,7 @@ class SensorNode(ManagedNode):
         return listeners >= self._params["listeners"]
 
     def _work(self) -> None:
+        show_name()
         try:
             if self._sensor.has_beginning:
                 self._begin_when_awaited()

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from sparsh_ros.scheduling import yield_to_others
+from sparsh_ros.scheduling import show_name, yield_to_others
 
 AHEAD = 2
 """Results kept ready: one that takes three periods instead of a part of one delays nothing."""
@@ -74,6 +74,7 @@ class Ahead(Generic[T]):
         return result
 
     def _work(self) -> None:
+        show_name()
         yield_to_others()
         while self._is_wanted():
             try:

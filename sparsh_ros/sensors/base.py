@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from sparsh_ros.errors import FrameError, SensorError
 from sparsh_ros.frames import Frame
+from sparsh_ros.scheduling import show_name
 from sparsh_ros.sensors.health.status import SensorStatus, saturated_share
 from sparsh_ros.sensors.health.watchdog import USB
 from sparsh_ros.sensors.profiles import SensorProfile
@@ -208,6 +209,7 @@ class Sensor(ABC):
         return self._thread is not None and not self._stop.is_set() and not self._finished
 
     def _run(self) -> None:
+        show_name()
         try:
             if self.has_beginning:
                 self._asked.wait()

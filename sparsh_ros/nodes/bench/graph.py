@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -25,6 +26,7 @@ from sparsh_ros.bench.conditions import (
     watching,
 )
 from sparsh_ros.bench.results import Measures, Row, show, write
+from sparsh_ros.bench.threads import thread_seconds
 from sparsh_ros.errors import SensorError, SparshError
 from sparsh_ros.nodes.bench import plain
 from sparsh_ros.nodes.demo.observer import listening
@@ -55,6 +57,10 @@ GROWING = (
 LOST = 0.05
 """Share of the frames that may be missing at the highest rate."""
 
+THREAD = "THREAD_MS "
+"""With the name of a thread behind it: milliseconds that it computes for a frame."""
+
+_LEAST_MS = 0.005
 _HIGHER_HZ = (90, 120, 160, 200, 240)
 _STARTUP_S = 60.0
 _POLL_S = 0.1
@@ -138,6 +144,9 @@ def run(options: argparse.Namespace) -> int:
             highest = find_highest([Case(options.sensors[0], fps) for fps in _HIGHER_HZ], measured)
             rows += [Row.of(f"highest: {case.name}", [found]) for case, found in highest]
     show(f"{options.model}, {options.seconds:g} s each", rows, COLUMNS, conditions)
+    if options.threads:
+        for row in rows:
+            show(f"{row.name}: threads", thread_rows(row), {THREAD: "computing, ms a frame"})
     if options.report:
         _write_report(options, cases, rows, conditions)
     if options.out:
@@ -145,6 +154,17 @@ def run(options: argparse.Namespace) -> int:
         settings = {name: getattr(options, name) for name in names}
         write(options.out, "graph", rows, conditions, **settings)
     return 0
+
+
+def thread_rows(row: Row) -> list[Row]:
+    """A row for each thread that computed, the longest first."""
+    of = {name: q for name, q in row.quantities.items() if name.startswith(THREAD)}
+    ranked = sorted(of, key=lambda name: of[name].median, reverse=True)
+    return [
+        Row(name.removeprefix(THREAD), {THREAD: of[name]})
+        for name in ranked
+        if of[name].median >= _LEAST_MS
+    ]
 
 
 def _write_report(
@@ -205,14 +225,21 @@ def measure(case: Case, options: argparse.Namespace) -> Measures:
     processes = plain.processes(values, case.baseline) if case.baseline else ()
     listeners = listening(values["namespace"], True, case.names)
     with open(os.devnull, "w") as log, listeners as records:
-        cores = _run_graph(RunningGraph(values, log, processes), values, records, options.seconds)
-    return summarise(records, case, cores)
+        running = RunningGraph(values, log, processes)
+        cores, spent = _run_graph(running, values, records, options.seconds)
+    frames = options.seconds * case.fps * case.sensors
+    threads = {f"{THREAD}{name}": 1e3 * seconds / frames for name, seconds in spent.items()}
+    return summarise(records, case, cores) | threads
 
 
 def _run_graph(
     running: RunningGraph, values: graph.Arguments, records: Sequence[Record], seconds: float
-) -> float:
-    """Let the graph run for so long after its first estimates; the cores that it kept busy."""
+) -> tuple[float, Counter[str]]:
+    """Let the graph run for so long after its first estimates.
+
+    Returns:
+        The cores that it kept busy, and the seconds that each of its threads computed.
+    """
     try:
         give_up = time.monotonic() + _STARTUP_S
         while not all(len(record.slip) for record in records):
@@ -223,9 +250,12 @@ def _run_graph(
                 )
         if values["realtime_priority"]:  # who listens is part of what is measured
             go_first(values["realtime_priority"])
-        before = CpuTimes.now()
+        before, numbers = CpuTimes.now(), running.numbers | {"observer": os.getpid()}
+        earlier = thread_seconds(numbers)
         running.wait(seconds)
-        return (CpuTimes.now() - before).own / seconds
+        spent = thread_seconds(numbers)
+        spent.subtract(earlier)
+        return (CpuTimes.now() - before).own / seconds, spent
     finally:
         running.stop()
 

@@ -39,6 +39,7 @@ class RunningGraph:
             processes: What to start; none: those of `graph.processes`.
         """
         processes = processes or graph.processes(values)
+        self._processes = processes
         self._log, self._values = log or sys.stderr, values
         self._monitor = graph.ProcessMonitor(processes, values.get("use_respawn", False))
         self._lock, self._ended, self._stopping = threading.Lock(), threading.Event(), False
@@ -56,6 +57,14 @@ class RunningGraph:
         own = {"stdout": out, "stderr": out, "start_new_session": True, "env": environment}
         with block_signals():  # until the child is ready to be asked to stop
             return subprocess.Popen(command(process, self._values), **own)
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The numbers of the processes by name, with the sensor where there are several."""
+        return {
+            " ".join(filter(None, (process.executable, process.namespace))): child.pid
+            for process, child in zip(self._processes, self._children, strict=True)
+        }
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait for the end of perception or of the last sensor; True if it came."""

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from sparsh_ros.perception.force_field import ForceField
 from sparsh_ros.perception.pipeline import Perception
+from sparsh_ros.scheduling import show_name
 
 
 class FieldListener(Protocol):
@@ -77,6 +78,7 @@ class FieldWorker:
             return sensor, self._due.pop(sensor)
 
     def _work(self) -> None:
+        show_name()
         while (due := self._next()) is not None:
             sensor, stamp_ns = due
             try:

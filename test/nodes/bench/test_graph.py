@@ -69,6 +69,17 @@ def test_several_sensors_have_processes_of_their_own() -> None:
     assert Case(1, 60.0).name == "1 sensor at 60 frames/s"
 
 
+def test_threads_are_ranked_and_those_of_one_repeat_alone_count_as_idle_in_the_others() -> None:
+    repeats = [{"THREAD_MS a: main": 2.0, "X": 1.0}, {"THREAD_MS a: main": 4.0, "X": 1.0}]
+    repeats[1]["THREAD_MS b: encoder"] = 9.0
+    repeats[1]["THREAD_MS b: sleeper"] = 0.001
+    found = graph.thread_rows(Row.of("case", repeats))
+    assert [(row.name, str(row.quantities[graph.THREAD])) for row in found] == [
+        ("b: encoder", "4.50 (0.00 to 9.00)"),
+        ("a: main", "3.00 (2.00 to 4.00)"),
+    ]
+
+
 def test_the_command_writes_repeats_and_cases(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
