@@ -3,7 +3,8 @@
 
 Each step is done by itself on one thread: what the sensor's process does, the way over the
 middleware, and what the process of perception does. Milliseconds of the thread's own computing time
-stand beside those on the clock, because only they mean much on a machine that is shared.
+stand beside those on the clock, because only they mean much on a machine that is shared. A pass of
+its own, which is not timed, counts what each step allocates.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import math
 import os
 import time
+import tracemalloc
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,12 +41,18 @@ from sparsh_ros.perception.postprocess import Estimate
 from sparsh_ros.sensors.profiles import load_profile
 from sparsh_ros.simulation.simulation import TouchSimulation
 
-COLUMNS = {"CPU_MS": "computing ms", "MEDIAN_MS": "on the clock ms", "WORST_MS": "99 of 100 below"}
+COLUMNS = {
+    "CPU_MS": "computing ms",
+    "MEDIAN_MS": "on the clock ms",
+    "WORST_MS": "99 of 100 below",
+    "NEW_KB": "new memory at most, kB",
+}
 
 _RATE_HZ = 60.0
 _DISCOVERY_S = 5.0
 _PAIR_FRAMES = 10  # before the first pair, and a warm-up
 _IMAGES = 60
+_COUNTED = 20  # frames of the pass that counts memory
 
 
 def run(options: argparse.Namespace) -> int:
@@ -59,10 +67,12 @@ def run(options: argparse.Namespace) -> int:
     repeats: dict[str, list[Measures]] = {}
     with watching() as conditions:
         for _ in range(options.runs):
-            found = [time_sensor(options.frames), time_middleware(options.frames)]
-            found.append(time_perception(options.model, options.frames))
-            for name, times in (item for part in found for item in part.items()):
-                repeats.setdefault(name, []).append(times.summary())
+            found = time_sensor(options.frames) | time_middleware(options.frames)
+            found |= time_perception(options.model, options.frames)
+            memory = count_memory(options.model)
+            for name, times in found.items():
+                summary = times.summary() | {"NEW_KB": memory.get(name, math.nan)}
+                repeats.setdefault(name, []).append(summary)
             conditions.time_unit()
     rows = [Row.of(name, found) for name, found in repeats.items()]
     show(f"The way of one frame; {options.model}, one thread", rows, COLUMNS, conditions)
@@ -74,17 +84,25 @@ def run(options: argparse.Namespace) -> int:
 
 @dataclass
 class Times:
-    """Milliseconds that a step took each time: on the clock, and of its thread's computing."""
+    """Milliseconds that a step took each time: on the clock, and of its thread's computing.
+
+    While `tracemalloc` traces, also the most memory that it held beyond what there was before, kB,
+    of what Python, NumPy and OpenCV allocate.
+    """
 
     clock_ms: list[float] = field(default_factory=list)
     cpu_ms: list[float] = field(default_factory=list)
+    new_kb: list[float] = field(default_factory=list)
 
     def run(self, step: Callable[..., Any], *arguments: Any) -> Any:
         """Do the step and time it; what it gives."""
+        before_bytes = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
         started, worked = time.perf_counter(), time.thread_time()
         result = step(*arguments)
         self.cpu_ms.append(1e3 * (time.thread_time() - worked))
         self.clock_ms.append(1e3 * (time.perf_counter() - started))
+        self.new_kb.append(1e-3 * (tracemalloc.get_traced_memory()[1] - before_bytes))
         return result
 
     def summary(self) -> Measures:
@@ -119,7 +137,8 @@ def time_perception(model: str, frames: int) -> dict[str, Times]:
     images = [simulation.step().image for _ in range(_IMAGES)]
     found = defaultdict(Times)
     encode = perception.engine.encode
-    perception.engine.encode = lambda *clip: found["perception: encoder"].run(encode, *clip)
+    if not tracemalloc.is_tracing():  # it would forget the peak of the step around it
+        perception.engine.encode = lambda *clip: found["perception: encoder"].run(encode, *clip)
     for index in range(_PAIR_FRAMES + frames):
         if index == _PAIR_FRAMES:
             found.clear()
@@ -133,6 +152,16 @@ def time_perception(model: str, frames: int) -> dict[str, Times]:
         made = found["perception: make the messages"].run(_messages, estimate)
         found["perception: make their bytes"].run(_to_bytes, made)
     return found
+
+
+def count_memory(model: str) -> dict[str, float]:
+    """The most new memory that each step holds, kB, in the median; a pass that takes longer."""
+    tracemalloc.start()
+    try:
+        found = time_sensor(_COUNTED) | time_perception(model, _COUNTED)
+    finally:
+        tracemalloc.stop()
+    return {name: float(np.median(times.new_kb)) for name, times in found.items()}
 
 
 def _to_bytes(messages: list[Any]) -> list[bytes]:

@@ -43,5 +43,12 @@ def test_the_way_of_a_frame_is_written_step_by_step(
         "perception"
     ] * 7
     whole = cases["perception: pair, background, encoder"]
+    image_kb = 320 * 240 * 3e-3
+    for name, low, high in (
+        ("sensor: make its bytes", image_kb, 2 * image_kb),
+        ("perception: message to pixels", 0.0, image_kb / 2),  # a view
+        ("perception: pair, background, encoder", 10.0, 10 * image_kb),
+    ):
+        assert low <= cases[name]["NEW_KB"]["median"] < high, name
     assert 0 < cases["perception: encoder"]["CPU_MS"]["median"] < whole["CPU_MS"]["median"]
     assert whole["MEDIAN_MS"]["median"] > 0
