@@ -29,7 +29,7 @@ from sparsh_ros.training.tacbench.table import Measure, encoders, tabulate
 from sparsh_ros.training.vitactip import paper
 from sparsh_ros.training.vitactip.dataset import read_splits
 from sparsh_ros.training.vitactip.probe import changed, published_fit, read_images, score
-from sparsh_ros.training.vitactip.tasks import TASKS, Task
+from sparsh_ros.training.vitactip.tasks import TASKS, Task, check_labelled
 
 UNTRAINED, GUESS = "untrained", "guess"
 Records = list[dict[str, Any]]
@@ -45,10 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _measure(arguments: argparse.Namespace) -> Records:
+    tips = read_splits(arguments.data)
+    check_labelled(tips, arguments.tasks)
     networks = {folder.name: load_resnet(folder) for folder in arguments.encoders}
     torch.manual_seed(0)
     networks[UNTRAINED] = ResNet18(next(iter(networks.values())).config).eval()
-    tips = read_splits(arguments.data)
     arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "cells.jsonl"
     records = read_cells(path)

@@ -7,6 +7,7 @@ a sensor instance, and the test split is touched only by shapes that training ne
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import zipfile
@@ -256,11 +257,20 @@ def _write(path: Path, background: np.ndarray, rows: list[dict], meta: dict) -> 
 
 
 def write_episode(path: Path, meta: dict, **arrays: np.ndarray) -> None:
-    """Write the file of an episode whole or not at all; workers may write the same one."""
+    """Write the file of an episode whole or not at all; workers may write the same one.
+
+    What a killed worker left of it is taken away.
+    """
     partial = path.with_suffix(f".{os.getpid()}.partial")
     with partial.open("wb") as file:
         np.savez(file, **arrays, meta=np.array(json.dumps(meta)))
-    os.replace(partial, path)
+    try:
+        os.replace(partial, path)
+    except FileNotFoundError:
+        if not path.exists():  # else another made the same, and took this for a killed worker's
+            raise
+    for left in path.parent.glob(f"{glob.escape(path.stem)}.*.partial"):
+        left.unlink(missing_ok=True)
 
 
 def _shrink(field: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,13 @@ import pytest
 
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.training import episodes
-from sparsh_ros.training.episodes import SPLITS, Episode, SimulatedTouch, list_episodes
+from sparsh_ros.training.episodes import (
+    SPLITS,
+    Episode,
+    SimulatedTouch,
+    list_episodes,
+    write_episode,
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +42,33 @@ def test_episode_round_trip(folder: Path) -> None:
         assert image.shape == (320, 240, 3) and image.dtype == np.uint8
     assert episode.force_n.shape == (30, 3)
     assert np.array_equal(np.isnan(episode.pose).any(axis=1), ~episode.in_contact)
+
+
+def test_what_a_killed_worker_began_is_taken_away(tmp_path: Path) -> None:
+    path, other = tmp_path / "episode_00001.npz", tmp_path / "episode_00002.12.partial"
+    killed = tmp_path / "episode_00001.99999999.partial"
+    for left in (killed, other):
+        left.write_bytes(b"PK")
+    write_episode(path, {"split": "train"}, values=np.arange(3))
+    assert sorted(tmp_path.iterdir()) == [path, other]  # the other's may be alive
+
+
+def test_two_workers_may_end_with_the_same_episode(tmp_path: Path, monkeypatch) -> None:
+    path, replace = tmp_path / "episode_00001.npz", os.replace
+
+    def late(partial: Path, target: Path) -> None:
+        monkeypatch.setattr(os, "replace", replace)
+        monkeypatch.setattr(os, "getpid", lambda: 1)
+        write_episode(path, {}, values=np.arange(3))  # takes the draft for a killed worker's
+        replace(partial, target)
+
+    monkeypatch.setattr(os, "replace", late)
+    write_episode(path, {}, values=np.arange(3))
+    assert list(tmp_path.iterdir()) == [path]
+    monkeypatch.setattr(os, "replace", lambda *_: replace(tmp_path / "gone", path))
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        write_episode(path, {}, values=np.arange(3))
 
 
 def test_every_label_of_the_simulation_is_in_the_episode(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import cv2
@@ -27,6 +29,7 @@ _BACKGROUND, _WIRE, _DONE, _BEAD, _HAND, _TEXT = (
     (40, 70, 200),
     (40, 40, 40),
 )
+_STDERR = 2
 _N_PX = 8.0  # pixels of an arrow per newton
 
 
@@ -68,6 +71,29 @@ def describe(wire: Wire, sample: MazeSample) -> list[str]:
 _CODECS = {".webm": "VP80", ".mp4": "mp4v"}
 """By ending. Browsers play VP8 and not MPEG-4; VP9 and H.264 they play too, but OpenCV writes the
 one at a tenth of the speed, and the other not at all."""
+_CHATTER = b"is not supported with codec id"
+"""In the line that OpenCV prints for each WebM film: WebM has no codes of four letters for its
+codecs. Nothing is wrong."""
+
+
+@contextmanager
+def without_line(words: bytes) -> Iterator[None]:
+    """Keep lines with these words, which a library of C writes, from the terminal.
+
+    Whatever else comes on standard error meanwhile, from any thread, is passed on at the end.
+    """
+    terminal = os.dup(_STDERR)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(terminal, _STDERR)
+            os.close(terminal)
+            caught.seek(0)
+            for line in caught:
+                if words not in line:
+                    os.write(_STDERR, line)
 
 
 class FilmWriter(AbstractContextManager):
@@ -84,7 +110,8 @@ class FilmWriter(AbstractContextManager):
             raise SparshError(f"{path}: wanted a name that ends in {' or '.join(_CODECS)}")
         code = cv2.VideoWriter.fourcc(*codec)
         size = WIDTH, HEIGHT
-        self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, rate_hz, size)
+        with without_line(_CHATTER):
+            self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, rate_hz, size)
         if not self._writer.isOpened():
             raise SparshError(f"{path}: a film cannot be written there; choose another place")
         self._worker = ThreadPoolExecutor(1, "film")

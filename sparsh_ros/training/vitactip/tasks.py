@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from sparsh_ros.errors import DatasetError
 from sparsh_ros.simulation.vitactip.objects import MATERIALS, PITCHES_MM, SHAPES
 from sparsh_ros.training.vitactip.dataset import TipImages
 
@@ -89,3 +91,14 @@ TASKS = {
         Task("edge", axes=("x_mm", "depth_mm", "yaw_deg")),
     )
 }
+
+
+def check_labelled(splits: Mapping[str, TipImages], tasks: Sequence[str]) -> None:
+    """Raise DatasetError where no image of a split has a label of one of the tasks."""
+    for split, tips in splits.items():
+        for name in tasks:
+            if not len(TASKS[name].rows(tips)):
+                raise DatasetError(
+                    f"split {split}: wanted labels of {name}, found none in {len(tips)} images; "
+                    "make more with `sparsh-ros simulate-vitactip`, or leave it out of --tasks"
+                )

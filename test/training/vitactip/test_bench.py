@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -91,6 +92,20 @@ def test_a_trained_run_is_compared_in_the_table(tips, tmp_path, capsys):
     assert len(cells.splitlines()) == 2 * 2 * 2 + 2
     assert cli.main(f"{bench} --threads 1 --tasks shape force".split()) == 0  # nothing is left
     assert (out / "cells.jsonl").read_text() == cells
+
+
+@pytest.mark.parametrize(
+    ("task", "column"),
+    [("force", np.full((12, 3), np.nan, np.float32)), ("shape", np.full(12, -1))],
+)
+def test_labels_of_nothing_are_refused_by_a_sentence(task, column, tips, tmp_path, capsys):
+    shutil.copytree(tips, tmp_path / "tips")
+    with np.load(tips / "validation.npz") as data:
+        np.savez(tmp_path / "tips/validation.npz", **{**data, task: column})
+    words = f"--encoders nowhere --data {tmp_path / 'tips'} --out {tmp_path / 'out'} --threads 1"
+    assert cli.main(f"bench vitactip {words}".split()) == 1
+    said = capsys.readouterr().err
+    assert f"split validation: wanted labels of {task}, found none in 12 images" in said
 
 
 @pytest.mark.parametrize(
