@@ -169,7 +169,7 @@ class PerceptionNode(ManagedNode):
 
     def _infer(self) -> None:
         readers = (self._features, self._predicates)
-        is_read = any(x is not None for x in readers) or bool(self._perception.engine.heads)
+        is_read = any(x is not None for x in readers) or self._perception.reads_tokens
         features = self._perception.encode(tokens=is_read)
         estimates = self._perception.run_heads(features)
         self._publish(estimates)

@@ -238,8 +238,12 @@ class Perception:
             One estimate for each sensor with a new frame, of the newest one, and one invalid
             estimate for each sensor that has just stopped sending frames.
         """
-        wanted = not READS_IMAGES.issuperset(self.engine.heads)
-        return self.run_heads(self.encode(tokens=wanted))
+        return self.run_heads(self.encode(tokens=self.reads_tokens))
+
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether a head reads the tokens; a force field encodes by itself."""
+        return not READS_IMAGES.issuperset(self.engine.heads)
 
     def encode(self, tokens: bool = True) -> Features:
         """The first half of `infer`: encode the newest frame of each sensor, with its partners.

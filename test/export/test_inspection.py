@@ -18,6 +18,8 @@ from safetensors.torch import save_file
 
 from sparsh_ros.cli import main
 from sparsh_ros.export.inspection import inspect_file
+from sparsh_ros.models.anytouch.heads import LinearHead
+from sparsh_ros.models.heads import FieldHead
 
 
 @pytest.fixture(autouse=True)
@@ -190,3 +192,15 @@ def test_values_that_are_no_numbers(tmp_path: Path, capsys: pytest.CaptureFixtur
     save_file(head, tmp_path / "heads.safetensors")
     code, output = inspect(capsys, tmp_path / "heads.safetensors")
     assert code == 1 and "NaN or infinite (1) force.probe.2.bias" in output
+
+
+def test_heads_of_our_own_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    field, material = FieldHead(16, (8, 6)), LinearHead("material", 16, 8)
+    heads = {"forcefield": field, "material": material, "hardness": LinearHead("hardness", 16, 8)}
+    state = {f"{name}.{key}": v for name, h in heads.items() for key, v in h.state_dict().items()}
+    save_file(state, tmp_path / "heads.safetensors")
+    code, output = inspect(capsys, tmp_path / "heads.safetensors")
+    assert code == 0 and "forcefield, hardness, material" in output
+    save_file(field.state_dict(), tmp_path / "field.safetensors")
+    code, output = inspect(capsys, tmp_path / "field.safetensors")
+    assert code == 0 and "a forcefield head of pressure and stretch (embed_dim 16)" in output

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from types import SimpleNamespace
@@ -27,6 +27,7 @@ from sparsh_ros.nodes.runtime.diagnostics import ERROR, OK, WARN, Report
 from sparsh_ros.nodes.runtime.lifecycle_node import ManagedNode, Result
 from sparsh_ros.nodes.sensor import SensorNode
 from sparsh_ros.nodes.settings import AUTOSTART
+from sparsh_ros.nodes.topics.sensor_io import SensorIO
 from sparsh_ros.perception import pipeline
 from sparsh_ros.perception.postprocess import Estimate
 
@@ -180,6 +181,44 @@ def test_a_force_field_has_a_thread_while_perception_is_active(ros, monkeypatch)
         assert engine() is None
 
 
+def fed_until(
+    monkeypatch: pytest.MonkeyPatch, wanted: Callable[[Estimate], bool]
+) -> tuple[PerceptionNode, SensorIO, list[Estimate]]:
+    """An active perception node, its sensor, and the estimates up to one that is wanted."""
+    node = PerceptionNode()
+    node.trigger_configure()
+    node.trigger_activate()
+    (sensor_io,) = node._sensor_ios.values()
+    told = threading.Event()
+    estimates, publish = [], sensor_io.publish
+
+    def note(estimate: Estimate) -> None:
+        publish(estimate)
+        estimates.append(estimate)
+        if wanted(estimate):
+            told.set()
+
+    monkeypatch.setattr(sensor_io, "publish", note)
+    image = np.full(IMAGE_SHAPE, 100, np.uint8)
+    sensor_io.use_background(image)
+    for _ in range(3600):
+        sensor_io.on_frame(Frame(time.time_ns(), image))
+        if told.wait(1 / 60):
+            break
+    assert told.is_set()
+    return node, sensor_io, estimates
+
+
+def test_tokens_that_no_head_reads_are_not_made(ros, monkeypatch) -> None:
+    spec = replace(load_model_spec("sparsh-sim-micro"), heads=("forcefield",))
+    monkeypatch.setattr(pipeline, "load_model_spec", lambda *_: spec)
+    monkeypatch.setattr(pipeline, "create_engine", lambda *_, **__: FieldEngine())
+    node, _, estimates = fed_until(monkeypatch, lambda estimate: estimate.valid)
+    assert not any("lost" in estimate.reason for estimate in estimates)  # by an encoder it lacks
+    node.close()
+    node.destroy_node()
+
+
 class FailingEngine(FieldEngine):
     """Stands for an engine whose GPU is gone."""
 
@@ -193,27 +232,8 @@ def test_what_was_estimated_does_not_outlive_the_engine(ros, monkeypatch) -> Non
     spec = replace(load_model_spec("sparsh-sim-micro"), heads=("force",))
     monkeypatch.setattr(pipeline, "load_model_spec", lambda *_: spec)
     monkeypatch.setattr(pipeline, "create_engine", lambda *_, **__: FailingEngine())
-    node = PerceptionNode()
-    node.trigger_configure()
-    node.trigger_activate()
-    (sensor_io,) = node._sensor_ios.values()
-    told = threading.Event()
-    estimates, publish = [], sensor_io.publish
-
-    def note(estimate: Estimate) -> None:
-        publish(estimate)
-        estimates.append(estimate)
-        if "device lost" in estimate.reason:
-            told.set()
-
-    monkeypatch.setattr(sensor_io, "publish", note)
-    image = np.full(IMAGE_SHAPE, 100, np.uint8)
-    sensor_io.use_background(image)
-    for _ in range(3600):
-        sensor_io.on_frame(Frame(time.time_ns(), image))
-        if told.wait(1 / 60):
-            break
-    assert told.is_set() and not any(estimate.valid for estimate in estimates)
+    node, sensor_io, estimates = fed_until(monkeypatch, lambda e: "device lost" in e.reason)
+    assert not any(estimate.valid for estimate in estimates)
     assert (sensor_io.report().level, node._worker.is_alive()) == (WARN, True)
     node.close()
     node.destroy_node()
