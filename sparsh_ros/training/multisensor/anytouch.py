@@ -88,6 +88,7 @@ def train_anytouch(job: AnyTouchTraining) -> None:
     torch.manual_seed(job.loop.seed)
     model = build_mae(*_SIZES[job.size]) if job.start is None else load_mae(job.start)
     recipe = ANYTOUCH_RECIPES[job.recipe](model)
+    recipe.subtracted = job.subtract
     with processes.joined():
         summary = run_loop(job, recipe, touches)
         if processes.rank() == 0:

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 
 from sparsh_ros.models.anytouch.tower import VisionTower
 from sparsh_ros.models.checkpoints.anytouch.config import AnyTouchConfig
-from sparsh_ros.models.layers import initialise_linear_layers
+from sparsh_ros.models.layers import initialise_by_width, initialise_linear_layers
 from sparsh_ros.training.loop.recipe import Draw, Losses
-from sparsh_ros.training.recipes.anytouch.decoder import CLIP_FRAMES, TouchMae
+from sparsh_ros.training.recipes.anytouch.decoder import CLIP_FRAMES, TouchMae, start_tower
 from sparsh_ros.training.recipes.anytouch.masked import (
     AnyTouchRecipe,
     draw_masks,
@@ -112,13 +112,15 @@ class AnyTouchAlign(AnyTouchRecipe):
         self.text_projection = nn.Linear(width, projection, bias=False).requires_grad_(False)
         self.logit_scale = nn.Parameter(torch.tensor(-math.log(START_TEMPERATURE)))
         self.cross_sensor_head = nn.Linear(projection, 1)
-        for module in (self.vision_model, self.visual_projection, self.cross_sensor_head):
-            initialise_linear_layers(module)
+        for module in (self.vision_model, self.visual_projection):
+            initialise_by_width(module)
+        initialise_linear_layers(self.cross_sensor_head)
+        start_tower(self.vision_model, self.vision_model_config)
 
     def draw(self, rng: np.random.Generator, batch: int) -> Draw:
         """Draw the sort of the step, three sensors of each touch, its mask."""
         return {
-            **draw_views(rng, batch, 3),
+            **draw_views(rng, batch, 3, self.subtracted),
             "seen": draw_masks(rng, batch, self.touch_mae_model.config.patches),
             "video": torch.full((batch,), bool(rng.integers(2))),
             "match": torch.full((batch,), bool(rng.integers(2))),

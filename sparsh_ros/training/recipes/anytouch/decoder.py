@@ -8,18 +8,30 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsh_ros.models.anytouch.encoder import AnyTouch
+from sparsh_ros.models.anytouch.tower import VisionTower
 from sparsh_ros.models.checkpoints.anytouch.config import AnyTouchConfig
 from sparsh_ros.models.layers import (
     INIT_STD,
     SinusoidalPositions,
     attend,
-    initialise_linear_layers,
+    initialise_by_width,
 )
 
 CLIP_FRAMES = 4
 """Frames that the decoder predicts of a clip: those that were encoded, and the next one."""
 HEAD_WIDTH = 32  # 16 attention heads at the published width of 512
 _NORM_EPS = 1e-12
+
+
+@torch.no_grad()
+def start_tower(tower: VisionTower, config: AnyTouchConfig) -> None:
+    """Begin without CLIP: kernels of any size keep the variance of pixels, and patches are told
+    apart by sines and cosines, which their small random positions would not do."""
+    kernel = tower.embeddings.patch_embedding.weight
+    nn.init.xavier_uniform_(kernel.view(len(kernel), -1))
+    grid = tuple(side // config.patch_size for side in config.image_size)
+    places = SinusoidalPositions(grid, config.embed_dim).table[0]
+    tower.embeddings.position_embedding.weight[1:] = places
 
 
 class _Projections(nn.Module):
@@ -86,7 +98,8 @@ class TouchMae(AnyTouch):
         self.decoder_norm = nn.LayerNorm(width, eps=_NORM_EPS)
         self.decoder_pred = nn.Linear(width, pixels)
         self.decoder_pred_video = nn.Linear(width, CLIP_FRAMES * pixels)
-        initialise_linear_layers(self)
+        initialise_by_width(self)
+        start_tower(self.touch_model, config)
 
     def predict(self, clips: Tensor, sensor: Tensor, seen: Tensor, video: bool) -> Tensor:
         """Predict all patches from some.

@@ -98,7 +98,13 @@ def resized(images: Tensor, config: AnyTouchConfig) -> Tensor:
 
 
 class AnyTouchRecipe(Recipe):
-    """The settings that both stages share."""
+    """The settings that both stages share.
+
+    Attributes:
+        subtracted: Whether frames come without their background.
+    """
+
+    subtracted = False
 
     varies = True  # stills and clips have heads of their own
     start_rate = 1e-6
@@ -128,7 +134,7 @@ class AnyTouchMasked(AnyTouchRecipe):
     def draw(self, rng: np.random.Generator, batch: int) -> Draw:
         """Draw a sensor of each touch, its mask, and whether this step sees clips."""
         return {
-            **draw_views(rng, batch, 1),
+            **draw_views(rng, batch, 1, self.subtracted),
             "seen": draw_masks(rng, batch, self.model.config.patches),
             "video": torch.full((batch,), bool(rng.integers(2))),
         }

@@ -18,14 +18,21 @@ UNIVERSAL_SHARE = (0.0, 0.75)
 _SLOTS = tuple(SENSOR_IDS[sensor] for sensor in SENSORS)
 
 
-def draw_views(rng: np.random.Generator, batch: int, sensors: int) -> Draw:
-    """Draw ``sensors`` different sensors of each touch, and how they are seen."""
+def draw_views(
+    rng: np.random.Generator, batch: int, sensors: int, subtracted: bool = False
+) -> Draw:
+    """Draw ``sensors`` different sensors of each touch, and how they are seen.
+
+    Frames without a background keep their brightness: of the grey that stands for it, a change
+    would hide the touch.
+    """
     drawn = {
         "sensor": rng.random((batch, len(SENSORS))).argsort(axis=1)[:, :sensors],
         "flip": rng.random((batch, 2)) < 0.5,
         "colour": np.float32(rng.uniform(-1.0, 1.0, (batch, sensors, 4)) * np.array(JITTER)),
         "universal": np.float32(rng.random(batch)),
     }
+    drawn["colour"][..., 0] *= not subtracted
     return {name: torch.from_numpy(value) for name, value in drawn.items()}
 
 

@@ -151,3 +151,21 @@ def test_clips_are_of_the_sensor_that_was_drawn_oldest_first_and_mirrored():
     draw["colour"] = torch.tensor([[[0.4, 0.0, 0.0, 0.0]], [[0.0] * 4]])
     brighter = views.cut_clips(frames, draw).numpy()
     np.testing.assert_allclose(brighter[0], np.clip(1.4 * found[0], 0, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("tower", ["touch", "pictures"])
+def test_a_fresh_class_token_sees_the_image(tower):
+    torch.manual_seed(0)
+    recipe = align.AnyTouchAlign(TouchMae(CONFIG, 64, 2))
+    images = torch.rand(16, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    embed = recipe.embed_pictures if tower == "pictures" else recipe.touch_mae_model.embed
+    with torch.no_grad():
+        vectors = embed(images)
+    varied = (vectors - vectors.mean(dim=0)).square().sum() / vectors.square().sum()
+    assert varied > 1e-3  # 2e-5 with weights of a deviation of 0.02
+
+
+def test_brightness_stays_where_there_is_no_background():
+    changed = [views.draw_views(_rng(), 4, 2, bare)["colour"] for bare in (False, True)]
+    assert changed[0][..., 0].abs().min() > 0.0 and changed[1][..., 0].abs().max() == 0.0
+    torch.testing.assert_close(changed[0][..., 1:], changed[1][..., 1:])
