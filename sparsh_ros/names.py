@@ -20,8 +20,8 @@ DEVICES = ("auto", "cpu", "cuda")
 CONTACT_THRESHOLD_N = 0.1
 """Normal force at which contact begins, newtons, unless the user says otherwise."""
 
-ENGINES = ("float32", "int8", "auto")
-"""How an encoder computes: as it was trained, or on a CPU with 8-bit integers, which is faster."""
+ENGINES = ("float32", "int8", "openvino", "openvino_int8", "bfloat16", "tensorrt", "auto")
+"""How an encoder computes: as it was trained, or faster, see `sparsh_ros.engines`."""
 
 MAX_RATE_HZ = 240.0
 """The fastest sensor that is served."""

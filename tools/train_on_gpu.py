@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from sparsh_ros.bench.gpu import measure_peak
 from sparsh_ros.models.vit import VisionTransformer
 from sparsh_ros.training.pretraining.models import RECIPES, model_spec
 from sparsh_ros.training.tacbench.bench import read_cells
@@ -34,7 +35,7 @@ from sparsh_ros.training.tacbench.table import MEASURES
 
 SHARE_OF_RECIPES = 0.55  # of all minutes; the rest is for the table
 SPARE_S = 60.0  # a run may take longer than its trial told, and has data to read first
-_TIMES, _COUNTED = 20, 4
+_COUNTED = 4
 
 
 def main() -> int:
@@ -76,23 +77,6 @@ def _kept(path: Path, measure) -> dict:
     if not path.is_file():
         path.write_text(json.dumps(measure()))
     return json.loads(path.read_text())
-
-
-def measure_peak(rows: int) -> dict[str, str | float]:
-    """Floating point operations per second of a product of two (rows, rows) bfloat16 matrices, the
-    best of several."""
-    on_gpu = torch.cuda.is_available()
-    device = torch.device("cuda" if on_gpu else "cpu")
-    a, b = (torch.randn(rows, rows, device=device, dtype=torch.bfloat16) for _ in range(2))
-    times = []
-    for _ in range(_TIMES):
-        begin = time.perf_counter()
-        a @ b
-        if on_gpu:
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - begin)
-    name = torch.cuda.get_device_name() if on_gpu else "CPU"
-    return {"device": name, "flop_per_s": 2.0 * rows**3 / min(times)}
 
 
 def flop_per_image(name: str, size: str) -> float:

@@ -35,7 +35,7 @@ _LOOK_S, _LOOK_RUNS = 1.0, 300
 _PAUSE_S = 2e-3
 _UNIT_RUNS = 50
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "torch", "rclpy")
+_PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "openvino", "torch", "rclpy")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
@@ -25,6 +26,8 @@ from sparsh_ros.bench.conditions import refuse_loaded, watching
 from sparsh_ros.bench.results import Row, Spread, show, write
 from sparsh_ros.engines import Engine, create_engine
 from sparsh_ros.engines.onnx_engine import OnnxEngine
+from sparsh_ros.engines.parity import has_bfloat16
+from sparsh_ros.errors import MissingDependencyError, ModelError, WeightsError
 from sparsh_ros.frames import IMAGE_SHAPE, PAIR_OFFSETS_S
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
@@ -110,7 +113,8 @@ def baseline_cases(spec: ModelSpec) -> list[Case]:
 
 
 def candidate_cases(spec: ModelSpec) -> list[Case]:
-    """ONNX Runtime on one, two and all cores, on several sensors, and the GPU if there is one.
+    """ONNX Runtime on one, two and all cores, on several sensors, other engines of a CPU as far as
+    they can be had, and the GPU if there is one.
 
     Published files run on torch alone: of them, only the engine that suits the machine.
     """
@@ -118,18 +122,31 @@ def candidate_cases(spec: ModelSpec) -> list[Case]:
         best = create_engine(spec, "auto")
         return [Case(best), Case(best, LARGE_BATCH)]
     if spec.streams:
-        engine = OnnxEngine(spec, spec.heads, threads=1)
-        return [Case(engine, batch, StreamRunner(spec, engine)) for batch in (1, LARGE_BATCH)]
+        engines = [OnnxEngine(spec, spec.heads, threads=1), *_others(spec, 1, ["openvino"])]
+        return [
+            Case(engine, batch, StreamRunner(spec, engine))
+            for engine in engines
+            for batch in (1, LARGE_BATCH)
+        ]
     cores = len(os.sched_getaffinity(0))
     threads = sorted({1, min(2, cores), cores})
     cases = [Case(OnnxEngine(spec, spec.heads, threads=count)) for count in threads]
     cases.append(Case(cases[-1].engine, LARGE_BATCH))
-    if find_spec("onnx") is not None:
-        cases.append(Case(create_engine(spec, "cpu", threads=threads[-1], engine="int8")))
+    names = ["int8", "openvino", "openvino_int8", *(["bfloat16"] if has_bfloat16() else [])]
+    cases += map(Case, _others(spec, threads[-1], names))
     best = create_engine(spec, "auto")
-    if best.description != cases[-2].engine.description:
+    if best.on_gpu:
         cases += [Case(best), Case(best, LARGE_BATCH)]
     return cases
+
+
+def _others(spec: ModelSpec, threads: int, names: Sequence[str]) -> list[Engine]:
+    """Those of some engines that this machine and model can have."""
+    engines = []
+    for name in names:
+        with suppress(MissingDependencyError, ModelError, WeightsError):
+            engines.append(create_engine(spec, "cpu", threads=threads, engine=name))
+    return engines
 
 
 def measure(

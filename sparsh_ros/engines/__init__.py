@@ -2,8 +2,10 @@
 """Engines run a model's encoder and heads: ONNX Runtime on a CPU, torch on a GPU and for published
 files.
 
-All take the same images, hold the same weights and give the same numbers within float32 rounding.
-Neither torch nor ONNX Runtime is imported until an engine of that kind is created.
+All take the same images, hold the same weights and give the same numbers within float32 rounding,
+or are compared with float32 before they are admitted, see `parity`: int8 (ONNX Runtime), openvino
+and openvino_int8 (OpenVINO) on a CPU, bfloat16 (torch) on either. No library is imported until an
+engine of that kind is created.
 """
 
 from __future__ import annotations
@@ -39,14 +41,16 @@ def create_engine(
         heads: Names of the heads to load; None loads all that the weights have.
         encoder: False loads the heads alone, for tokens that come from elsewhere.
         threads: CPU threads for the encoder; None takes one per core, for a streaming one one.
-        engine: "float32", or "int8" for a transformer on the CPU, see `engines.int8`, or "auto" for
-            the faster of both, see `engines.fastest`.
+        engine: One of `ENGINES`: "float32", or faster: "int8", see `engines.int8`, "openvino" and
+            "openvino_int8", see `engines.openvino_engine`, "bfloat16", see `engines.bfloat16`,
+            "tensorrt" for ONNX Runtime on a GPU, or "auto" for the fastest of those that this
+            model and machine can have, see `engines.fastest`.
 
     Raises:
         ModelError: The weights lack a head that was asked for, ``device`` or ``engine`` is unknown,
-            or int8 cannot be had of this model.
+            or that engine cannot be had of this model, or not on that device.
         WeightsError: A weights file is missing, broken or of another architecture.
-        MissingDependencyError: "cuda" was asked for and cannot be had.
+        MissingDependencyError: "cuda" was asked for and cannot be had, or a package is missing.
     """
     names = spec.heads if heads is None else tuple(heads)
     _check_here(spec)
@@ -61,58 +65,103 @@ def create_engine(
         raise ModelError(f"engine {engine!r}: unknown; choose one of {', '.join(ENGINES)}")
     if engine == "auto":
         return _fastest_engine(spec, device, names, encoder, threads)
-    if engine == "int8":
-        if found := _why_no_int8(spec, device):
-            raise ModelError(
-                f"engine int8: wanted a transformer in ONNX files on the CPU, found {found}"
-            )
-        from sparsh_ros.engines.onnx_engine import OnnxEngine
-
-        return OnnxEngine(spec, names, encoder, threads, int8=True)
+    if found := _why_not(engine, spec, device):
+        raise ModelError(f"engine {engine}: wanted {_WANTED[engine]}, found {found}")
+    if engine in ("int8", "openvino", "openvino_int8"):
+        return _cpu_engine(engine, spec, names, encoder, threads)
     if spec.streams:
-        from sparsh_ros.engines.onnx_engine import OnnxEngine
-
         # So small that a GPU is not worth the way there and back.
-        return OnnxEngine(spec, names, encoder, threads)
+        return _cpu_engine(engine, spec, names, encoder, threads)
     backend = _backend(spec, device)
-    if backend == "torch" or spec.files:
-        return _torch_engine(spec, names, encoder, "cuda" if backend == "torch" else "cpu", threads)
+    if engine == "bfloat16" or backend == "torch" or spec.files:
+        place = "cuda" if backend == "torch" else "cpu"
+        return _torch_engine(spec, names, encoder, place, threads, engine == "bfloat16")
     from sparsh_ros.engines.onnx_engine import OnnxEngine
 
     if backend == "onnxruntime":
         try:
-            return OnnxEngine(spec, names, encoder, threads, cuda=True)
+            tensorrt = engine == "tensorrt"
+            return OnnxEngine(spec, names, encoder, threads, cuda=True, tensorrt=tensorrt)
         except MissingDependencyError:
             if device == "cuda":
                 raise
     return OnnxEngine(spec, names, encoder, threads)
 
 
-def _fastest_engine(
-    spec: ModelSpec, device: str, heads: Sequence[str], encoder: bool, threads: int | None
-) -> Engine:
-    """The faster of float32 and int8 where both can be had, with the reason in its description."""
-    if not encoder or _why_no_int8(spec, device) or _backend(spec, device) is not None:
-        return create_engine(spec, device, heads, encoder, threads)
-    from sparsh_ros.engines.fastest import fastest
-
-    choice = fastest(spec, threads)
-    made = create_engine(spec, "cpu", heads, encoder, threads, choice.engine)
-    made.description += f"; chosen because {choice.reason}"
-    return made
+_WANTED = {
+    "int8": "a transformer in ONNX files on the CPU",
+    "openvino": "a model in ONNX files on the CPU",
+    "openvino_int8": "a transformer in ONNX files on the CPU",
+    "bfloat16": "a transformer",
+    "tensorrt": "a transformer in ONNX files, device cuda and onnxruntime-gpu without torch",
+}
 
 
-def _why_no_int8(spec: ModelSpec, device: str) -> str:
-    """What stands in the way of int8; empty if nothing does."""
-    if spec.streams:
+def _why_not(engine: str, spec: ModelSpec, device: str) -> str:
+    """What stands in the way of an engine; empty if nothing does."""
+    if engine == "float32":
+        return ""
+    if spec.streams and engine != "openvino":
         return "one that streams, which is fast as it is; use engine float32"
-    if spec.files:
-        return f"published files; `sparsh-ros weights convert {spec.name}` makes the former"
     if spec.tells_sensor:
         return "one of AnyTouch; use engine float32"
+    if engine == "bfloat16":
+        return ""
+    if spec.files:
+        return f"published files; `sparsh-ros weights convert {spec.name}` makes the former"
+    if engine == "tensorrt":
+        with_it = device == "cuda" and _cuda_backend() == "onnxruntime"
+        return "" if with_it else f"device {device}; use engine float32"
     if device == "cuda":
         return "device cuda; use engine float32, or device cpu"
     return ""
+
+
+def _cpu_engine(
+    engine: str, spec: ModelSpec, heads: Sequence[str], encoder: bool, threads: int | None
+) -> Engine:
+    """An engine that reads ONNX files and computes on the CPU."""
+    if not engine.startswith("openvino"):
+        from sparsh_ros.engines.onnx_engine import OnnxEngine
+
+        return OnnxEngine(spec, heads, encoder, threads, int8=engine == "int8")
+    try:
+        from sparsh_ros.engines.openvino_engine import OpenVinoEngine
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"engine {engine}: wanted the Python package openvino, found none that can be imported "
+            f"({error}); `pip install openvino`, or use engine float32"
+        ) from error
+    return OpenVinoEngine(spec, heads, encoder, threads, int8=engine == "openvino_int8")
+
+
+def _fastest_engine(
+    spec: ModelSpec, device: str, heads: Sequence[str], encoder: bool, threads: int | None
+) -> Engine:
+    """The fastest of what this model and machine can have, with the reason in its description."""
+    from sparsh_ros.engines.parity import has_bfloat16
+
+    backend = _backend(spec, device)
+    place, possible = "cpu", ["int8", "openvino", "openvino_int8"]
+    if has_bfloat16():
+        possible.append("bfloat16")
+    if backend is not None and not spec.streams:
+        place, possible = "cuda", ["bfloat16"] if backend == "torch" else []
+    candidates = [name for name in possible if not _why_not(name, spec, place)]
+    if not (encoder and candidates):
+        return create_engine(spec, device, heads, encoder, threads)
+    from sparsh_ros.engines.fastest import fastest
+
+    choice = fastest(
+        spec,
+        candidates,
+        lambda name: create_engine(spec, place, (), True, threads, name),
+        place,
+        threads,
+    )
+    made = create_engine(spec, place, heads, encoder, threads, choice.engine)
+    made.description += f"; chosen because {choice.reason}"
+    return made
 
 
 def _backend(spec: ModelSpec, device: str) -> str | None:
@@ -149,17 +198,23 @@ def _check_here(spec: ModelSpec) -> None:
 
 
 def _torch_engine(
-    spec: ModelSpec, heads: Sequence[str], encoder: bool, device: str, threads: int | None
+    spec: ModelSpec,
+    heads: Sequence[str],
+    encoder: bool,
+    device: str,
+    threads: int | None,
+    bfloat16: bool,
 ) -> Engine:
     try:
         from sparsh_ros.engines.torch_engine import TorchEngine
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
-            f"model {spec.name}: wanted the Python package {error.name} for its published files, "
+            f"model {spec.name}: wanted the Python package {error.name} "
+            f"{'for engine bfloat16' if bfloat16 else 'for its published files'}, "
             "found none; `pip install torch safetensors`, or on a machine that has them "
             f"`sparsh-ros weights convert {spec.name}`"
         ) from error
-    return TorchEngine(spec, heads, encoder, device, threads)
+    return TorchEngine(spec, heads, encoder, device, threads, bfloat16)
 
 
 def free_gpu_memory() -> None:

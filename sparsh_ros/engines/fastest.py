@@ -2,7 +2,7 @@
 """Which engine is the fastest on this machine, found out once: `engine:=auto`.
 
 Only engines whose tokens were compared with float32 take part. What was chosen is kept under the
-hash of all that decides it: weights, processor, threads, version of ONNX Runtime.
+hash of all that decides it: weights, processor, threads, versions of the libraries.
 """
 
 from __future__ import annotations
@@ -10,26 +10,29 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 
-from sparsh_ros.engines.onnx_engine import OnnxEngine
-from sparsh_ros.errors import MissingDependencyError, ModelError
-from sparsh_ros.files import sha256_of
+from sparsh_ros.engines.base import Engine
+from sparsh_ros.engines.parity import processor, weights_hash
+from sparsh_ros.errors import SparshError
 from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.names import ENGINES
 from sparsh_ros.resources import user_data_path
+
+EXACT = "float32"
 
 _RUNS = 5
 _GAIN = 0.9
-"""int8 is taken where it needs at most this share of the time of float32."""
+"""Another engine is taken where it needs at most this share of the time of float32."""
+_PACKAGES = ("onnxruntime", "onnxruntime-gpu", "onnx", "openvino", "torch")
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Choice:
 
     Attributes:
         model: its name.
-        engine: "float32" or "int8".
+        engine: one of `ENGINES`, never "auto".
         reason: in words.
     """
 
@@ -47,27 +50,41 @@ class Choice:
     reason: str
 
 
-def fastest(spec: ModelSpec, threads: int | None = None) -> Choice:
-    """The fastest engine for a transformer in ONNX files on the CPU, measured at the first call.
+def fastest(
+    spec: ModelSpec,
+    candidates: Sequence[str],
+    make: Callable[[str], Engine],
+    device: str = "cpu",
+    threads: int | None = None,
+) -> Choice:
+    """The fastest engine for a model, measured at the first call.
 
     Args:
         spec: The model.
+        candidates: Engines that may be taken instead of float32.
+        make: Makes the engine of that name, with an encoder; one that raises an error of ours, or
+            that no folder can be written, does not take part.
+        device: What computes.
         threads: CPU threads; None takes one per core.
 
     Raises:
         WeightsError: A file of the weights is missing or broken.
     """
-    threads = threads or len(os.sched_getaffinity(0))
-    path = _path(spec, threads)
+    path = _path(spec, candidates, device, threads or len(os.sched_getaffinity(0)))
     if known := _read(path):
         return known
-    try:
-        choice = _choose(spec, threads)
-    except (MissingDependencyError, OSError) as error:  # which may be mended by the next start
-        return Choice(spec.name, "float32", f"int8 cannot be had: {error}")
-    with suppress(OSError):  # measured again next time
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(choice), indent=2) + "\n")
+    engines, refused, mendable = {EXACT: make(EXACT)}, [], False
+    for name in candidates:
+        try:
+            engines[name] = make(name)
+        except (SparshError, OSError) as error:
+            mendable = mendable or isinstance(error, OSError)
+            refused.append(f"{name} cannot be had: {error}")
+    choice = _choose(spec, engines, refused)
+    if not mendable:
+        with suppress(OSError):  # measured again next time
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(asdict(choice), indent=2) + "\n")
     return choice
 
 
@@ -80,39 +97,43 @@ def _read(path: Path) -> Choice | None:
     """What was chosen before; None where the note is missing or damaged."""
     with suppress(OSError, ValueError, TypeError):
         choice = Choice(**json.loads(path.read_text()))
-        return choice if choice.engine in ("float32", "int8") else None
+        return choice if choice.engine in set(ENGINES) - {"auto"} else None
     return None
 
 
-def _choose(spec: ModelSpec, threads: int) -> Choice:
-    exact = OnnxEngine(spec, (), threads=threads)
-    try:
-        small = OnnxEngine(spec, (), threads=threads, int8=True)
-    except ModelError as error:  # of these weights, for good
-        return Choice(spec.name, "float32", f"int8 cannot be had: {error}")
-    images = np.random.default_rng(0).integers(
-        0, 256, (spec.frames + 1, 1, *spec.image_shape), dtype=np.uint8
-    )
-    spent: dict[OnnxEngine, list[float]] = {exact: [], small: []}
-    for engine in (exact, small) * (1 + _RUNS):  # in turns: the machine may become slower meanwhile
-        begin_s = time.perf_counter()
-        engine.encode(*images)
-        spent[engine].append(1e3 * (time.perf_counter() - begin_s))
-    plain_ms, int8_ms = (statistics.median(taken[1:]) for taken in spent.values())
-    reason = f"a pass takes {int8_ms:.0f} ms in int8, {plain_ms:.0f} ms in float32"
-    return Choice(spec.name, "int8" if int8_ms <= _GAIN * plain_ms else "float32", reason)
+def _choose(spec: ModelSpec, engines: dict[str, Engine], refused: list[str]) -> Choice:
+    if len(engines) == 1:
+        return Choice(spec.name, EXACT, "; ".join(refused))
+    spent = _measure(spec, engines)
+    best = min(spent, key=spent.__getitem__)
+    chosen = best if spent[best] <= _GAIN * spent[EXACT] else EXACT
+    in_order = sorted(spent.items(), key=lambda item: item[1])
+    times = ", ".join(f"{ms:.3g} ms in {name}" for name, ms in in_order)
+    return Choice(spec.name, chosen, "; ".join([f"a pass takes {times}", *refused]))
 
 
-def _path(spec: ModelSpec, threads: int) -> Path:
-    weights = sha256_of(spec.weights / "encoder.onnx")
-    decisive = (weights, _processor(), str(threads), ort.__version__)
+def _measure(spec: ModelSpec, engines: dict[str, Engine]) -> dict[str, float]:
+    """Milliseconds of a pass of each engine: median of some, in turns, since the machine may become
+    slower meanwhile. The first of each does not count."""
+    shape = (spec.frames + 1, 1, *spec.image_shape)
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    spent: dict[str, list[float]] = {name: [] for name in engines}
+    for _ in range(1 + _RUNS):
+        for name, engine in engines.items():
+            begin_s = time.perf_counter()
+            engine.encode(*images)
+            spent[name].append(1e3 * (time.perf_counter() - begin_s))
+    return {name: statistics.median(taken[1:]) for name, taken in spent.items()}
+
+
+def _path(spec: ModelSpec, candidates: Sequence[str], device: str, threads: int) -> Path:
+    decisive = [weights_hash(spec), processor(), device, str(threads), *candidates]
+    decisive += [f"{name} {_version(name)}" for name in _PACKAGES]
     name = hashlib.sha256("; ".join(decisive).encode()).hexdigest()
     return user_data_path("engines", f"{name}.choice.json")
 
 
-def _processor() -> str:
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line
-    return platform.processor()
+def _version(package: str) -> str:
+    with suppress(metadata.PackageNotFoundError):
+        return metadata.version(package)
+    return "not here"

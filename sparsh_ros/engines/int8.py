@@ -16,52 +16,20 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from sparsh_ros.errors import MissingDependencyError, ModelError
+from sparsh_ros.engines.parity import Encode, Parity, compare
+from sparsh_ros.errors import MissingDependencyError
 from sparsh_ros.files import sha256_of
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.resources import user_data_path
 
-MEAN_COSINE, LOWEST_COSINE = 0.999, 0.99
-"""Between tokens of both encoders, on average and at worst: below, int8 is refused."""
-
 _RECIPE = "dynamic, MatMul, int8 by channel; 1"
-_PAIRS = 6
-_EVERY = 10  # frames from one pair to the next
-_SENSOR, _SEED, _TOUCH, _RATE_HZ = "digit", 3, "random", 60.0
-
-
-@dataclass(frozen=True)
-class Parity:
-    """How the tokens of the int8 encoder differ from those of the float32 encoder.
-
-    Attributes:
-        mean_cosine: Of the angle between both, mean over the tokens.
-        lowest_cosine: The worst token.
-        largest_error: Largest difference of a channel; tokens have unit variance.
-    """
-
-    mean_cosine: float
-    lowest_cosine: float
-    largest_error: float
-
-    @property
-    def passes(self) -> bool:
-        """Whether int8 may stand in for float32."""
-        return self.mean_cosine >= MEAN_COSINE and self.lowest_cosine >= LOWEST_COSINE
-
-    @classmethod
-    def between(cls, exact: NDArray[np.float32], found: NDArray[np.float32]) -> Parity:
-        """Compare tokens (B, N, D)."""
-        lengths = np.linalg.norm(exact, axis=-1) * np.linalg.norm(found, axis=-1)
-        cosines = (exact * found).sum(axis=-1) / np.maximum(lengths, 1e-12)
-        return cls(float(cosines.mean()), float(cosines.min()), float(abs(exact - found).max()))
 
 
 def int8_encoder(spec: ModelSpec) -> tuple[Path, Parity]:
@@ -81,13 +49,7 @@ def int8_encoder(spec: ModelSpec) -> tuple[Path, Parity]:
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder, "encoder.onnx")
         _quantise(source, made)
-        parity = _compare(source, made, spec)
-        if not parity.passes:
-            raise ModelError(
-                f"model {spec.name}: wanted tokens of int8 at a cosine of {MEAN_COSINE} to those "
-                f"of float32, {LOWEST_COSINE} at worst, found {parity.mean_cosine:.4f} and "
-                f"{parity.lowest_cosine:.4f}; use engine float32"
-            )
+        parity = compare(spec, "int8", _encode(source), _encode(made))
         facts = {"model": spec.name, "sha256": sha256_of(made), **asdict(parity)}
         os.replace(made, path)
         made.write_text(json.dumps(facts, indent=2) + "\n")
@@ -146,24 +108,12 @@ def _without_advice() -> Iterator[None]:
         root.removeFilter(is_no_advice)
 
 
-def _compare(exact: Path, found: Path, spec: ModelSpec) -> Parity:
-    clips = _touch(spec)
-    tokens = []
-    for path in (exact, found):
+def _encode(path: Path) -> Encode:
+    """What an ONNX file does with clips."""
+
+    def encode(*clips: NDArray[np.uint8]) -> NDArray[np.float32]:
         session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
         names = [node.name for node in session.get_inputs()]
-        tokens.append(session.run(None, dict(zip(names, clips, strict=True)))[0])
-    return Parity.between(*tokens)
+        return session.run(None, dict(zip(names, clips, strict=True)))[0]
 
-
-def _touch(spec: ModelSpec) -> NDArray[np.uint8]:
-    """Clips of a simulated touch as the encoder takes them, (images, clips, 320, 240, 3)."""
-    from sparsh_ros.simulation.simulation import TouchSimulation
-
-    simulation = TouchSimulation(_SENSOR, _SEED, _TOUCH, rate_hz=_RATE_HZ)
-    ages = [round(offset * _RATE_HZ) for offset in spec.frame_offsets_s]
-    newest = range(max(ages), max(ages) + _PAIRS * _EVERY, _EVERY)
-    background = simulation.background()
-    frames = [simulation.step().image for _ in range(newest[-1] + 1)]
-    clips = [[frames[index - age] for index in newest] for age in ages]
-    return np.array([*clips, [background] * _PAIRS])
+    return encode

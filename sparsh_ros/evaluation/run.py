@@ -58,7 +58,7 @@ def evaluate(
         weights_dir: folder of published weights, see `models.zoo.load_model_spec`.
         seed: of the bootstrap.
         progress: called after each frame.
-        engine: "float32" or "int8", see `engines.create_engine`.
+        engine: One of `ENGINES`, see `engines.create_engine`.
         workers: who evaluates, None this process; the result is the same but for the times.
 
     Raises:

@@ -145,8 +145,9 @@ PERCEPTION: Mapping[str, Setting] = HEAD | {
     ),
     "engine": Setting(
         "float32",
-        "How a transformer computes on the CPU: int8 is faster; it is made at the first start, and "
-        "refused where it gives other tokens. auto: whichever is faster here, measured once.",
+        "How the encoder computes: int8, openvino and openvino_int8 are faster on a CPU, bfloat16 "
+        "on a GPU; each is compared with float32 at the first start and refused where it gives "
+        "other tokens. auto: whichever is fastest here, measured once.",
         choices=ENGINES,
     ),
     "predicates": Setting(

@@ -89,10 +89,10 @@ class Perception:
                 invalid. None, as for recordings, trusts the stamps.
             weights_dir: Folder with the model's weights; None: where they belong, see
                 `load_model_spec`.
-            engine: "float32" or "int8", see `create_engine`.
+            engine: One of `ENGINES`, see `create_engine`.
 
         Raises:
-            ModelError: Model, head, device or engine is unknown, or int8 cannot be had.
+            ModelError: Model, head, device or engine is unknown, or that engine cannot be had.
             WeightsError: The weights are missing or cannot be used.
             ParameterError: A threshold is out of its range.
         """

@@ -18,8 +18,8 @@ import torch
 from onnx import TensorProto
 
 import sparsh_ros.engines
-from sparsh_ros.engines import create_engine
-from sparsh_ros.engines.onnx_engine import OnnxEngine
+from sparsh_ros.engines import create_engine, onnx_engine
+from sparsh_ros.engines.onnx_engine import DeviceTokens, OnnxEngine
 from sparsh_ros.engines.torch_engine import TorchEngine
 from sparsh_ros.errors import FrameError, MissingDependencyError, ModelError, WeightsError
 from sparsh_ros.export.export import export_model
@@ -200,6 +200,35 @@ def test_onnx_runtime_must_not_fall_back_to_the_cpu_behind_our_back(
         create_engine(spec, "cuda")
     engine = create_engine(spec, "auto")
     assert not engine.on_gpu and "on CPU" in engine.description
+
+
+def test_tokens_that_stay_on_the_device_are_the_same(spec: ModelSpec) -> None:
+    bound, plain = OnnxEngine(spec, spec.heads), OnnxEngine(spec, spec.heads)
+    bound._device = "cpu"  # as "cuda" on a GPU
+    bound.warm_up()
+    tokens, wanted = bound.encode(*images()), plain.encode(*images())
+    assert isinstance(tokens, DeviceTokens) and tokens.shape == wanted.shape
+    assert np.array_equal(np.asarray(tokens, np.float16), wanted.astype(np.float16))
+    assert [row.shape for row in tokens] == [(300, 64)] * 2
+    for head in spec.heads:
+        found, right = bound.run_head(head, tokens), plain.run_head(head, wanted)
+        assert list(found) == list(right)
+        assert all(np.array_equal(found[name], right[name]) for name in right)
+        assert np.array_equal(
+            *(list(bound.run_head(head, x).values())[0] for x in (tokens, wanted))
+        )
+
+
+def test_tensorrt_must_not_fall_back_behind_our_back(
+    spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_engine, "_CUDA", "CPUExecutionProvider")  # passes for a GPU
+    if "TensorrtExecutionProvider" in ort.get_available_providers():
+        pytest.skip("TensorRT works here")
+    with pytest.raises(
+        MissingDependencyError, match="encoder with TensorrtExecutionProvider, found"
+    ):
+        OnnxEngine(spec, (), cuda=True, tensorrt=True)
 
 
 def test_weights_that_are_no_numbers_are_found_before_the_first_frame(

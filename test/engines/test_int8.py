@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsh_ros.engines import create_engine, int8
-from sparsh_ros.engines.int8 import Parity, int8_encoder
+from sparsh_ros.engines import create_engine, int8, parity
+from sparsh_ros.engines.int8 import int8_encoder
 from sparsh_ros.engines.onnx_engine import OnnxEngine
+from sparsh_ros.engines.parity import Parity
 from sparsh_ros.errors import ModelError
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
@@ -32,7 +33,7 @@ def home(tmp_path_factory: pytest.TempPathFactory):
     """A user's data folder for all tests, so that the encoder is made once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setattr(int8, "_PAIRS", 2)
+        patch.setattr(parity, "_PAIRS", 2)
         yield
 
 
@@ -46,13 +47,13 @@ def test_it_gives_nearly_the_same_numbers_as_float32(spec: ModelSpec, made: Path
     engine = create_engine(spec, "cpu", ("force",), threads=1, engine="int8")
     exact = OnnxEngine(spec, ("force",), threads=1)
     tokens, wanted = engine.encode(*images), exact.encode(*images)
-    parity = Parity.between(wanted, tokens)
-    assert 0.999 < parity.mean_cosine < 1.0 and parity.lowest_cosine > 0.99
-    assert 0.0 < parity.largest_error == pytest.approx(np.abs(tokens - wanted).max())
+    found = Parity.between(wanted, tokens)
+    assert 0.999 < found.mean_cosine < 1.0 and found.lowest_cosine > 0.99
+    assert 0.0 < found.largest_error == pytest.approx(np.abs(tokens - wanted).max())
     force, right = (e.run_head("force", t)["force"] for e, t in ((engine, tokens), (exact, wanted)))
     assert np.abs(force - right).max() < 0.02
     assert ", int8 (cosine to float32 0.999" in engine.description
-    assert exact.remedy.startswith("engine:=int8, ") and "int8" not in engine.remedy
+    assert exact.remedy.startswith("engine:=auto, ") and "engine" not in engine.remedy
 
 
 def test_it_is_made_once_and_again_for_other_weights(
@@ -60,8 +61,8 @@ def test_it_is_made_once_and_again_for_other_weights(
 ) -> None:
     quantised = []
     monkeypatch.setattr(int8, "_quantise", lambda source, _: quantised.append(source) or 1 / 0)
-    path, parity = int8_encoder(spec)
-    assert path == made and parity.passes and not quantised
+    path, found = int8_encoder(spec)
+    assert path == made and found.passes and not quantised
     shutil.copytree(spec.weights, tmp_path / "weights")
     other = tmp_path / "weights" / "encoder.onnx"
     other.write_bytes(other.read_bytes() + b"\x00")
@@ -76,7 +77,7 @@ def test_a_file_that_was_damaged_is_made_again(
 ) -> None:
     whole = made.read_bytes()
     monkeypatch.setattr(int8, "_quantise", lambda _, target: target.write_bytes(whole))
-    monkeypatch.setattr(int8, "_compare", lambda *_: Parity(1.0, 1.0, 0.0))
+    monkeypatch.setattr(int8, "compare", lambda *_: Parity(1.0, 1.0, 0.0))
     made.write_bytes(whole[:-1])
     assert int8_encoder(spec) == (made, Parity(1.0, 1.0, 0.0))
     assert made.read_bytes() == whole
@@ -91,7 +92,8 @@ def test_what_gives_other_tokens_is_refused(
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setattr(int8, "_quantise", lambda _, target: target.write_bytes(b"made"))
-    monkeypatch.setattr(int8, "_compare", lambda *_: found)
+    monkeypatch.setattr(int8, "_encode", lambda _: lambda *clips: clips[0])
+    monkeypatch.setattr(Parity, "between", lambda *_: found)
     with pytest.raises(ModelError, match=f"found {found.mean_cosine:.4f} and .*; use engine float"):
         int8_encoder(spec)
     assert list(user_data_path("engines").iterdir()) == []
