@@ -26,9 +26,10 @@ ROS = [
     "lifecycle_msgs",
     *("cv_bridge", "tf_transformations", "sparsh_ros.msg"),
 ]
-# The only modules that may import torch: training, official checkpoints, the CUDA engine.
+# The only modules that may import torch: training, official checkpoints, the torch engine.
 WITH_TORCH = re.compile(
-    r"sparsh_ros\.(training(\..*)?|engines\.torch_engine|export\.(export|convert)"
+    r"sparsh_ros\.(training(\..*)?|engines\.(torch_engine|bfloat16|cuda_graphs)|bench\.gpu"
+    r"|export\.(export|convert)"
     r"|commands\.(train(_stream|_predicate)?|tacbench(\..*)?|vitactip|anytouch\..+|maze\.train)"
     r"|models\.(vit|layers|heads|dpt|preprocess|graphs)"
     r"|models\.resnet\.(network|files)"

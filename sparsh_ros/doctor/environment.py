@@ -30,7 +30,14 @@ _NEEDED = {
     "onnxruntime": "onnxruntime",
     "yaml": "PyYAML",
 }
-_OPTIONAL = ("torch", "safetensors", "openvino", "digit_interface", "cv_bridge", "tf_transformations")
+_OPTIONAL = (
+    "torch",
+    "safetensors",
+    "openvino",
+    "digit_interface",
+    "cv_bridge",
+    "tf_transformations",
+)
 _VERSION = re.compile(r"\b\d+\.\d+(\.\d+)?\b")
 _CUDA_BUILD = "install a torch for CUDA: https://pytorch.org/get-started/locally"
 

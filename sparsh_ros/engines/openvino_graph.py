@@ -36,8 +36,23 @@ def embed_whole_levels(model: ov.Model) -> None:
     for node in model.get_ordered_ops():
         if node.get_type_name() == "Convolution" and (scale := _scale(node.input_value(0))):
             pixels = node.input_value(0).get_node().input_value(0)
-            node.output(0).replace(_embed(pixels, _constant(node.input_value(1)), scale))
+            last, bias = _added(node)
+            weight = _constant(node.input_value(1))
+            last.output(0).replace(_embed(pixels, weight, scale, bias))
     model.validate_nodes_and_infer_types()
+
+
+def _added(node: ov.Node) -> tuple[ov.Node, NDArray[np.float32]]:
+    """The bias that is added to a convolution, and the node that adds it: what is the same in all
+    patches may be large and cancel with it, which has to happen before anything is rounded."""
+    readers = [target.get_node() for target in node.output(0).get_target_inputs()]
+    readers = [reader for reader in readers if reader.get_type_name() != "ShapeOf"]
+    if len(readers) == 1 and readers[0].get_type_name() == "Add":
+        for index in (0, 1):
+            bias = _constant(readers[0].input_value(index))
+            if bias is not None:
+                return readers[0], bias.reshape(-1)
+    return node, np.zeros(1, np.float32)
 
 
 def _scale(source: ov.Output) -> float:
@@ -49,8 +64,10 @@ def _scale(source: ov.Output) -> float:
     return float(divisor.item()) if divisor is not None and divisor.size == 1 else 0.0
 
 
-def _embed(pixels: ov.Output, weight: NDArray[np.float32], scale: float) -> ov.Output:
-    """Convolution of (B, C, S...) with (D, C, K...), each step one kernel wide."""
+def _embed(
+    pixels: ov.Output, weight: NDArray[np.float32], scale: float, bias: NDArray[np.float32]
+) -> ov.Output:
+    """Convolution of (B, C, S...) with (D, C, K...), each step one kernel wide, and its bias."""
     count, channels, *kernel = weight.shape
     extent = [size.get_length() for size in list(pixels.get_partial_shape())[2:]]
     grid = [size // width for size, width in zip(extent, kernel, strict=True)]
@@ -63,8 +80,9 @@ def _embed(pixels: ov.Output, weight: NDArray[np.float32], scale: float) -> ov.O
     rows = op.reshape(patches, [1, int(np.prod(grid)), matrix.shape[1]], False)
     product = op.matmul(rows, op.constant(matrix / np.float32(scale)), False, True)
     product.set_friendly_name(_PATCHES)
-    bias = (matrix.sum(axis=1, dtype=np.float64) * NEUTRAL / scale).astype(np.float32)
-    tokens = op.transpose(op.add(product, op.constant(bias)), [0, 2, 1])
+    whole_bias = bias + matrix.sum(axis=1, dtype=np.float64) * NEUTRAL / scale
+    biased = op.add(product, op.constant(whole_bias.astype(np.float32)))
+    tokens = op.transpose(biased, [0, 2, 1])
     return op.reshape(tokens, [1, count, *grid], False).output(0)
 
 
@@ -108,13 +126,16 @@ def _linear_layers(model: ov.Model) -> Iterator[tuple[ov.Node, NDArray[np.float3
 
 
 def _constant(source: ov.Output) -> NDArray[np.float32] | None:
-    """The float32 values of a constant, through casts and transpositions; None if it is none."""
+    """The float32 values of a constant, through what only moves them; None if it is none."""
     node = source.get_node()
     kind = node.get_type_name()
     if kind == "Constant":
         return np.array(node.data, np.float32)
     if kind == "Convert":
         return _constant(node.input_value(0))
+    if kind == "Reshape":
+        values = _constant(node.input_value(0))
+        return None if values is None else values.reshape(node.get_output_shape(0))
     if kind == "Transpose":
         values, order = (_constant(node.input_value(index)) for index in (0, 1))
         return None if values is None else values.transpose(order.astype(int))
