@@ -136,16 +136,19 @@ def candidate_cases(spec: ModelSpec) -> list[Case]:
     cases += map(Case, _others(spec, threads[-1], names))
     best = create_engine(spec, "auto")
     if best.on_gpu:
-        cases += [Case(best), Case(best, LARGE_BATCH)]
+        on_gpu = [best, *_others(spec, threads[-1], ["bfloat16"], "cuda")]
+        cases += [Case(engine, batch) for engine in on_gpu for batch in (1, LARGE_BATCH)]
     return cases
 
 
-def _others(spec: ModelSpec, threads: int, names: Sequence[str]) -> list[Engine]:
+def _others(
+    spec: ModelSpec, threads: int, names: Sequence[str], device: str = "cpu"
+) -> list[Engine]:
     """Those of some engines that this machine and model can have."""
     engines = []
     for name in names:
         with suppress(MissingDependencyError, ModelError, WeightsError):
-            engines.append(create_engine(spec, "cpu", threads=threads, engine=name))
+            engines.append(create_engine(spec, device, threads=threads, engine=name))
     return engines
 
 

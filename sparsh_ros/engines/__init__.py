@@ -73,6 +73,11 @@ def create_engine(
         # So small that a GPU is not worth the way there and back.
         return _cpu_engine(engine, spec, names, encoder, threads)
     backend = _backend(spec, device)
+    if engine == "bfloat16" and device == "cuda" and backend != "torch":
+        raise MissingDependencyError(
+            "engine bfloat16: wanted torch with CUDA for device cuda, found none; install it, or "
+            "use engine float32"
+        )
     if engine == "bfloat16" or backend == "torch" or spec.files:
         place = "cuda" if backend == "torch" else "cpu"
         return _torch_engine(spec, names, encoder, place, threads, engine == "bfloat16")

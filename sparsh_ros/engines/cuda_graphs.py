@@ -50,6 +50,8 @@ class GraphedBatches:
         """
         self._compute, self._device = compute, device
         self._calls: dict[int, _Call] = {}
+        # Shared: one graph runs at a time, and what it gave is copied before the next one does.
+        self._pool = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
 
     @torch.inference_mode()
     def run(self, arrays: Sequence[NDArray]) -> tuple[Tensor, dict[str, Outputs]]:
@@ -94,7 +96,7 @@ class GraphedBatches:
 
         graph = None
         if on_gpu:
-            graph, made = _capture_graph(compute)
+            graph, made = _capture_graph(compute, self._pool)
         if graph is None:
             made = compute()
         answers = torch.empty(made[1].shape, pin_memory=on_gpu)
@@ -104,7 +106,7 @@ class GraphedBatches:
 _Layout = list[tuple[str, str, tuple[int, ...]]]
 
 
-def _capture_graph(compute: Callable[[], tuple[Tensor, Tensor, _Layout]]):
+def _capture_graph(compute: Callable[[], tuple[Tensor, Tensor, _Layout]], pool: tuple[int, int]):
     """A graph and the tensors it writes; nothing where it cannot be captured."""
     aside = torch.cuda.Stream()
     aside.wait_stream(torch.cuda.current_stream())
@@ -114,7 +116,7 @@ def _capture_graph(compute: Callable[[], tuple[Tensor, Tensor, _Layout]]):
     torch.cuda.current_stream().wait_stream(aside)
     graph = torch.cuda.CUDAGraph()
     try:
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
             made = compute()
     except RuntimeError as error:
         _log.warning("no CUDA graph, kernels are launched one by one: %s", error)

@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sparsh_ros import engines
 from sparsh_ros.engines import create_engine, cuda_graphs, parity
 from sparsh_ros.engines.bfloat16 import Bfloat16Encoder, cut_patches
 from sparsh_ros.engines.cuda_graphs import PREPARED_SIZES, GraphedBatches, padded_size
 from sparsh_ros.engines.parity import Parity
 from sparsh_ros.engines.torch_engine import TorchEngine
-from sparsh_ros.errors import ModelError
+from sparsh_ros.errors import MissingDependencyError, ModelError
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.names import STREAM_MODEL, TRANSFORMER_MODEL
@@ -65,6 +66,12 @@ def test_bfloat16_that_gives_other_tokens_is_refused(spec: ModelSpec, monkeypatc
 def test_bfloat16_is_for_transformers() -> None:
     with pytest.raises(ModelError, match="bfloat16: wanted a transformer, found one that streams"):
         create_engine(load_model_spec(STREAM_MODEL), "cpu", engine="bfloat16")
+
+
+def test_bfloat16_on_a_gpu_needs_torch_there(spec: ModelSpec, monkeypatch) -> None:
+    monkeypatch.setattr(engines, "_cuda_backend", lambda: "onnxruntime")
+    with pytest.raises(MissingDependencyError, match="wanted torch with CUDA for device cuda"):
+        create_engine(spec, "cuda", engine="bfloat16")
 
 
 def test_tensorrt_needs_a_gpu(spec: ModelSpec) -> None:
