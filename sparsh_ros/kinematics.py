@@ -44,7 +44,8 @@ _HAND = np.array(
     ]
 )
 _POSTURE_GAIN = 0.02
-_ASTRAY = 1e-4  # m and rad
+_ASTRAY, _CORRECTIONS = 1e-4, 2  # m and rad
+_ELSEWHERE_M = 5e-4
 _ROOM = 0.95  # of the speed, so that no rounding exceeds it
 
 
@@ -169,23 +170,41 @@ class CarefulDriver(HandDriver):
 
     def move(self, twist: NDArray[np.float64]) -> NDArray[np.float64]:
         """Joint angles (7,) after a twist (6,) in the hand's frame, or that share of it that can be
-        done."""
-        (position, rotation), matrix = jacobian(self.joints)
-        turned = np.concatenate([rotation @ twist[:3], rotation @ twist[3:]])
+        done; a hand that can turn no further turns less, or only moves."""
+        tip, matrix = jacobian(self.joints)
+        before = self.joints
+        for turning in (1.0, 0.5, 0.0):
+            turned = np.concatenate([tip.rotation @ twist[:3], turning * tip.rotation @ twist[3:]])
+            joints, astray_m = self._try(tip, matrix, turned)
+            if astray_m < _ELSEWHERE_M:
+                self.joints = joints
+                break
+        self._last = self.joints - before
+        return self.joints
+
+    def _try(
+        self, tip: Pose, matrix: NDArray[np.float64], turned: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], float]:
+        """Joint angles (7,) after a twist in the base frame, and how far from there the hand is."""
         step = _damped_step(matrix, self.joints, turned, self._posture)
         most = _ROOM * VELOCITY * self._period_s
         able = np.minimum(most, np.abs(self._last) + ACCELERATION * self._period_s**2)
         share = float(min(1.0, (able / np.maximum(np.abs(step), 1e-12)).min()))
-        turn = rotation_matrix(share * turned[3:]) @ rotation
-        wanted = Pose(position + share * turned[:3], turn)
-        joints = self.joints + share * step
-        error = pose_error(wanted, forward(joints))
-        if np.abs(error).max() > _ASTRAY:
-            joints = joints + damped_step(joints, error, joints)
-        joints = np.clip(joints, self.joints - most, self.joints + most)
-        joints = np.clip(joints, LOWER, UPPER)
-        self._last, self.joints = joints - self.joints, joints
-        return self.joints
+        turn = rotation_matrix(share * turned[3:]) @ tip.rotation
+        wanted = Pose(tip.position + share * turned[:3], turn)
+        low = np.maximum(LOWER, self.joints - most)
+        high = np.minimum(UPPER, self.joints + most)
+        joints = np.clip(self.joints + share * step, low, high)
+        for _ in range(_CORRECTIONS):
+            reached, own = jacobian(joints)
+            error = pose_error(wanted, reached)
+            if np.abs(error).max() < _ASTRAY:
+                break
+            # A joint at its limit cannot help; the others do without it.
+            own = own * ((joints > low) & (joints < high))
+            joints = np.clip(joints + _damped_step(own, joints, error, joints), low, high)
+        away = forward(joints).position - wanted.position
+        return joints, float(np.sqrt(away @ away))
 
 
 def pose_error(wanted: Pose, found: Pose) -> NDArray[np.float64]:

@@ -73,6 +73,18 @@ def test_a_careful_driver_is_late_rather_than_elsewhere(elbow):
         assert not kinematics.beyond_limits(joints, before, period_s)
 
 
+def test_a_hand_that_can_turn_no_further_still_goes_where_it_should():
+    start = kinematics.READY.copy()
+    start[5] = kinematics.LOWER[5] + 0.08
+    driver, twist = CarefulDriver(start, 1 / 12), np.array([1e-3, 0.0, 0.0, 0.0, -0.06, 0.0])
+    for _ in range(12):
+        before = kinematics.forward(driver.joints)
+        done = in_hand(before, kinematics.forward(driver.move(twist)))
+        assert done[:3] == pytest.approx(twist[:3], abs=6e-4)
+    assert driver.joints[5] == pytest.approx(kinematics.LOWER[5], abs=0.02)
+    assert abs(done[4]) < 0.05  # slower than wanted
+
+
 def test_a_careful_driver_goes_on_from_its_copy_and_starts_anew_from_rest():
     driver, twist = CarefulDriver(kinematics.READY, 1 / 12), np.array([0, 0, 0, 0, 0, 0.2])
     for _ in range(3):
