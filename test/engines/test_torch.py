@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -114,6 +116,26 @@ def test_padding_reaches_no_answer_and_answers_stay() -> None:
         assert named["square"].shape == (len(wanted), 2, 2)
         assert np.allclose(named["square"].reshape(len(wanted), 4), wanted)
         assert named["whole"].dtype == np.float32
+
+
+def test_what_a_graph_writes_again_was_copied_before() -> None:
+    batches = GraphedBatches(double, CPU)
+    zeros = [np.zeros((1, 4), np.uint8), np.zeros((1, 4), np.float32)]
+    batches.prepare(zeros)
+    call = batches._calls[4]
+
+    def replay() -> None:  # as a graph does: from and to the same memory
+        for written, values in zip(call.made[:2], call.compute()[:2], strict=True):
+            written.copy_(values)
+
+    call.graph = SimpleNamespace(replay=replay)
+    kept = []
+    for level in (1, 2):
+        arrays = [np.full((3, 4), level, np.uint8), np.zeros((3, 4), np.float32)]
+        kept.append(batches.run(arrays))
+    for level, (tokens, outputs) in zip((1, 2), kept, strict=True):
+        assert tokens.shape == (3, 4) and bool((tokens == 2.0 * level).all())
+        assert (outputs["sum"]["square"] == 2.0 * level).all()
 
 
 def test_each_size_is_captured_once_the_usual_ones_before_the_first_frame() -> None:
