@@ -49,11 +49,8 @@ class OpenVinoEngine(OnnxEngine):
         """Compile the encoder, and compare it with float32 unless that was done before.
 
         Args:
-            spec: The model; its weights folder holds `encoder.onnx` and `<head>.onnx`.
-            heads: Names of the heads to load.
-            encoder: Whether to load the encoder.
-            threads: CPU threads of the encoder; None takes one per core, for a streaming one one.
-            int8: Compute its linear layers in int8.
+            spec, heads, encoder, threads: As `OnnxEngine` takes them.
+            int8: Compute the encoder's linear layers in int8.
 
         Raises:
             WeightsError: A file is missing, broken or of another architecture.

@@ -10,31 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsh_ros.engines import create_engine, int8, parity
+from sparsh_ros.engines import create_engine, int8
 from sparsh_ros.engines.int8 import int8_encoder
 from sparsh_ros.engines.onnx_engine import OnnxEngine
 from sparsh_ros.engines.parity import Parity
 from sparsh_ros.errors import ModelError
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.names import STREAM_MODEL, TRANSFORMER_MODEL
+from sparsh_ros.names import STREAM_MODEL
 from sparsh_ros.resources import user_data_path
 
 pytest.importorskip("onnx")
-
-
-@pytest.fixture(scope="module")
-def spec() -> ModelSpec:
-    return load_model_spec(TRANSFORMER_MODEL)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory):
-    """A user's data folder for all tests, so that the encoder is made once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setattr(parity, "_PAIRS", 2)
-        yield
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture(scope="module")

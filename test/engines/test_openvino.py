@@ -16,7 +16,7 @@ from sparsh_ros.engines.parity import Parity
 from sparsh_ros.errors import MissingDependencyError, ModelError, WeightsError
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.zoo import load_model_spec
-from sparsh_ros.names import STREAM_MODEL, TRANSFORMER_MODEL
+from sparsh_ros.names import STREAM_MODEL
 from sparsh_ros.resources import user_data_path
 
 ov = pytest.importorskip("openvino", reason="the optional OpenVINO is not installed")
@@ -26,17 +26,10 @@ from openvino import opset13 as op  # noqa: E402
 from sparsh_ros.engines import openvino_engine, openvino_graph  # noqa: E402
 
 
-@pytest.fixture(scope="module")
-def spec() -> ModelSpec:
-    return load_model_spec(TRANSFORMER_MODEL)
-
-
 @pytest.fixture(scope="module", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory):
-    """A user's data folder for all tests, so that scales are measured once."""
+def few_scales(home: None):
+    """Scales from two of the sensors."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setattr(parity, "_PAIRS", 2)
         patch.setattr(openvino_engine, "_CALIBRATION", (("digit", 11), ("gelsight_mini", 13)))
         yield
 
