@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsh_ros.models.graphs import EncoderGraph
+from sparsh_ros.models.layers import cut_patches
 from sparsh_ros.models.transforms import NEUTRAL
 
 _WHITE = 255.0
@@ -45,15 +46,3 @@ class Bfloat16Encoder(nn.Module):
         x = F.linear(cut_patches(levels, self._kernel), self.matrix).float() + self.start
         x = self.reduced._through_blocks(x.bfloat16())[:, self.reduced.config.registers :]
         return self.norm(x.float())
-
-
-def cut_patches(images: Tensor, kernel: tuple[int, ...]) -> Tensor:
-    """Cut (B, C, S...) into pieces of the kernel's shape: (B, N, C * product of the kernel)."""
-    batch, channels, *extent = images.shape
-    axes = len(kernel)
-    split = [
-        side for size, width in zip(extent, kernel, strict=True) for side in (size // width, width)
-    ]
-    order = [0, *range(2, 2 + 2 * axes, 2), 1, *range(3, 3 + 2 * axes, 2)]
-    pieces = images.reshape(batch, channels, *split).permute(order)
-    return pieces.flatten(1 + axes).flatten(1, axes)

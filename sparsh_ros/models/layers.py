@@ -33,7 +33,26 @@ class PatchEmbed(nn.Module):
         self.proj = convolution(in_channels, embed_dim, kernel_size=kernel, stride=kernel)
 
     def forward(self, images: Tensor) -> Tensor:
+        weight = self.proj.weight
+        reduced = weight.dtype == torch.bfloat16 or torch.is_autocast_enabled("cpu")
+        if images.device.type == "cpu" and reduced:
+            # The convolution of torch 2.13 is wrong there on processors with AMX, for patches of an
+            # even number of channels; as a product it is right.
+            patches = cut_patches(images, self.proj.kernel_size)
+            return F.linear(patches, weight.flatten(1), self.proj.bias)
         return self.proj(images).flatten(2).transpose(1, 2)
+
+
+def cut_patches(images: Tensor, kernel: tuple[int, ...]) -> Tensor:
+    """Cut (B, C, S...) into pieces of the kernel's shape: (B, N, C * product of the kernel)."""
+    batch, channels, *extent = images.shape
+    axes = len(kernel)
+    split = [
+        side for size, width in zip(extent, kernel, strict=True) for side in (size // width, width)
+    ]
+    order = [0, *range(2, 2 + 2 * axes, 2), 1, *range(3, 3 + 2 * axes, 2)]
+    pieces = images.reshape(batch, channels, *split).permute(order)
+    return pieces.flatten(1 + axes).flatten(1, axes)
 
 
 class SinusoidalPositions(nn.Module):

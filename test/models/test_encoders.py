@@ -146,6 +146,17 @@ def test_half_precision(tmp_path: Path, kind: dict[str, Any], dtype: torch.dtype
     assert torch.cosine_similarity(found.double(), wanted, dim=-1).min() > SMALLEST_COSINE
 
 
+@pytest.mark.parametrize("kind", [{}, VIDEO], ids=["image", "video"])
+def test_autocast_to_half_precision(tmp_path: Path, kind: dict[str, Any]) -> None:
+    path, weights = save(tmp_path, 192, 12, **kind)
+    encoder = load_encoder(path, image_size=(64, 48))
+    images = random_input(encoder, batch=1)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        found = encoder(images)
+    wanted = torch.from_numpy(expected(images, weights, 3))
+    assert torch.cosine_similarity(found.double(), wanted, dim=-1).min() > SMALLEST_COSINE
+
+
 @pytest.mark.parametrize("registers", [0, 2])
 def test_outputs_of_blocks(tmp_path: Path, registers: int) -> None:
     path, weights = save(tmp_path, 64, 5, registers=registers)
