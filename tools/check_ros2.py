@@ -31,6 +31,7 @@ from ros2_commands import (
     wanted,
 )
 
+_ARRAY = "diagnostic_msgs/msg/DiagnosticArray"  # told, as the first command knows no topic yet
 LAUNCH = ("ros2", "launch", "sparsh_ros")
 DIGIT = (*LAUNCH, "digit_perception.launch.py")
 CHECKS: dict[str, Callable[[], str]] = {}
@@ -191,7 +192,7 @@ def the_bead_maze_runs_to_its_end() -> str:
 @live
 def an_unasked_simulation_is_a_warning(running: Graph) -> str:
     wanted(re.search(r"WARN.*SIMULATED", running.output), running.output)
-    diagnostics = ros2("topic", "echo", "--once", "--full-length", "/diagnostics",
+    diagnostics = ros2("topic", "echo", "--once", "--full-length", "/diagnostics", _ARRAY,
                        "--filter", "'SIMULATED' in str(m.status)")  # fmt: skip
     wanted("SIMULATED" in diagnostics and 'level: "\\x01"' in diagnostics, diagnostics)
     return "WARN in the terminal and on /diagnostics"
