@@ -27,8 +27,8 @@ from sparsh_ros.recordings.importers.pickles import load_object_npy
 
 SPLITS = ("train", "test")
 FEEL_SPLIT = 3  # the one of the published script
-HARD_MATERIALS = (7, 8, 9, 11, 13)
-"""Materials of Touch-and-Go whose label of hardness is 1; it is 0 for the others."""
+SOFT_MATERIALS = (7, 8, 9, 11, 13)
+"""Materials of Touch-and-Go whose label of hardness is 1, the soft ones; it is 0 for the others."""
 LAST_OF_FIRST = 100  # objects up to this number are of ObjectFolder 1.0
 _MOST_TEXT_BYTES = 256 << 20
 _Row = tuple[tuple[Path, ...], int, str]
@@ -133,7 +133,7 @@ LAYOUTS: dict[str, Callable[[Path, str], Iterable[_Row]]] = {
     "material": lambda folder, split: _touch_and_go(folder, split, ""),
     "roughness": lambda folder, split: _touch_and_go(folder, split, "_rough"),
     "hardness": lambda folder, split: _touch_and_go(
-        folder, split, "", lambda label: int(label in HARD_MATERIALS)
+        folder, split, "", lambda label: int(label in SOFT_MATERIALS)
     ),
     "feel": _feel,
     "objectfolder1": lambda folder, split: _object_folder(folder, split, first=True),
