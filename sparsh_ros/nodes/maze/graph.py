@@ -77,7 +77,8 @@ def processes(values: Arguments) -> list[Process]:
     out = Path(absolute(values["out"]))
     film = str(out / FILM_FILE)
     world = {name: values[name] for name in ("family", "seed", "rate_hz")} | {"film": film}
-    watch = {"out": str(out), "film": film, "longest_s": values["longest_s"]}
+    limits = {name: values[name] for name in ("longest_s", "start_s")}
+    watch = {"out": str(out), "film": film} | limits
     return [
         Process(WORLD, WORLD, "", world),
         *robot,

@@ -45,7 +45,15 @@ WORLD: Mapping[str, Setting] = {
 WATCH: Mapping[str, Setting] = {
     "out": Setting("maze", "Folder of the report."),
     "film": WORLD["film"],
-    "longest_s": Setting(90.0, "Time after which the run is ended, s.", (1.0, 3600.0)),
+    "longest_s": Setting(
+        90.0,
+        "How long the hand is driven at most, s; starting, and waiting for the first touch, is not "
+        "counted.",
+        (1.0, 3600.0),
+    ),
+    "start_s": Setting(
+        120.0, "How long the first touch is waited for before the run is ended, s.", (1.0, 3600.0)
+    ),
     "autostart": AUTOSTART,
 }
 LAUNCH: Mapping[str, Setting] = {
@@ -62,7 +70,7 @@ LAUNCH: Mapping[str, Setting] = {
     **{name: CONTROLLER[name] for name in ("stale_s", "slow_s", "patience_s")},
     **{name: WORLD[name] for name in ("family", "seed", "rate_hz")},
     "out": replace(WATCH["out"], description="Folder of film and report of the simulation."),
-    "longest_s": WATCH["longest_s"],
+    **{name: WATCH[name] for name in ("longest_s", "start_s")},
     "params_file": STARTING["params_file"],
     **GRAPH,
     "namespace": replace(GRAPH["namespace"], default=""),

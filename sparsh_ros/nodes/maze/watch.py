@@ -2,8 +2,9 @@
 """Watches a run in the simulated bead maze: progress on the screen, and in the end a report.
 
 Hears `bead`, `wire_length`, `controller_state`, `grip_command` and the force that both fingertips
-feel. When the bead is at the end of the wire, the run was stopped or its time is over, it stops the
-controller and ends, and with it the graph that it was started in.
+feel. When the bead is at the end of the wire, the run was stopped, its time is over or it does not
+begin, it stops the controller and ends, and with it the graph that it was started in. The time of
+the run is that since the controller began to drive: a machine that is slow to start loses none.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class WatchNode(ManagedNode):
         self.record = RunRecord()
         self._timer = None
         self._inputs: list[Input] = []
-        self._began_s = time.monotonic()
+        self._active_s = time.monotonic()
         self._has_ended = False
 
     def _configure(self) -> None:
@@ -73,7 +74,7 @@ class WatchNode(ManagedNode):
         self._stop = self.create_client(Trigger, "bead_maze_controller/stop")
 
     def _activate(self) -> None:
-        self._began_s = time.monotonic()
+        self._active_s = time.monotonic()
         self._timer = self.create_timer(_EVERY_S, self._look, clock=steady_clock())
 
     def _deactivate(self) -> None:
@@ -136,8 +137,14 @@ class WatchNode(ManagedNode):
     def _look(self) -> None:
         """Say how far it is, and whether it has been long enough."""
         self._print(self._line())
-        if time.monotonic() - self._began_s > self._params["longest_s"]:
+        if self._is_over():
             self._finish()
+
+    def _is_over(self) -> bool:
+        now_s, decided = time.monotonic(), self.record.decided
+        if not decided:
+            return now_s - self._active_s > self._params["start_s"]
+        return now_s - decided[0].time_s > self._params["longest_s"]
 
     def _line(self) -> str:
         record = self.record

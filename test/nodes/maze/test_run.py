@@ -3,29 +3,31 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 
 import pytest
+from fixtures.program import program
 
 from sparsh_ros.errors import ParameterError, WeightsError
 from sparsh_ros.nodes.maze import graph
 
+# Machines under load are slow: what is tested is that the loop is closed, not how fast.
+PATIENT = ("--stale-s", "0.9", "--slow-s", "0.9", "--patience-s", "5", "--rate-hz", "12")
+
 
 def test_the_bead_moves_and_film_and_report_are_written(tmp_path):
-    line = [sys.executable, "-m", "sparsh_ros.cli", "maze", "run", "--seed", "500"]
-    # Machines under load are slow: what is tested is that the loop is closed, not how fast.
-    line += ["--stale-s", "0.9", "--slow-s", "0.9", "--patience-s", "5", "--rate-hz", "12"]
-    line += ["--longest-s", "3", "--out", str(tmp_path)]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=90, env=os.environ)
-    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
-    way_cm = max(map(float, re.findall(r"bead +([\d.]+) of", done.stdout)))
-    assert way_cm > 0.3, done.stdout
+    limits = (*PATIENT, "--longest-s", "60", "--out", str(tmp_path))
+    with program("sparsh_ros.cli", "maze", "run", "--seed", "500", *limits) as running:
+        running.wait_for(lambda said: _way_cm(said) > 0.3, "a bead that moves")
+        exit_code = running.stop()
+    assert exit_code == 0 and "Traceback" not in running.said, running.said
     assert (tmp_path / graph.FILM_FILE).stat().st_size > 1000
     page = (tmp_path / graph.REPORT_FILE).read_text()
     assert 'src="maze.webm"' in page and "control periods missed" in page
+
+
+def _way_cm(said: str) -> float:
+    return max(map(float, re.findall(r"bead +([\d.]+) of", said)), default=0.0)
 
 
 def test_a_simulated_maze_has_a_world_and_a_real_one_has_not():
