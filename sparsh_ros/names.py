@@ -14,6 +14,10 @@ HEADS = (
 )
 """Tasks that a model may have a head for."""
 
+WIRE_FAMILIES = ("toy", "waves", "hairpins")
+"""Wires of the bead maze, see `sparsh_ros.simulation.maze.wire`. A family's place in this list is
+part of the seed of its wires: new ones go to the end."""
+
 DEVICES = ("auto", "cpu", "cuda")
 """What can compute; "auto": "cuda" where that works, else "cpu"."""
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sparsh_ros.arguments import positive_count, positive_number
 from sparsh_ros.cli.graph import add_settings
+from sparsh_ros.names import WIRE_FAMILIES
 from sparsh_ros.nodes.maze.settings import LAUNCH
 
-FAMILIES = ("toy", "waves", "hairpins")
 KINDS = ("diffusion", "chunks", "felt")
 ENCODERS = ("frozen", "fine-tuned", "end-to-end")
 GROUPS = ("force", "slip", "touch", "frame", "all")
@@ -30,7 +30,7 @@ def add_maze(parser: argparse.ArgumentParser, add_step: AddStep) -> None:
     _add_wire(draw, "toy")
     draw.add_argument("--out", type=Path, default=Path("maze.webm"), help="WebM or MP4 file")
     demonstrate = add_step(steps, "demonstrate", "record demonstrations of the expert")
-    demonstrate.add_argument("--family", choices=FAMILIES, default="toy", help="of wires")
+    demonstrate.add_argument("--family", choices=WIRE_FAMILIES, default="toy", help="of wires")
     demonstrate.add_argument(
         "--count", type=positive_count, default=50, help="demonstrations that finish"
     )
@@ -90,7 +90,7 @@ def add_train_policy(steps: argparse._SubParsersAction, add_step: AddStep) -> No
 
 
 def _add_wire(parser: argparse.ArgumentParser, family: str) -> None:
-    parser.add_argument("--family", choices=FAMILIES, default=family, help="of wires")
+    parser.add_argument("--family", choices=WIRE_FAMILIES, default=family, help="of wires")
     parser.add_argument(
         "--seed", type=int, default=10_000, help="of wire and hand, or of the first"
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from sparsh_ros.arguments import Setting
-from sparsh_ros.names import STREAM_MODEL
+from sparsh_ros.names import STREAM_MODEL, WIRE_FAMILIES
 from sparsh_ros.nodes.settings import AUTOSTART, GRAPH, PERCEPTION, STARTING
 
 POLICY = Setting("", "ONNX file of `sparsh-ros train policy`; empty: the one that ships.")
@@ -36,7 +36,7 @@ CONTROLLER: Mapping[str, Setting] = {
     "autostart": AUTOSTART,
 }
 WORLD: Mapping[str, Setting] = {
-    "family": Setting("waves", "Family of the wire.", choices=("toy", "waves")),
+    "family": Setting("waves", "Family of the wire.", choices=WIRE_FAMILIES),
     "seed": Setting(10_000, "Of wire, hand, gels and noise.", (0, 1_000_000)),
     "rate_hz": Setting(24.0, "Steps, images and joint states per second.", (5.0, 60.0)),
     "film": Setting("", "WebM or MP4 file to write; empty: none."),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sparsh_ros import kinematics
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.kinematics import Pose
+from sparsh_ros.names import WIRE_FAMILIES
 
 SPACING_M = 5e-4
 # Where the bead is at first.
@@ -159,21 +160,24 @@ def _hairpins(rng: np.random.Generator) -> Wire:
     return from_headings(_smooth(np.concatenate(pitch)), _smooth(np.concatenate(yaw)))
 
 
-FAMILIES = {"toy": _toy, "waves": _waves, "hairpins": _hairpins}
-"""Families of wires; demonstrations are on `toy` ones, `waves` and `hairpins` are others' work."""
+_DRAWN_BY = dict(zip(WIRE_FAMILIES, (_toy, _waves, _hairpins), strict=True))
 
 
 def draw_wire(family: str, seed: int) -> Wire:
     """A wire that the arm can follow; the same seed gives the same wire.
 
+    Args:
+        family: of `names.WIRE_FAMILIES`. Demonstrations are on `toy` wires, tests on the others.
+        seed: of the wire.
+
     Raises:
         ParameterError: The family is unknown.
     """
-    if family not in FAMILIES:
-        raise ParameterError(f"maze: wanted one of {', '.join(FAMILIES)}, found {family!r}")
-    rng = np.random.default_rng([list(FAMILIES).index(family), seed])
+    if family not in _DRAWN_BY:
+        raise ParameterError(f"maze: wanted one of {', '.join(WIRE_FAMILIES)}, found {family!r}")
+    rng = np.random.default_rng([WIRE_FAMILIES.index(family), seed])
     for _ in range(_TRIES):
-        wire = FAMILIES[family](rng)
+        wire = _DRAWN_BY[family](rng)
         if _is_reachable(wire):
             return wire
     raise ParameterError(f"maze {family} {seed}: no wire within the arm's reach was drawn")

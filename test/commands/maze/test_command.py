@@ -11,8 +11,9 @@ pytest.importorskip("onnx")
 from fixtures.constant_policy import write_constant_policy
 
 from sparsh_ros.bench.maze.closed_loop import RunResult, run_maze
-from sparsh_ros.cli import main
+from sparsh_ros.cli import _parser, main
 from sparsh_ros.commands.maze import bench
+from sparsh_ros.names import WIRE_FAMILIES
 from sparsh_ros.policies import demonstrations
 from sparsh_ros.policies.bags import write_bag
 from sparsh_ros.policies.demonstrations import Demonstration, record
@@ -21,6 +22,23 @@ from sparsh_ros.policies.reading import TouchReader
 from sparsh_ros.recordings.bags import open_bag
 
 TRUE_FORCE = "right/ground_truth/force"
+
+
+WITH_FAMILY = {
+    "draw": ("maze", "draw"),
+    "demonstrate": ("maze", "demonstrate", "--out", "x"),
+    "bench": ("bench", "bead-maze", "--out", "x"),
+}
+
+
+@pytest.mark.parametrize("command", WITH_FAMILY)
+def test_a_family_is_one_of_those_that_wires_are_drawn_of(command, capsys):
+    for family in WIRE_FAMILIES:
+        assert _parser().parse_args([*WITH_FAMILY[command], "--family", family]).family == family
+    with pytest.raises(SystemExit):
+        _parser().parse_args([*WITH_FAMILY[command], "--family", "knots"])
+    refusal = capsys.readouterr().err
+    assert "'knots'" in refusal and all(family in refusal for family in WIRE_FAMILIES)
 
 
 def test_a_run_of_the_expert_becomes_film_and_picture(tmp_path, monkeypatch):

@@ -9,7 +9,9 @@ import pytest
 from fixtures.program import program
 
 from sparsh_ros.errors import ParameterError, WeightsError
+from sparsh_ros.names import WIRE_FAMILIES
 from sparsh_ros.nodes.maze import graph
+from sparsh_ros.nodes.maze.settings import WORLD
 
 # Machines under load are slow: what is tested is that the loop is closed, not how fast.
 PATIENT = ("--stale-s", "0.9", "--slow-s", "0.9", "--patience-s", "5", "--rate-hz", "12")
@@ -39,8 +41,15 @@ def test_a_simulated_maze_has_a_world_and_a_real_one_has_not():
     assert real[1].parameters["policy"].startswith("/")
 
 
+@pytest.mark.parametrize("family", WIRE_FAMILIES)
+def test_the_world_is_told_which_wire(family):
+    world = graph.processes(graph.parse({"family": family}))[0]
+    assert world.parameters["family"] == family
+    WORLD["family"].check(world.parameters["family"])
+
+
 def test_what_cannot_work_is_refused_before_anything_starts(tmp_path):
-    with pytest.raises(ParameterError, match="argument family"):
+    with pytest.raises(ParameterError, match="argument family: .*toy, waves, hairpins, found 'kn"):
         graph.parse({"family": "knots"})
     with pytest.raises(WeightsError, match=r"missing\.onnx"):
         graph.check_files(graph.parse({"policy": str(tmp_path / "missing.onnx")}))

@@ -7,10 +7,11 @@ import pytest
 from sparsh_ros import kinematics
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.kinematics import HandDriver
+from sparsh_ros.names import WIRE_FAMILIES
 from sparsh_ros.policies.touch import FINGERTIP_AXES
 from sparsh_ros.simulation.maze.balance import WireFriction
 from sparsh_ros.simulation.maze.expert import CALM, Disturbance, Expert, start_run
-from sparsh_ros.simulation.maze.wire import FAMILIES, arc, draw_wire, straight
+from sparsh_ros.simulation.maze.wire import arc, draw_wire, straight
 from sparsh_ros.simulation.maze.world import Conditions, MazeWorld
 
 QUIET = Conditions(WireFriction(0.3, 0.4, 10.0), 1.0, 0.0, 0.0)
@@ -108,7 +109,7 @@ def test_a_calm_expert_finishes():
     assert expert.regrasps == 0
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", WIRE_FAMILIES)
 def test_wires_are_drawn_by_seed_and_bend_as_toys_do(family):
     wire, again, other = draw_wire(family, 5), draw_wire(family, 5), draw_wire(family, 6)
     assert (wire.points == again.points).all()
@@ -119,7 +120,7 @@ def test_wires_are_drawn_by_seed_and_bend_as_toys_do(family):
 
 
 def test_an_unknown_family_is_refused():
-    with pytest.raises(ParameterError, match="toy, waves"):
+    with pytest.raises(ParameterError, match="one of toy, waves, hairpins, found 'knots'"):
         draw_wire("knots", 0)
 
 
