@@ -18,18 +18,6 @@ from sparsh_ros.training.episodes import SimulatedTouch
 from sparsh_ros.training.patches import cut_clips
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    """A folder with two small episodes for training and one for validation."""
-    folder = tmp_path_factory.mktemp("small")
-    for split, count in {"train": 2, "validation": 1}.items():
-        (folder / split).mkdir()
-        for index in range(count):
-            episode = simulate_small(SimulatedTouch(split, 1, index), 0.3)
-            episode.save(folder / split / f"episode_{index:05d}.npz")
-    return folder
-
-
 @pytest.mark.parametrize("recipe", ["dinov2", "vjepa"])
 def test_a_run_leaves_an_encoder_with_its_description(small, tmp_path, recipe):
     words = ("--data", small, "--run", tmp_path, "--size", "nano", "--threads", 1)
