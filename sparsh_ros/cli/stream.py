@@ -17,7 +17,12 @@ AddStep = Callable[[argparse._SubParsersAction, str, str], argparse.ArgumentPars
 
 def add_stream_steps(steps: argparse._SubParsersAction, add_step: AddStep) -> None:
     """Describe the steps of the streaming model."""
-    _add_train(add_step(steps, "stream", "train the streaming model end to end, with memory"))
+    train = add_step(steps, "stream", "train the streaming model end to end, with memory")
+    _add_train(train, StreamSettings(minutes=60.0))
+    train.add_argument("--without", choices=("observer", "memory"), help="leave that out")
+    heads = add_step(steps, "stream-heads", "then its heads, on every frame")
+    _add_train(heads, StreamSettings(minutes=15.0, batch=24, steps=240, first_episodes=2500))
+    heads.set_defaults(second_stage=True)
     publish = add_step(steps, "stream-publish", "export the run that is best on validation")
     publish.add_argument("--runs", type=Path, nargs="+", required=True, help="training runs")
     publish.add_argument(
@@ -42,14 +47,13 @@ def add_stream_steps(steps: argparse._SubParsersAction, add_step: AddStep) -> No
     card.add_argument("--weights-dir", type=Path, help="folder (default: the model's own)")
 
 
-def _add_train(parser: argparse.ArgumentParser) -> None:
-    defaults = StreamSettings(minutes=60.0)
+def _add_train(parser: argparse.ArgumentParser, defaults: StreamSettings) -> None:
     parser.add_argument("--run", dest="folder", type=Path, required=True, help="folder of this run")
     parser.add_argument("--episodes", type=Path, required=True, help="folder of simulated episodes")
     for name, text in (
         ("minutes", "of computing time, after which the run ends"),
         ("batch", "sequences per step"),
-        ("steps", "frame pairs per sequence"),
+        ("steps", "frame pairs per sequence; of stream-heads, frames"),
         ("learning_rate", "at its peak"),
         ("first_episodes", "episodes that are made before the first step"),
         ("episodes_per_step", "how many more there are after each step"),
@@ -58,5 +62,4 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         kind = positive_count if isinstance(value, int) else positive_number
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=value, help=text)
     parser.add_argument("--seed", type=int, default=0, help="of weights and order")
-    parser.add_argument("--without", choices=("observer", "memory"), help="leave that out")
-    parser.add_argument("--start", default="", help="checkpoint.pt of a run to start from")
+    parser.add_argument("--start", default="", help="checkpoint.pt or weights folder to start from")

@@ -22,6 +22,7 @@ from sparsh_ros.errors import DatasetError, WeightsError
 from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.names import STREAM_MODEL
 from sparsh_ros.training.recipes.stream import StreamTraining
+from sparsh_ros.training.recipes.stream_heads import HeadTraining
 from sparsh_ros.training.stream.episodes import EpisodeFolder, StreamEpisode, start_worker
 from sparsh_ros.training.stream.publish import CHOSEN_FILE, publish_best
 from sparsh_ros.training.stream.scoring.card import render_card
@@ -45,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     cv2.setNumThreads(1)
     steps = {
         "stream": _train,
+        "stream-heads": _train,
         "stream-publish": _publish,
         "stream-scores": _score,
         "stream-compare": _compare,
@@ -57,13 +59,15 @@ def run(arguments: argparse.Namespace) -> int:
 def _train(arguments: argparse.Namespace) -> None:
     names = {field.name for field in fields(StreamSettings)}
     given = {name: value for name, value in vars(arguments).items() if name in names}
-    left_out = {arguments.without: False} if arguments.without else {}
+    without = getattr(arguments, "without", None)
+    left_out = {without: False} if without else {}
     settings = StreamSettings(**given, **left_out)
     episodes = EpisodeFolder(arguments.episodes, "train", 0, SECONDS, LONG_SECONDS)
     validation = _validation(arguments.episodes)
     worker = start_worker(episodes, WORKER_AHEAD)
     try:
-        summary = StreamTraining(settings, arguments.folder, episodes, validation).run()
+        stage = HeadTraining if settings.second_stage else StreamTraining
+        summary = stage(settings, arguments.folder, episodes, validation).run()
     finally:
         worker.terminate()
     Console().print_json(json.dumps(summary))

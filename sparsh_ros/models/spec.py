@@ -120,6 +120,8 @@ class ModelSpec:
         slip_release: Probability below which slip ends; None for the threshold itself.
         slip_confirm_s: How long a streaming model's probability stays at the threshold before slip
             begins, in seconds.
+        slip_frame_threshold: Slip probability at and above which it slips in a single frame, more
+            likely than not, whatever the alarm says; None for `slip_threshold`.
         friction_prior: Log probability of each friction hypothesis, see
             `perception.streaming.friction_observer`; only of streaming models.
         evidence_kept: Share of the evidence for them that outlives a step.
@@ -159,6 +161,7 @@ class ModelSpec:
     slip_threshold: float = 0.4  # TacBench's
     slip_release: float | None = None
     slip_confirm_s: float = 0.0
+    slip_frame_threshold: float | None = None
     friction_prior: tuple[float, ...] = ()
     evidence_kept: float = 1.0
     turn_anisotropy: float = 0.3

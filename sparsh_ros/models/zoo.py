@@ -27,6 +27,7 @@ TRAINED_VALUES_FILE = "heads.json"
 _ONLY_STREAMING = (
     "slip_release",
     "slip_confirm_s",
+    "slip_frame_threshold",
     "friction_prior",
     "evidence_kept",
     "turn_anisotropy",

@@ -84,14 +84,18 @@ def build_optimiser(module: nn.Module, weight_decay: float) -> torch.optim.AdamW
 
 
 def take_step(
-    module: nn.Module, optimiser: torch.optim.Optimizer, loss: torch.Tensor, rate: float
+    module: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    loss: torch.Tensor,
+    rate: float,
+    clip_norm: float = CLIP_NORM,
 ) -> None:
     """One clipped optimiser step at a learning rate."""
     for group in optimiser.param_groups:
         group["lr"] = rate
     optimiser.zero_grad()
     loss.backward()
-    nn.utils.clip_grad_norm_(module.parameters(), CLIP_NORM)
+    nn.utils.clip_grad_norm_(module.parameters(), clip_norm)
     optimiser.step()
 
 

@@ -58,7 +58,7 @@ def test_live_equals_training(touch, phase) -> None:
     from sparsh_ros.training.stream.batches import Batch
 
     background, samples = touch
-    network = shipped_network(torch)
+    network = shipped_network()
     left_out = [index for index in range(FRAMES) if index % STRIDE != phase]
     live = follow(samples, background, left_out)[1:]
     assert all(estimate.in_contact for estimate in live), "the test needs contact throughout"
@@ -69,7 +69,7 @@ def test_live_equals_training(touch, phase) -> None:
     known = {
         "frames": small[None, 1:],
         "background": small[:1],
-        "contact": torch.ones(1, len(live), dtype=torch.bool),
+        "touched": torch.arange(len(live))[None] > 0,
         "size": torch.tensor([[profile.gel_width_mm, profile.gel_height_mm]]),
         "interval_s": torch.tensor([STRIDE / 60]),
     }
@@ -90,18 +90,13 @@ def test_live_equals_training(touch, phase) -> None:
     np.testing.assert_allclose([e.slip_probability for e in live], slip, atol=1e-4)
 
 
-def shipped_network(torch):
+def shipped_network():
     """Training's twin with the weights that ship."""
-    from safetensors.torch import load_file
-
     from sparsh_ros.training.stream.network import StreamNetwork
+    from sparsh_ros.training.stream.start import read_weights
 
-    spec, network = load_model_spec(STREAM_MODEL), StreamNetwork()
-    for part in ("encoder", "heads"):
-        getattr(network, part).load_state_dict(load_file(spec.weights / f"{part}.safetensors"))
-    kept = torch.tensor(spec.evidence_kept)
-    network.log_weight.data.copy_(torch.tensor(spec.friction_prior))
-    network.memory.data.copy_(torch.log(kept / (1 - kept)))
+    network = StreamNetwork()
+    network.load_state_dict(read_weights(load_model_spec(STREAM_MODEL).weights))
     return network.eval()
 
 

@@ -66,5 +66,9 @@ READINGS = (
     *(f"weight_{index}" for index in range(HYPOTHESES)),
 )
 """What the friction observer tells the heads, see `perception.streaming.friction_observer`."""
-STEP_SIZES = (WHOLE * CHANNELS, len(READINGS), HIDDEN)
+HEAD_READINGS = (*READINGS, "since")
+"""What the heads read besides tokens: the observer, and the time since their memory in twelfths of
+a second, like `pace`."""
+PACE_S = 1 / 12
+STEP_SIZES = (WHOLE * CHANNELS, len(HEAD_READINGS), HIDDEN)
 """Values of each input of the heads: tokens of the whole image, readings, memory."""

@@ -217,8 +217,8 @@ class StreamingHeads(nn.Module):
 
         Args:
             whole: (B, WHOLE * CHANNELS) tokens of the whole image in a row.
-            readings: (B, F) of the observer.
-            hidden: (B, HIDDEN) memory, zeros where contact begins.
+            readings: (B, F), see `layout.HEAD_READINGS`.
+            hidden: (B, HIDDEN) memory of the last frame, zeros where contact begins.
 
         Returns:
             `next_hidden` (B, HIDDEN); `force`, `delta_force` (B, 3) N; `pose` (B, 3) motion of the
@@ -227,11 +227,34 @@ class StreamingHeads(nn.Module):
         """
         entered = self.enter(torch.cat([whole, readings], 1))
         hidden = self.memory(entered, hidden)
+        return {"next_hidden": hidden, **self._tell(hidden, entered, whole, readings)}
+
+    def follow(self, whole: Tensor, readings: Tensor, lasting: Tensor) -> dict[str, Tensor]:
+        """Many steps in a row, from no memory: what `forward` gives one by one, (B, T, ...) each.
+
+        Args:
+            whole: (B, T, WHOLE * CHANNELS).
+            readings: (B, T, F).
+            lasting: (B, T) 1 where the step remembers the one before, 0 where contact begins.
+        """
+        entered = self.enter(torch.cat([whole, readings], 2))
+        hidden = whole.new_zeros(len(whole), self.memory.hidden_size)
+        remembered = []
+        for step in range(whole.shape[1]):
+            hidden = self.memory(entered[:, step], hidden * lasting[:, step, None])
+            remembered.append(hidden)
+        parts = (torch.stack(remembered, 1), entered, whole, readings)
+        found = self._tell(*(part.flatten(0, 1) for part in parts))
+        return {name: value.unflatten(0, whole.shape[:2]) for name, value in found.items()}
+
+    def _tell(
+        self, hidden: Tensor, entered: Tensor, whole: Tensor, readings: Tensor
+    ) -> dict[str, Tensor]:
         out = self.out(self.mix(torch.cat([hidden, entered, readings], 1)))
         found = self._read(out, whole, readings)
         for index, name in enumerate(SCALED):
             found[f"{name}_scale"] = found[f"{name}_scale"] * self.calibration[index]
-        return {"next_hidden": hidden, **found}
+        return found
 
     def _read(self, out: Tensor, whole: Tensor, readings: Tensor) -> dict[str, Tensor]:
         load, shear = readings[:, :1], readings[:, 2:4]

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from sparsh_ros.engines import Engine
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.models.streaming.layout import CELLS, CHANNELS, COLUMNS, HIDDEN, NOMINAL_MM, ROWS
+from sparsh_ros.models.streaming.layout import (
+    CELLS,
+    CHANNELS,
+    COLUMNS,
+    HIDDEN,
+    NOMINAL_MM,
+    PACE_S,
+    ROWS,
+)
 from sparsh_ros.perception.streaming.contact_memory import ContactMemory, Remembered
 from sparsh_ros.perception.streaming.friction_observer import (
     Prior,
@@ -87,8 +95,8 @@ class StreamRunner:
         share = elapsed / np.float32([interval for *_, interval in frames])
         sight, whole = unpack(tokens, size, elapsed, share)
         state, estimate = observe(np, self._prior, _join(before), sight)
-        hidden = np.stack([_hidden(old) for old in before])
-        outputs = self._engine.step(whole, estimate.readings, hidden)
+        since, hidden = self._recall_heads(frames)
+        outputs = self._engine.step(whole, np.hstack([estimate.readings, since]), hidden)
         shown = anisotropy(sight.pressure, size) > self._anisotropy
         steps = []
         for row, (frame, old) in enumerate(zip(frames, before, strict=True)):
@@ -98,6 +106,19 @@ class StreamRunner:
             both = bool(shown[row]) and old is not None and old.shows_turn
             steps.append(Step(own, remembered, frame[2], both))
         return steps
+
+    def _recall_heads(
+        self, frames: list[tuple[str, int, float]]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Time since the heads' memory (B, 1), in twelfths of a second, and that memory
+        (B, HIDDEN); both 0 where contact is new."""
+        since = np.zeros((len(frames), 1), np.float32)
+        hidden = np.zeros((len(frames), HIDDEN), np.float32)
+        for row, (sensor, stamp_ns, _) in enumerate(frames):
+            if (last := self._memories[sensor].latest(stamp_ns)) is not None:
+                since[row] = (stamp_ns - last.stamp_ns) * 1e-9 / PACE_S
+                hidden[row] = last.hidden
+        return since, hidden
 
 
 def unpack(
@@ -161,7 +182,3 @@ def _join(before: list[Remembered | None]) -> State:
     """The states of a batch; fresh ones where contact is new."""
     parts = [fresh_state(np, 1) if old is None else old.state for old in before]
     return State(*(np.concatenate(values) for values in zip(*parts, strict=True)))
-
-
-def _hidden(old: Remembered | None) -> NDArray[np.float32]:
-    return np.zeros(HIDDEN, np.float32) if old is None else old.hidden

@@ -35,12 +35,14 @@ from sparsh_ros.training.schedule import (
     learning_rate,
     load_checkpoint,
     save_checkpoint,
+    take_step,
 )
 from sparsh_ros.training.stream.batches import draw_batch
 from sparsh_ros.training.stream.episodes import LONG_EVERY, EpisodeFolder, StreamEpisode
 from sparsh_ros.training.stream.losses import WEIGHTS, losses, total_loss
 from sparsh_ros.training.stream.network import StreamNetwork
 from sparsh_ros.training.stream.settings import StreamSettings
+from sparsh_ros.training.stream.start import read_weights
 from sparsh_ros.training.stream.validation import evaluate_network, whole_batches
 
 CLIP_NORM = 20.0
@@ -75,11 +77,12 @@ class StreamTraining:
         self.network = StreamNetwork(settings.observer, settings.memory)
         self.network.to(memory_format=torch.channels_last)
         if settings.start:
-            self.network.load_state_dict(load_checkpoint(Path(settings.start))["average"])
+            self.network.load_state_dict(read_weights(Path(settings.start)))
+        self._freeze()
         self.average = copy.deepcopy(self.network).eval()
         self.optimiser = build_optimiser(self.network, WEIGHT_DECAY)
         self.step, self.spent_s, self.best_loss = 0, 0.0, float("inf")
-        self._validation = whole_batches(validation)
+        self._validation = self._prepare(validation)
         self._resumes = (folder / CHECKPOINT).is_file()
         if self._resumes:
             self._load(load_checkpoint(folder / CHECKPOINT))
@@ -97,7 +100,8 @@ class StreamTraining:
             while (share := budget.share()) < 1.0:
                 self.spent_s = budget.spent_s()
                 parts = self.train_step(share)
-                log.write(self.step, self.spent_s / 60, total_loss(parts), *parts.values())
+                values = (parts.get(name, float("nan")) for name in WEIGHTS)
+                log.write(self.step, self.spent_s / 60, self._total(parts), *values)
                 rate = (self.step - first) * self.settings.batch * self.settings.steps
                 rate /= max(now() - began, 1e-9)
                 left = self.settings.minutes - self.spent_s / 60
@@ -116,8 +120,23 @@ class StreamTraining:
 
     def train_step(self, share: float) -> dict[str, torch.Tensor]:
         """One step at a share of the budget; returns the losses by name."""
+        rng = np.random.default_rng([self.settings.seed, self.step])
+        self.network.train()
+        parts = self._losses(rng)
+        rate = learning_rate(share, self.settings.learning_rate)
+        take_step(self.network, self.optimiser, self._total(parts), rate, CLIP_NORM)
+        self.step += 1
+        self._average_weights()
+        return {name: value.detach() for name, value in parts.items()}
+
+    def _freeze(self) -> None:
+        """Everything learns."""
+
+    def _total(self, parts: dict[str, torch.Tensor]) -> torch.Tensor:
+        return total_loss(parts)
+
+    def _losses(self, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         settings = self.settings
-        rng = np.random.default_rng([settings.seed, self.step])
         is_long = self.step % LONG_EVERY == LONG_EVERY - 1
         count = max(1, settings.batch // LONG) if is_long else settings.batch
         chosen = rng.integers(settings.available(self.step), size=count)
@@ -127,21 +146,18 @@ class StreamTraining:
         steps = settings.steps * (LONG if is_long else 1)
         shortest = min(len(episode.frames) for episode in episodes)
         batch = draw_batch(episodes, min(steps, (shortest - 1) // 2), rng)
-        self.network.train()
-        parts = losses(self.network(batch), batch)
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(share, settings.learning_rate)
-        self.optimiser.zero_grad()
-        total_loss(parts).backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP_NORM)
-        self.optimiser.step()
-        self.step += 1
-        self._average_weights()
-        return {name: value.detach() for name, value in parts.items()}
+        return losses(self.network(batch), batch)
+
+    def _prepare(self, validation: list[StreamEpisode]) -> Any:
+        return whole_batches(validation)
+
+    def _evaluate(self) -> tuple[float, dict[str, float]]:
+        """Mean weighted loss of the averaged weights on the validation split, and scores."""
+        return evaluate_network(self.average, self._validation)
 
     def check(self, console: Console | None = None) -> None:
         """Measure the averaged weights on the validation split; keep them if they are the best."""
-        loss, scores = evaluate_network(self.average, self._validation)
+        loss, scores = self._evaluate()
         with (self.folder / "validation.jsonl").open("a") as file:
             entry = {"step": self.step, "minutes": self.spent_s / 60, "loss": loss, **scores}
             file.write(json.dumps(entry) + "\n")

@@ -6,7 +6,7 @@ A sequence steps by 4, 5 or 6 frames (67 to 100 ms), since live partners are not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ class Batch:
         maps: (B, T, 4, 20, 15), see `episodes.MAPS`.
         force, delta_force: (B, T, 3) N.
         contact, held, slipping, gross_slip: (B, T) bool; `held`: in contact since the partner.
+        touched: (B, T) bool, in contact from the partner to the frame before; never at first.
         slide: (B, T) mm/s, mean over 3 frames.
         share, margin: (B, T).
         pose: (B, T, 3) motion of the object's origin since the partner, mm, mm, rad.
@@ -49,6 +50,7 @@ class Batch:
     delta_force: Tensor
     contact: Tensor
     held: Tensor
+    touched: Tensor
     slipping: Tensor
     gross_slip: Tensor
     slide: Tensor
@@ -78,6 +80,8 @@ def cut_sequence(episode: StreamEpisode, start: int, stride: int, steps: int) ->
     contact = column["in_contact"] > 0
     lost = np.cumsum(episode.labels[:, LABEL["in_contact"]] == 0)
     held = contact[1:] & contact[:-1] & (lost[index[1:]] == lost[index[:-1]])
+    touched = contact[:-1] & (lost[index[1:] - 1] == lost[index[:-1]])
+    touched[0] = False
     size = np.float32(episode.meta["size_mm"])
     pose, motion = _motions(labels, maps, size, held)
     shown = np.nan_to_num(column["anisotropy"]) > ANISOTROPY
@@ -89,6 +93,7 @@ def cut_sequence(episode: StreamEpisode, start: int, stride: int, steps: int) ->
         "delta_force": force[1:] - force[:-1],
         "contact": contact[1:],
         "held": held,
+        "touched": touched,
         "slipping": column["slipping"][1:] > 0,
         "gross_slip": column["gross_slip"][1:] > 0,
         "slide": column["slide_speed_mm_s"][1:],
@@ -142,12 +147,27 @@ def draw_batch(
     return disturb(batch, rng) if augment else batch
 
 
+def cut_chains(episode: StreamEpisode, stride: int) -> Batch:
+    """Every frame of an episode from the first that has a partner on: sequences that step by
+    `stride` frames, as many, each a frame later than the one before."""
+    steps = (len(episode.frames) - stride) // stride
+    return collate([cut_sequence(episode, first, stride, steps) for first in range(stride)])
+
+
 def collate(rows: list[dict]) -> Batch:
     """Join sequences of equal length."""
     joined = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
     for name in ("frames", "background"):
         joined[name] = joined[name].movedim(-1, -3).float()
     return Batch(**joined)
+
+
+def disturb_episode(episode: StreamEpisode, rng: np.random.Generator) -> StreamEpisode:
+    """One disturbance of the light, see `disturb`, for all frames of an episode."""
+    batch = disturb(collate([cut_sequence(episode, 0, 1, len(episode.frames) - 1)]), rng)
+    images = (batch.frames[0], batch.background[0])
+    frames, background = (i.movedim(-3, -1).to(torch.uint8).numpy() for i in images)
+    return replace(episode, frames=frames, background=background)
 
 
 def disturb(batch: Batch, rng: np.random.Generator) -> Batch:

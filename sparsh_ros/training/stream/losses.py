@@ -8,6 +8,8 @@ error, and its variance is 2 b^2. A plain absolute error beside it keeps hard ca
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -15,6 +17,7 @@ from torch.nn import functional as F
 from sparsh_ros.models.streaming.network import PRESSURE, STRETCH, TURN_MM
 from sparsh_ros.perception.streaming.friction_observer import LIMITS_MM3_PER_N
 from sparsh_ros.training.stream.batches import Batch
+from sparsh_ros.training.stream.every_frame import FrameBatch
 from sparsh_ros.training.stream.network import Outputs
 
 WEIGHTS = {
@@ -33,13 +36,14 @@ WEIGHTS = {
     "slip": 2.0,
     "contact": 1.0,
 }
+HEAD_WEIGHTS = WEIGHTS | {"slip": 6.0}
+"""Of the second stage: when slip begins is what stepping from frame to frame is for."""
 _PLAIN = 0.5
 
 
 def losses(outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
     """Each loss of a batch, unweighted."""
     contact, held = batch.contact.float(), batch.held.float()
-    lasting = torch.cat([held[:, :1] * 0, held[:, 1:]], 1)  # the first step has no history
     pressure, cover = batch.maps[:, :, 0], batch.maps[:, :, 1]
     stretch = batch.maps[:, :, 2:]
     touching = cover.sum((2, 3)).clamp(min=1.0)
@@ -52,13 +56,21 @@ def losses(outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
         "friction": _friction(outputs.log_weight, batch, contact),
         "motion": _motion(outputs.motion, outputs.motion_scale, batch.motion, batch, held),
     }
-    heads = outputs.heads
+    return found | head_losses(outputs.heads, batch)
+
+
+def head_losses(heads: dict[str, Tensor], batch: Batch | FrameBatch) -> dict[str, Tensor]:
+    """Those of the heads' outputs (B, T, ...)."""
+    contact, held = batch.contact.float(), batch.held.float()
+    lasting = torch.cat([held[:, :1] * 0, held[:, 1:]], 1)  # the first step has no history
     pose_scale = heads["pose_scale"].log()
-    found["pose"] = _motion(heads["pose"], pose_scale, batch.pose, batch, held)
-    found["force"] = _laplace(heads["force"], heads["force_scale"], batch.force, None)
-    found["delta_force"] = _laplace(
-        heads["delta_force"], heads["delta_force_scale"], batch.delta_force, lasting[..., None]
-    )
+    found = {
+        "pose": _motion(heads["pose"], pose_scale, batch.pose, batch, held),
+        "force": _laplace(heads["force"], heads["force_scale"], batch.force, None),
+        "delta_force": _laplace(
+            heads["delta_force"], heads["delta_force_scale"], batch.delta_force, lasting[..., None]
+        ),
+    }
     slide = torch.log1p(batch.slide)
     for name, wanted in (("slide", slide), ("share", batch.share), ("margin", batch.margin)):
         found[name] = _laplace(heads[name], heads[f"{name}_scale"], wanted, contact)
@@ -70,9 +82,9 @@ def losses(outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
     return found
 
 
-def total_loss(parts: dict[str, Tensor]) -> Tensor:
+def total_loss(parts: dict[str, Tensor], weights: Mapping[str, float] = WEIGHTS) -> Tensor:
     """Weighted sum."""
-    return sum(WEIGHTS[name] * value for name, value in parts.items())
+    return sum(weights[name] * value for name, value in parts.items())
 
 
 def _pressure(found: Tensor, wanted: Tensor, touching: Tensor) -> Tensor:
@@ -103,7 +115,9 @@ def _friction(log_weight: Tensor, batch: Batch, contact: Tensor) -> Tensor:
     return _mean(-likely, contact)
 
 
-def _motion(found: Tensor, log_scale: Tensor, wanted: Tensor, batch: Batch, held: Tensor) -> Tensor:
+def _motion(
+    found: Tensor, log_scale: Tensor, wanted: Tensor, batch: Batch | FrameBatch, held: Tensor
+) -> Tensor:
     unit = torch.tensor([1.0, 1.0, TURN_MM])
     mask = torch.stack([held, held, batch.turns.float()], 2)
     return _laplace(found * unit, torch.exp(log_scale), wanted * unit, mask, 3.0)

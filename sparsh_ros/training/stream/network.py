@@ -17,10 +17,10 @@ from sparsh_ros.models.streaming.layout import (
     CELLS,
     CHANNELS,
     COLUMNS,
-    HIDDEN,
+    HEAD_READINGS,
     HYPOTHESES,
     NOMINAL_MM,
-    READINGS,
+    PACE_S,
     ROWS,
 )
 from sparsh_ros.perception.streaming.friction_observer import (
@@ -69,7 +69,7 @@ class StreamNetwork(nn.Module):
         """
         super().__init__()
         self.encoder = network.StreamingEncoder()
-        self.heads = network.StreamingHeads(len(READINGS))
+        self.heads = network.StreamingHeads(len(HEAD_READINGS))
         self.log_weight = nn.Parameter(torch.zeros(HYPOTHESES))
         self.memory = nn.Parameter(torch.tensor(3.0))
         self._observes, self._remembers = observer and memory, memory
@@ -80,23 +80,35 @@ class StreamNetwork(nn.Module):
 
     def forward(self, batch: Batch) -> Outputs:
         """Estimate whole sequences; what is remembered ends with contact."""
+        seen, whole = self.see(batch)
+        touched = batch.touched.float()
+        heads = self.decode(whole, seen.readings, touched, batch.interval_s[:, None])
+        return seen._replace(heads=heads)
+
+    def forward_live(self, batch: Batch) -> Outputs:
+        """The same as live, where the heads remember from every frame to the next.
+
+        Args:
+            batch: its B sequences are the chains of one touch, each a frame later than the one
+                before, and step by B frames.
+        """
+        seen, whole = self.see(batch)
+        contact = interleave(batch.contact)[None]
+        touched = torch.cat([contact[:, :1] & False, contact[:, :-1]], 1).float()
+        parts = (interleave(part)[None] for part in (whole, seen.readings))
+        frame_s = batch.interval_s[:1, None] / len(whole)
+        heads = self.decode(*parts, touched, frame_s)
+        chains = {name: value[0].unflatten(0, (-1, len(whole))) for name, value in heads.items()}
+        return seen._replace(heads={name: c.transpose(0, 1) for name, c in chains.items()})
+
+    def see(self, batch: Batch) -> tuple[Outputs, Tensor]:
+        """What encoder and observer make of it, without heads, and the tokens of the whole image,
+        (B, T, WHOLE * CHANNELS)."""
         tokens = self._encode(batch)
         sight, whole = unpack(tokens, batch.size, batch.interval_s)
-        touched = torch.cat([batch.contact[:, :1] & False, batch.contact[:, :-1]], 1).float()
-        stretch, log_weight, readings = self._observe(sight, touched)
-        heads = self._decode(whole, readings, touched)
-        scale = whole[:, :, 3:6]
-        return Outputs(
-            sight.pressure,
-            sight.cover,
-            sight.stretch,
-            sight.motion,
-            scale,
-            stretch,
-            log_weight,
-            readings,
-            heads,
-        )
+        found = self._observe(sight, batch.touched.float())
+        maps = (sight.pressure, sight.cover, sight.stretch, sight.motion)
+        return Outputs(*maps, whole[:, :, 3:6], *found, {}), whole
 
     def _encode(self, batch: Batch) -> Tensor:
         count, length = batch.frames.shape[:2]
@@ -119,14 +131,25 @@ class StreamNetwork(nn.Module):
             found.append((estimate.stretch, estimate.log_weight, estimate.readings))
         return tuple(torch.stack(parts, 1) for parts in zip(*found, strict=True))
 
-    def _decode(self, whole: Tensor, readings: Tensor, touched: Tensor) -> dict[str, Tensor]:
-        hidden = whole.new_zeros(len(whole), HIDDEN)
-        found = []
-        for step in range(whole.shape[1]):
-            hidden = hidden * touched[:, step, None] * float(self._remembers)
-            found.append(self.heads(whole[:, step], readings[:, step], hidden))
-            hidden = found[-1]["next_hidden"]
-        return {name: torch.stack([each[name] for each in found], 1) for name in found[0]}
+    def decode(
+        self, whole: Tensor, readings: Tensor, touched: Tensor, step_s: Tensor
+    ) -> dict[str, Tensor]:
+        """Heads over whole sequences, (B, T, ...) each.
+
+        Args:
+            whole: (B, T, WHOLE * CHANNELS) tokens of the whole image.
+            readings: (B, T, F) of the observer.
+            touched: (B, T) 1 where contact lasts since the step before.
+            step_s: (B, 1) or (B, T) time since the step before, s.
+        """
+        lasting = touched * float(self._remembers)
+        since = (lasting * step_s / PACE_S)[..., None]
+        return self.heads.follow(whole, torch.cat([readings, since], 2), lasting)
+
+
+def interleave(values: Tensor) -> Tensor:
+    """(B, T, ...) of chains that are a frame apart -> (T B, ...) in order of time."""
+    return values.transpose(0, 1).flatten(0, 1)
 
 
 def unpack(tokens: Tensor, size: Tensor, interval_s: Tensor) -> tuple[Sight, Tensor]:

@@ -23,9 +23,9 @@ from sparsh_ros.export.export import compact_state, round_to_float16, write_grap
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.streaming.layout import (
     CHANNELS,
+    HEAD_READINGS,
     HIDDEN,
     OUTPUTS,
-    READINGS,
     TURN_MM,
     WHOLE,
 )
@@ -33,9 +33,15 @@ from sparsh_ros.models.zoo import write_trained_values
 from sparsh_ros.perception.streaming.friction_observer import Prior
 from sparsh_ros.perception.streaming.runner import anisotropy
 from sparsh_ros.training.schedule import BEST, load_checkpoint
-from sparsh_ros.training.stream.batches import Batch, collate, cut_sequence
+from sparsh_ros.training.stream.batches import Batch, cut_chains
 from sparsh_ros.training.stream.episodes import StreamEpisode
-from sparsh_ros.training.stream.network import Outputs, StreamNetwork, read_network
+from sparsh_ros.training.stream.network import (
+    Outputs,
+    StreamNetwork,
+    interleave,
+    read_network,
+)
+from sparsh_ros.training.stream.scores import best_f1
 from sparsh_ros.training.stream.slip_events import RATE_HZ, choose_rule
 
 CHOSEN_FILE = "chosen.json"
@@ -64,16 +70,10 @@ def choose_run(runs: Sequence[Path]) -> Path:
 
 
 @torch.no_grad()
-def run_live(network: StreamNetwork, episode: StreamEpisode) -> tuple[Outputs, Batch]:
+def run_live(network: StreamNetwork, episode: StreamEpisode) -> Ran:
     """Every frame of an episode as live at 60 frames/s: five interleaved chains, a batch of 5."""
-    steps = (len(episode.frames) - 1 - (STRIDE - 1)) // STRIDE
-    batch = collate([cut_sequence(episode, phase, STRIDE, steps) for phase in range(STRIDE)])
-    return network.eval()(batch), batch
-
-
-def interleave(values: torch.Tensor) -> NDArray:
-    """(5, T, ...) of the chains -> (5 T, ...) in order of time."""
-    return values.transpose(0, 1).flatten(0, 1).numpy()
+    batch = cut_chains(episode, STRIDE)
+    return network.eval().forward_live(batch), batch
 
 
 def calibrate(network: StreamNetwork, episodes: Sequence[StreamEpisode]) -> dict[str, Any]:
@@ -83,9 +83,8 @@ def calibrate(network: StreamNetwork, episodes: Sequence[StreamEpisode]) -> dict
     multiplied by that mean. Sets `network.heads.calibration`.
 
     Returns:
-        slip_threshold, slip_release, slip_confirm_s, turn_anisotropy, turn_dead_zone,
-        unshipped, calibration by
-        output, and the scores of the choice.
+        slip_threshold, slip_release, slip_confirm_s, slip_frame_threshold, turn_anisotropy,
+        turn_dead_zone, unshipped, calibration by output, and the scores of the choice.
     """
     ran = [run_live(network, episode) for episode in episodes]
     ratios = {name: [_standardised(name, *pair) for pair in ran] for name in SCALES}
@@ -94,20 +93,27 @@ def calibrate(network: StreamNetwork, episodes: Sequence[StreamEpisode]) -> dict
     probability, slipping = [], []
     for outputs, batch in ran:
         slip = torch.sigmoid(outputs.heads["slip"]) * batch.contact
-        probability.append(interleave(slip))
-        slipping.append(interleave(batch.slipping))
+        probability.append(interleave(slip).numpy())
+        slipping.append(interleave(batch.slipping).numpy())
     rule, scores = choose_rule(probability, slipping)
+    in_contact = [interleave(batch.contact).numpy() for _, batch in ran]
+    touch = np.concatenate(in_contact)
+    frame_f1, frame_threshold = best_f1(
+        np.concatenate(probability)[touch], np.concatenate(slipping)[touch]
+    )
     limit, dead_zone = choose_turns(ran)
     return {
         "slip_threshold": rule.threshold,
         "slip_release": rule.release,
         "slip_confirm_s": round(rule.confirm_frames / RATE_HZ, 4),
+        "slip_frame_threshold": round(frame_threshold, 3),
         "turn_anisotropy": limit,
         "turn_dead_zone": dead_zone,
         "unshipped": [name for name in SCALES if not beats_baseline(name, ran)],
         "calibration": factors,
         "validation_events": {
             "f1": scores.f1,
+            "frame_f1": frame_f1,
             "false_per_min": scores.false_per_min,
             "unfounded_per_min": scores.unfounded_per_min,
             "delay_s": scores.delay_s,
@@ -233,6 +239,7 @@ def publish_stream(
         slip_threshold=chosen["slip_threshold"],
         slip_release=chosen["slip_release"],
         slip_confirm_s=chosen["slip_confirm_s"],
+        slip_frame_threshold=chosen["slip_frame_threshold"],
         turn_anisotropy=chosen["turn_anisotropy"],
         turn_dead_zone=chosen["turn_dead_zone"],
         unshipped=tuple(chosen["unshipped"]),
@@ -246,7 +253,7 @@ def publish_stream(
     write_graph(network.encoder, images, ["tokens"], spec, "encoder")
     values = {
         "whole": torch.zeros(2, WHOLE * CHANNELS),
-        "readings": torch.zeros(2, len(READINGS)),
+        "readings": torch.zeros(2, len(HEAD_READINGS)),
         "hidden": torch.zeros(2, HIDDEN),
     }
     write_graph(network.heads, values, list(OUTPUTS), spec, "heads")

@@ -10,9 +10,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sparsh_ros.evaluation.metrics import average_precision
 from sparsh_ros.training.stream.batches import Batch
+from sparsh_ros.training.stream.every_frame import FrameBatch
 from sparsh_ros.training.stream.network import Outputs
 
 MOVING_MM_S = 1.0
@@ -41,7 +43,17 @@ def ranked_precision(score: NDArray, truth: NDArray) -> float:
 
 def stream_scores(outputs: Outputs, batch: Batch) -> dict[str, float]:
     """Score one batch of whole sequences; NaN where there is nothing to score."""
-    heads = {name: value.detach().numpy() for name, value in outputs.heads.items()}
+    found = head_scores(outputs.heads, batch)
+    for axis, name in enumerate(("x_mm", "y_mm")):
+        motion = outputs.motion[..., axis].detach().numpy()
+        truth = batch.motion[..., axis].numpy()
+        _pair(found, f"centre_{name}", motion, truth, batch.held.numpy(), False)
+    return found | _moving_scores(outputs.heads["slip"].detach().numpy(), batch)
+
+
+def head_scores(heads: dict[str, Tensor], batch: Batch | FrameBatch) -> dict[str, float]:
+    """Scores of the heads' outputs (B, T, ...)."""
+    heads = {name: value.detach().numpy() for name, value in heads.items()}
     truth = {name: value.numpy() for name, value in vars(batch).items()}
     touch, held, turns = truth["contact"], truth["held"], truth["turns"]
     later = held.copy()
@@ -57,8 +69,6 @@ def stream_scores(outputs: Outputs, batch: Batch) -> dict[str, float]:
     _pair(found, "force_z_light_mn", heads["force"][..., 2], truth["force"][..., 2], light)
     for axis, name in enumerate(("x_mm", "y_mm")):
         _pair(found, name, heads["pose"][..., axis], truth["pose"][..., axis], held, False)
-        motion = outputs.motion[..., axis].detach().numpy()
-        _pair(found, f"centre_{name}", motion, truth["motion"][..., axis], held, False)
     turn = np.rad2deg(truth["pose"][..., 2])
     _pair(found, "turn_deg", np.rad2deg(heads["pose"][..., 2]), turn, turns, False)
     for name in ("share", "margin"):
@@ -68,22 +78,29 @@ def stream_scores(outputs: Outputs, batch: Batch) -> dict[str, float]:
     found["slide_log_correlation"] = _correlation(
         heads["slide"][touch], np.log1p(truth["slide"][touch])
     )
-    return found | _slip(heads["slip"], truth, touch)
+    return found | _ranking("slipping", heads["slip"][touch], truth["slipping"][touch])
 
 
-def _slip(logits: NDArray, truth: dict[str, NDArray], touch: NDArray) -> dict[str, float]:
-    interval = truth["interval_s"][:, None]
-    speed = np.linalg.norm(truth["motion"][..., :2], axis=2) / interval
-    found = {}
+def _moving_scores(logits: NDArray, batch: Batch) -> dict[str, float]:
+    """Of both labels, the perfect speedometer's, and those of frames that move."""
+    touch = batch.contact.numpy()
+    speed = np.linalg.norm(batch.motion[..., :2].numpy(), axis=2)
+    speed /= batch.interval_s.numpy()[:, None]
+    moving = touch & (speed > MOVING_MM_S)
+    found = _ranking("gross_slip", logits[touch], batch.gross_slip.numpy()[touch])
     for label in ("slipping", "gross_slip"):
-        wanted = truth[label]
-        for name, score in (("", logits), ("speedometer_", speed)):
-            found[f"{label}_{name}ap"] = ranked_precision(score[touch], wanted[touch])
-            found[f"{label}_{name}f1"] = best_f1(score[touch], wanted[touch])[0]
-        moving = touch & (speed > MOVING_MM_S)
+        wanted = getattr(batch, label).numpy()
+        found |= _ranking(f"{label}_speedometer", speed[touch], wanted[touch])
         found[f"{label}_moving_ap"] = ranked_precision(logits[moving], wanted[moving])
         found[f"{label}_base"] = float(wanted[touch].mean()) if touch.any() else float("nan")
     return found
+
+
+def _ranking(name: str, score: NDArray, wanted: NDArray) -> dict[str, float]:
+    return {
+        f"{name}_ap": ranked_precision(score, wanted),
+        f"{name}_f1": best_f1(score, wanted)[0],
+    }
 
 
 def _pair(

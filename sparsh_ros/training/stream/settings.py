@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sparsh_ros.errors import ParameterError
 
-VALIDATION_EPISODES = 24
+VALIDATION_EPISODES = 96
 SECONDS, LONG_SECONDS = 4.5, 12.0
 """Length of an episode, and of every seventh, which is one long contact."""
 
@@ -24,7 +24,9 @@ class StreamSettings:
         seed: of weights, order and disturbances.
         observer: False for the ablation without the observer's memory.
         memory: False for the ablation without any memory.
-        start: checkpoint of another run whose averaged weights to start from; "" for random ones.
+        second_stage: heads alone, on every frame; encoder and observer stay as they start.
+        start: checkpoint of another run whose averaged weights to start from, or a folder of
+            published weights; "" for random ones.
         first_episodes: episodes that are there before the first step.
         episodes_per_step: how many more there are after each step.
     """
@@ -36,6 +38,7 @@ class StreamSettings:
     seed: int = 0
     observer: bool = True
     memory: bool = True
+    second_stage: bool = False
     start: str = ""
     first_episodes: int = 64
     episodes_per_step: float = 0.5

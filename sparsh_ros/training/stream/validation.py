@@ -8,9 +8,10 @@ import torch
 
 from sparsh_ros.training.stream.batches import Batch, collate, cut_sequence
 from sparsh_ros.training.stream.episodes import StreamEpisode
+from sparsh_ros.training.stream.every_frame import FrameBatch
 from sparsh_ros.training.stream.losses import losses, total_loss
 from sparsh_ros.training.stream.network import StreamNetwork
-from sparsh_ros.training.stream.scores import join_outputs, stream_scores
+from sparsh_ros.training.stream.scores import head_scores, join_outputs, stream_scores
 
 STRIDE = 5
 
@@ -30,6 +31,13 @@ def evaluate_network(
     outputs = [network.eval()(batch) for batch in batches]
     loss = [total_loss(losses(*pair)).item() for pair in zip(outputs, batches, strict=True)]
     return float(np.mean(loss)), stream_scores(join_outputs(outputs), join_batches(batches))
+
+
+@torch.no_grad()
+def score_heads(network: StreamNetwork, batch: FrameBatch) -> dict[str, float]:
+    """Scores of the heads on every frame of whole touches."""
+    heads = network.eval().decode(batch.whole, batch.readings, batch.touched, batch.step_s)
+    return head_scores(heads, batch)
 
 
 def join_batches(batches: list[Batch]) -> Batch:

@@ -33,6 +33,19 @@ def test_chains_run_interleaved() -> None:
         memory.keep(frame(number), INTERVAL_S)
 
 
+def test_before_its_partner_shows_contact_a_frame_has_no_past() -> None:
+    memory = filled(10, 11, 12, 13, 14)
+    assert memory.recall(14 * FRAME_NS, INTERVAL_S) is None
+    assert memory.recall(15 * FRAME_NS, INTERVAL_S).stamp_ns == 10 * FRAME_NS
+
+
+def test_heads_step_on_from_the_newest_frame() -> None:
+    memory = filled(10, 11, 13)
+    assert memory.latest(14 * FRAME_NS).stamp_ns == 13 * FRAME_NS
+    assert memory.latest(13 * FRAME_NS).stamp_ns == 11 * FRAME_NS
+    assert ContactMemory().latest(FRAME_NS) is None
+
+
 def test_the_closest_frame_that_was_estimated_serves() -> None:
     memory = filled(10, 12, 14)
     assert memory.recall(18 * FRAME_NS, INTERVAL_S).stamp_ns in (12 * FRAME_NS, 14 * FRAME_NS)

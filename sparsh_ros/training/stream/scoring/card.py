@@ -12,7 +12,8 @@ import numpy as np
 from sparsh_ros.names import STREAM_MODEL
 
 SIMULATED = {
-    "slip_f1": "slip, frames: F1",
+    "slip_f1": "slip, frames: F1 of the probability",
+    "slip_alarm_f1": "slip, frames: F1 of the alarm",
     "slip_ap": "slip, frames: average precision",
     "slip_moving_ap": "slip, moving frames: average precision",
     "gross_slip_ap": "gross slip (the old label): average precision",
@@ -129,6 +130,8 @@ def _chosen(chosen: Mapping[str, Any]) -> str:
         f"{events['false_per_min']:.2f} false alarms a minute, "
         f"{events['unfounded_per_min']:.2f} of them without slip within 83 ms; delay "
         f"{1e3 * events['delay_s']:.0f} ms, {events['events']} events);",
+        f"- a single frame slips from a probability of {chosen['slip_frame_threshold']} (F1 "
+        f"{events['frame_f1']:.3f});",
         f"- {rotation};",
         f"- outputs left out because they do not beat a guess: {unshipped};",
         "- factors of the predicted scales: "

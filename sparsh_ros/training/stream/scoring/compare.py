@@ -17,8 +17,9 @@ import numpy as np
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.training.schedule import BEST, load_checkpoint
 from sparsh_ros.training.stream.episodes import StreamEpisode
+from sparsh_ros.training.stream.every_frame import whole_touches
 from sparsh_ros.training.stream.network import StreamNetwork
-from sparsh_ros.training.stream.validation import evaluate_network, whole_batches
+from sparsh_ros.training.stream.validation import evaluate_network, score_heads, whole_batches
 
 COMPARED = (
     "slipping_f1",
@@ -58,7 +59,10 @@ def compare_runs(
     for run, own in zip(runs, settings, strict=True):
         network = StreamNetwork(own["observer"], own["memory"])
         network.load_state_dict(load_checkpoint(run / BEST)["network"])
-        _, scores = evaluate_network(network, batches)
+        if own.get("second_stage"):
+            scores = score_heads(network, whole_touches(network, list(episodes)))
+        else:
+            _, scores = evaluate_network(network, batches)
         name = ", ".join(f"{key} {own[key]}" for key in apart) or "all"
         groups.setdefault(name, []).append(scores)
     return {name: _spread(scores) for name, scores in groups.items()}
@@ -77,7 +81,7 @@ def _settings(run: Path) -> Mapping[str, Any]:
 def _spread(scores: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float, int]]:
     found = {}
     for name in COMPARED:
-        values = np.array([each[name] for each in scores])
+        values = np.array([each.get(name, np.nan) for each in scores])
         spread = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
         found[name] = float(values.mean()), spread, len(values)
     return found

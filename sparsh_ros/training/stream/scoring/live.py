@@ -51,6 +51,13 @@ class LiveModel:
             weights_dir=weights_dir,
         )
 
+    @property
+    def frame_threshold(self) -> float:
+        """Slip probability of a frame from which on it counts as slip."""
+        spec = self.perception.spec
+        own = spec.slip_frame_threshold
+        return spec.slip_threshold if own is None else own
+
     def follow(
         self,
         sensor_type: str,
@@ -81,7 +88,7 @@ def run_models(
             truths.append(true_columns(episode))
             for name, model in models.items():
                 estimates = model.follow(episode.meta["sensor"], episode.background, frames)
-                found[name].append(estimated_columns(estimates))
+                found[name].append(estimated_columns(estimates, model.frame_threshold))
             bar.advance()
     return truths, found
 
@@ -115,8 +122,9 @@ def true_columns(episode: Episode) -> Columns:
     }
 
 
-def estimated_columns(estimates: Sequence[Estimate]) -> Columns:
-    """What was said of each frame; NaN where nothing was."""
+def estimated_columns(estimates: Sequence[Estimate], frame_threshold: float) -> Columns:
+    """What was said of each frame; NaN where nothing was. `frame`: whether it slips by that
+    threshold alone."""
     named = {
         "force": "force_n",
         "delta": "delta_force_n",
@@ -131,7 +139,8 @@ def estimated_columns(estimates: Sequence[Estimate]) -> Columns:
     found = {key: np.array([getattr(e, name) for e in estimates]) for key, name in named.items()}
     found["contact"] = np.array([bool(e.in_contact) for e in estimates])
     variances = [np.diag(estimate.force_covariance) for estimate in estimates]
-    return found | {"variance": np.array(variances)}
+    frame = found["probability"].astype(float) >= frame_threshold
+    return found | {"variance": np.array(variances), "frame": frame}
 
 
 def live_scores(truths: Sequence[Columns], found: Sequence[Columns]) -> Scores:
@@ -162,13 +171,15 @@ def _slip(
     touch, wanted = truth["contact"], truth["slipping"]
     known = touch & np.isfinite(said["probability"])
     moving = known & (truth["speed"] > MOVING_MM_S * 1e-3)
-    frames = slip_scores(said["alarm"].astype(float), wanted, 0.5)
+    frames = slip_scores(said["frame"].astype(float), wanted, 0.5)
+    alarmed = slip_scores(said["alarm"].astype(float), wanted, 0.5)
     events = score_events([f["alarm"] for f in found], [t["slipping"] for t in truths])
     contact = slip_scores(said["contact"].astype(float), touch, 0.5)
     return {
         "slip_f1": frames["f1"],
         "slip_precision": frames["precision"],
         "slip_recall": frames["recall"],
+        "slip_alarm_f1": alarmed["f1"],
         "slip_ap": ranked_precision(said["probability"][known], wanted[known]),
         "slip_moving_ap": ranked_precision(said["probability"][moving], wanted[moving]),
         "gross_slip_ap": ranked_precision(said["probability"][known], truth["gross_slip"][known]),
@@ -190,6 +201,7 @@ def trivial_columns(truth: Columns) -> Columns:
         "delta": np.zeros((count, 3)),
         "probability": np.ones(count),
         "alarm": np.ones(count, bool),
+        "frame": np.ones(count, bool),
         "slide": np.zeros(count),
         "share": np.zeros(count),
         "margin": np.ones(count),
@@ -203,9 +215,11 @@ def trivial_columns(truth: Columns) -> Columns:
 def speedometer_columns(truth: Columns) -> Columns:
     """The perfect speedometer; of force it knows nothing."""
     speed = 1e3 * truth["speed"] * truth["contact"]
+    alarmed = alarm(speed, AlarmRule(1.0, 0.5))
     changed = {
         "probability": speed,
-        "alarm": alarm(speed, AlarmRule(1.0, 0.5)),
+        "alarm": alarmed,
+        "frame": alarmed,
         "slide": truth["speed"],
     }
     return trivial_columns(truth) | changed | {"contact": truth["contact"]}

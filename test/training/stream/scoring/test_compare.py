@@ -14,10 +14,11 @@ import torch
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.training.schedule import BEST, save_checkpoint
 from sparsh_ros.training.stream.episodes import EpisodeFolder, StreamEpisode
+from sparsh_ros.training.stream.every_frame import whole_touches
 from sparsh_ros.training.stream.network import StreamNetwork
 from sparsh_ros.training.stream.scoring.compare import compare_runs
 from sparsh_ros.training.stream.settings import StreamSettings
-from sparsh_ros.training.stream.validation import evaluate_network, whole_batches
+from sparsh_ros.training.stream.validation import evaluate_network, score_heads, whole_batches
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +28,10 @@ def episodes(tmp_path_factory: pytest.TempPathFactory) -> list[StreamEpisode]:
     return [folder.load(index) for index in range(2)]
 
 
-def finished(run: Path, seed: int, memory: bool = True) -> Path:
+def finished(run: Path, seed: int, memory: bool = True, second_stage: bool = False) -> Path:
     torch.manual_seed(seed)
     network = StreamNetwork(memory=memory)
-    settings = StreamSettings(1.0, seed=seed, memory=memory)
+    settings = StreamSettings(1.0, seed=seed, memory=memory, second_stage=second_stage)
     run.mkdir()
     save_checkpoint(run / BEST, {"loss": 0.0, "step": 1, "network": network.state_dict()})
     (run / "run.json").write_text(json.dumps({"settings": asdict(settings)}))
@@ -50,6 +51,22 @@ def test_seeds_are_a_group_and_its_spread(tmp_path: Path, episodes: list[StreamE
     mean, spread, count = found["memory True"]["force_z_light_mn"]
     assert (mean, spread, count) == pytest.approx((np.mean(scores), np.std(scores, ddof=1), 2))
     assert np.isnan(found["memory False"]["force_z_light_mn"][1])
+
+
+def test_a_second_stage_is_scored_on_every_frame(
+    tmp_path: Path, episodes: list[StreamEpisode]
+) -> None:
+    runs = [finished(tmp_path / "first", 0), finished(tmp_path / "second", 0, second_stage=True)]
+    found = compare_runs(runs, episodes)
+    assert set(found) == {"second_stage False", "second_stage True"}
+    batch = whole_touches(StreamNetwork(), episodes)
+    assert batch.contact.shape == (2, 55)  # the first five frames have no partner
+    torch.manual_seed(0)
+    network = StreamNetwork()
+    wanted = score_heads(network, whole_touches(network, episodes))
+    for name in ("slipping_ap", "force_x_mn"):
+        assert found["second_stage True"][name][0] == pytest.approx(wanted[name])
+    assert np.isnan(found["second_stage True"]["slipping_moving_ap"][0])  # speed is not kept
 
 
 def test_an_unfinished_run_is_refused(tmp_path: Path, episodes: list[StreamEpisode]) -> None:

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights to go on from: of a run, or published ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from sparsh_ros.errors import WeightsError
+from sparsh_ros.training.schedule import load_checkpoint
+
+_VALUES_FILE = "heads.json"
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The state of a `StreamNetwork`.
+
+    Args:
+        path: `checkpoint.pt` or `best.pt` of a run, or a folder that `train stream-publish` wrote.
+
+    Raises:
+        WeightsError: There is no such file, or it holds something else.
+    """
+    if path.is_dir():
+        return _read_published(path)
+    state = load_checkpoint(path)
+    for name in ("average", "network"):
+        if name in state:
+            return state[name]
+    raise WeightsError(f"{path}: wanted the weights of `sparsh-ros train stream`, found none")
+
+
+def _read_published(folder: Path) -> dict[str, Tensor]:
+    try:
+        values = json.loads((folder / _VALUES_FILE).read_text())
+        kept = torch.tensor(float(values["evidence_kept"]))
+        state = {
+            "log_weight": torch.tensor(values["friction_prior"], dtype=torch.float32),
+            "memory": torch.logit(kept),
+        }
+        for part in ("encoder", "heads"):
+            tensors = load_file(folder / f"{part}.safetensors")
+            state |= {
+                f"{part}.{n}": t.float() if t.is_floating_point() else t for n, t in tensors.items()
+            }
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise WeightsError(
+            f"{folder}: wanted a published streaming model, heads.json and two .safetensors "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    return state
