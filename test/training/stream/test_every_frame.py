@@ -16,7 +16,7 @@ from sparsh_ros.training.recipes.stream_heads import HeadTraining
 from sparsh_ros.training.schedule import save_checkpoint
 from sparsh_ros.training.stream.batches import cut_chains, disturb_episode
 from sparsh_ros.training.stream.episodes import LABEL, EpisodeFolder
-from sparsh_ros.training.stream.every_frame import cut_frames, draw_frames, see_touch
+from sparsh_ros.training.stream.every_frame import cut_frames, draw_frames, load_touch, see_touch
 from sparsh_ros.training.stream.losses import total_loss
 from sparsh_ros.training.stream.network import StreamNetwork
 from sparsh_ros.training.stream.settings import StreamSettings
@@ -107,6 +107,19 @@ def test_what_was_seen_is_kept_beside_the_episodes(
     assert [path.stat().st_mtime_ns for path in kept] == times
     parts = [training.train_step(0.5) for training in (first, second)]
     assert all(torch.equal(parts[0][name], parts[1][name]) for name in parts[0])
+
+
+def test_a_touch_is_seen_the_same_whenever_it_is_seen(
+    tmp_path: Path, episodes: EpisodeFolder
+) -> None:
+    torch.manual_seed(0)
+    network = StreamNetwork()
+    episodes.make(1)
+    seen = [load_touch(tmp_path / name, network, episodes.path(1), 1) for name in ("a", "b", "a")]
+    for other in seen[1:]:
+        assert all(np.array_equal(seen[0][name], other[name]) for name in seen[0])
+    undisturbed = see_touch(network, episodes.load(1), 5)
+    assert not np.array_equal(seen[0]["whole"][:40], undisturbed["whole"][:40])
 
 
 def test_a_slower_camera_is_practised(start: Path, episodes: EpisodeFolder) -> None:
