@@ -49,6 +49,7 @@ STRIDE = 5
 ANISOTROPIES = (0.3, 0.4, 0.5, 0.6, 0.7)
 DEAD_ZONES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 STEPS_OF_HALF_A_SECOND = 6
+WORTH_TELLING = 0.7
 LEAST_TURNS = 200
 """Frames on which a choice about rotation may rest."""
 Ran = tuple[Outputs, Batch]
@@ -131,8 +132,8 @@ def choose_turns(ran: Sequence[Ran]) -> tuple[float, float]:
     row, half a second.
 
     Returns:
-        The least anisotropy of the seen print above which rotations are told at half the error of
-        "no rotation" or better (2, that is never, where there is none), and the factor.
+        The least anisotropy of the seen print above which the error is at most `WORTH_TELLING` of
+        that of "no rotation" (2, that is never, where there is none), and the factor.
     """
     parts = [_turns(*pair) for pair in ran]
     dead_zone = min(DEAD_ZONES, key=lambda factor: sum(_summed(part, factor) for part in parts))
@@ -140,7 +141,8 @@ def choose_turns(ran: Sequence[Ran]) -> tuple[float, float]:
     error = (_told(found, scale, dead_zone) - truth).abs()
     for limit in ANISOTROPIES:
         told = shown > limit
-        if told.sum() >= LEAST_TURNS and error[told].mean() <= 0.5 * truth[told].abs().mean():
+        worst = WORTH_TELLING * truth[told].abs().mean()
+        if told.sum() >= LEAST_TURNS and error[told].mean() <= worst:
             return limit, dead_zone
     return 2.0, dead_zone
 
