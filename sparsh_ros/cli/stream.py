@@ -19,10 +19,16 @@ def add_stream_steps(steps: argparse._SubParsersAction, add_step: AddStep) -> No
     """Describe the steps of the streaming model."""
     train = add_step(steps, "stream", "train the streaming model end to end, with memory")
     _add_train(train, StreamSettings(minutes=60.0))
+    train.add_argument(
+        "--episodes-per-step",
+        type=positive_number,
+        default=0.5,
+        help="how many more there are after each step (default: 0.5)",
+    )
     train.add_argument("--without", choices=("observer", "memory"), help="leave that out")
     heads = add_step(steps, "stream-heads", "then its heads, on every frame")
-    _add_train(heads, StreamSettings(minutes=15.0, batch=24, steps=240, first_episodes=2500))
-    heads.set_defaults(second_stage=True)
+    _add_train(heads, StreamSettings(minutes=3.5, batch=24, steps=240, first_episodes=1250))
+    heads.set_defaults(second_stage=True, episodes_per_step=0.0)
     publish = add_step(steps, "stream-publish", "export the run that is best on validation")
     publish.add_argument("--runs", type=Path, nargs="+", required=True, help="training runs")
     publish.add_argument(
@@ -56,7 +62,6 @@ def _add_train(parser: argparse.ArgumentParser, defaults: StreamSettings) -> Non
         ("steps", "frame pairs per sequence; of stream-heads, frames"),
         ("learning_rate", "at its peak"),
         ("first_episodes", "episodes that are made before the first step"),
-        ("episodes_per_step", "how many more there are after each step"),
     ):
         value = getattr(defaults, name)
         kind = positive_count if isinstance(value, int) else positive_number
