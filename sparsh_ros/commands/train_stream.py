@@ -64,7 +64,8 @@ def _train(arguments: argparse.Namespace) -> None:
     settings = StreamSettings(**given, **left_out)
     episodes = EpisodeFolder(arguments.episodes, "train", 0, SECONDS, LONG_SECONDS)
     validation = _validation(arguments.episodes)
-    worker = start_worker(episodes, WORKER_AHEAD)
+    until = settings.first_episodes if settings.second_stage else WORKER_AHEAD
+    worker = start_worker(episodes, until)
     try:
         stage = HeadTraining if settings.second_stage else StreamTraining
         summary = stage(settings, arguments.folder, episodes, validation).run()

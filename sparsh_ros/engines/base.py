@@ -15,7 +15,7 @@ from sparsh_ros.errors import FrameError, ModelError, WeightsError
 from sparsh_ros.models.checkpoints.anytouch.config import UNIVERSAL
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.models.streaming.layout import STEP_SIZES
+from sparsh_ros.models.streaming.layout import STEP_INPUTS
 from sparsh_ros.names import STREAM_MODEL
 
 _STREAM_REMEDY = "fewer sensors, or fewer frames (fps:=30)"
@@ -141,7 +141,8 @@ class Engine(ABC):
             tokens = self.encode(*images)
             self._check_finite("encoder", tokens)
         if self._streams:
-            outputs = self.step(*(np.zeros((1, size), np.float32) for size in STEP_SIZES))
+            sizes = STEP_INPUTS.values()
+            outputs = self.step(*(np.zeros((1, size), np.float32) for size in sizes))
             self._check_outputs("heads", outputs)
             return
         for head in self.heads:

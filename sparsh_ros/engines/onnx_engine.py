@@ -21,6 +21,7 @@ from sparsh_ros.errors import MissingDependencyError, WeightsError
 from sparsh_ros.files import missing_content
 from sparsh_ros.models.head_choice import READS_IMAGES
 from sparsh_ros.models.spec import ModelSpec
+from sparsh_ros.models.streaming.layout import STEP_INPUTS
 from sparsh_ros.resources import user_data_path
 
 _CUDA, _TENSORRT = "CUDAExecutionProvider", "TensorrtExecutionProvider"
@@ -88,7 +89,9 @@ class OnnxEngine(Engine):
             self._sessions["encoder"] = session
         # What reads tokens takes a tenth of a millisecond: one thread is fastest.
         if spec.streams:
-            self._sessions["heads"] = open_session(spec.weights / "heads.onnx", 1)
+            needs = {name: ("tensor(float)", (size,)) for name, size in STEP_INPUTS.items()}
+            path = spec.weights / "heads.onnx"
+            self._sessions["heads"] = _open(path, needs, 1, ("CPUExecutionProvider",))
         for name in () if spec.streams else self.heads:
             needs = (images, threads) if name in READS_IMAGES else (tokens, 1)
             self._sessions[name] = _open(spec.weights / f"{name}.onnx", *needs, _providers(cuda))

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sparsh_ros.errors import WeightsError
 from sparsh_ros.frames import Frame
 from sparsh_ros.models.streaming.images import shrink
 from sparsh_ros.models.zoo import load_model_spec
@@ -134,3 +137,19 @@ def test_the_live_path_needs_no_torch(touch, monkeypatch) -> None:
     for name in [n for n in sys.modules if n == "torch" or n.startswith("torch.")]:
         monkeypatch.setitem(sys.modules, name, None)
     assert follow(samples[:8], background)[-1].valid
+
+
+def test_heads_of_another_build_are_refused(tmp_path) -> None:
+    torch = pytest.importorskip("torch")
+    from sparsh_ros.export.export import write_graph
+    from sparsh_ros.models.streaming.layout import OUTPUTS, STEP_INPUTS
+    from sparsh_ros.models.streaming.network import StreamingHeads
+
+    spec = load_model_spec(STREAM_MODEL)
+    shutil.copytree(spec.weights, tmp_path / "old")
+    sizes = STEP_INPUTS | {"readings": STEP_INPUTS["readings"] - 1}
+    values = {name: torch.zeros(2, size) for name, size in sizes.items()}
+    old = replace(spec, weights=tmp_path / "old")
+    write_graph(StreamingHeads(sizes["readings"]), values, list(OUTPUTS), old, "heads")
+    with pytest.raises(WeightsError, match="exported from another model"):
+        Perception(STREAM_MODEL, weights_dir=tmp_path / "old")

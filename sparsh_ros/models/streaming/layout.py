@@ -70,5 +70,6 @@ HEAD_READINGS = (*READINGS, "since")
 """What the heads read besides tokens: the observer, and the time since their memory in twelfths of
 a second, like `pace`."""
 PACE_S = 1 / 12
-STEP_SIZES = (WHOLE * CHANNELS, len(HEAD_READINGS), HIDDEN)
-"""Values of each input of the heads: tokens of the whole image, readings, memory."""
+STEP_INPUTS = {"whole": WHOLE * CHANNELS, "readings": len(HEAD_READINGS), "hidden": HIDDEN}
+"""Inputs of the heads, in order, and how many values each has: tokens of the whole image, readings,
+memory."""

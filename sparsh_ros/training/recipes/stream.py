@@ -42,7 +42,7 @@ from sparsh_ros.training.stream.episodes import LONG_EVERY, EpisodeFolder, Strea
 from sparsh_ros.training.stream.losses import WEIGHTS, losses, total_loss
 from sparsh_ros.training.stream.network import StreamNetwork
 from sparsh_ros.training.stream.settings import StreamSettings
-from sparsh_ros.training.stream.start import read_weights
+from sparsh_ros.training.stream.start import load_weights
 from sparsh_ros.training.stream.validation import evaluate_network, whole_batches
 
 CLIP_NORM = 20.0
@@ -77,7 +77,7 @@ class StreamTraining:
         self.network = StreamNetwork(settings.observer, settings.memory)
         self.network.to(memory_format=torch.channels_last)
         if settings.start:
-            self.network.load_state_dict(read_weights(Path(settings.start)))
+            load_weights(self.network, Path(settings.start))
         self._freeze()
         self.average = copy.deepcopy(self.network).eval()
         self.optimiser = build_optimiser(self.network, WEIGHT_DECAY)
@@ -165,7 +165,12 @@ class StreamTraining:
             self.best_loss = loss
             save_checkpoint(
                 self.folder / BEST,
-                {"network": self.average.state_dict(), "step": self.step, "loss": loss},
+                {
+                    "network": self.average.state_dict(),
+                    "step": self.step,
+                    "loss": loss,
+                    "second_stage": self.settings.second_stage,
+                },
             )
         shown = ", ".join(f"{name} {scores[name]:.3g}" for name in _SHOWN)
         (console or Console()).print(f"step {self.step}: validation {loss:.3f}; {shown}")

@@ -24,6 +24,7 @@ from sparsh_ros.training.stream.episodes import StreamEpisode
 from sparsh_ros.training.stream.every_frame import (
     FrameBatch,
     Touch,
+    decode_frames,
     draw_frames,
     load_touch,
     whole_touches,
@@ -71,7 +72,8 @@ class HeadTraining(StreamTraining):
     def _losses(self, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         chosen = rng.integers(len(self._touches), size=self.settings.batch)
         touches = [self._touches[index] for index in chosen]
-        return _head_losses(self.network, draw_frames(touches, self.settings.steps, rng))
+        batch = draw_frames(touches, self.settings.steps, rng)
+        return head_losses(decode_frames(self.network, batch), batch)
 
     def _prepare(self, validation: list[StreamEpisode]) -> FrameBatch:
         return whole_touches(self.average, validation)
@@ -79,19 +81,11 @@ class HeadTraining(StreamTraining):
     @torch.no_grad()
     def _evaluate(self) -> tuple[float, dict[str, float]]:
         batch: FrameBatch = self._validation
-        heads = _decode(self.average, batch)
+        heads = decode_frames(self.average, batch)
         return float(self._total(head_losses(heads, batch))), head_scores(heads, batch)
 
     def _total(self, parts: dict[str, torch.Tensor]) -> torch.Tensor:
         return total_loss(parts, HEAD_WEIGHTS)
-
-
-def _decode(network: StreamNetwork, batch: FrameBatch) -> dict[str, torch.Tensor]:
-    return network.decode(batch.whole, batch.readings, batch.touched, batch.step_s)
-
-
-def _head_losses(network: StreamNetwork, batch: FrameBatch) -> dict[str, torch.Tensor]:
-    return head_losses(_decode(network, batch), batch)
 
 
 def _digest(network: StreamNetwork) -> str:

@@ -117,6 +117,11 @@ def join_frames(rows: list[Touch]) -> FrameBatch:
     return FrameBatch(**{n: torch.from_numpy(np.stack([r[n] for r in rows])) for n in rows[0]})
 
 
+def decode_frames(network: StreamNetwork, batch: FrameBatch) -> dict[str, Tensor]:
+    """Outputs of the heads, (B, T, ...)."""
+    return network.decode(batch.whole, batch.readings, batch.touched, batch.step_s)
+
+
 def whole_touches(
     network: StreamNetwork, episodes: list[StreamEpisode], stride: int = 5
 ) -> FrameBatch:

@@ -21,14 +21,7 @@ from safetensors.torch import save
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.export.export import compact_state, round_to_float16, write_graph
 from sparsh_ros.models.spec import ModelSpec
-from sparsh_ros.models.streaming.layout import (
-    CHANNELS,
-    HEAD_READINGS,
-    HIDDEN,
-    OUTPUTS,
-    TURN_MM,
-    WHOLE,
-)
+from sparsh_ros.models.streaming.layout import OUTPUTS, STEP_INPUTS, TURN_MM
 from sparsh_ros.models.zoo import write_trained_values
 from sparsh_ros.perception.streaming.friction_observer import Prior
 from sparsh_ros.perception.streaming.runner import anisotropy
@@ -60,13 +53,21 @@ def choose_run(runs: Sequence[Path]) -> Path:
     """The run with the lowest validation loss.
 
     Raises:
-        WeightsError: A run has no `best.pt`.
+        WeightsError: A run has no `best.pt`, or they are of different stages, whose losses do not
+            compare.
     """
-    losses = {}
+    losses, stages = {}, set()
     for run in runs:
         if not (run / BEST).is_file():
             raise WeightsError(f"{run}: wanted {BEST}, found none; run `sparsh-ros train stream`")
-        losses[run] = load_checkpoint(run / BEST)["loss"]
+        best = load_checkpoint(run / BEST)
+        losses[run] = best["loss"]
+        stages.add(best.get("second_stage", False))
+    if len(stages) > 1:
+        raise WeightsError(
+            "stream-publish: wanted runs of one stage, found some of `train stream` and some of "
+            "`train stream-heads`; name the latter alone"
+        )
     return min(losses, key=losses.__getitem__)
 
 
@@ -253,11 +254,7 @@ def publish_stream(
         for name in ("current", "previous", "background")
     }
     write_graph(network.encoder, images, ["tokens"], spec, "encoder")
-    values = {
-        "whole": torch.zeros(2, WHOLE * CHANNELS),
-        "readings": torch.zeros(2, len(HEAD_READINGS)),
-        "hidden": torch.zeros(2, HIDDEN),
-    }
+    values = {name: torch.zeros(2, size) for name, size in STEP_INPUTS.items()}
     write_graph(network.heads, values, list(OUTPUTS), spec, "heads")
     for part in ("encoder", "heads"):
         tensors = save(compact_state(getattr(network, part)))

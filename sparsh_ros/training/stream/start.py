@@ -9,12 +9,27 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparsh_ros.errors import WeightsError
 from sparsh_ros.training.schedule import load_checkpoint
 
 _VALUES_FILE = "heads.json"
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Have a `StreamNetwork` go on from such weights, see `read_weights`.
+
+    Raises:
+        WeightsError: They cannot be read, or are those of another architecture.
+    """
+    try:
+        network.load_state_dict(read_weights(path))
+    except RuntimeError as error:  # torch names every tensor that does not fit, a line each
+        raise WeightsError(
+            f"{path}: wanted weights of the streaming model as it is now, found others "
+            f"({' '.join(str(error).split())[:200]})"
+        ) from error
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

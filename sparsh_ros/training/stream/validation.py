@@ -8,7 +8,7 @@ import torch
 
 from sparsh_ros.training.stream.batches import Batch, collate, cut_sequence
 from sparsh_ros.training.stream.episodes import StreamEpisode
-from sparsh_ros.training.stream.every_frame import FrameBatch
+from sparsh_ros.training.stream.every_frame import FrameBatch, decode_frames
 from sparsh_ros.training.stream.losses import losses, total_loss
 from sparsh_ros.training.stream.network import StreamNetwork
 from sparsh_ros.training.stream.scores import head_scores, join_outputs, stream_scores
@@ -36,8 +36,7 @@ def evaluate_network(
 @torch.no_grad()
 def score_heads(network: StreamNetwork, batch: FrameBatch) -> dict[str, float]:
     """Scores of the heads on every frame of whole touches."""
-    heads = network.eval().decode(batch.whole, batch.readings, batch.touched, batch.step_s)
-    return head_scores(heads, batch)
+    return head_scores(decode_frames(network.eval(), batch), batch)
 
 
 def join_batches(batches: list[Batch]) -> Batch:

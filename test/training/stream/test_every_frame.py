@@ -20,7 +20,7 @@ from sparsh_ros.training.stream.every_frame import cut_frames, draw_frames, load
 from sparsh_ros.training.stream.losses import total_loss
 from sparsh_ros.training.stream.network import StreamNetwork
 from sparsh_ros.training.stream.settings import StreamSettings
-from sparsh_ros.training.stream.start import read_weights
+from sparsh_ros.training.stream.start import load_weights, read_weights
 
 SECONDS = 1.5
 
@@ -141,6 +141,14 @@ def test_published_weights_are_a_start(tmp_path: Path) -> None:
     assert abs(float(network.prior().log_weight.detach().exp().sum()) - 1) < 1e-4
     with pytest.raises(WeightsError, match="published streaming model"):
         read_weights(tmp_path)
+
+
+def test_weights_of_another_build_are_no_start(tmp_path: Path) -> None:
+    state = StreamNetwork().state_dict()
+    state["heads.enter.0.weight"] = state["heads.enter.0.weight"][:, 1:].clone()
+    save_checkpoint(tmp_path / "old.pt", {"average": state})
+    with pytest.raises(WeightsError, match="as it is now"):
+        load_weights(StreamNetwork(), tmp_path / "old.pt")
 
 
 def test_damaged_weights_are_no_start(tmp_path: Path) -> None:

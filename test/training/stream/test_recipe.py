@@ -194,6 +194,11 @@ def test_the_best_run_on_validation_ships(tmp_path: Path) -> None:
         save_checkpoint(tmp_path / name / BEST, {"loss": loss, "step": 1, "network": {}})
     runs = [tmp_path / f"seed{seed}" for seed in range(3)]
     assert choose_run(runs) == tmp_path / "seed1"
+    later = {"loss": 0.0, "step": 1, "network": {}, "second_stage": True}
+    (tmp_path / "heads").mkdir()
+    save_checkpoint(tmp_path / "heads" / BEST, later)
+    with pytest.raises(WeightsError, match="runs of one stage"):
+        choose_run([*runs, tmp_path / "heads"])
     with pytest.raises(WeightsError, match="nothing"):
         choose_run([tmp_path / "nothing"])
 
