@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sparsh_ros.arguments import positive_count, positive_number
 from sparsh_ros.names import TRANSFORMER_MODEL
-from sparsh_ros.training.stream.settings import StreamSettings
+from sparsh_ros.training.stream.settings import VALIDATION_EPISODES, StreamSettings
 
 AddStep = Callable[[argparse._SubParsersAction, str, str], argparse.ArgumentParser]
 
@@ -26,6 +26,16 @@ def add_stream_steps(steps: argparse._SubParsersAction, add_step: AddStep) -> No
         help="how many more there are after each step (default: 0.5)",
     )
     train.add_argument("--without", choices=("observer", "memory"), help="leave that out")
+    train.add_argument("--key-frame", action="store_true", help="show it an older frame, too")
+    train.add_argument(
+        "--detail", type=int, choices=(1, 2, 4), default=1, help="times finer than 80 x 60 pixels"
+    )
+    train.add_argument(
+        "--validation",
+        type=positive_count,
+        default=VALIDATION_EPISODES,
+        help=f"episodes that choose the checkpoint (default: {VALIDATION_EPISODES})",
+    )
     heads = add_step(steps, "stream-heads", "then its heads, on every frame")
     _add_train(heads, StreamSettings(minutes=3.5, batch=24, steps=240, first_episodes=1250))
     heads.set_defaults(second_stage=True, episodes_per_step=0.0)
@@ -67,4 +77,9 @@ def _add_train(parser: argparse.ArgumentParser, defaults: StreamSettings) -> Non
         kind = positive_count if isinstance(value, int) else positive_number
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=value, help=text)
     parser.add_argument("--seed", type=int, default=0, help="of weights and order")
-    parser.add_argument("--start", default="", help="checkpoint.pt or weights folder to start from")
+    parser.add_argument(
+        "--start",
+        nargs="+",
+        default=[],
+        help="checkpoint.pt, best.pt or weights folder to start from; the mean of several",
+    )

@@ -62,8 +62,9 @@ def _train(arguments: argparse.Namespace) -> None:
     without = getattr(arguments, "without", None)
     left_out = {without: False} if without else {}
     settings = StreamSettings(**given, **left_out)
-    episodes = EpisodeFolder(arguments.episodes, "train", 0, SECONDS, LONG_SECONDS)
-    validation = _validation(arguments.episodes)
+    detail = settings.detail
+    episodes = EpisodeFolder(arguments.episodes, "train", 0, SECONDS, LONG_SECONDS, detail)
+    validation = _validation(arguments.episodes, settings.validation, detail)
     until = settings.first_episodes if settings.second_stage else WORKER_AHEAD
     worker = start_worker(episodes, until)
     try:
@@ -74,10 +75,12 @@ def _train(arguments: argparse.Namespace) -> None:
     Console().print_json(json.dumps(summary))
 
 
-def _validation(folder: Path) -> list[StreamEpisode]:
+def _validation(
+    folder: Path, count: int = VALIDATION_EPISODES, detail: int = 1
+) -> list[StreamEpisode]:
     """The validation episodes of a folder, made where they are missing."""
-    episodes = EpisodeFolder(folder, "validation", 0, SECONDS, SECONDS)
-    return [episodes.load(index) for index in range(VALIDATION_EPISODES)]
+    episodes = EpisodeFolder(folder, "validation", 0, SECONDS, SECONDS, detail)
+    return [episodes.load(index) for index in range(count)]
 
 
 def _publish(arguments: argparse.Namespace) -> None:
@@ -108,9 +111,12 @@ def _score(arguments: argparse.Namespace) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    folder = EpisodeFolder(arguments.episodes, "test", arguments.seed, SECONDS, SECONDS)
-    episodes = [folder.load(index) for index in range(arguments.count)]
-    groups = compare_runs(arguments.runs, episodes)
+    def load(detail: int) -> list[StreamEpisode]:
+        job = ("test", arguments.seed, SECONDS, SECONDS, detail)
+        folder = EpisodeFolder(arguments.episodes, *job)
+        return [folder.load(index) for index in range(arguments.count)]
+
+    groups = compare_runs(arguments.runs, load)
     table = Table("", *COMPARED, title=f"{arguments.count} episodes of the test split")
     for name, scores in groups.items():
         cells = (f"{mean:.4g} +- {spread:.2g}" for mean, spread, _ in scores.values())

@@ -35,7 +35,8 @@ STRETCH = 0.3
 SCALED = ("force", "delta_force", "pose", "slide", "share", "margin")
 """Outputs that come with a scale, which validation data calibrate."""
 _FEATURES = WHOLE * CHANNELS - MOTION - 2 * SOLVED
-_CONTRAST, _CHANGE, _RELATIVE = 1 / 32, 1 / 8, 4.0
+CONTRAST, CHANGE = 1 / 32, 1 / 8
+_RELATIVE = 4.0
 _DARK = 16.0
 
 
@@ -48,20 +49,21 @@ class StreamingEncoder(nn.Module):
     Laplace scales (mm), features.
     """
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: int = 32, more: int = 0) -> None:
         """Draw weights.
 
         Args:
             width: channels of the first convolution; the others follow.
+            more: channels that a variant shows the first convolution besides.
         """
         super().__init__()
         a, b, c, d = width, 3 * width // 2, 3 * width, 4 * width
-        self.stem = nn.Sequential(_convolve(9, a, 2), _convolve(a, b, 2))
-        self.middle = nn.Sequential(_convolve(b, c, 2), _convolve(c, c, 1))
-        self.deep = _convolve(c, d, 2)
+        self.stem = nn.Sequential(convolve(9 + more, a, 2), convolve(a, b, 2))
+        self.middle = nn.Sequential(convolve(b, c, 2), convolve(c, c, 1))
+        self.deep = convolve(c, d, 2)
         self.whole = nn.Sequential(nn.Flatten(), nn.Linear(d * 20, _FEATURES), nn.ReLU())
         self.lateral = nn.Conv2d(c, a, 1)
-        self.maps = nn.Sequential(_convolve(a + b, a, 1), nn.Conv2d(a, CHANNELS, 1))
+        self.maps = nn.Sequential(convolve(a + b, a, 1), nn.Conv2d(a, CHANNELS, 1))
         self.registration = Registration()
         joint = _FEATURES + 2 * SOLVED
         self.motion = nn.Sequential(nn.Linear(joint, 64), nn.ReLU(), nn.Linear(64, 12))
@@ -74,16 +76,14 @@ class StreamingEncoder(nn.Module):
         images = (current, previous, background)
         return self.encode(*(image.float().permute(0, 3, 1, 2) for image in images))
 
-    def encode(self, current: Tensor, previous: Tensor, background: Tensor) -> Tensor:
-        """Encode images (B, 3, 80, 60), grey levels as float."""
-        now = (current - background) * _CONTRAST
-        before = (previous - background) * _CONTRAST
-        change = (current - previous) * _CHANGE
-        # The untouched gel is as bright as its light is strong there: relative to it, slopes count
-        # alike everywhere and on every unit.
-        relative = (current - background) * (_RELATIVE / (background + _DARK))
-        seen = torch.cat([now, change, relative], 1).to(memory_format=torch.channels_last)
-        shallow = self.stem(seen)
+    def encode(
+        self, current: Tensor, previous: Tensor, background: Tensor, more: Tensor | None = None
+    ) -> Tensor:
+        """Encode images (B, 3, 80, 60), grey levels; `more` (B, C, 80, 60): what a variant adds."""
+        now = (current - background) * CONTRAST
+        before = (previous - background) * CONTRAST
+        seen = [look(current, previous, background), *([] if more is None else [more])]
+        shallow = self.stem(torch.cat(seen, 1).to(memory_format=torch.channels_last))
         middle = self.middle(shallow)
         features = self.whole(self.deep(middle))
         wide = F.interpolate(self.lateral(middle), scale_factor=2.0, mode="nearest")
@@ -280,6 +280,16 @@ class StreamingHeads(nn.Module):
         }
 
 
+def look(current: Tensor, previous: Tensor, background: Tensor) -> Tensor:
+    """What the first convolution sees of images (B, 3, H, W): (B, 9, H, W)."""
+    now = (current - background) * CONTRAST
+    change = (current - previous) * CHANGE
+    # The untouched gel is as bright as its light is strong there: relative to it, slopes count
+    # alike everywhere and on every unit.
+    relative = (current - background) * (_RELATIVE / (background + _DARK))
+    return torch.cat([now, change, relative], 1)
+
+
 def _warp(image: Tensor, moved: Tensor, centre: Tensor) -> Tensor:
     """An older image (B, C, H, W) moved on by (B, 3) x, y, turn (mm) about a centre (B, 2), mm."""
     rows, columns = image.shape[2:]
@@ -315,7 +325,7 @@ def _activate(maps: Tensor) -> Tensor:
     )
 
 
-def _convolve(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+def convolve(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     """Normalised over the batch (Ioffe and Szegedy, 2015), else the maps hardly learn; ONNX Runtime
     folds it into the weights."""
     convolution = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)

@@ -74,10 +74,10 @@ class StreamTraining:
         torch.manual_seed(settings.seed)
         self.settings, self.folder, self.episodes = settings, folder, train
         folder.mkdir(parents=True, exist_ok=True)
-        self.network = StreamNetwork(settings.observer, settings.memory)
+        self.network = StreamNetwork(**settings.shape)
         self.network.to(memory_format=torch.channels_last)
         if settings.start:
-            load_weights(self.network, Path(settings.start))
+            load_weights(self.network, [Path(path) for path in settings.start])
         self._freeze()
         self.average = copy.deepcopy(self.network).eval()
         self.optimiser = build_optimiser(self.network, WEIGHT_DECAY)
@@ -170,6 +170,7 @@ class StreamTraining:
                     "step": self.step,
                     "loss": loss,
                     "second_stage": self.settings.second_stage,
+                    "shape": self.settings.shape,
                 },
             )
         shown = ", ".join(f"{name} {scores[name]:.3g}" for name in _SHOWN)

@@ -27,7 +27,7 @@ class Batch:
     """B sequences of T steps.
 
     Attributes:
-        frames: (B, T + 1, 3, 80, 60) grey levels; the first is only a partner.
+        frames: (B, T + 1, 3, 80, 60) grey levels, or finer; the first is only a partner.
         background: (B, 3, 80, 60).
         maps: (B, T, 4, 20, 15), see `episodes.MAPS`.
         force, delta_force: (B, T, 3) N.
@@ -190,8 +190,9 @@ def disturb(batch: Batch, rng: np.random.Generator) -> Batch:
     load = torch.cat([batch.force[:, :1, 2], batch.force[:, :, 2]], 1)
     pressed = (load / (load + 3.0)).reshape(count, length, 1, 1, 1)
     offset = 2.0 * normal(count, 1, 3, 1, 1) * pressed + 0.7 * normal(count, 1, 3, 1, 1)
-    across = torch.linspace(-1, 1, 60).reshape(1, 1, 1, 1, 60)
-    down = torch.linspace(-1, 1, 80).reshape(1, 1, 1, 80, 1)
+    rows, columns = batch.frames.shape[3:]
+    across = torch.linspace(-1, 1, columns)
+    down = torch.linspace(-1, 1, rows)[:, None]
     slope = 1.5 * normal(count, 1, 3, 1, 1) * across + 1.5 * normal(count, 1, 3, 1, 1) * down
     noise = torch.from_numpy(np.abs(rng.standard_normal(count, dtype=np.float32)) * 0.4)
     grain = noise.reshape(-1, 1, 1, 1, 1) * torch.randn(

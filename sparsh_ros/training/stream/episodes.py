@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from sparsh_ros.errors import DatasetError
 from sparsh_ros.models.streaming.images import shrink
+from sparsh_ros.models.streaming.layout import SMALL_SHAPE
 from sparsh_ros.simulation.simulation import TouchSample, TouchSimulation
 from sparsh_ros.training.episodes import (
     RATE_HZ,
@@ -31,7 +32,7 @@ from sparsh_ros.training.episodes import (
 
 ROWS, COLUMNS = 20, 15
 DOWNSCALE = 4
-"""Width and height of a frame, a quarter of the canonical image."""
+"""Width and height of a frame, a quarter of the canonical image; less where it is finer."""
 MAPS = ("pressure", "cover", "stretch_x", "stretch_y")
 """N/mm^2, share of the cell that touches, mm, mm; means over a cell."""
 COLUMNS_OF_LABELS = (
@@ -60,7 +61,7 @@ class StreamEpisode:
     """One touch at 60 frames/s.
 
     Attributes:
-        frames: (T, 80, 60, 3) uint8.
+        frames: (T, 80, 60, 3) uint8; larger in ablations.
         background: (80, 60, 3) uint8.
         maps: (T, 4, 20, 15) float16, see `MAPS`.
         labels: (T, L) float32, see `COLUMNS_OF_LABELS`; NaN where there is no contact.
@@ -89,12 +90,15 @@ class StreamEpisode:
         write_episode(path, self.meta, **arrays)
 
 
-def make_episode(split: str, seed: int, index: int, seconds: float) -> StreamEpisode:
-    """Simulate an episode; the same arguments, the same bytes."""
+def make_episode(
+    split: str, seed: int, index: int, seconds: float, detail: int = 1
+) -> StreamEpisode:
+    """Simulate an episode, with images `detail` times finer than 80 x 60 (1, 2 or 4); the same
+    arguments, the same bytes."""
     touch = SimulatedTouch(split, seed, index)
     meta = touch.meta | ({"touch": "long"} if is_long(split, index) else {})
-    simulation = touch.simulation(meta["touch"], DOWNSCALE)
-    background = shrink(simulation.background())
+    simulation = touch.simulation(meta["touch"], DOWNSCALE // detail)
+    background = shrink(simulation.background(), detail)
     samples = [simulation.step() for _ in range(round(seconds * RATE_HZ))]
     return pack_episode(simulation, background, samples, meta)
 
@@ -110,11 +114,12 @@ def pack_episode(
     samples: list[TouchSample],
     meta: dict,
 ) -> StreamEpisode:
-    """Gather what was simulated, with the (80, 60, 3) uint8 RGB background."""
+    """Gather what was simulated, with the (80, 60, 3) uint8 RGB background, or a finer one."""
+    detail = len(background) // SMALL_SHAPE[0]
     instance = simulation.instance
     stiffness = instance.normal_stiffness_n_per_mm3 * instance.tangential_ratio
     return StreamEpisode(
-        np.stack([shrink(sample.image) for sample in samples]),
+        np.stack([shrink(sample.image, detail) for sample in samples]),
         background,
         np.stack([_maps(sample) for sample in samples]).astype(np.float16),
         np.array([_labels(sample) for sample in samples], np.float32),
@@ -156,7 +161,13 @@ class EpisodeFolder:
     """
 
     def __init__(
-        self, folder: Path, split: str, seed: int, seconds: float, long_seconds: float
+        self,
+        folder: Path,
+        split: str,
+        seed: int,
+        seconds: float,
+        long_seconds: float,
+        detail: int = 1,
     ) -> None:
         """Name the folder; nothing is made yet.
 
@@ -166,12 +177,13 @@ class EpisodeFolder:
             seed: 0 to 99; different seeds share no sensor instance.
             seconds: length of an episode.
             long_seconds: length of every `LONG_EVERY`th episode.
+            detail: how many times finer than 80 x 60 the images are.
         """
         if split not in SPLITS:
             raise DatasetError(f"split {split!r}: wanted one of {', '.join(SPLITS)}")
-        self.folder = folder / split
+        self.folder = folder / (split if detail == 1 else f"{split}_{detail}_times_finer")
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._job = (split, seed, seconds, long_seconds)
+        self._job = (split, seed, seconds, long_seconds, detail)
 
     def path(self, index: int) -> Path:
         """File of an episode."""
@@ -186,10 +198,10 @@ class EpisodeFolder:
         """Make an episode unless it is there."""
         if index >= SEED_STRIDE:
             raise DatasetError(f"episode {index}: wanted an index below {SEED_STRIDE}")
-        split, seed, seconds, long_seconds = self._job
+        split, seed, seconds, long_seconds, detail = self._job
         if not self.path(index).exists():
             length = long_seconds if is_long(split, index) else seconds
-            make_episode(split, seed, index, length).save(self.path(index))
+            make_episode(split, seed, index, length, detail).save(self.path(index))
 
     def count(self) -> int:
         """Episodes made so far, counted from 0 without a gap."""

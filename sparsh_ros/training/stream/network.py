@@ -23,6 +23,7 @@ from sparsh_ros.models.streaming.layout import (
     PACE_S,
     ROWS,
 )
+from sparsh_ros.models.streaming.variants import FinerEncoder, KeyFrameEncoder
 from sparsh_ros.perception.streaming.friction_observer import (
     Prior,
     Sight,
@@ -32,6 +33,9 @@ from sparsh_ros.perception.streaming.friction_observer import (
 )
 from sparsh_ros.training.schedule import load_checkpoint
 from sparsh_ros.training.stream.batches import Batch
+
+KEY_STEPS = 6
+"""Half a second."""
 
 
 class Outputs(NamedTuple):
@@ -60,15 +64,23 @@ class Outputs(NamedTuple):
 class StreamNetwork(nn.Module):
     """The whole model with its memory; ablations switch a part of it off."""
 
-    def __init__(self, observer: bool = True, memory: bool = True) -> None:
+    def __init__(
+        self,
+        observer: bool = True,
+        memory: bool = True,
+        key_frame: bool = False,
+        detail: int = 1,
+    ) -> None:
         """Draw weights.
 
         Args:
             observer: False hides what the friction observer remembers: it starts again each step.
             memory: False starts observer and heads again each step.
+            key_frame: show the encoder an older frame of the contact besides.
+            detail: show it images as many times finer than 80 x 60.
         """
         super().__init__()
-        self.encoder = network.StreamingEncoder()
+        self.encoder = _build_encoder(key_frame, detail)
         self.heads = network.StreamingHeads(len(HEAD_READINGS))
         self.log_weight = nn.Parameter(torch.zeros(HYPOTHESES))
         self.memory = nn.Parameter(torch.tensor(3.0))
@@ -113,8 +125,10 @@ class StreamNetwork(nn.Module):
     def _encode(self, batch: Batch) -> Tensor:
         count, length = batch.frames.shape[:2]
         background = batch.background[:, None].expand(-1, length - 1, -1, -1, -1)
-        pairs = (batch.frames[:, 1:], batch.frames[:, :-1], background)
-        flat = [part.flatten(0, 1) for part in pairs]
+        images = [batch.frames[:, 1:], batch.frames[:, :-1], background]
+        if isinstance(self.encoder, KeyFrameEncoder):
+            images.append(key_frames(batch))
+        flat = [part.flatten(0, 1) for part in images]
         with torch.autocast("cpu", torch.bfloat16, enabled=self.training):
             tokens = self.encoder.encode(*flat)
         return tokens.float().unflatten(0, (count, length - 1))
@@ -145,6 +159,21 @@ class StreamNetwork(nn.Module):
         lasting = touched * float(self._remembers)
         since = (lasting * step_s / PACE_S)[..., None]
         return self.heads.follow(whole, torch.cat([readings, since], 2), lasting)
+
+
+def _build_encoder(key_frame: bool, detail: int) -> network.StreamingEncoder:
+    if key_frame:
+        return KeyFrameEncoder()
+    return network.StreamingEncoder() if detail == 1 else FinerEncoder(detail)
+
+
+def key_frames(batch: Batch) -> Tensor:
+    """(B, T, 3, 80, 60) of each step: the frame `KEY_STEPS` ago, or the contact's first that has a
+    partner, if that is later."""
+    steps = torch.arange(1, batch.touched.shape[1] + 1).expand_as(batch.touched)
+    began = torch.where(batch.touched, 0, steps).cummax(1).values
+    key = torch.maximum(steps - KEY_STEPS, began)
+    return batch.frames[torch.arange(len(key))[:, None], key]
 
 
 def interleave(values: Tensor) -> Tensor:

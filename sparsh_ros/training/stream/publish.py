@@ -39,6 +39,8 @@ from sparsh_ros.training.stream.slip_events import RATE_HZ, choose_rule
 
 CHOSEN_FILE = "chosen.json"
 STRIDE = 5
+LIVE = {"key_frame": False, "detail": 1}
+"""Settings of runs that the live path can run."""
 ANISOTROPIES = (0.3, 0.4, 0.5, 0.6, 0.7)
 DEAD_ZONES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 STEPS_OF_HALF_A_SECOND = 6
@@ -53,8 +55,8 @@ def choose_run(runs: Sequence[Path]) -> Path:
     """The run with the lowest validation loss.
 
     Raises:
-        WeightsError: A run has no `best.pt`, or they are of different stages, whose losses do not
-            compare.
+        WeightsError: A run has no `best.pt`, is one of an ablation that nothing runs live, or they
+            are of different stages, whose losses do not compare.
     """
     losses, stages = {}, set()
     for run in runs:
@@ -63,6 +65,10 @@ def choose_run(runs: Sequence[Path]) -> Path:
         best = load_checkpoint(run / BEST)
         losses[run] = best["loss"]
         stages.add(best.get("second_stage", False))
+        if any(best.get("shape", {}).get(name, usual) != usual for name, usual in LIVE.items()):
+            raise WeightsError(
+                f"{run}: wanted a run that can run live, found one with {best['shape']}"
+            )
     if len(stages) > 1:
         raise WeightsError(
             "stream-publish: wanted runs of one stage, found some of `train stream` and some of "

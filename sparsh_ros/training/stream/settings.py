@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sparsh_ros.errors import ParameterError
 
 VALIDATION_EPISODES = 96
 SECONDS, LONG_SECONDS = 4.5, 12.0
 """Length of an episode, and of every seventh, which is one long contact."""
+SHAPE = ("observer", "memory", "key_frame", "detail")
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,12 @@ class StreamSettings:
         seed: of weights, order and disturbances.
         observer: False for the ablation without the observer's memory.
         memory: False for the ablation without any memory.
+        key_frame: True for the ablation with an older frame of the contact besides.
+        detail: images so many times finer than 80 x 60 (1, 2 or 4), an ablation.
+        validation: episodes on which the checkpoint is chosen.
         second_stage: heads alone, on every frame; encoder and observer stay as they start.
-        start: checkpoint of another run whose averaged weights to start from, or a folder of
-            published weights; "" for random ones.
+        start: checkpoints of other runs from whose averaged weights to start, or folders of
+            published weights; the mean of several; none for random ones.
         first_episodes: episodes that are there before the first step.
         episodes_per_step: how many more there are after each step.
     """
@@ -38,8 +44,11 @@ class StreamSettings:
     seed: int = 0
     observer: bool = True
     memory: bool = True
+    key_frame: bool = False
+    detail: int = 1
+    validation: int = VALIDATION_EPISODES
     second_stage: bool = False
-    start: str = ""
+    start: Sequence[str] = ()
     first_episodes: int = 64
     episodes_per_step: float = 0.5
 
@@ -50,6 +59,11 @@ class StreamSettings:
                     f"train stream: --{name.replace('_', '-')} must be positive, "
                     f"not {getattr(self, name)}"
                 )
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """What decides which network it is: arguments of `StreamNetwork`."""
+        return {name: getattr(self, name) for name in SHAPE}
 
     def available(self, step: int) -> int:
         """Episodes that a step chooses from."""

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights to go on from: of a run, or published ones."""
+"""Weights to go on from: of runs, or published ones."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -17,19 +18,29 @@ from sparsh_ros.training.schedule import load_checkpoint
 _VALUES_FILE = "heads.json"
 
 
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Have a `StreamNetwork` go on from such weights, see `read_weights`.
+def load_weights(network: nn.Module, paths: Sequence[Path]) -> None:
+    """Have a `StreamNetwork` go on from such weights, see `read_weights`, or from the mean of
+    several (Wortsman et al., 2022), of runs that went on from the same.
 
     Raises:
         WeightsError: They cannot be read, or are those of another architecture.
     """
-    try:
-        network.load_state_dict(read_weights(path))
-    except RuntimeError as error:  # torch names every tensor that does not fit, a line each
-        raise WeightsError(
-            f"{path}: wanted weights of the streaming model as it is now, found others "
-            f"({' '.join(str(error).split())[:200]})"
-        ) from error
+    states = []
+    for path in paths:
+        states.append(read_weights(path))
+        try:
+            network.load_state_dict(states[-1])
+        except RuntimeError as error:  # torch names every tensor that does not fit, a line each
+            raise WeightsError(
+                f"{path}: wanted weights of the streaming model as it is now, found others "
+                f"({' '.join(str(error).split())[:200]})"
+            ) from error
+    network.load_state_dict({name: _mean([s[name] for s in states]) for name in states[0]})
+
+
+def _mean(values: list[Tensor]) -> Tensor:
+    """Of weights; counters stay those of the first."""
+    return torch.stack(values).mean(0) if values[0].is_floating_point() else values[0]
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

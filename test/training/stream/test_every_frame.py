@@ -40,9 +40,9 @@ def episodes(tmp_path_factory: pytest.TempPathFactory) -> EpisodeFolder:
     return EpisodeFolder(tmp_path_factory.mktemp("episodes"), "train", 92, SECONDS, SECONDS)
 
 
-def settings(start: Path | str) -> StreamSettings:
+def settings(*start: Path) -> StreamSettings:
     return StreamSettings(
-        minutes=1.0, batch=2, steps=40, first_episodes=2, seed=3, start=str(start)
+        minutes=1.0, batch=2, steps=40, first_episodes=2, seed=3, start=tuple(map(str, start))
     )
 
 
@@ -132,7 +132,7 @@ def test_a_slower_camera_is_practised(start: Path, episodes: EpisodeFolder) -> N
 
 def test_a_second_stage_without_a_first_is_refused(tmp_path: Path, episodes: EpisodeFolder) -> None:
     with pytest.raises(ParameterError, match="--start"):
-        HeadTraining(settings(""), tmp_path, episodes, [])
+        HeadTraining(settings(), tmp_path, episodes, [])
 
 
 def test_published_weights_are_a_start(tmp_path: Path) -> None:
@@ -148,7 +148,21 @@ def test_weights_of_another_build_are_no_start(tmp_path: Path) -> None:
     state["heads.enter.0.weight"] = state["heads.enter.0.weight"][:, 1:].clone()
     save_checkpoint(tmp_path / "old.pt", {"average": state})
     with pytest.raises(WeightsError, match="as it is now"):
-        load_weights(StreamNetwork(), tmp_path / "old.pt")
+        load_weights(StreamNetwork(), [tmp_path / "old.pt"])
+
+
+def test_runs_that_went_on_from_the_same_can_be_averaged(tmp_path: Path) -> None:
+    paths, states = [], []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        states.append(StreamNetwork().state_dict())
+        paths.append(tmp_path / f"{seed}.pt")
+        save_checkpoint(paths[-1], {"average": states[-1]})
+    network = StreamNetwork()
+    load_weights(network, paths)
+    for name, value in network.state_dict().items():
+        first, second = (state[name].double() for state in states)
+        assert torch.allclose(value.double(), 0.5 * (first + second), atol=1e-6), name
 
 
 def test_damaged_weights_are_no_start(tmp_path: Path) -> None:

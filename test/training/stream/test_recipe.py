@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from sparsh_ros.training.schedule import load_checkpoint, save_checkpoint
 from sparsh_ros.training.stream.batches import collate, cut_sequence, disturb
 from sparsh_ros.training.stream.episodes import LABEL, EpisodeFolder, StreamEpisode, make_episode
 from sparsh_ros.training.stream.losses import losses, total_loss
-from sparsh_ros.training.stream.network import StreamNetwork
+from sparsh_ros.training.stream.network import StreamNetwork, key_frames
 from sparsh_ros.training.stream.publish import choose_run
 from sparsh_ros.training.stream.settings import StreamSettings
 from sparsh_ros.training.stream.validation import whole_batches
@@ -187,6 +188,30 @@ def test_an_ablation_forgets(episodes: EpisodeFolder, ablation: str) -> None:
     assert same == (ablation == "memory")
 
 
+def test_a_key_frame_is_half_a_second_old_or_the_contacts_first(episodes: EpisodeFolder) -> None:
+    """Each output says which frame was the key of its step."""
+    episode = episodes.load(1)
+    batch = collate([cut_sequence(episode, 0, 2, 16)])
+    numbered = torch.arange(17.0).reshape(1, 17, 1, 1, 1).expand_as(batch.frames)
+    touched = torch.tensor([[0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1]]).bool()
+    keys = key_frames(replace(batch, frames=numbered, touched=touched))[0, :, 0, 0, 0]
+    # Step t shows frame t + 1 and steps on from frame t; steps 0 to 2 and 11 to 12 are alone.
+    assert keys.tolist() == [1, 2, 3, 3, 3, 3, 3, 3, 3, 4, 5, 12, 13, 13, 13, 13]
+
+
+@pytest.mark.parametrize("variant", ({"key_frame": True}, {"detail": 2}, {"detail": 4}))
+def test_variants_learn_on_images_as_fine_as_they_take(tmp_path: Path, variant: dict) -> None:
+    torch.manual_seed(0)
+    detail = variant.get("detail", 1)
+    episode = EpisodeFolder(tmp_path, "train", 91, 1.0, 1.0, detail).load(1)
+    assert episode.frames.shape == (60, 80 * detail, 60 * detail, 3)
+    batch = disturb(collate([cut_sequence(episode, 0, 5, 8)]), np.random.default_rng(0))
+    network = StreamNetwork(**variant)
+    total_loss(losses(network(batch), batch)).backward()
+    without = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not without
+
+
 def test_the_best_run_on_validation_ships(tmp_path: Path) -> None:
     """Not the first seed."""
     for name, loss in (("seed0", 2.0), ("seed1", 1.0), ("seed2", 3.0)):
@@ -195,6 +220,11 @@ def test_the_best_run_on_validation_ships(tmp_path: Path) -> None:
     runs = [tmp_path / f"seed{seed}" for seed in range(3)]
     assert choose_run(runs) == tmp_path / "seed1"
     later = {"loss": 0.0, "step": 1, "network": {}, "second_stage": True}
+    odd = {"loss": 0.0, "step": 1, "network": {}, "shape": {"key_frame": False, "detail": 2}}
+    (tmp_path / "odd").mkdir()
+    save_checkpoint(tmp_path / "odd" / BEST, odd)
+    with pytest.raises(WeightsError, match="can run live"):
+        choose_run([*runs, tmp_path / "odd"])
     (tmp_path / "heads").mkdir()
     save_checkpoint(tmp_path / "heads" / BEST, later)
     with pytest.raises(WeightsError, match="runs of one stage"):

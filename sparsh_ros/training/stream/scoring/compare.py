@@ -8,7 +8,7 @@ deviation.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from sparsh_ros.training.schedule import BEST, load_checkpoint
 from sparsh_ros.training.stream.episodes import StreamEpisode
 from sparsh_ros.training.stream.every_frame import whole_touches
 from sparsh_ros.training.stream.network import StreamNetwork
+from sparsh_ros.training.stream.settings import SHAPE
 from sparsh_ros.training.stream.validation import evaluate_network, score_heads, whole_batches
 
 COMPARED = (
@@ -37,13 +38,14 @@ _NO_DIFFERENCE = ("seed", "start")
 
 
 def compare_runs(
-    runs: Sequence[Path], episodes: Sequence[StreamEpisode]
+    runs: Sequence[Path], load: Callable[[int], list[StreamEpisode]]
 ) -> dict[str, dict[str, tuple[float, float, int]]]:
     """Score finished runs.
 
     Args:
         runs: folders of `sparsh-ros train stream`.
-        episodes: of equal length, from a split that no run learned from.
+        load: gives episodes of equal length, from a split that no run learned from, with images
+            so many times finer than 80 x 60.
 
     Returns:
         By group, named by the settings that set it apart, and by score: mean, standard deviation
@@ -54,15 +56,17 @@ def compare_runs(
     """
     settings = [_settings(run) for run in runs]
     apart = [key for key in settings[0] if len({str(each[key]) for each in settings}) > 1]
-    batches = whole_batches(list(episodes))
     groups: dict[str, list[dict[str, float]]] = {}
+    episodes = {}
     for run, own in zip(runs, settings, strict=True):
-        network = StreamNetwork(own["observer"], own["memory"])
+        network = StreamNetwork(**{key: own[key] for key in SHAPE if key in own})
         network.load_state_dict(load_checkpoint(run / BEST)["network"])
+        detail = own.get("detail", 1)
+        seen = episodes[detail] = episodes.get(detail) or load(detail)
         if own.get("second_stage"):
-            scores = score_heads(network, whole_touches(network, list(episodes)))
+            scores = score_heads(network, whole_touches(network, seen))
         else:
-            _, scores = evaluate_network(network, batches)
+            _, scores = evaluate_network(network, whole_batches(seen))
         name = ", ".join(f"{key} {own[key]}" for key in apart) or "all"
         groups.setdefault(name, []).append(scores)
     return {name: _spread(scores) for name, scores in groups.items()}

@@ -28,10 +28,14 @@ def episodes(tmp_path_factory: pytest.TempPathFactory) -> list[StreamEpisode]:
     return [folder.load(index) for index in range(2)]
 
 
-def finished(run: Path, seed: int, memory: bool = True, second_stage: bool = False) -> Path:
+def finished(
+    run: Path, seed: int, memory: bool = True, second_stage: bool = False, detail: int = 1
+) -> Path:
     torch.manual_seed(seed)
-    network = StreamNetwork(memory=memory)
-    settings = StreamSettings(1.0, seed=seed, memory=memory, second_stage=second_stage)
+    network = StreamNetwork(memory=memory, detail=detail)
+    settings = StreamSettings(
+        1.0, seed=seed, memory=memory, second_stage=second_stage, detail=detail
+    )
     run.mkdir()
     save_checkpoint(run / BEST, {"loss": 0.0, "step": 1, "network": network.state_dict()})
     (run / "run.json").write_text(json.dumps({"settings": asdict(settings)}))
@@ -41,7 +45,7 @@ def finished(run: Path, seed: int, memory: bool = True, second_stage: bool = Fal
 def test_seeds_are_a_group_and_its_spread(tmp_path: Path, episodes: list[StreamEpisode]) -> None:
     runs = [finished(tmp_path / f"full{seed}", seed) for seed in (0, 1)]
     without = finished(tmp_path / "without", 0, memory=False)
-    found = compare_runs([*runs, without], episodes)
+    found = compare_runs([*runs, without], lambda _: episodes)
     assert set(found) == {"memory True", "memory False"}
     scores = []
     for seed in (0, 1):
@@ -57,7 +61,7 @@ def test_a_second_stage_is_scored_on_every_frame(
     tmp_path: Path, episodes: list[StreamEpisode]
 ) -> None:
     runs = [finished(tmp_path / "first", 0), finished(tmp_path / "second", 0, second_stage=True)]
-    found = compare_runs(runs, episodes)
+    found = compare_runs(runs, lambda _: episodes)
     assert set(found) == {"second_stage False", "second_stage True"}
     batch = whole_touches(StreamNetwork(), episodes)
     assert batch.contact.shape == (2, 55)  # the first five frames have no partner
@@ -69,6 +73,24 @@ def test_a_second_stage_is_scored_on_every_frame(
     assert np.isnan(found["second_stage True"]["slipping_moving_ap"][0])  # speed is not kept
 
 
+def test_each_run_is_scored_on_images_as_fine_as_it_takes(
+    tmp_path: Path, episodes: list[StreamEpisode]
+) -> None:
+    finer = EpisodeFolder(tmp_path, "test", 91, 1.0, 1.0, 2)
+    asked = []
+
+    def load(detail: int) -> list[StreamEpisode]:
+        asked.append(detail)
+        return episodes if detail == 1 else [finer.load(index) for index in range(2)]
+
+    runs = [finished(tmp_path / str(detail), 0, detail=detail) for detail in (2, 1)]
+    runs.append(finished(tmp_path / "again", 1))
+    found = compare_runs(runs, load)
+    assert set(found) == {"detail 1", "detail 2"}
+    assert asked == [2, 1]
+    assert found["detail 1"]["x_mm"][2] == 2
+
+
 def test_an_unfinished_run_is_refused(tmp_path: Path, episodes: list[StreamEpisode]) -> None:
     with pytest.raises(WeightsError, match=r"run\.json of a finished"):
-        compare_runs([tmp_path], episodes)
+        compare_runs([tmp_path], lambda _: episodes)
