@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sparsh_ros.arguments import positive_count, positive_number
 from sparsh_ros.names import TRANSFORMER_MODEL
-from sparsh_ros.training.stream.settings import VALIDATION_EPISODES, StreamSettings
+from sparsh_ros.training.stream.settings import EXACT, VALIDATION_EPISODES, StreamSettings
 
 AddStep = Callable[[argparse._SubParsersAction, str, str], argparse.ArgumentParser]
 
@@ -38,6 +38,12 @@ def add_stream_steps(steps: argparse._SubParsersAction, add_step: AddStep) -> No
     )
     heads = add_step(steps, "stream-heads", "then its heads, on every frame")
     _add_train(heads, StreamSettings(minutes=3.5, batch=24, steps=240, first_episodes=1250))
+    heads.add_argument(
+        "--lights",
+        type=positive_count,
+        default=1,
+        help="in which it sees each episode (default: 1)",
+    )
     heads.set_defaults(second_stage=True, episodes_per_step=0.0)
     publish = add_step(steps, "stream-publish", "export the run that is best on validation")
     publish.add_argument("--runs", type=Path, nargs="+", required=True, help="training runs")
@@ -56,6 +62,13 @@ def add_stream_steps(steps: argparse._SubParsersAction, add_step: AddStep) -> No
     compare.add_argument("--episodes", type=Path, required=True, help="folder of test episodes")
     compare.add_argument("--count", type=positive_count, default=40, help="how many of them")
     compare.add_argument("--seed", type=int, default=1, help="of their sensor instances")
+    compare.add_argument(
+        "--exact",
+        nargs="+",
+        choices=EXACT,
+        default=[],
+        help="tell observer and heads this as it truly is: what perfect sight would give",
+    )
     compare.add_argument("--out", type=Path, metavar="FILE", help="JSON file for the numbers")
     card = add_step(steps, "stream-card", "write the model card of the streaming model")
     card.add_argument("--scores", type=Path, required=True, help="of `train stream-scores --out`")

@@ -116,7 +116,7 @@ def _compare(arguments: argparse.Namespace) -> None:
         folder = EpisodeFolder(arguments.episodes, *job)
         return [folder.load(index) for index in range(arguments.count)]
 
-    groups = compare_runs(arguments.runs, load)
+    groups = compare_runs(arguments.runs, load, arguments.exact)
     table = Table("", *COMPARED, title=f"{arguments.count} episodes of the test split")
     for name, scores in groups.items():
         cells = (f"{mean:.4g} +- {spread:.2g}" for mean, spread, _ in scores.values())

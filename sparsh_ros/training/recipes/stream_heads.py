@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -56,17 +57,16 @@ class HeadTraining(StreamTraining):
 
     def look(self) -> None:
         """Have encoder and observer see the episodes that they have not yet seen."""
-        count = self.settings.first_episodes
+        count, lights = self.settings.first_episodes, self.settings.lights
         folder = self.episodes.folder / f"seen_{_digest(self.average)}"
         folder.mkdir(exist_ok=True)
         self._touches = []
-        with progress_bar("Touches seen", count) as bar:
-            for index in range(count):
+        with progress_bar("Touches seen", count * lights) as bar:
+            for index, light in product(range(count), range(lights)):
                 self.episodes.make(index)
-                path = folder / self.episodes.path(index).name
-                self._touches.append(
-                    load_touch(path, self.average, self.episodes.path(index), index)
-                )
+                episode = self.episodes.path(index)
+                path = folder / f"light_{light}_{episode.name}"
+                self._touches.append(load_touch(path, self.average, episode, (index, light)))
                 bar.advance()
 
     def _losses(self, rng: np.random.Generator) -> dict[str, torch.Tensor]:

@@ -8,6 +8,7 @@ learn on sequences of every frame, as they run live.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -58,26 +59,31 @@ TRUTH = tuple(field.name for field in fields(FrameBatch))[4:]
 
 
 @torch.no_grad()
-def see_touch(network: StreamNetwork, episode: StreamEpisode, stride: int) -> Touch:
-    """Run encoder and observer over an episode in `stride` interleaved chains.
+def see_touch(
+    network: StreamNetwork, episode: StreamEpisode, stride: int, exact: Sequence[str] = ()
+) -> Touch:
+    """Run encoder and observer over an episode in `stride` interleaved chains; `exact`: see
+    `StreamNetwork.see`.
 
     Returns:
         `whole` and `readings` (T, ...) float16 of every frame that has a partner, and `TRUTH`.
     """
     batch = cut_chains(episode, stride)
-    seen, whole = network.eval().see(batch)
+    seen, whole = network.eval().see(batch, exact)
     inputs = {"whole": whole.half(), "readings": seen.readings.half()}
     truth = {name: getattr(batch, name) for name in TRUTH}
     return {name: interleave(value).numpy() for name, value in (inputs | truth).items()}
 
 
-def load_touch(path: Path, network: StreamNetwork, episode_path: Path, index: int) -> Touch:
+def load_touch(
+    path: Path, network: StreamNetwork, episode_path: Path, seed: Sequence[int]
+) -> Touch:
     """The touch kept in a file; made of its training episode first where it is not there.
 
-    Light and time between the frames of a pair are disturbed, for each episode once.
+    Light and time between the frames of a pair are disturbed, in the way that the seed draws.
     """
     if not path.exists():
-        rng = np.random.default_rng(index)
+        rng = np.random.default_rng(seed)
         episode = disturb_episode(StreamEpisode.load(episode_path), rng)
         write_episode(path, {}, **see_touch(network, episode, int(rng.choice(STRIDES))))
     with readable_episode(path, "delete it, it is made again") as found:
@@ -123,8 +129,11 @@ def decode_frames(network: StreamNetwork, batch: FrameBatch) -> dict[str, Tensor
 
 
 def whole_touches(
-    network: StreamNetwork, episodes: list[StreamEpisode], stride: int = 5
+    network: StreamNetwork,
+    episodes: list[StreamEpisode],
+    stride: int = 5,
+    exact: Sequence[str] = (),
 ) -> FrameBatch:
     """All frames of undisturbed episodes of equal length, at 60 frames/s."""
-    touches = [see_touch(network, episode, stride) for episode in episodes]
+    touches = [see_touch(network, episode, stride, exact) for episode in episodes]
     return join_frames([cut_frames(t, 0, 1, len(t["contact"])) for t in touches])

@@ -6,6 +6,7 @@ Live, the same encoder and heads run as ONNX files and the same observer on NumP
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,9 +91,9 @@ class StreamNetwork(nn.Module):
         """What the observer believes before evidence."""
         return Prior(torch.log_softmax(self.log_weight, 0), torch.sigmoid(self.memory))
 
-    def forward(self, batch: Batch) -> Outputs:
-        """Estimate whole sequences; what is remembered ends with contact."""
-        seen, whole = self.see(batch)
+    def forward(self, batch: Batch, exact: Sequence[str] = ()) -> Outputs:
+        """Estimate whole sequences; what is remembered ends with contact. `exact`: see `see`."""
+        seen, whole = self.see(batch, exact)
         touched = batch.touched.float()
         heads = self.decode(whole, seen.readings, touched, batch.interval_s[:, None])
         return seen._replace(heads=heads)
@@ -113,11 +114,24 @@ class StreamNetwork(nn.Module):
         chains = {name: value[0].unflatten(0, (-1, len(whole))) for name, value in heads.items()}
         return seen._replace(heads={name: c.transpose(0, 1) for name, c in chains.items()})
 
-    def see(self, batch: Batch) -> tuple[Outputs, Tensor]:
+    def see(self, batch: Batch, exact: Sequence[str] = ()) -> tuple[Outputs, Tensor]:
         """What encoder and observer make of it, without heads, and the tokens of the whole image,
-        (B, T, WHOLE * CHANNELS)."""
+        (B, T, WHOLE * CHANNELS).
+
+        Args:
+            batch: sequences.
+            exact: what observer and heads are told as it truly is, of `settings.EXACT`: what
+                perfect sight would give.
+        """
         tokens = self._encode(batch)
         sight, whole = unpack(tokens, batch.size, batch.interval_s)
+        if "motion" in exact:
+            sight = sight._replace(motion=batch.motion)
+            whole = torch.cat([batch.motion, whole[..., 3:]], 2)
+        if "print" in exact:
+            sight = sight._replace(pressure=batch.maps[:, :, 0], cover=batch.maps[:, :, 1])
+        if "stretch" in exact:
+            sight = sight._replace(stretch=batch.maps[:, :, 2:])
         found = self._observe(sight, batch.touched.float())
         maps = (sight.pressure, sight.cover, sight.stretch, sight.motion)
         return Outputs(*maps, whole[:, :, 3:6], *found, {}), whole

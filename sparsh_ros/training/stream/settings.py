@@ -12,6 +12,9 @@ from sparsh_ros.errors import ParameterError
 VALIDATION_EPISODES = 96
 SECONDS, LONG_SECONDS = 4.5, 12.0
 """Length of an episode, and of every seventh, which is one long contact."""
+EXACT = ("motion", "print", "stretch")
+"""What an encoder could see perfectly: motion of the contact, its pressure and extent, the stretch
+of the skin."""
 SHAPE = ("observer", "memory", "key_frame", "detail")
 
 
@@ -30,6 +33,7 @@ class StreamSettings:
         key_frame: True for the ablation with an older frame of the contact besides.
         detail: images so many times finer than 80 x 60 (1, 2 or 4), an ablation.
         validation: episodes on which the checkpoint is chosen.
+        lights: how often the second stage sees an episode, each time in another light.
         second_stage: heads alone, on every frame; encoder and observer stay as they start.
         start: checkpoints of other runs from whose averaged weights to start, or folders of
             published weights; the mean of several; none for random ones.
@@ -47,6 +51,7 @@ class StreamSettings:
     key_frame: bool = False
     detail: int = 1
     validation: int = VALIDATION_EPISODES
+    lights: int = 1
     second_stage: bool = False
     start: Sequence[str] = ()
     first_episodes: int = 64

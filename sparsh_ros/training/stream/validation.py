@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -12,6 +14,7 @@ from sparsh_ros.training.stream.every_frame import FrameBatch, decode_frames
 from sparsh_ros.training.stream.losses import losses, total_loss
 from sparsh_ros.training.stream.network import StreamNetwork
 from sparsh_ros.training.stream.scores import head_scores, join_outputs, stream_scores
+from sparsh_ros.training.stream.slip_events import choose_rule
 
 STRIDE = 5
 
@@ -25,18 +28,23 @@ def whole_batches(episodes: list[StreamEpisode], size: int = 8) -> list[Batch]:
 
 @torch.no_grad()
 def evaluate_network(
-    network: StreamNetwork, batches: list[Batch]
+    network: StreamNetwork, batches: list[Batch], exact: Sequence[str] = ()
 ) -> tuple[float, dict[str, float]]:
-    """Mean weighted loss and the scores of `stream.scores`."""
-    outputs = [network.eval()(batch) for batch in batches]
+    """Mean weighted loss and the scores of `stream.scores`; `exact`: see `StreamNetwork.see`."""
+    outputs = [network.eval()(batch, exact) for batch in batches]
     loss = [total_loss(losses(*pair)).item() for pair in zip(outputs, batches, strict=True)]
     return float(np.mean(loss)), stream_scores(join_outputs(outputs), join_batches(batches))
 
 
 @torch.no_grad()
 def score_heads(network: StreamNetwork, batch: FrameBatch) -> dict[str, float]:
-    """Scores of the heads on every frame of whole touches."""
-    return head_scores(decode_frames(network.eval(), batch), batch)
+    """Scores of the heads on every frame of whole touches; events by the rule that is best on
+    them."""
+    heads = decode_frames(network.eval(), batch)
+    probability = torch.sigmoid(heads["slip"]) * batch.contact
+    _, events = choose_rule(probability.numpy(), batch.slipping.numpy())
+    found = {"event_f1": events.f1, "false_per_min": events.false_per_min}
+    return head_scores(heads, batch) | found
 
 
 def join_batches(batches: list[Batch]) -> Batch:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,11 +116,20 @@ def test_a_touch_is_seen_the_same_whenever_it_is_seen(
     torch.manual_seed(0)
     network = StreamNetwork()
     episodes.make(1)
-    seen = [load_touch(tmp_path / name, network, episodes.path(1), 1) for name in ("a", "b", "a")]
+    seen = [load_touch(tmp_path / name, network, episodes.path(1), (1,)) for name in "aba"]
     for other in seen[1:]:
         assert all(np.array_equal(seen[0][name], other[name]) for name in seen[0])
     undisturbed = see_touch(network, episodes.load(1), 5)
     assert not np.array_equal(seen[0]["whole"][:40], undisturbed["whole"][:40])
+
+
+def test_each_light_is_seen_once(start: Path, tmp_path: Path, episodes: EpisodeFolder) -> None:
+    lit = replace(settings(start), lights=3)
+    training = HeadTraining(lit, tmp_path, episodes, [episodes.load(1)])
+    training.look()
+    assert len(training._touches) == 2 * 3
+    seen = [touch["whole"][:20].tobytes() for touch in training._touches]
+    assert len(set(seen)) == 6
 
 
 def test_a_slower_camera_is_practised(start: Path, episodes: EpisodeFolder) -> None:

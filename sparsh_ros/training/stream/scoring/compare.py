@@ -33,12 +33,16 @@ COMPARED = (
     "y_mm",
     "turn_deg",
     "slide_log_correlation",
+    "event_f1",
+    "false_per_min",
 )
 _NO_DIFFERENCE = ("seed", "start")
 
 
 def compare_runs(
-    runs: Sequence[Path], load: Callable[[int], list[StreamEpisode]]
+    runs: Sequence[Path],
+    load: Callable[[int], list[StreamEpisode]],
+    exact: Sequence[str] = (),
 ) -> dict[str, dict[str, tuple[float, float, int]]]:
     """Score finished runs.
 
@@ -46,6 +50,7 @@ def compare_runs(
         runs: folders of `sparsh-ros train stream`.
         load: gives episodes of equal length, from a split that no run learned from, with images
             so many times finer than 80 x 60.
+        exact: what observer and heads are told as it truly is, see `StreamNetwork.see`.
 
     Returns:
         By group, named by the settings that set it apart, and by score: mean, standard deviation
@@ -64,9 +69,9 @@ def compare_runs(
         detail = own.get("detail", 1)
         seen = episodes[detail] = episodes.get(detail) or load(detail)
         if own.get("second_stage"):
-            scores = score_heads(network, whole_touches(network, seen))
+            scores = score_heads(network, whole_touches(network, seen, exact=exact))
         else:
-            _, scores = evaluate_network(network, whole_batches(seen))
+            _, scores = evaluate_network(network, whole_batches(seen), exact)
         name = ", ".join(f"{key} {own[key]}" for key in apart) or "all"
         groups.setdefault(name, []).append(scores)
     return {name: _spread(scores) for name, scores in groups.items()}

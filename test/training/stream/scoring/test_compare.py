@@ -73,6 +73,19 @@ def test_a_second_stage_is_scored_on_every_frame(
     assert np.isnan(found["second_stage True"]["slipping_moving_ap"][0])  # speed is not kept
 
 
+def test_perfect_sight_is_told_to_observer_and_heads(
+    tmp_path: Path, episodes: list[StreamEpisode]
+) -> None:
+    runs = [finished(tmp_path / "first", 0), finished(tmp_path / "second", 0, second_stage=True)]
+    blind = compare_runs(runs, lambda _: episodes)
+    found = compare_runs(runs, lambda _: episodes, ("motion", "stretch"))
+    first = "second_stage False"
+    assert found[first]["x_mm"][0] < 0.5 * blind[first]["x_mm"][0]  # of the centre, not the origin
+    assert found[first]["force_x_mn"][0] < blind[first]["force_x_mn"][0]
+    for name in ("x_mm", "force_x_mn"):
+        assert found["second_stage True"][name] != blind["second_stage True"][name]
+
+
 def test_each_run_is_scored_on_images_as_fine_as_it_takes(
     tmp_path: Path, episodes: list[StreamEpisode]
 ) -> None:
