@@ -30,12 +30,6 @@ def add_stream_steps(steps: argparse._SubParsersAction, add_step: AddStep) -> No
     train.add_argument(
         "--detail", type=int, choices=(1, 2, 4), default=1, help="times finer than 80 x 60 pixels"
     )
-    train.add_argument(
-        "--validation",
-        type=positive_count,
-        default=VALIDATION_EPISODES,
-        help=f"episodes that choose the checkpoint (default: {VALIDATION_EPISODES})",
-    )
     heads = add_step(steps, "stream-heads", "then its heads, on every frame")
     _add_train(heads, StreamSettings(minutes=3.5, batch=24, steps=240, first_episodes=1250))
     heads.add_argument(
@@ -50,6 +44,7 @@ def add_stream_steps(steps: argparse._SubParsersAction, add_step: AddStep) -> No
     publish.add_argument(
         "--episodes", type=Path, nargs="+", required=True, help="folders with validation episodes"
     )
+    _add_validation(publish)
     publish.add_argument("--out", type=Path, help="weights folder (default: the model's own)")
     scores = add_step(steps, "stream-scores", "score models on test episodes and on real gels")
     scores.add_argument("--data", type=Path, required=True, help="from `sparsh-ros simulate`")
@@ -90,9 +85,22 @@ def _add_train(parser: argparse.ArgumentParser, defaults: StreamSettings) -> Non
         kind = positive_count if isinstance(value, int) else positive_number
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=value, help=text)
     parser.add_argument("--seed", type=int, default=0, help="of weights and order")
+    _add_validation(parser)
+    parser.add_argument(
+        "--workers", type=positive_count, default=1, help="processes that simulate (default: 1)"
+    )
     parser.add_argument(
         "--start",
         nargs="+",
         default=[],
         help="checkpoint.pt, best.pt or weights folder to start from; the mean of several",
+    )
+
+
+def _add_validation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--validation",
+        type=positive_count,
+        default=VALIDATION_EPISODES,
+        help=f"validation episodes that choose (default: {VALIDATION_EPISODES})",
     )

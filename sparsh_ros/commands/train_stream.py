@@ -23,7 +23,7 @@ from sparsh_ros.models.zoo import load_model_spec
 from sparsh_ros.names import STREAM_MODEL
 from sparsh_ros.training.recipes.stream import StreamTraining
 from sparsh_ros.training.recipes.stream_heads import HeadTraining
-from sparsh_ros.training.stream.episodes import EpisodeFolder, StreamEpisode, start_worker
+from sparsh_ros.training.stream.episodes import EpisodeFolder, StreamEpisode, workers
 from sparsh_ros.training.stream.publish import CHOSEN_FILE, publish_best
 from sparsh_ros.training.stream.scoring.card import render_card
 from sparsh_ros.training.stream.scoring.compare import COMPARED, compare_runs
@@ -66,12 +66,9 @@ def _train(arguments: argparse.Namespace) -> None:
     episodes = EpisodeFolder(arguments.episodes, "train", 0, SECONDS, LONG_SECONDS, detail)
     validation = _validation(arguments.episodes, settings.validation, detail)
     until = settings.first_episodes if settings.second_stage else WORKER_AHEAD
-    worker = start_worker(episodes, until)
-    try:
-        stage = HeadTraining if settings.second_stage else StreamTraining
+    stage = HeadTraining if settings.second_stage else StreamTraining
+    with workers(episodes, until, arguments.workers):
         summary = stage(settings, arguments.folder, episodes, validation).run()
-    finally:
-        worker.terminate()
     Console().print_json(json.dumps(summary))
 
 
@@ -85,7 +82,8 @@ def _validation(
 
 def _publish(arguments: argparse.Namespace) -> None:
     spec = load_model_spec(STREAM_MODEL)
-    validation = [episode for folder in arguments.episodes for episode in _validation(folder)]
+    folders, count = arguments.episodes, arguments.validation
+    validation = [episode for folder in folders for episode in _validation(folder, count)]
     chosen = publish_best(arguments.runs, spec, validation, arguments.out or spec.weights)
     Console().print_json(json.dumps(chosen))
 

@@ -53,6 +53,11 @@ class Budget:
         return min(self.spent_s() / self.total_s, 1.0)
 
 
+def fastest_device() -> torch.device:
+    """A GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def learning_rate(share: float, peak: float) -> float:
     """Linear warm-up from a tenth of ``peak``, then half a cosine down to `FLOOR`."""
     if share < WARM_UP:
@@ -127,7 +132,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         WeightsError: It is missing or broken.
     """
     try:
-        return torch.load(path, weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, UnpicklingError, EOFError) as error:
         raise WeightsError(
             f"checkpoint {path}: cannot be resumed ({error}); start again without --resume"

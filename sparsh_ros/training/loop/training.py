@@ -29,6 +29,7 @@ from sparsh_ros.training.loop.recipe import Clips, Draw, Losses, Recipe
 from sparsh_ros.training.schedule import (
     CLIP_NORM,
     cosine,
+    fastest_device,
     load_checkpoint,
     save_checkpoint,
     warmed_up,
@@ -85,7 +86,7 @@ class Training:
         Raises:
             WeightsError: There is no checkpoint to resume, or it is that of another run.
         """
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = fastest_device()
         self.recipe = recipe.to(self.device)
         self.settings = settings
         self.checkpoint = folder / f"{recipe.name}.pt"

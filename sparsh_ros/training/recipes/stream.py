@@ -32,6 +32,7 @@ from sparsh_ros.training.schedule import (
     Budget,
     CsvLog,
     build_optimiser,
+    fastest_device,
     learning_rate,
     load_checkpoint,
     save_checkpoint,
@@ -74,8 +75,9 @@ class StreamTraining:
         torch.manual_seed(settings.seed)
         self.settings, self.folder, self.episodes = settings, folder, train
         folder.mkdir(parents=True, exist_ok=True)
+        self.device = fastest_device()
         self.network = StreamNetwork(**settings.shape)
-        self.network.to(memory_format=torch.channels_last)
+        self.network.to(self.device, memory_format=torch.channels_last)
         if settings.start:
             load_weights(self.network, [Path(path) for path in settings.start])
         self._freeze()
@@ -145,7 +147,7 @@ class StreamTraining:
         episodes = [self.episodes.load(int(index)) for index in chosen]
         steps = settings.steps * (LONG if is_long else 1)
         shortest = min(len(episode.frames) for episode in episodes)
-        batch = draw_batch(episodes, min(steps, (shortest - 1) // 2), rng)
+        batch = draw_batch(episodes, min(steps, (shortest - 1) // 2), rng, self.device)
         return losses(self.network(batch), batch)
 
     def _prepare(self, validation: list[StreamEpisode]) -> Any:

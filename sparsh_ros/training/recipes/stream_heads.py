@@ -21,6 +21,7 @@ from rich.console import Console
 from sparsh_ros.errors import ParameterError
 from sparsh_ros.progress import progress_bar
 from sparsh_ros.training.recipes.stream import StreamTraining
+from sparsh_ros.training.stream.batches import move
 from sparsh_ros.training.stream.episodes import StreamEpisode
 from sparsh_ros.training.stream.every_frame import (
     FrameBatch,
@@ -72,7 +73,7 @@ class HeadTraining(StreamTraining):
     def _losses(self, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         chosen = rng.integers(len(self._touches), size=self.settings.batch)
         touches = [self._touches[index] for index in chosen]
-        batch = draw_frames(touches, self.settings.steps, rng)
+        batch = move(draw_frames(touches, self.settings.steps, rng), self.device)
         return head_losses(decode_frames(self.network, batch), batch)
 
     def _prepare(self, validation: list[StreamEpisode]) -> FrameBatch:
@@ -81,7 +82,8 @@ class HeadTraining(StreamTraining):
     @torch.no_grad()
     def _evaluate(self) -> tuple[float, dict[str, float]]:
         batch: FrameBatch = self._validation
-        heads = decode_frames(self.average, batch)
+        found = decode_frames(self.average, move(batch, self.device))
+        heads = {name: value.cpu() for name, value in found.items()}
         return float(self._total(head_losses(heads, batch))), head_scores(heads, batch)
 
     def _total(self, parts: dict[str, torch.Tensor]) -> torch.Tensor:

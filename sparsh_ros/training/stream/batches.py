@@ -7,6 +7,7 @@ A sequence steps by 4, 5 or 6 frames (67 to 100 ms), since live partners are not
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,7 +20,8 @@ STRIDES = (5, 5, 5, 4, 6)
 RATE_HZ = 60.0
 ANISOTROPY = 0.3
 """Above this a print shows how it is turned."""
-_HALF_PI = np.pi / 2
+_CPU = torch.device("cpu")
+Moved = TypeVar("Moved")
 
 
 @dataclass(frozen=True)
@@ -132,9 +134,12 @@ def _motions(
 
 
 def draw_batch(
-    episodes: list[StreamEpisode], steps: int, rng: np.random.Generator, augment: bool = True
+    episodes: list[StreamEpisode],
+    steps: int,
+    rng: np.random.Generator,
+    device: torch.device = _CPU,
 ) -> Batch:
-    """One random sequence of each episode."""
+    """One random sequence of each episode, in disturbed light."""
     rows = []
     for episode in episodes:
         stride = int(rng.choice(STRIDES))
@@ -143,8 +148,7 @@ def draw_batch(
         room = len(episode.frames) - stride * steps
         start = int(rng.integers(room)) if rng.random() < 0.7 else int(rng.integers(min(room, 5)))
         rows.append(cut_sequence(episode, start, stride, steps))
-    batch = collate(rows)
-    return disturb(batch, rng) if augment else batch
+    return disturb(move(collate(rows), device), rng)
 
 
 def cut_chains(episode: StreamEpisode, stride: int) -> Batch:
@@ -160,6 +164,11 @@ def collate(rows: list[dict]) -> Batch:
     for name in ("frames", "background"):
         joined[name] = joined[name].movedim(-1, -3).float()
     return Batch(**joined)
+
+
+def move(batch: Moved, device: torch.device) -> Moved:
+    """A batch, a dataclass of tensors, on a device."""
+    return type(batch)(**{name: value.to(device) for name, value in vars(batch).items()})
 
 
 def disturb_episode(episode: StreamEpisode, rng: np.random.Generator) -> StreamEpisode:
@@ -178,9 +187,10 @@ def disturb(batch: Batch, rng: np.random.Generator) -> Batch:
     image that comes with the load, a gradient of brightness across the image, noise of the frame.
     """
     count, length = batch.frames.shape[:2]
+    device = batch.frames.device
 
     def normal(*shape: int) -> Tensor:
-        return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
+        return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)).to(device)
 
     difference = batch.frames - batch.background[:, None]
     light = torch.exp(0.12 * normal(count, 1, 1, 1) + 0.06 * normal(count, 3, 1, 1))
@@ -191,13 +201,13 @@ def disturb(batch: Batch, rng: np.random.Generator) -> Batch:
     pressed = (load / (load + 3.0)).reshape(count, length, 1, 1, 1)
     offset = 2.0 * normal(count, 1, 3, 1, 1) * pressed + 0.7 * normal(count, 1, 3, 1, 1)
     rows, columns = batch.frames.shape[3:]
-    across = torch.linspace(-1, 1, columns)
-    down = torch.linspace(-1, 1, rows)[:, None]
+    across = torch.linspace(-1, 1, columns, device=device)
+    down = torch.linspace(-1, 1, rows, device=device)[:, None]
     slope = 1.5 * normal(count, 1, 3, 1, 1) * across + 1.5 * normal(count, 1, 3, 1, 1) * down
-    noise = torch.from_numpy(np.abs(rng.standard_normal(count, dtype=np.float32)) * 0.4)
-    grain = noise.reshape(-1, 1, 1, 1, 1) * torch.randn(
-        difference.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**31)))
-    )
+    noise = 0.4 * normal(count).abs()
+    generator = torch.Generator(device).manual_seed(int(rng.integers(2**31)))
+    grain = torch.randn(difference.shape, generator=generator, device=device)
+    grain = noise.reshape(-1, 1, 1, 1, 1) * grain
     seen = background[:, None] + gain * difference + offset + slope * pressed + grain
     frames = seen.clamp(0, 255).round()
     return Batch(**{**vars(batch), "frames": frames, "background": background})

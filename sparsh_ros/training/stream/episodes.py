@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -211,20 +213,26 @@ class EpisodeFolder:
         return index
 
 
-def start_worker(episodes: EpisodeFolder, until: int, niceness: int = 15):
-    """Make episodes 0 to `until` in a process of its own, until it is done or terminated."""
-    process = get_context("spawn").Process(target=_work, args=(episodes, until, niceness))
-    process.daemon = True
-    process.start()
-    return process
+@contextmanager
+def workers(episodes: EpisodeFolder, until: int, count: int = 1, niceness: int = 15) -> Iterator:
+    """Make episodes 0 to `until` in so many processes, until they are done or the context ends."""
+    jobs = [(episodes, range(first, until, count), niceness) for first in range(count)]
+    processes = [get_context("spawn").Process(target=_work, args=job, daemon=True) for job in jobs]
+    for process in processes:
+        process.start()
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.terminate()
 
 
-def _work(episodes: EpisodeFolder, until: int, niceness: int) -> None:
+def _work(episodes: EpisodeFolder, indices: range, niceness: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
     os.nice(max(0, niceness - os.nice(0)))
     cv2.setNumThreads(1)
     parent = os.getppid()
-    for index in range(until):
+    for index in indices:
         if os.getppid() != parent:  # killed: an orphan has nobody to work for
             return
         episodes.make(index)

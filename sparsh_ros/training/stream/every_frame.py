@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparsh_ros.training.episodes import readable_episode, write_episode
-from sparsh_ros.training.stream.batches import RATE_HZ, STRIDES, cut_chains, disturb_episode
+from sparsh_ros.training.stream.batches import (
+    RATE_HZ,
+    STRIDES,
+    cut_chains,
+    disturb_episode,
+    move,
+)
 from sparsh_ros.training.stream.episodes import StreamEpisode
 from sparsh_ros.training.stream.network import StreamNetwork, interleave
 
@@ -68,11 +74,11 @@ def see_touch(
     Returns:
         `whole` and `readings` (T, ...) float16 of every frame that has a partner, and `TRUTH`.
     """
-    batch = cut_chains(episode, stride)
+    batch = move(cut_chains(episode, stride), network.device)
     seen, whole = network.eval().see(batch, exact)
     inputs = {"whole": whole.half(), "readings": seen.readings.half()}
     truth = {name: getattr(batch, name) for name in TRUTH}
-    return {name: interleave(value).numpy() for name, value in (inputs | truth).items()}
+    return {name: interleave(value).cpu().numpy() for name, value in (inputs | truth).items()}
 
 
 def load_touch(
@@ -124,7 +130,7 @@ def join_frames(rows: list[Touch]) -> FrameBatch:
 
 
 def decode_frames(network: StreamNetwork, batch: FrameBatch) -> dict[str, Tensor]:
-    """Outputs of the heads, (B, T, ...)."""
+    """Outputs of the heads, (B, T, ...), where network and batch are."""
     return network.decode(batch.whole, batch.readings, batch.touched, batch.step_s)
 
 

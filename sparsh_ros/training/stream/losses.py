@@ -109,7 +109,7 @@ def _smooth(error: Tensor) -> Tensor:
 
 def _friction(log_weight: Tensor, batch: Batch, contact: Tensor) -> Tensor:
     """How unlikely the true friction is, where the hypotheses are two tenths wide."""
-    centres = torch.log(torch.tensor(LIMITS_MM3_PER_N))
+    centres = torch.log(torch.tensor(LIMITS_MM3_PER_N, device=log_weight.device))
     off = (torch.log(batch.limit)[:, None] - centres) / 0.3
     likely = torch.logsumexp(log_weight - 0.5 * off[:, None] ** 2, 2)
     return _mean(-likely, contact)
@@ -118,7 +118,7 @@ def _friction(log_weight: Tensor, batch: Batch, contact: Tensor) -> Tensor:
 def _motion(
     found: Tensor, log_scale: Tensor, wanted: Tensor, batch: Batch | FrameBatch, held: Tensor
 ) -> Tensor:
-    unit = torch.tensor([1.0, 1.0, TURN_MM])
+    unit = torch.tensor([1.0, 1.0, TURN_MM], device=found.device)
     mask = torch.stack([held, held, batch.turns.float()], 2)
     return _laplace(found * unit, torch.exp(log_scale), wanted * unit, mask, 3.0)
 

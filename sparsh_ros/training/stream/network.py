@@ -87,6 +87,11 @@ class StreamNetwork(nn.Module):
         self.memory = nn.Parameter(torch.tensor(3.0))
         self._observes, self._remembers = observer and memory, memory
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.log_weight.device
+
     def prior(self) -> Prior:
         """What the observer believes before evidence."""
         return Prior(torch.log_softmax(self.log_weight, 0), torch.sigmoid(self.memory))
@@ -143,12 +148,13 @@ class StreamNetwork(nn.Module):
         if isinstance(self.encoder, KeyFrameEncoder):
             images.append(key_frames(batch))
         flat = [part.flatten(0, 1) for part in images]
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.training):
+        with torch.autocast(batch.frames.device.type, torch.bfloat16, enabled=self.training):
             tokens = self.encoder.encode(*flat)
         return tokens.float().unflatten(0, (count, length - 1))
 
     def _observe(self, sight: Sight, touched: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        prior, state = self.prior(), fresh_state(torch, len(touched))
+        prior = self.prior()
+        state = State(*(part.to(touched.device) for part in fresh_state(torch, len(touched))))
         found = []
         for step in range(touched.shape[1]):
             kept = touched[:, step] * float(self._observes)
@@ -184,10 +190,17 @@ def _build_encoder(key_frame: bool, detail: int) -> network.StreamingEncoder:
 def key_frames(batch: Batch) -> Tensor:
     """(B, T, 3, 80, 60) of each step: the frame `KEY_STEPS` ago, or the contact's first that has a
     partner, if that is later."""
-    steps = torch.arange(1, batch.touched.shape[1] + 1).expand_as(batch.touched)
+    length = batch.touched.shape[1]
+    steps = torch.arange(1, length + 1, device=batch.frames.device).expand_as(batch.touched)
     began = torch.where(batch.touched, 0, steps).cummax(1).values
     key = torch.maximum(steps - KEY_STEPS, began)
-    return batch.frames[torch.arange(len(key))[:, None], key]
+    return batch.frames[torch.arange(len(key), device=key.device)[:, None], key]
+
+
+def to_cpu(outputs: Outputs) -> Outputs:
+    """The same, moved there."""
+    heads = {name: value.cpu() for name, value in outputs.heads.items()}
+    return Outputs(*(value.cpu() for value in outputs[:-1]), heads)
 
 
 def interleave(values: Tensor) -> Tensor:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from sparsh_ros.training.stream.batches import Batch, collate, cut_sequence
+from sparsh_ros.training.stream.batches import Batch, collate, cut_sequence, move
 from sparsh_ros.training.stream.episodes import StreamEpisode
 from sparsh_ros.training.stream.every_frame import FrameBatch, decode_frames
 from sparsh_ros.training.stream.losses import losses, total_loss
-from sparsh_ros.training.stream.network import StreamNetwork
+from sparsh_ros.training.stream.network import StreamNetwork, to_cpu
 from sparsh_ros.training.stream.scores import head_scores, join_outputs, stream_scores
 from sparsh_ros.training.stream.slip_events import choose_rule
 
@@ -31,7 +31,7 @@ def evaluate_network(
     network: StreamNetwork, batches: list[Batch], exact: Sequence[str] = ()
 ) -> tuple[float, dict[str, float]]:
     """Mean weighted loss and the scores of `stream.scores`; `exact`: see `StreamNetwork.see`."""
-    outputs = [network.eval()(batch, exact) for batch in batches]
+    outputs = [to_cpu(network.eval()(move(b, network.device), exact)) for b in batches]
     loss = [total_loss(losses(*pair)).item() for pair in zip(outputs, batches, strict=True)]
     return float(np.mean(loss)), stream_scores(join_outputs(outputs), join_batches(batches))
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.training.clips.store import ClipStore, writing
 from sparsh_ros.training.patches import cut_clips, scale_patches
+from sparsh_ros.training.schedule import fastest_device
 from sparsh_ros.training.store import PairLabels
 from sparsh_ros.training.tacbench.encoders import read_tokens, readable
 from sparsh_ros.training.tacbench.fields import field_targets
@@ -25,11 +26,6 @@ from sparsh_ros.training.tasks import Targets
 READ_BATCH = 128
 _ORDER_SEED = 2024
 Inputs = Callable[[NDArray[np.int64]], Tensor]
-
-
-def fastest_device() -> torch.device:
-    """The GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from sparsh_ros.errors import TrainingError
 from sparsh_ros.evaluation.metrics import select_threshold
 from sparsh_ros.models.spec import ModelSpec
 from sparsh_ros.models.vit import VisionTransformer
-from sparsh_ros.training.schedule import CLIP_NORM, warmed_up
-from sparsh_ros.training.tacbench.examples import READ_BATCH, Examples, fastest_device
+from sparsh_ros.training.schedule import CLIP_NORM, fastest_device, warmed_up
+from sparsh_ros.training.tacbench.examples import READ_BATCH, Examples
 from sparsh_ros.training.tacbench.objectives import (
     build_probe,
     loss_weights,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,14 @@ import torch
 from sparsh_ros.errors import ParameterError, WeightsError
 from sparsh_ros.training.recipes.stream import BEST, StreamTraining
 from sparsh_ros.training.schedule import load_checkpoint, save_checkpoint
-from sparsh_ros.training.stream.batches import collate, cut_sequence, disturb
-from sparsh_ros.training.stream.episodes import LABEL, EpisodeFolder, StreamEpisode, make_episode
+from sparsh_ros.training.stream.batches import collate, cut_sequence, disturb, move
+from sparsh_ros.training.stream.episodes import (
+    LABEL,
+    EpisodeFolder,
+    StreamEpisode,
+    make_episode,
+    workers,
+)
 from sparsh_ros.training.stream.losses import losses, total_loss
 from sparsh_ros.training.stream.network import StreamNetwork, key_frames
 from sparsh_ros.training.stream.publish import choose_run
@@ -153,6 +160,31 @@ def test_every_weight_gets_a_gradient(episodes: EpisodeFolder) -> None:
     total_loss(losses(network(batch), batch)).backward()
     without = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert not without
+
+
+@pytest.mark.parametrize("key_frame", (False, True))
+def test_a_step_stays_on_one_device(
+    episodes: EpisodeFolder, monkeypatch: pytest.MonkeyPatch, key_frame: bool
+) -> None:
+    """On torch's device without memory, which refuses to be mixed with another, like a GPU."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # it has none
+    meta = torch.device("meta")
+    batch = move(collate([cut_sequence(episodes.load(1), 0, 5, 8)]), meta)
+    loss = total_loss(losses(StreamNetwork(key_frame=key_frame).to(meta)(batch), batch))
+    loss.backward()
+    assert loss.device == meta
+
+
+def test_workers_share_the_episodes(tmp_path: Path) -> None:
+    made = EpisodeFolder(tmp_path / "apart", "train", 91, 0.2, 0.2)
+    with workers(made, 4, count=2) as processes:
+        for process in processes:
+            process.join(60)
+        assert [process.exitcode for process in processes] == [0, 0]
+    assert made.count() == 4
+    alone = EpisodeFolder(tmp_path / "alone", "train", 91, 0.2, 0.2)
+    for index in range(4):
+        assert np.array_equal(made.load(index).frames, alone.load(index).frames)
 
 
 def test_maps_learn_what_touches(episodes: EpisodeFolder) -> None:
