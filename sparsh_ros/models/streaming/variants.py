@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -27,7 +28,7 @@ class FinerEncoder(StreamingEncoder):
     def encode(self, current: Tensor, previous: Tensor, background: Tensor) -> Tensor:
         """Encode images (B, 3, 80 detail, 60 detail), grey levels as float."""
         images = (current, previous, background)
-        finer = self.finer(look(*images))
+        finer = self.finer(look(*images).to(memory_format=torch.channels_last))
         return super().encode(*(F.avg_pool2d(image, self.detail) for image in images), finer)
 
 
