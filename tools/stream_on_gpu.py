@@ -62,7 +62,8 @@ def plan(arguments: argparse.Namespace) -> list[tuple[str, list]]:
     train += ["--batch", arguments.batch, "--first-episodes", max(8, arguments.episodes // 16)]
     train += ["--episodes-per-step", 2, "--learning-rate", RATE, *common]
     heads = ["train", "stream-heads", "--run", second, "--start", first / "best.pt"]
-    heads += ["--minutes", minutes["stream-heads"], "--first-episodes", arguments.episodes]
+    heads += ["--minutes", minutes["stream-heads"], "--first-episodes", arguments.episodes // 2]
+    heads += ["--skip", arguments.episodes]
     weights = out / "weights"
     publish = ["train", "stream-publish", "--runs", second, "--episodes", out / "episodes"]
     test = ["simulate", "--out", out / "test", "--split", "test", "--duration", 2.5]

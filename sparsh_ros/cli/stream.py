@@ -38,6 +38,9 @@ def add_stream_steps(steps: argparse._SubParsersAction, add_step: AddStep) -> No
         default=1,
         help="in which it sees each episode (default: 1)",
     )
+    heads.add_argument(
+        "--skip", type=int, default=0, help="leave these first episodes out: the encoder knows them"
+    )
     heads.set_defaults(second_stage=True, episodes_per_step=0.0)
     publish = add_step(steps, "stream-publish", "export the run that is best on validation")
     publish.add_argument("--runs", type=Path, nargs="+", required=True, help="training runs")

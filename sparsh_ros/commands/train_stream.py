@@ -65,9 +65,9 @@ def _train(arguments: argparse.Namespace) -> None:
     detail = settings.detail
     episodes = EpisodeFolder(arguments.episodes, "train", 0, SECONDS, LONG_SECONDS, detail)
     validation = _validation(arguments.episodes, settings.validation, detail)
-    until = settings.first_episodes if settings.second_stage else WORKER_AHEAD
+    indices = settings.seen if settings.second_stage else range(WORKER_AHEAD)
     stage = HeadTraining if settings.second_stage else StreamTraining
-    with workers(episodes, until, arguments.workers):
+    with workers(episodes, indices, arguments.workers):
         summary = stage(settings, arguments.folder, episodes, validation).run()
     Console().print_json(json.dumps(summary))
 

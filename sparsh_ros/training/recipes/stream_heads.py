@@ -58,12 +58,12 @@ class HeadTraining(StreamTraining):
 
     def look(self) -> None:
         """Have encoder and observer see the episodes that they have not yet seen."""
-        count, lights = self.settings.first_episodes, self.settings.lights
+        lights, indices = self.settings.lights, self.settings.seen
         folder = self.episodes.folder / f"seen_{_digest(self.average)}"
         folder.mkdir(exist_ok=True)
         self._touches = []
-        with progress_bar("Touches seen", count * lights) as bar:
-            for index, light in product(range(count), range(lights)):
+        with progress_bar("Touches seen", len(indices) * lights) as bar:
+            for index, light in product(indices, range(lights)):
                 self.episodes.make(index)
                 episode = self.episodes.path(index)
                 path = folder / f"light_{light}_{episode.name}"

@@ -214,9 +214,11 @@ class EpisodeFolder:
 
 
 @contextmanager
-def workers(episodes: EpisodeFolder, until: int, count: int = 1, niceness: int = 15) -> Iterator:
-    """Make episodes 0 to `until` in so many processes, until they are done or the context ends."""
-    jobs = [(episodes, range(first, until, count), niceness) for first in range(count)]
+def workers(
+    episodes: EpisodeFolder, indices: range, count: int = 1, niceness: int = 15
+) -> Iterator:
+    """Make episodes in so many processes, until they are done or the context ends."""
+    jobs = [(episodes, indices[first::count], niceness) for first in range(count)]
     processes = [get_context("spawn").Process(target=_work, args=job, daemon=True) for job in jobs]
     for process in processes:
         process.start()

@@ -34,6 +34,8 @@ class StreamSettings:
         detail: images so many times finer than 80 x 60 (1, 2 or 4), an ablation.
         validation: episodes on which the checkpoint is chosen.
         lights: how often the second stage sees an episode, each time in another light.
+        skip: episodes that the second stage leaves out, since the first learned from them: on its
+            own episodes an encoder is surer than on new ones.
         second_stage: heads alone, on every frame; encoder and observer stay as they start.
         start: checkpoints of other runs from whose averaged weights to start, or folders of
             published weights; the mean of several; none for random ones.
@@ -52,6 +54,7 @@ class StreamSettings:
     detail: int = 1
     validation: int = VALIDATION_EPISODES
     lights: int = 1
+    skip: int = 0
     second_stage: bool = False
     start: Sequence[str] = ()
     first_episodes: int = 64
@@ -69,6 +72,11 @@ class StreamSettings:
     def shape(self) -> dict[str, Any]:
         """What decides which network it is: arguments of `StreamNetwork`."""
         return {name: getattr(self, name) for name in SHAPE}
+
+    @property
+    def seen(self) -> range:
+        """Episodes of the second stage."""
+        return range(self.skip, self.skip + self.first_episodes)
 
     def available(self, step: int) -> int:
         """Episodes that a step chooses from."""

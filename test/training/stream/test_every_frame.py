@@ -132,6 +132,18 @@ def test_each_light_is_seen_once(start: Path, tmp_path: Path, episodes: EpisodeF
     assert len(set(seen)) == 6
 
 
+def test_episodes_of_the_first_stage_can_be_left_out(
+    start: Path, tmp_path: Path, episodes: EpisodeFolder
+) -> None:
+    training = HeadTraining(
+        replace(settings(start), skip=1), tmp_path, episodes, [episodes.load(1)]
+    )
+    training.look()
+    other = load_touch(tmp_path / "2", training.average, episodes.path(2), (2, 0))
+    assert len(training._touches) == 2
+    assert np.array_equal(training._touches[1]["whole"], other["whole"])
+
+
 def test_a_slower_camera_is_practised(start: Path, episodes: EpisodeFolder) -> None:
     network = StreamNetwork()
     touch = see_touch(network, episodes.load(1), 5)

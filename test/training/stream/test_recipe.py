@@ -177,7 +177,7 @@ def test_a_step_stays_on_one_device(
 
 def test_workers_share_the_episodes(tmp_path: Path) -> None:
     made = EpisodeFolder(tmp_path / "apart", "train", 91, 0.2, 0.2)
-    with workers(made, 4, count=2) as processes:
+    with workers(made, range(4), count=2) as processes:
         for process in processes:
             process.join(60)
         assert [process.exitcode for process in processes] == [0, 0]
