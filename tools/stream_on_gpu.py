@@ -8,7 +8,7 @@ simulated sensors that training never saw, by the commands of the model card. Ea
 the folder. A run that was cut off goes on where it was. Without a GPU the same runs on the CPU:
 
     python tools/stream_on_gpu.py --out cpu --minutes 5 --batch 4 --episodes 8 --validation 4 \
-        --test 2
+        --test 2 --limit-minutes 10
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> int:
     """Run what is to be run; the exit code of the first command that fails."""
     arguments = _parse()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    end = time.monotonic() + 60.0 * arguments.minutes
+    end = time.monotonic() + 60.0 * (arguments.limit_minutes or arguments.minutes)
     for name, words in plan(arguments):
         code = _call(name, words, arguments.out, max(end - time.monotonic(), 1.0))
         if code:
@@ -44,6 +44,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder to write, or to go on in")
     parser.add_argument("--minutes", type=float, default=12.0, help="of everything together")
+    parser.add_argument("--limit-minutes", type=float, help="until it gives up (default: as many)")
     parser.add_argument("--batch", type=int, default=64, help="sequences per step")
     parser.add_argument("--episodes", type=int, default=2000, help="before the first step ends")
     parser.add_argument("--validation", type=int, default=96, help="episodes of validation")
@@ -59,7 +60,7 @@ def plan(arguments: argparse.Namespace) -> list[tuple[str, list]]:
     common = ["--episodes", out / "episodes", "--validation", arguments.validation, *workers]
     first, second = out / "first", out / "second"
     train = ["train", "stream", "--run", first, "--minutes", minutes["stream"]]
-    train += ["--batch", arguments.batch, "--first-episodes", max(8, arguments.episodes // 16)]
+    train += ["--batch", arguments.batch, "--first-episodes", max(4, arguments.episodes // 16)]
     train += ["--episodes-per-step", 2, "--learning-rate", RATE, *common]
     heads = ["train", "stream-heads", "--run", second, "--start", first / "best.pt"]
     heads += ["--minutes", minutes["stream-heads"], "--first-episodes", arguments.episodes // 2]

@@ -225,11 +225,12 @@ def publish_best(
 
 
 def _summary(run: Path) -> dict[str, Any]:
-    """What the run was; of one that still goes on, its best checkpoint."""
+    """What the run was, without the folders of this machine; of one that still goes on, its best
+    checkpoint."""
     if (run / "run.json").is_file():
         summary = json.loads((run / "run.json").read_text())
-        start = summary["settings"]["start"]
-        return summary | {"settings": summary["settings"] | {"start": Path(start).name}}
+        start = ["/".join(Path(each).parts[-2:]) for each in summary["settings"]["start"]]
+        return summary | {"settings": summary["settings"] | {"start": start}}
     state = load_checkpoint(run / BEST)
     return {"steps": state["step"], "best_loss": state["loss"]}
 

@@ -22,7 +22,7 @@ EARLY_FRAMES = 5
 MOST_UNFOUNDED_PER_MIN = 2.0
 LONGEST_DELAY_S = 0.034
 """Two frames, and what rounding makes of them."""
-ON = np.round(np.arange(0.3, 0.96, 0.05), 2)
+ON = np.round(np.arange(0.3, 0.981, 0.01), 2)
 OFF_SHARES = (0.3, 0.5, 0.7, 0.9)
 CONFIRM_FRAMES = (0, 1, 2)
 """Frames to wait; more than two, 33 ms, would be too late for a grip."""
