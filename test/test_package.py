@@ -34,7 +34,7 @@ WITH_TORCH = re.compile(
     r"|models\.(vit|layers|heads|dpt|preprocess|graphs)"
     r"|models\.resnet\.(network|files)"
     r"|models\.anytouch\.(tower|encoder|heads|graph)"
-    r"|models\.streaming\.network|models\.loading(\..*)?)"
+    r"|models\.streaming\.(network|variants)|models\.loading(\..*)?)"
 )
 IMPORT_WITHOUT = """
 import importlib, sys

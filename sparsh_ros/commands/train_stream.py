@@ -115,11 +115,12 @@ def _compare(arguments: argparse.Namespace) -> None:
         return [folder.load(index) for index in range(arguments.count)]
 
     groups = compare_runs(arguments.runs, load, arguments.exact)
-    table = Table("", *COMPARED, title=f"{arguments.count} episodes of the test split")
-    for name, scores in groups.items():
-        cells = (f"{mean:.4g} +- {spread:.2g}" for mean, spread, _ in scores.values())
-        seeds = next(iter(scores.values()))[2]
-        table.add_row(f"{name} ({seeds} seeds)", *cells)
+    counts = [next(iter(scores.values()))[2] for scores in groups.values()]
+    heads = (f"{name} ({seeds} seeds)" for name, seeds in zip(groups, counts, strict=True))
+    table = Table("", *heads, title=f"{arguments.count} episodes of the test split")
+    for score in COMPARED:
+        cells = (f"{scores[score][0]:.4g} +- {scores[score][1]:.2g}" for scores in groups.values())
+        table.add_row(score, *cells)
     Console().print(table)
     if arguments.out is not None:
         arguments.out.write_text(json.dumps(groups, indent=2) + "\n")
