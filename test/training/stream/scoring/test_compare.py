@@ -17,7 +17,7 @@ from sparsh_ros.training.stream.episodes import EpisodeFolder, StreamEpisode
 from sparsh_ros.training.stream.every_frame import whole_touches
 from sparsh_ros.training.stream.network import StreamNetwork
 from sparsh_ros.training.stream.scoring.compare import compare_runs
-from sparsh_ros.training.stream.settings import StreamSettings
+from sparsh_ros.training.stream.settings import EXACT, StreamSettings
 from sparsh_ros.training.stream.validation import evaluate_network, score_heads, whole_batches
 
 
@@ -83,7 +83,10 @@ def test_perfect_sight_is_told_to_observer_and_heads(
     assert found[first]["x_mm"][0] < 0.5 * blind[first]["x_mm"][0]  # of the centre, not the origin
     assert found[first]["force_x_mn"][0] < blind[first]["force_x_mn"][0]
     for name in ("x_mm", "force_x_mn"):
-        assert found["second_stage True"][name] != blind["second_stage True"][name]
+        assert found["second_stage True"][name][0] != blind["second_stage True"][name][0]
+    for each in EXACT:
+        alone = compare_runs(runs, lambda _: episodes, (each,))
+        assert alone[first]["force_x_mn"][0] != blind[first]["force_x_mn"][0], each
 
 
 def test_each_run_is_scored_on_images_as_fine_as_it_takes(
