@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sparsh_ros.arguments import positive_count, positive_number
 from sparsh_ros.names import TRANSFORMER_MODEL
-from sparsh_ros.training.stream.settings import EXACT, VALIDATION_EPISODES, StreamSettings
+from sparsh_ros.training.stream.settings import DETAILS, EXACT, VALIDATION_EPISODES, StreamSettings
 
 AddStep = Callable[[argparse._SubParsersAction, str, str], argparse.ArgumentParser]
 
@@ -28,7 +28,7 @@ def add_stream_steps(steps: argparse._SubParsersAction, add_step: AddStep) -> No
     train.add_argument("--without", choices=("observer", "memory"), help="leave that out")
     train.add_argument("--key-frame", action="store_true", help="show it an older frame, too")
     train.add_argument(
-        "--detail", type=int, choices=(1, 2, 4), default=1, help="times finer than 80 x 60 pixels"
+        "--detail", type=int, choices=DETAILS, default=1, help="times finer than 80 x 60 pixels"
     )
     heads = add_step(steps, "stream-heads", "then its heads, on every frame")
     _add_train(heads, StreamSettings(minutes=3.5, batch=24, steps=240, first_episodes=1250))

@@ -9,16 +9,13 @@ from torch.nn import functional as F
 
 from sparsh_ros.models.streaming.network import CHANGE, StreamingEncoder, convolve, look
 
-DETAILS = (1, 2, 4)
-"""Images of 80 x 60, 160 x 120 and 320 x 240 pixels."""
-
 
 class FinerEncoder(StreamingEncoder):
     """Takes images `detail` times as fine: convolutions of stride 2 bring what they show to 80 x 60
     pixels, beside the images shrunk to that, on which everything else works as it did."""
 
     def __init__(self, detail: int) -> None:
-        """Draw weights for one of `DETAILS` beyond 1."""
+        """Draw weights for images 2 or 4 times as fine."""
         super().__init__(more=16)
         self.detail = detail
         widths = {2: (9, 16), 4: (9, 12, 16)}[detail]

@@ -15,6 +15,8 @@ SECONDS, LONG_SECONDS = 4.5, 12.0
 EXACT = ("motion", "print", "stretch")
 """What an encoder could see perfectly: motion of the contact, its pressure and extent, the stretch
 of the skin."""
+DETAILS = (1, 2, 4)
+"""Images of 80 x 60, 160 x 120 and 320 x 240 pixels."""
 SHAPE = ("observer", "memory", "key_frame", "detail")
 
 
@@ -67,6 +69,11 @@ class StreamSettings:
                     f"train stream: --{name.replace('_', '-')} must be positive, "
                     f"not {getattr(self, name)}"
                 )
+
+        if self.key_frame and self.detail != 1:
+            raise ParameterError("train stream: wanted one of --key-frame and --detail, found both")
+        if self.skip < 0:
+            raise ParameterError(f"train stream-heads: --skip must be 0 or more, not {self.skip}")
 
     @property
     def shape(self) -> dict[str, Any]:

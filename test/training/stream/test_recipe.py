@@ -244,6 +244,12 @@ def test_variants_learn_on_images_as_fine_as_they_take(tmp_path: Path, variant: 
     assert not without
 
 
+@pytest.mark.parametrize("odd", ({"key_frame": True, "detail": 2}, {"skip": -1}))
+def test_settings_that_make_no_sense_are_refused(odd: dict) -> None:
+    with pytest.raises(ParameterError, match="--key-frame|--skip"):
+        replace(SETTINGS, **odd)
+
+
 def test_the_best_run_on_validation_ships(tmp_path: Path) -> None:
     """Not the first seed."""
     for name, loss in (("seed0", 2.0), ("seed1", 1.0), ("seed2", 3.0)):
