@@ -38,9 +38,6 @@ def add_stream_steps(steps: argparse._SubParsersAction, add_step: AddStep) -> No
         default=1,
         help="in which it sees each episode (default: 1)",
     )
-    heads.add_argument(
-        "--skip", type=int, default=0, help="leave these first episodes out: the encoder knows them"
-    )
     heads.set_defaults(second_stage=True, episodes_per_step=0.0)
     publish = add_step(steps, "stream-publish", "export the run that is best on validation")
     publish.add_argument("--runs", type=Path, nargs="+", required=True, help="training runs")
@@ -88,6 +85,9 @@ def _add_train(parser: argparse.ArgumentParser, defaults: StreamSettings) -> Non
         kind = positive_count if isinstance(value, int) else positive_number
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=value, help=text)
     parser.add_argument("--seed", type=int, default=0, help="of weights and order")
+    parser.add_argument(
+        "--skip", type=int, default=0, help="leave these first episodes out: the start knows them"
+    )
     _add_validation(parser)
     parser.add_argument(
         "--workers", type=positive_count, default=1, help="processes that simulate (default: 1)"

@@ -65,7 +65,8 @@ def _train(arguments: argparse.Namespace) -> None:
     detail = settings.detail
     episodes = EpisodeFolder(arguments.episodes, "train", 0, SECONDS, LONG_SECONDS, detail)
     validation = _validation(arguments.episodes, settings.validation, detail)
-    indices = settings.seen if settings.second_stage else range(WORKER_AHEAD)
+    ahead = range(settings.skip, settings.skip + WORKER_AHEAD)
+    indices = settings.available(0) if settings.second_stage else ahead
     stage = HeadTraining if settings.second_stage else StreamTraining
     with workers(episodes, indices, arguments.workers):
         summary = stage(settings, arguments.folder, episodes, validation).run()

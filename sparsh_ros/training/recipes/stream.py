@@ -141,9 +141,11 @@ class StreamTraining:
         settings = self.settings
         is_long = self.step % LONG_EVERY == LONG_EVERY - 1
         count = max(1, settings.batch // LONG) if is_long else settings.batch
-        chosen = rng.integers(settings.available(self.step), size=count)
+        available = settings.available(self.step)
+        chosen = rng.integers(available.start, available.stop, size=count)
         if is_long:
-            chosen -= chosen % LONG_EVERY
+            first_long = available.start + -available.start % LONG_EVERY
+            chosen = np.maximum(chosen - chosen % LONG_EVERY, first_long)
         episodes = [self.episodes.load(int(index)) for index in chosen]
         steps = settings.steps * (LONG if is_long else 1)
         shortest = min(len(episode.frames) for episode in episodes)
@@ -223,7 +225,7 @@ class StreamTraining:
             "settings": asdict(self.settings),
             "steps": self.step,
             "pairs": self.step * self.settings.batch * self.settings.steps,
-            "episodes": self.settings.available(self.step),
+            "episodes": len(self.settings.available(self.step)),
             "minutes": self.spent_s / 60,
             "best_loss": self.best_loss,
         }

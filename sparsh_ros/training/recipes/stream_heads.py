@@ -58,7 +58,7 @@ class HeadTraining(StreamTraining):
 
     def look(self) -> None:
         """Have encoder and observer see the episodes that they have not yet seen."""
-        lights, indices = self.settings.lights, self.settings.seen
+        lights, indices = self.settings.lights, self.settings.available(0)
         folder = self.episodes.folder / f"seen_{_digest(self.average)}"
         folder.mkdir(exist_ok=True)
         self._touches = []

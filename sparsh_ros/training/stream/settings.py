@@ -36,8 +36,9 @@ class StreamSettings:
         detail: images so many times finer than 80 x 60 (1, 2 or 4), an ablation.
         validation: episodes on which the checkpoint is chosen.
         lights: how often the second stage sees an episode, each time in another light.
-        skip: episodes that the second stage leaves out, since the first learned from them: on its
-            own episodes an encoder is surer than on new ones.
+        skip: first episodes that are left out: of the second stage those that the first learned
+            from, since on its own episodes an encoder is surer than on new ones; of a run that goes
+            on, those that its start knows.
         second_stage: heads alone, on every frame; encoder and observer stay as they start.
         start: checkpoints of other runs from whose averaged weights to start, or folders of
             published weights; the mean of several; none for random ones.
@@ -73,18 +74,15 @@ class StreamSettings:
         if self.key_frame and self.detail != 1:
             raise ParameterError("train stream: wanted one of --key-frame and --detail, found both")
         if self.skip < 0:
-            raise ParameterError(f"train stream-heads: --skip must be 0 or more, not {self.skip}")
+            raise ParameterError(f"train stream: --skip must be 0 or more, not {self.skip}")
 
     @property
     def shape(self) -> dict[str, Any]:
         """What decides which network it is: arguments of `StreamNetwork`."""
         return {name: getattr(self, name) for name in SHAPE}
 
-    @property
-    def seen(self) -> range:
-        """Episodes of the second stage."""
-        return range(self.skip, self.skip + self.first_episodes)
-
-    def available(self, step: int) -> int:
+    def available(self, step: int) -> range:
         """Episodes that a step chooses from."""
-        return self.first_episodes + int(step * self.episodes_per_step)
+        return range(
+            self.skip, self.skip + self.first_episodes + int(step * self.episodes_per_step)
+        )

@@ -6,6 +6,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -108,7 +109,26 @@ def test_a_run_ends_with_its_budget_and_says_what_it_was(
 
 def test_what_a_step_sees_depends_on_its_number_alone(episodes: EpisodeFolder) -> None:
     settings = StreamSettings(minutes=1.0, first_episodes=10, episodes_per_step=0.5)
-    assert [settings.available(step) for step in (0, 1, 2, 100)] == [10, 10, 11, 60]
+    assert [len(settings.available(step)) for step in (0, 1, 2, 100)] == [10, 10, 11, 60]
+
+
+def test_a_run_that_goes_on_leaves_out_what_its_start_knows(
+    tmp_path: Path, validation: list[StreamEpisode]
+) -> None:
+    class Asked(EpisodeFolder):
+        indices: ClassVar[list[int]] = []
+
+        def load(self, index: int) -> StreamEpisode:
+            self.indices.append(index)
+            return super().load(index)
+
+    settings = replace(SETTINGS, batch=3, skip=16, first_episodes=8)
+    episodes = Asked(tmp_path, "train", 91, 0.4, 0.8)
+    training = StreamTraining(settings, tmp_path, episodes, validation)
+    for _ in range(14):
+        training.train_step(0.5)
+    asked = set(Asked.indices)
+    assert asked <= set(range(16, 24)) and len(asked) > 4 and 21 in asked  # 21 is a long one
 
 
 @pytest.mark.parametrize("name", ("minutes", "batch", "steps", "learning_rate"))
