@@ -21,17 +21,20 @@ from sparsh_ros.errors import ParameterError
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Join the other processes if `torchrun` started this one, and leave them at the end."""
+    """Join the other processes if `torchrun` started this one, and leave together at the end.
+
+    After an error this process just ends, and `torchrun` ends the others: they may be waiting for
+    it, and then to leave them could take forever.
+    """
     if "WORLD_SIZE" not in os.environ or distributed.is_initialized():
         yield
         return
     distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    try:
-        yield
-    finally:
-        distributed.destroy_process_group()
+    yield
+    wait()
+    distributed.destroy_process_group()
 
 
 def count() -> int:

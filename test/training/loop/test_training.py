@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import csv
-import multiprocessing
+import json
 import os
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from fixtures.program import Program
 from torch import distributed
 
 from sparsh_ros.errors import MissingDependencyError, ParameterError, TrainingError, WeightsError
@@ -231,46 +234,48 @@ def test_mae_predicts_from_what_is_seen_alone():
     assert take(patches, draw["hidden"]).shape == found.shape
 
 
-def _two(rank, port, folder, results):
+def _two(folder, fails):
+    """What each of two processes does that `torchrun` started."""
     torch.set_num_threads(1)
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2"}
     with processes.joined():
+        rank, found = distributed.get_rank(), {}
+        if fails and rank == 1:
+            raise TrainingError("disk full")
         for name in RECIPES:
-            _, losses = _train(name, folder / name, 3, _settings(6, rate=1e-3))
-            results.put((rank, name, losses))
-        try:
+            _, found[name] = _train(name, folder / name, 3, _settings(6, rate=1e-3))
+        with pytest.raises(ParameterError, match="wanted a multiple of the 2 processes"):
             processes.part(7)
-        except ParameterError as error:
-            results.put((rank, "odd", str(error)))
-        assert distributed.get_world_size() == 2
+        (folder / f"rank_{rank}.json").write_text(json.dumps(found))
 
 
-def test_two_processes_train_as_one_with_twice_the_batch(tmp_path):
-    import socket
+@pytest.fixture
+def torchrun(tmp_path, monkeypatch):
+    """Runs `_two` in two processes, which find what this one imports."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    command = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", __file__]
+    return lambda *arguments: Program(*command, str(tmp_path), *arguments)
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    context = multiprocessing.get_context("fork")
-    results = context.Queue()
-    workers = [
-        context.Process(target=_two, args=(rank, port, tmp_path, results)) for rank in (0, 1)
-    ]
-    for worker in workers:
-        worker.start()
-    found = [results.get(timeout=120) for _ in range(2 * (len(RECIPES) + 1))]
-    for worker in workers:
-        worker.join(timeout=60)
-        assert worker.exitcode == 0
+
+def test_two_processes_train_as_one_with_twice_the_batch(tmp_path, torchrun):
+    program = torchrun()
+    assert program.wait() == 0, program.said
     alone = {}
-    for _, name, losses in found:
-        if name == "odd":
-            assert "wanted a multiple of the 2 processes" in losses
-            continue
-        if name == "dinov2":  # drops paths, and looks for neighbours, in each process by itself
-            assert np.isfinite(losses).all()
-            continue
-        if name not in alone:
-            _, alone[name] = _train(name, tmp_path / f"{name}1", 3, _settings(6, rate=1e-3))
-        assert losses == pytest.approx(alone[name], rel=1e-4)
+    for name in RECIPES:
+        _, alone[name] = _train(name, tmp_path / f"{name}1", 3, _settings(6, rate=1e-3))
+    for rank in (0, 1):
+        found = json.loads((tmp_path / f"rank_{rank}.json").read_text())
+        # dinov2 drops paths, and looks for neighbours, in each process by itself
+        assert np.isfinite(found.pop("dinov2")).all()
+        for name, losses in found.items():
+            assert losses == pytest.approx(alone[name], rel=1e-4)
+
+
+def test_where_one_process_fails_all_end(tmp_path, torchrun):
+    program = torchrun("fails")
+    assert program.wait() == 1
+    assert "disk full" in program.said
+    assert not list(tmp_path.glob("rank_*.json"))
+
+
+if __name__ == "__main__":
+    _two(Path(sys.argv[1]), sys.argv[2:] == ["fails"])
