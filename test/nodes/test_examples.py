@@ -30,7 +30,7 @@ def running(name: str) -> Iterator[subprocess.Popen[str]]:
         yield program
     finally:
         program.terminate()
-        program.wait(timeout=30)
+        program.wait(timeout=120)
 
 
 def slip(number: int, **fields) -> Slip:

@@ -74,7 +74,7 @@ def encoder(outsider) -> Iterator[Encoder]:
     made = Encoder(outsider)
     yield made
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 0 and "Traceback" not in said, said
     outsider.destroy(made.publisher)
 
